@@ -1,0 +1,1 @@
+"""MAM: videos in object storage become HLS streams."""

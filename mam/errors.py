@@ -1,0 +1,152 @@
+"""The one tree of errors: a sentence for a person, a code for a program, and a hint that says what to do."""
+
+from __future__ import annotations
+
+
+class MamError(Exception):
+    """Whatever goes wrong in a way a caller can act on.
+
+    `status` is the HTTP status it becomes, `code` never changes once published, `hint` says what to do.
+    """
+
+    status = 500
+    code = "internal_error"
+    title = "Something went wrong"
+    hint = "Try again; if it happens again, the service's log has the details."
+    retryable = False  # whether the same task may succeed a little later
+
+    def __init__(self, detail: str, *, hint: str | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        if hint is not None:
+            self.hint = hint
+
+
+class InvalidName(MamError):
+    status, code, title = 400, "invalid_name", "This is not a usable object or video name"
+    hint = "Use the object's key as it is in the bucket: no empty, '.' or '..' segments, no control characters."
+
+
+class InvalidRequest(MamError):
+    status, code, title = 422, "invalid_request", "The request cannot be understood"
+    hint = "Compare the request with /docs."
+
+
+class Forbidden(MamError):
+    status, code, title = 403, "forbidden", "The API key is missing or wrong"
+    hint = "Send the header x-api-key with the value of TRANSCODE_API_KEY."
+
+
+class NotFound(MamError):
+    status, code, title = 404, "not_found", "There is no such thing here"
+    hint = "Check bucket and key; the bucket must be one that may be streamed (MINIO_SOURCE_BUCKETS)."
+
+
+class VideoNotFound(NotFound):
+    code, title = "video_not_found", "There is no such video"
+    hint = "Convert it first (POST /transcode), or ask for it by its asset: /stream/{bucket}/{path}/playlist.m3u8."
+
+
+class JobNotFound(NotFound):
+    code, title = "job_not_found", "There is no such job"
+    hint = "Jobs are forgotten some days after they end. POST /transcode answers at once when the video is live."
+
+
+class MediaError(MamError):
+    """The object is there but cannot become a stream as asked; asking again will not help."""
+
+    status, code, title = 422, "invalid_media", "The object is not a video that can be converted"
+    hint = "Check that the object plays locally and was uploaded whole."
+
+
+class NotAVideo(MediaError):
+    code, title = "not_a_video", "The object is not an MP4 or QuickTime file with video or audio"
+    hint = "Upload an MP4, MOV or M4A file."
+
+
+class TruncatedMedia(MediaError):
+    code, title = "truncated_media", "The file is cut off"
+    hint = "Upload the file again: its index promises more than the object holds."
+
+
+class EncryptedMedia(MediaError):
+    code, title = "encrypted_media", "The file is encrypted"
+    hint = "Upload the file without DRM or Common Encryption."
+
+
+class DamagedMedia(MediaError):
+    code, title = "damaged_media", "The file's media does not decode to what its index promises"
+    hint = "Check that the file plays to its end locally; repair or export it again."
+
+
+class NotRemuxable(MediaError):
+    code, title = "not_remuxable", "The streams cannot be copied into HLS"
+    hint = "Retry with reencode=true."
+
+
+class TooLarge(MediaError):
+    code, title = "too_large", "The file is beyond what is converted here"
+    hint = "Split the file or raise the limit that the message names."
+
+
+class InvalidPlan(MamError):
+    code, title = "invalid_plan", "A plan in the VoD bucket cannot be read"
+    hint = "Send POST /transcode again: it plans anew."
+
+
+class SourceChanged(MamError):
+    status, code, title = 409, "source_changed", "The source object changed while it was converted"
+    hint = "Send the request again: it converts the new version."
+    retryable = False
+
+
+class Superseded(MamError):
+    """Another leader, or a deletion, has taken this work away; whoever meets it stops without a trace."""
+
+    status, code, title = 409, "superseded", "The conversion was cancelled or replaced"
+    hint = "Send the request again."
+
+
+class ConversionFailed(MamError):
+    """A job's recorded failure, given again to whoever asks for the same video."""
+
+    def __init__(self, detail: str, *, status: int, code: str, title: str, hint: str) -> None:
+        super().__init__(detail, hint=hint)
+        self.status, self.code, self.title = status, code, title
+
+
+class PoisonedChunk(MamError):
+    status, code, title = 500, "worker_crashed", "A part of the video ended its worker again and again"
+    hint = "Look at the worker's log; retry with other settings or report the file."
+
+
+class EncoderFailed(MamError):
+    status, code, title = 500, "encoder_failed", "ffmpeg gave up"
+    hint = "The detail holds the last lines of what ffmpeg said."
+    retryable = True
+
+
+class Unavailable(MamError):
+    status, code, title = 503, "unavailable", "A service that this one needs does not answer"
+    hint = "Try again in a few seconds."
+    retryable = True
+
+
+class StoreUnavailable(Unavailable):
+    code, title = "store_unavailable", "The object store does not answer as it should"
+    hint = "Check MINIO_ENDPOINT and its credentials; try again in a few seconds."
+
+
+class RedisUnavailable(Unavailable):
+    code, title = "redis_unavailable", "Redis does not answer"
+    hint = "Check REDIS_HOST and REDIS_PORT; try again in a few seconds."
+
+
+class TranscoderUnavailable(Unavailable):
+    code, title = "transcoder_unavailable", "The transcoding service does not answer"
+    hint = "Check TRANSCODE_API_URL and TRANSCODE_API_KEY; try again in a few seconds."
+
+
+class ConversionTimeout(Unavailable):
+    code, title = "conversion_pending", "The video is still being converted"
+    hint = "Ask again: the conversion goes on."

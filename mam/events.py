@@ -1,0 +1,104 @@
+"""Events about jobs, over Redis pub/sub: published by workers, awaited by the services' processes.
+
+An event is a hint, never the truth: whoever waits looks at the state after subscribing, and again after each event.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import defaultdict
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+import redis.asyncio
+
+from mam.settings import Settings
+
+CHANNEL = "mam:job:"
+RECONNECT_SECONDS = 0.5
+FINAL = ("succeeded", "failed", "cancelled")
+
+
+def publish(client: redis.Redis, job: str, kind: str, **fields: Any) -> None:
+    """Tells everyone who listens that `kind` happened to `job`."""
+    client.publish(CHANNEL + job, json.dumps({"job": job, "event": kind, **fields}))
+
+
+def async_client(settings: Settings, **options: Any) -> redis.asyncio.Redis:
+    """A client for the state database, for coroutines."""
+    password = settings.redis_password.get_secret_value() if settings.redis_password else None
+    return redis.asyncio.Redis(
+        host=settings.redis_host, port=settings.redis_port, db=settings.redis_db, password=password,
+        socket_connect_timeout=2, **options,
+    )  # fmt: skip
+
+
+def sync_client(settings: Settings, **options: Any) -> redis.Redis:
+    """A client for the state database, for threads."""
+    password = settings.redis_password.get_secret_value() if settings.redis_password else None
+    return redis.Redis(
+        host=settings.redis_host, port=settings.redis_port, db=settings.redis_db, password=password,
+        socket_connect_timeout=2, socket_timeout=10, **options,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Waiter:
+    happened: asyncio.Event
+    kinds: frozenset[str] | None
+
+
+class Listener:
+    """One subscription per process, shared by all who wait: a thousand viewers need one connection."""
+
+    def __init__(self, client: redis.asyncio.Redis) -> None:
+        self._client = client
+        self._waiting: dict[str, set[_Waiter]] = defaultdict(set)
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        self._task = asyncio.create_task(self._run(), name="events")
+
+    async def stop(self) -> None:
+        if self._task:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    @asynccontextmanager
+    async def watch(self, job: str, kinds: Collection[str] | None = None) -> AsyncIterator[asyncio.Event]:
+        """An asyncio.Event that is set whenever something of `kinds` happens to `job`, or may have happened unseen."""
+        waiter = _Waiter(asyncio.Event(), None if kinds is None else frozenset(kinds))
+        self._waiting[job].add(waiter)
+        try:
+            yield waiter.happened
+        finally:
+            self._waiting[job].discard(waiter)
+            if not self._waiting[job]:
+                del self._waiting[job]
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                async with self._client.pubsub() as subscription:
+                    await subscription.psubscribe(CHANNEL + "*")
+                    self._wake_all()  # whatever happened while nobody listened
+                    async for message in subscription.listen():
+                        if message["type"] == "pmessage":
+                            event = json.loads(message["data"])
+                            self._wake(event["job"], event["event"])
+            except (redis.RedisError, OSError):
+                await asyncio.sleep(RECONNECT_SECONDS)
+
+    def _wake(self, job: str, kind: str | None) -> None:
+        for waiter in self._waiting.get(job, ()):
+            if kind is None or waiter.kinds is None or kind in waiter.kinds:
+                waiter.happened.set()
+
+    def _wake_all(self) -> None:
+        for job in self._waiting:
+            self._wake(job, None)

@@ -1,0 +1,100 @@
+"""Segment boundaries: exact, in ticks, on an absolute grid."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from itertools import pairwise
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+MICROSECONDS = 1_000_000
+
+
+class Timeline(BaseModel):
+    """`boundaries[n]` to `boundaries[n + 1]` is segment n, in ticks of `1 / timescale` seconds."""
+
+    model_config = ConfigDict(frozen=True)
+
+    timescale: int = Field(gt=0)
+    boundaries: tuple[int, ...] = Field(min_length=2)
+
+    @model_validator(mode="after")
+    def _rising(self) -> Timeline:
+        if any(b <= a for a, b in pairwise(self.boundaries)):
+            raise ValueError("segment boundaries must rise")
+        return self
+
+    def __len__(self) -> int:
+        return len(self.boundaries) - 1
+
+    def time(self, number: int) -> Fraction:
+        """Seconds at which segment `number` starts; `len(self)` gives the end of the last."""
+        return Fraction(self.boundaries[number], self.timescale)
+
+    @property
+    def start(self) -> Fraction:
+        return self.time(0)
+
+    @property
+    def end(self) -> Fraction:
+        return self.time(len(self))
+
+    @property
+    def duration(self) -> Fraction:
+        """Seconds, exact."""
+        return self.end - self.start
+
+    def durations(self) -> Iterator[int]:
+        """EXTINF of each segment, in whole microseconds.
+
+        Differences of rounded ends, so that every run of them sums to within a microsecond of the truth (Apple's
+        authoring specification, 8.1).
+        """
+        first, before = self.boundaries[0], 0
+        for boundary in self.boundaries[1:]:
+            ticks = (boundary - first) * MICROSECONDS
+            end = (2 * ticks + self.timescale) // (2 * self.timescale)
+            yield end - before
+            before = end
+
+
+def grid(start: Fraction, end: Fraction, *, target: int, lead: Sequence[int] = ()) -> Iterator[Fraction]:
+    """Wished-for boundaries within (start, end): the first segments last `lead` seconds, the others `target`."""
+    at, number = start, 0
+    while True:
+        at += lead[number] if number < len(lead) else target
+        number += 1
+        if at >= end:
+            return
+        yield at
+
+
+def cut_at(
+    points: Sequence[int],
+    *,
+    timescale: int,
+    start: Fraction,
+    end: Fraction,
+    target: int,
+    lead: Sequence[int] = (),
+) -> Timeline:
+    """The timeline that starts a segment at the first of `points` at or after each wished-for boundary.
+
+    `points`: presentation times in ticks, rising, at which a segment may start (key frames; any frame when encoding).
+    `start`, `end`: seconds; both become boundaries, rounded outwards to ticks. The first point never cuts: it opens
+    segment 0, also when other media starts before it.
+    """
+    first = start.numerator * timescale // start.denominator
+    last = max(-(-end.numerator * timescale // end.denominator), first + 1)
+    boundaries = [first]
+    for wish in grid(start, end, target=target, lead=lead):
+        ticks = -(-wish.numerator * timescale // wish.denominator)
+        at = max(bisect_left(points, ticks), 1)
+        if at == len(points):
+            break
+        if boundaries[-1] < (cut := int(points[at])) < last:
+            boundaries.append(cut)
+    boundaries.append(last)
+    return Timeline(timescale=timescale, boundaries=tuple(boundaries))

@@ -1,0 +1,47 @@
+"""Health: `/healthz` says the process runs, `/readyz` that what it needs answers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+from starlette.responses import JSONResponse
+
+Check = Callable[[], Awaitable[None]]
+CHECK_SECONDS = 5
+
+
+class Health(BaseModel):
+    status: str
+    checks: dict[str, str] = {}
+
+
+def router(checks: Callable[[], dict[str, Check]]) -> APIRouter:
+    """`checks()`: by name, coroutines that raise when what they look at is not ready."""
+    routes = APIRouter(tags=["operations"])
+
+    @routes.get("/healthz", summary="Is the process alive?")
+    async def healthz() -> Health:
+        return Health(status="ok")
+
+    @routes.get("/readyz", summary="Can it do its work?", response_model=Health)
+    async def readyz() -> JSONResponse:
+        found = checks()
+        outcomes = await asyncio.gather(*(_outcome(check) for check in found.values()))
+        ready = all(outcome == "ok" for outcome in outcomes)
+        body = Health(status="ready" if ready else "not ready", checks=dict(zip(found, outcomes, strict=True)))
+        return JSONResponse(body.model_dump(), status_code=200 if ready else 503)
+
+    return routes
+
+
+async def _outcome(check: Check) -> str:
+    try:
+        await asyncio.wait_for(check(), CHECK_SECONDS)
+    except asyncio.TimeoutError:
+        return f"no answer within {CHECK_SECONDS} s"
+    except Exception as error:  # noqa: BLE001 - whatever it is, the service is not ready
+        return str(error) or type(error).__name__
+    return "ok"

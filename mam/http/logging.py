@@ -1,0 +1,47 @@
+"""Logs as events: one line each, fields behind the words, no secrets."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+import time
+
+_STANDARD = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
+_SECRETS = re.compile(r"(X-Amz-(?:Signature|Credential|Security-Token)=|x-api-key[:=]\s*)[^&\s\"']+", re.IGNORECASE)
+
+
+class EventFormatter(logging.Formatter):
+    """`2026-01-31T12:00:00.123Z INFO vod video is live video=a revision=b`"""
+
+    def __init__(self, service: str) -> None:
+        super().__init__()
+        self._service = service
+
+    def format(self, record: logging.LogRecord) -> str:
+        moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+        head = f"{moment}.{int(record.msecs):03d}Z {record.levelname} {self._service} {record.getMessage()}"
+        fields = {key: value for key, value in vars(record).items() if key not in _STANDARD and key[0] != "_"}
+        line = " ".join([head, *(f"{key}={_quoted(value)}" for key, value in fields.items() if key != "data")])
+        if record.exc_info:
+            line += "\n" + self.formatException(record.exc_info)
+        return _SECRETS.sub(r"\1...", line)
+
+
+def _quoted(value: object) -> str:
+    text = str(value)
+    return repr(text) if not text or any(c in text for c in " \n\r\t\"'=") else text
+
+
+def setup_logging(level: str, *, service: str) -> None:
+    """Sends all logs of this process to standard error, as events."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(EventFormatter(service))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+        logging.getLogger(name).handlers.clear()
+        logging.getLogger(name).propagate = True
+    logging.getLogger("uvicorn.access").setLevel(logging.WARNING)  # the metrics count requests
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # its retries end in an error of ours, or do not matter

@@ -1,0 +1,96 @@
+"""Errors as `application/problem+json` (RFC 9457): the one place where they become HTTP."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+import redis
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+
+from mam.errors import InvalidRequest, MamError, RedisUnavailable
+
+RETRY_SECONDS = 5  # what a client is told to wait when something is away
+
+log = logging.getLogger(__name__)
+
+
+class Problem(BaseModel):
+    """The body of every error."""
+
+    type: str = Field(examples=["urn:mam:problem:not_remuxable"])
+    title: str = Field(examples=["The streams cannot be copied into HLS"])
+    status: int = Field(examples=[422])
+    detail: str = Field(examples=["Its video is VP9; only H.264 can be copied into TS segments."])
+    code: str = Field(examples=["not_remuxable"], description="Never changes: what a program goes by.")
+    hint: str = Field(examples=["Retry with reencode=true."], description="What to do.")
+
+
+class ProblemResponse(JSONResponse):
+    media_type = "application/problem+json"
+
+
+def problem(error: MamError) -> ProblemResponse:
+    """The response that an error becomes."""
+    body = Problem(
+        type=f"urn:mam:problem:{error.code}",
+        title=error.title,
+        status=error.status,
+        detail=error.detail,
+        code=error.code,
+        hint=error.hint,
+    )
+    headers = {"Cache-Control": "no-store"}
+    if error.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        headers["Retry-After"] = str(RETRY_SECONDS)
+    return ProblemResponse(body.model_dump(), status_code=error.status, headers=headers)
+
+
+def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What a route's documentation says about its errors."""
+    return {
+        status: {
+            "description": HTTPStatus(status).phrase,
+            "content": {"application/problem+json": {"schema": Problem.model_json_schema()}},
+        }
+        for status in statuses
+    }
+
+
+def install(app: FastAPI) -> None:
+    """Makes every error of the app a problem."""
+
+    @app.exception_handler(MamError)
+    async def known(_: Request, error: MamError) -> ProblemResponse:
+        if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            log.warning("request failed", extra={"code": error.code, "detail": error.detail})
+        return problem(error)
+
+    @app.exception_handler(redis.RedisError)
+    async def redis_away(_: Request, error: redis.RedisError) -> ProblemResponse:
+        return problem(RedisUnavailable(f"Redis does not answer ({type(error).__name__})."))
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_: Request, error: RequestValidationError) -> ProblemResponse:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        return problem(InvalidRequest(f"{where}: {first['msg']}."))
+
+    @app.exception_handler(HTTPException)
+    async def http(_: Request, error: HTTPException) -> ProblemResponse:
+        status = HTTPStatus(error.status_code)
+        mapped = MamError(str(error.detail), hint="Compare the request with /docs.")
+        mapped.status, mapped.code, mapped.title = status, status.name.lower(), status.phrase
+        response = problem(mapped)
+        response.headers.update(error.headers or {})
+        return response
+
+    @app.exception_handler(Exception)
+    async def unknown(_: Request, error: Exception) -> ProblemResponse:
+        log.error("request failed unexpectedly", exc_info=error)
+        return problem(MamError("An unexpected error; the log has its details."))

@@ -1,0 +1,1 @@
+"""Opens media. Imported by tasks alone, in worker processes, which may crash."""

@@ -1,0 +1,310 @@
+"""Segments whose picture or sound is encoded: chunks that join without a seam, whoever encodes them.
+
+Packets go from the source's index through a NUT pipe into ffmpeg, encoded packets come back the same way and are cut
+at the plan's boundaries. What is copied never passes through ffmpeg.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import IO, Any
+
+import av
+import av.error
+import ffmpeg
+import numpy as np
+
+from mam.errors import DamagedMedia, EncoderFailed
+from mam.hls.plan import AudioTrack, Chunk, Plan, VideoTrack
+from mam.media import ffmpeg as door
+from mam.media.muxing import SegmentMuxer
+from mam.media.packets import ORIGIN, Packet, Run, read_packets
+from mam.media.remux import check_frames, copied_edges
+from mam.media.source import MediaSource
+from mam.mp4.index import Samples
+
+VIDEO_PREROLL = 1  # seconds encoded and thrown away: after it a CRF encode equals one without a seam within 0.01 dB
+AUDIO_PREROLL = 24  # AAC frames on either side: the encoder has forgotten the seam by then
+AAC_FRAME = 1024  # samples
+DECODE_AHEAD = Fraction(1, 2)  # seconds of audio packets before and behind what is needed: decoders need a start too
+LAYOUTS = {1: "mono", 2: "stereo"}
+REORDER = 2  # frames by which x264 with two B-frames in a pyramid decodes ahead of what is shown
+
+
+@dataclass(slots=True)
+class _Part:
+    """What has come of one segment so far."""
+
+    video: list[Packet] = field(default_factory=list)
+    audio: list[Packet] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What of a track goes through ffmpeg for one chunk.
+
+    Samples `first` to `last - 1` go in. `begin` (seconds) is where encoding starts, before what is kept; `keep_from`
+    and `keep_to` bound what is kept, in ticks of the encoder's time base `1 / rate`.
+    """
+
+    first: int
+    last: int
+    begin: Fraction
+    end: Fraction
+    keep_from: int
+    keep_to: int
+    rate: int
+
+
+def video_window(samples: Samples, plan: Plan, chunk: Chunk) -> Window:
+    """The frames of a chunk with their pre-roll, from the key frame that decoding must start at."""
+    scale = plan.timeline.timescale
+    low, high = plan.timeline.boundaries[chunk.first], plan.timeline.boundaries[chunk.last]
+    shown = np.sort(samples.pts)
+    begin = shown[np.searchsorted(shown, max(low - VIDEO_PREROLL * scale, plan.timeline.boundaries[0]))]
+    keys = np.flatnonzero(samples.key & (samples.pts <= begin))
+    first = int(keys[-1]) if len(keys) else 0
+    last = int(np.flatnonzero(samples.pts < high)[-1]) + 1
+    return Window(first, last, _between(shown, int(begin), scale), _between(shown, high, scale), low, high, scale)
+
+
+def _between(shown: Any, tick: int, scale: int) -> Fraction:
+    """A moment in seconds just before the frame at `tick`, half way from the one before it.
+
+    ffmpeg takes times as decimal text and rounds them; half a frame away from any frame, no rounding matters.
+    """
+    at = int(np.searchsorted(shown, tick))
+    before = int(shown[at - 1]) if at else tick - 2
+    return Fraction(before + tick, 2 * scale)
+
+
+def audio_window(samples: Samples, plan: Plan, chunk: Chunk, rate: int) -> Window:
+    """The audio of a chunk on the grid of AAC frames that all chunks share: frame k begins at sample 1024 k."""
+    low = _frame_at(plan.timeline.time(chunk.first), rate)
+    last_chunk = chunk.last == len(plan.timeline)
+    high = _frame_at(samples.end if last_chunk else plan.timeline.time(chunk.last), rate)
+    begin = Fraction((low - AUDIO_PREROLL) * AAC_FRAME, rate)
+    end = Fraction((high + AUDIO_PREROLL) * AAC_FRAME, rate)
+    scale = samples.timescale
+    first = int(np.searchsorted(samples.pts, math.floor((begin - DECODE_AHEAD) * scale)))
+    last = int(np.searchsorted(samples.pts, math.ceil((end + DECODE_AHEAD) * scale)))
+    return Window(first, last, begin, end, low * AAC_FRAME, high * AAC_FRAME, rate)
+
+
+def _frame_at(moment: Fraction, rate: int) -> int:
+    """The first AAC frame that begins at or after `moment`."""
+    return math.ceil(moment * rate / AAC_FRAME)
+
+
+def forced_key_frames(shown: Any, plan: Plan, chunk: Chunk) -> str:
+    """The start of each segment of the chunk, as ffmpeg takes it."""
+    scale = plan.timeline.timescale
+    cuts = (_between(shown, plan.timeline.boundaries[number], scale) for number in chunk)
+    return ",".join(_seconds(cut) for cut in cuts)
+
+
+def _seconds(moment: Fraction) -> str:
+    return f"{float(moment + ORIGIN):.6f}"
+
+
+def encode_command(
+    video: tuple[VideoTrack, Window, str] | None, audio: tuple[AudioTrack, Window] | None, *, threads: int
+) -> list[str]:
+    """The argv of ffmpeg for one chunk. `video`: its track, window and forced key frames; `audio` likewise."""
+    source = ffmpeg.input("pipe:0", format="nut", copyts=None, threads=threads, **door.GUARDS)
+    streams = []
+    options: dict[str, object] = {}
+    if video:
+        track, window, forced = video
+        stream = source.video.filter("trim", start=_seconds(window.begin), end=_seconds(window.end))
+        for name, arguments in (filtering(text) for text in track.filters):
+            stream = stream.filter(name, **arguments)
+        streams.append(stream)
+        options |= {
+            "c:v": "libx264", "profile:v": "high", "level:v": track.level, "preset": track.preset, "crf": track.crf,
+            "bf": REORDER, "g": 9999, "sc_threshold": 0, "forced-idr": 1, "force_key_frames": forced,
+            "x264-params": "open-gop=0:stitchable=1", "fps_mode": "passthrough",
+            "enc_time_base:v": f"1/{window.rate}", "threads": threads,
+        }  # fmt: skip
+    if audio:
+        sound, window = audio
+        # first_pts: silence where the track starts late, nothing where it starts before; async: gaps become silence.
+        # A filter of its own: one that resamples too counts first_pts wrongly.
+        stream = source.audio.filter("aformat", sample_rates=sound.sample_rate, channel_layouts=LAYOUTS[sound.channels])
+        stream = stream.filter("aresample", **{"async": 1, "first_pts": _sample(window.begin, window.rate)})
+        stream = stream.filter("atrim", end_pts=_sample(window.end, window.rate))
+        streams.append(stream)
+        options |= {"c:a": "aac", "b:a": sound.bitrate, "ac": sound.channels, "ar": sound.sample_rate}
+    output = ffmpeg.output(
+        *streams, "pipe:1", format="nut", map_metadata=-1, map_chapters=-1, max_interleave_delta=0, flush_packets=1,
+        **options,
+    )  # fmt: skip
+    quiet = ("-hide_banner", "-nostats", "-loglevel", "error", "-filter_complex_threads", str(threads))
+    return list(output.global_args(*quiet).compile(cmd=door.executable()))
+
+
+def _sample(moment: Fraction, rate: int) -> int:
+    """The number of the sample at `moment` on the timeline that ffmpeg sees."""
+    return round((moment + ORIGIN) * rate)
+
+
+def filtering(text: str) -> tuple[str, dict[str, str]]:
+    """`scale=w=640:h=360` -> its name and arguments."""
+    name, _, arguments = text.partition("=")
+    pairs = (pair.partition("=") for pair in arguments.split(":") if pair)
+    return name, {key: value for key, _, value in pairs}
+
+
+class ChunkEncoder:
+    """Makes the segments of one plan, a chunk at a time."""
+
+    def __init__(self, media: MediaSource, plan: Plan, *, threads: int = 1, stall_seconds: float = 60) -> None:
+        self._media = media
+        self._plan = plan
+        self._threads = threads
+        self._stall_seconds = stall_seconds
+        self._copied = copied_edges(media, plan)
+        if plan.video_track and plan.video_track.action == "encode":
+            shown = np.sort(media.samples(plan.video_track.track).pts)
+            self._shown = shown[shown >= plan.timeline.boundaries[0]]  # all frames of the film, as they are shown
+            self._step = int(np.diff(self._shown[:2])[0]) if len(self._shown) > 1 else plan.timeline.timescale // 30
+
+    def segments(
+        self, chunk: Chunk, *, alive: Callable[[], None] = lambda: None
+    ) -> Generator[tuple[int, memoryview], None, None]:
+        """(number, bytes) of each segment of the chunk, as they are completed. `alive` is called with each packet.
+
+        Raises DamagedMedia when a segment does not get the frames that the plan names, EncoderFailed.
+        """
+        windows = self._windows(chunk)
+        argv = self._command(windows, chunk)
+        with (
+            door.run(argv, stall_seconds=self._stall_seconds, feed=lambda pipe: self._feed(pipe, windows)) as encoder,
+            _open_output(encoder) as output,
+        ):
+            yield from self._cut(output, windows, chunk, encoder, alive)
+
+    def _windows(self, chunk: Chunk) -> dict[int, Window]:
+        """By track number: what of each encoded track goes through ffmpeg."""
+        plan, windows = self._plan, {}
+        if plan.video_track and plan.video_track.action == "encode":
+            track = plan.video_track.track
+            windows[track] = video_window(self._media.samples(track), plan, chunk)
+        if plan.audio_track and plan.audio_track.action == "encode":
+            track = plan.audio_track.track
+            windows[track] = audio_window(self._media.samples(track), plan, chunk, plan.audio_track.sample_rate)
+        return windows
+
+    def _command(self, windows: dict[int, Window], chunk: Chunk) -> list[str]:
+        plan = self._plan
+        video = audio = None
+        if plan.video_track and plan.video_track.track in windows:
+            shown = np.sort(self._media.samples(plan.video_track.track).pts)
+            video = (plan.video_track, windows[plan.video_track.track], forced_key_frames(shown, plan, chunk))
+        if plan.audio_track and plan.audio_track.track in windows:
+            audio = (plan.audio_track, windows[plan.audio_track.track])
+        return encode_command(video, audio, threads=self._threads)
+
+    def _feed(self, pipe: IO[bytes], windows: dict[int, Window]) -> None:
+        """Writes the windows' packets as NUT."""
+        with av.open(pipe, "w", format="nut") as nut:
+            tracks = {number: self._media.track(number) for number in windows}
+            streams = {n: nut.add_stream_from_template(track.template, opaque=True) for n, track in tracks.items()}
+            runs = [Run(tracks[number], window.first, window.last) for number, window in windows.items()]
+            for track, packet in read_packets(self._media, runs):
+                packet.stream = streams[track.number]
+                nut.mux(packet)
+
+    def _cut(
+        self, output: Any, windows: dict[int, Window], chunk: Chunk, encoder: door.Encoder, alive: Callable[[], None]
+    ) -> Iterator[tuple[int, memoryview]]:
+        """Sorts the encoder's packets into segments, and hands each segment out once nothing can be added to it."""
+        plan = self._plan
+        kinds = {stream.index: stream.type for stream in output.streams}
+        by_kind = {
+            kind: windows[track.track]
+            for kind, track in (("video", plan.video_track), ("audio", plan.audio_track))
+            if track and track.track in windows
+        }
+        parts = {number: _Part() for number in chunk}
+        reached = dict.fromkeys(kinds, Fraction(0))  # per stream: everything shown before this has come
+        waiting = chunk.first
+        templates = {stream.type: stream for stream in output.streams}
+        for packet in output.demux():
+            if packet.pts is None or not packet.size:
+                continue
+            encoder.moved()
+            alive()
+            kind = kinds[packet.stream_index]
+            window = by_kind[kind]
+            tick = round(packet.pts * packet.time_base * window.rate) - ORIGIN * window.rate
+            if window.keep_from <= tick < window.keep_to:
+                number = self._segment_of(Fraction(tick, window.rate), kind, chunk)
+                getattr(parts[number], kind).append(packet)
+            # Every segment begins with an IDR frame, so a frame of the next one means that this one has all of its own.
+            reached[packet.stream_index] = max(reached[packet.stream_index], Fraction(tick, window.rate))
+            while waiting < chunk.last - 1 and min(reached.values()) >= plan.timeline.time(waiting + 1):
+                yield waiting, self._finish(waiting, parts.pop(waiting), templates)
+                waiting += 1
+        for number in range(waiting, chunk.last):
+            yield number, self._finish(number, parts.pop(number), templates)
+
+    def _segment_of(self, moment: Fraction, kind: str, chunk: Chunk) -> int:
+        boundaries = self._plan.timeline.boundaries
+        tick = math.floor(moment * self._plan.timeline.timescale)
+        number = int(np.searchsorted(np.asarray(boundaries), tick, side="right")) - 1
+        return min(max(number, chunk.first), chunk.last - 1)
+
+    def _finish(self, number: int, part: _Part, templates: dict[str, Any]) -> memoryview:
+        """Muxes a segment of encoded and copied packets, by decode time."""
+        plan = self._plan
+        if plan.video_track:
+            check_frames(plan, number, len(part.video))
+            if part.video and not part.video[0].is_keyframe:
+                raise EncoderFailed(f"Segment {number} does not begin with a key frame.")
+            self._stamp(number, part.video)
+        for packet in part.audio:
+            packet.dts = packet.pts
+        runs = [
+            Run(self._media.track(track), int(edges[number]), int(edges[number + 1]))
+            for track, edges in self._copied.items()
+        ]
+        copied = [(track.header.kind, packet) for track, packet in read_packets(self._media, runs)]
+        streams: dict[str, Any] = {}
+        if plan.video_track:
+            streams["vide"] = templates.get("video") or self._media.track(plan.video_track.track).template
+        if plan.audio_track:
+            streams["soun"] = (
+                templates["audio"] if "audio" in templates else self._media.track(plan.audio_track.track).template
+            )
+        muxer = SegmentMuxer(streams)
+        packets = [("vide", p) for p in part.video] + [("soun", p) for p in part.audio] + copied
+        for kind, packet in sorted(packets, key=lambda item: (item[1].dts or 0) * item[1].time_base):
+            muxer.mux(kind, packet)
+        return muxer.finish()
+
+    def _stamp(self, number: int, packets: list[Packet]) -> None:
+        """Gives encoded video its decode times, which NUT does not carry: those of the frames shown two earlier.
+
+        They follow from the plan alone, so a chunk's are the same whoever encoded what stands before it.
+        """
+        assert self._plan.video_track
+        scale = self._plan.timeline.timescale
+        position = sum(self._plan.frames[:number])
+        for at, packet in enumerate(packets, position):
+            tick = self._shown[at - REORDER] if at >= REORDER else self._shown[0] - (REORDER - at) * self._step
+            packet.pts = round((packet.pts or 0) * packet.time_base * scale)
+            packet.time_base = Fraction(1, scale)
+            packet.dts = int(tick) + ORIGIN * scale
+
+
+def _open_output(encoder: door.Encoder) -> Any:
+    """What ffmpeg writes, as packets. Raises EncoderFailed or DamagedMedia when it wrote nothing."""
+    try:
+        return av.open(encoder.stdout, format="nut", options={"probesize": "32", "analyzeduration": "0"})
+    except (av.error.FFmpegError, EOFError, OSError) as error:
+        encoder.wait()  # its own words are better
+        raise DamagedMedia("Nothing in the media could be decoded.") from error

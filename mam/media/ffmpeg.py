@@ -1,0 +1,182 @@
+"""The one door through which ffmpeg runs: packets in, packets out, contained, and killed when it stops moving."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from typing import IO
+
+import imageio_ffmpeg
+
+from mam.errors import EncoderFailed
+
+ADDRESS_SPACE = 6 << 30  # bytes: 8192x4320 at a few threads needs about one
+SAID_LINES = 40  # of stderr that are kept
+KILL_AFTER = 5  # seconds between TERM and KILL
+NICE = 10  # viewers and the services go first
+PR_SET_PDEATHSIG = 1
+GUARDS: dict[str, object] = {
+    # before -i: what ffmpeg may open and how much a file may claim
+    "protocol_whitelist": "pipe",
+    "format_whitelist": "nut",
+    "max_streams": 2,
+    "max_pixels": 8192 * 4320,
+    # LCEVC data inside H.264 or HEVC is not decoded: its decoder had a heap overflow (CVE-2026-125262)
+    "export_side_data": "+enhancements",
+}
+
+
+@cache
+def executable() -> str:
+    """The ffmpeg binary that came with imageio-ffmpeg, or IMAGEIO_FFMPEG_EXE."""
+    return str(imageio_ffmpeg.get_ffmpeg_exe())
+
+
+class Stalled(EncoderFailed):
+    code, title = "encoder_stalled", "ffmpeg stopped making progress"
+
+
+class Encoder:
+    """A running ffmpeg that reads NUT on its standard input and writes NUT on its standard output."""
+
+    def __init__(self, argv: list[str], *, stall_seconds: float) -> None:
+        self.argv = argv
+        self.said: deque[str] = deque(maxlen=SAID_LINES)
+        self._stall_seconds = stall_seconds
+        self._moved = 0
+        self._stalled = False
+        self._ended = threading.Event()
+        self._process = subprocess.Popen(
+            argv,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            preexec_fn=_contain if sys.platform == "linux" else None,
+        )
+        assert self._process.stdin and self._process.stdout and self._process.stderr
+        self.stdin: IO[bytes] = self._process.stdin
+        self.stdout: IO[bytes] = self._process.stdout
+        self._threads = [
+            threading.Thread(target=self._listen, args=(self._process.stderr,), name="ffmpeg-stderr", daemon=True),
+            threading.Thread(target=self._watch, name="ffmpeg-watchdog", daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def command(self) -> str:
+        """The command line, to be pasted into a shell."""
+        return shlex.join(self.argv)
+
+    def moved(self) -> None:
+        """Tells the watchdog that packets went in or came out."""
+        self._moved += 1
+
+    def stop(self) -> None:
+        """Ends the process group: TERM, five seconds, KILL. Quiet when it has ended already."""
+        self._signal(signal.SIGTERM)
+        try:
+            self._process.wait(KILL_AFTER)
+        except subprocess.TimeoutExpired:
+            self._signal(signal.SIGKILL)
+            self._process.wait()
+
+    def wait(self) -> None:
+        """Raises EncoderFailed, with the last lines it said, unless ffmpeg ended well; Stalled if it was killed."""
+        status = self._process.wait()
+        self._ended.set()
+        for thread in self._threads:
+            thread.join()
+        if self._stalled:
+            raise Stalled(f"No progress for {self._stall_seconds:.0f} s.")
+        if status != 0:
+            said = "; ".join(self.said) or "it said nothing"
+            raise EncoderFailed(f"ffmpeg ended with status {status}: {said}")
+
+    def close(self) -> None:
+        """Frees everything, whatever state it is in."""
+        self.stop()
+        self._ended.set()
+        for pipe in (self.stdin, self.stdout):
+            with suppress(OSError):  # a broken pipe may still hold unwritten bytes
+                pipe.close()
+        for thread in self._threads:
+            thread.join()
+
+    def _signal(self, number: int) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, number)
+
+    def _listen(self, stderr: IO[bytes]) -> None:
+        with stderr:
+            for line in stderr:
+                self.said.append(line.decode(errors="replace").strip()[:500])
+
+    def _watch(self) -> None:
+        seen = self._moved
+        while not self._ended.wait(self._stall_seconds):
+            if self._moved == seen:
+                self._stalled = True
+                self._signal(signal.SIGKILL)
+                return
+            seen = self._moved
+
+
+@contextmanager
+def run(argv: list[str], *, stall_seconds: float, feed: Callable[[IO[bytes]], None]) -> Iterator[Encoder]:
+    """An encoder whose standard input `feed` fills from a thread of its own; whatever `feed` raises is raised here."""
+    encoder = Encoder(argv, stall_seconds=stall_seconds)
+    failed: list[BaseException] = []
+
+    def fill() -> None:
+        try:
+            feed(encoder.stdin)
+        except BrokenPipeError:
+            pass  # ffmpeg has ended; its own words say why
+        except BaseException as error:  # noqa: BLE001 - carried over to the thread that waits
+            failed.append(error)
+        finally:
+            with suppress(OSError):
+                encoder.stdin.close()
+
+    feeder = threading.Thread(target=fill, name="ffmpeg-feeder", daemon=True)
+    feeder.start()
+    try:
+        yield encoder
+        feeder.join()
+        if failed:
+            raise failed[0]
+        encoder.wait()
+    except Exception:
+        encoder.close()
+        feeder.join()
+        if failed:
+            raise failed[0] from None
+        raise
+    finally:
+        encoder.close()
+        feeder.join()
+
+
+_libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+
+def _contain() -> None:
+    """In the child, before ffmpeg starts: it dies with the worker, yields to others and cannot eat the machine."""
+    assert _libc is not None
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    os.nice(NICE)
+    resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # it writes to a pipe alone

@@ -1,0 +1,222 @@
+"""A source that has been looked at: its tracks, what libavformat calls them, and where every sample lies."""
+
+from __future__ import annotations
+
+import io
+from array import array
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import av
+import av.container
+import av.error
+import av.stream
+import numpy as np
+
+from mam.errors import MediaError, NotAVideo, TooLarge, TruncatedMedia
+from mam.hls.plan import Source
+from mam.media.reader import ObjectFile, ObjectReader
+from mam.mp4 import index
+from mam.mp4.boxes import InvalidIndex, header
+from mam.mp4.index import Samples, TrackHeader
+from mam.mp4.tables import MAX_SAMPLES
+from mam.store.objects import Store
+
+FIRST_READ = 256 << 10  # bytes: holds the whole index of most short files
+TAIL_READ = 32 << 20  # what stands behind the media is read in one go up to this
+MAX_MOOV = 128 << 20  # a two-hour film has 8 MB
+MAX_TOP_LEVEL = 10_000  # boxes passed on the way to the index
+HEAD_KINDS = frozenset(
+    b"ftyp moov mdat free skip wide uuid pnot styp sidx moof pdin meta udta junk emsg prft bloc".split()
+)
+ATTACHED_PICTURE = 0x0400  # AV_DISPOSITION_ATTACHED_PIC: cover art is no video
+DEFAULT = 0x0001  # AV_DISPOSITION_DEFAULT
+
+
+class UnsupportedEdits(MediaError):
+    code, title = "unsupported_edit_list", "The file's edit list has several parts"
+    hint = "Export the file once more without edits (for example: ffmpeg -i in.mp4 -c copy out.mp4)."
+
+
+@dataclass(frozen=True, slots=True)
+class MediaTrack:
+    """A video or audio track. `template` carries its codec parameters for muxers."""
+
+    header: TrackHeader
+    template: Any  # av.VideoStream or av.AudioStream
+    codec: str
+
+    @property
+    def number(self) -> int:
+        return self.header.number
+
+    @property
+    def is_video(self) -> bool:
+        return self.header.kind == "vide"
+
+    @property
+    def is_default(self) -> bool:
+        return bool(int(self.template.disposition) & DEFAULT)
+
+    @property
+    def configuration(self) -> bytes:
+        """The codec's configuration record (avcC, AudioSpecificConfig, ...)."""
+        return bytes(self.template.codec_context.extradata or b"")
+
+
+class MediaSource:
+    """One version of one object. Samples are read when asked for, and kept."""
+
+    def __init__(self, reader: ObjectReader, moov: bytes) -> None:
+        self.reader = reader
+        self._moov = moov
+        self._samples: dict[int, Samples] = {}
+        index.check_encryption(moov)
+        headers = index.read_headers(moov)
+        self._container = _templates(moov)  # keeps the templates alive
+        self.tracks = _tracks(headers, self._container)
+
+    def track(self, number: int) -> MediaTrack:
+        return next(track for track in self.tracks if track.number == number)
+
+    def samples(self, number: int) -> Samples:
+        """Raises NoSampleTables until `adopt` has brought them from elsewhere."""
+        if number not in self._samples:
+            samples = index.read_samples(self._moov, number, self.reader.size)
+            if not len(samples):
+                raise NotAVideo("The index names no media.")
+            self._samples[number] = samples
+        return self._samples[number]
+
+    def adopt(self, samples: dict[int, Samples]) -> None:
+        """Uses an index that was stored, or that `demux` made."""
+        self._samples |= samples
+
+    def settle(self, numbers: list[int]) -> None:
+        """Reads the samples of these tracks and lets go of the rest: from here on threads may share the source."""
+        for number in numbers:
+            self.samples(number)
+        self._moov = b""
+
+
+def open_source(store: Store, source: Source) -> MediaSource:
+    """Reads the `moov` box, wherever it is, in one to three ranged reads.
+
+    Raises NotAVideo, EncryptedMedia, TruncatedMedia, InvalidIndex, TooLarge.
+    """
+    reader = ObjectReader(store, source)
+    return MediaSource(reader, read_moov(reader.read, reader.size))
+
+
+def read_moov(read: Callable[[int, int], bytes], size: int) -> bytes:
+    """The `moov` box of a file of `size` bytes; `read(start, stop)` gives its bytes."""
+    if size < 16:
+        raise NotAVideo("The object is empty." if not size else f"The object has only {size} bytes.")
+    base, data = 0, read(0, min(FIRST_READ, size))
+    if data[4:8] not in HEAD_KINDS:
+        raise NotAVideo("The object does not begin like an MP4 file.")
+    at = 0
+    for _ in range(MAX_TOP_LEVEL):
+        if at >= size:
+            raise NotAVideo("The file has no index (moov box).")
+        if at + 16 > base + len(data) and base + len(data) < size:
+            rest = size - at
+            base, data = at, read(at, size if rest <= TAIL_READ else at + FIRST_READ)
+        found = header(data, at - base, size - base)
+        if found is None:
+            raise TruncatedMedia("The file ends in the middle of a box.")
+        kind, _, length = found
+        if at + length > size:
+            raise TruncatedMedia(
+                f"Box {kind.decode('latin-1')!r} reaches to byte {at + length}, the object ends at byte {size}."
+            )
+        if kind == b"moov":
+            if length > MAX_MOOV:
+                raise TooLarge(f"The file's index has {length >> 20} MB; at most {MAX_MOOV >> 20} MB are read.")
+            have = data[at - base : at - base + length]
+            return have if len(have) == length else have + read(at + len(have), at + length)
+        at += length
+    raise InvalidIndex(f"More than {MAX_TOP_LEVEL} boxes and no index among them.")
+
+
+def _templates(moov: bytes) -> av.container.InputContainer:
+    """The tracks' codec parameters, read by libavformat from a file that holds no media."""
+    try:
+        return av.open(io.BytesIO(index.without_tables(moov)), "r", format="mov")
+    except (av.error.FFmpegError, ValueError) as error:
+        raise InvalidIndex(f"The index cannot be read: {error}") from error
+
+
+def _tracks(headers: list[TrackHeader], container: av.container.InputContainer) -> list[MediaTrack]:
+    """The video and audio tracks that libavformat knows the codec of; cover art is left out."""
+    streams = {stream.index: stream for stream in container.streams}
+    tracks = []
+    for found in headers:
+        stream = streams.get(found.number)
+        if found.kind not in ("vide", "soun") or stream is None or stream.type not in ("video", "audio"):
+            continue
+        if int(stream.disposition) & ATTACHED_PICTURE:
+            continue
+        context: Any = stream.codec_context
+        codec = context.codec.canonical_name if context is not None else found.sample_entry
+        tracks.append(MediaTrack(found, stream, codec))
+    if not tracks:
+        raise NotAVideo("The file has neither video nor audio that is known here.")
+    return tracks
+
+
+def demux(source: MediaSource, numbers: list[int], *, alive: Callable[[], None] = lambda: None) -> dict[int, Samples]:
+    """The samples of those tracks by one pass of libavformat's demuxer, for files without sample tables.
+
+    Reads the whole object. `alive` is called now and then. Raises TruncatedMedia, UnsupportedEdits, InvalidIndex.
+    """
+    columns = {number: tuple(array("q") for _ in range(6)) for number in numbers}
+    hidden_later: set[int] = set()
+    try:
+        with av.open(ObjectFile(source.reader), format="mov", buffer_size=1 << 20) as container:
+            chosen = [stream for stream in container.streams if stream.index in columns]
+            scales = {stream.index: stream.time_base for stream in chosen}
+            for count, packet in enumerate(container.demux(chosen)):
+                if packet.size == 0 or packet.dts is None or packet.pts is None:
+                    continue
+                if packet.is_corrupt:
+                    raise TruncatedMedia("The file ends in the middle of a sample.")
+                into = columns[packet.stream_index]
+                if packet.is_discard and len(into[0]):
+                    hidden_later.add(packet.stream_index)
+                values = (
+                    packet.pos or 0,
+                    packet.size,
+                    packet.dts,
+                    packet.pts,
+                    packet.duration or 0,
+                    packet.is_keyframe,
+                )
+                for column, value in zip(into, values, strict=True):
+                    column.append(int(value))
+                if len(into[0]) > MAX_SAMPLES:
+                    raise TooLarge(f"A track has more than {MAX_SAMPLES} samples.")
+                if count % 1024 == 0:
+                    alive()
+    except av.error.FFmpegError as error:
+        raise InvalidIndex(f"The file cannot be read: {error}") from error
+    result = {}
+    for number, parts in columns.items():
+        scale = scales.get(number)
+        if scale is None or not len(parts[0]):
+            raise NotAVideo("The file holds no media.")
+        offset, size, dts, pts, duration, key = (np.frombuffer(part, np.int64) for part in parts)
+        if (offset <= 0).any() or int((offset + size).max()) > source.reader.size:
+            raise InvalidIndex("The place of some samples is not known.")
+        ticks = scale.denominator  # time bases of MP4 are 1 / timescale
+        samples = Samples(ticks, offset, size, dts * scale.numerator, pts * scale.numerator, duration, key.astype(bool))
+        if (np.diff(samples.dts) <= 0).any() or (number in hidden_later and _splices(samples)):
+            raise UnsupportedEdits("The edit list joins several parts of the media; that is not supported yet.")
+        result[number] = samples
+    return result
+
+
+def _splices(samples: Samples) -> bool:
+    """Whether samples are shown twice or out of order: the mark of an edit list with several parts."""
+    return bool((np.diff(np.sort(samples.pts)) <= 0).any())

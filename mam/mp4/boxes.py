@@ -1,0 +1,79 @@
+"""Boxes of the ISO base media file format (ISO/IEC 14496-12 section 4.2), read from bytes."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mam.errors import MediaError
+
+CONTAINERS = frozenset({b"moov", b"trak", b"mdia", b"minf", b"stbl", b"edts"})
+MAX_DEPTH = 8  # moov/trak/mdia/minf/stbl is five
+MAX_BOXES = 100_000  # in one moov; thousands are normal in files with long metadata
+
+
+class InvalidIndex(MediaError):
+    """The boxes contradict themselves or each other."""
+
+    code, title = "invalid_index", "The file's index is damaged"
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """`kind` and where it lies in the bytes it was read from."""
+
+    kind: bytes
+    start: int
+    payload: int
+    end: int
+
+
+def header(data: bytes | memoryview, at: int, limit: int) -> tuple[bytes, int, int] | None:
+    """(kind, header size, box size) of the box at `at`; size 0 means "to `limit`". None when the header is cut off.
+
+    Raises InvalidIndex when the size is smaller than the header.
+    """
+    if at + 8 > len(data):
+        return None
+    size, kind = struct.unpack_from(">I4s", data, at)
+    length = 8
+    if size == 1:
+        if at + 16 > len(data):
+            return None
+        size, length = struct.unpack_from(">Q", data, at + 8)[0], 16
+    elif size == 0:
+        size = limit - at
+    if size < length:
+        raise InvalidIndex(f"Box {kind!r} at byte {at} claims a size of {size}.")
+    return kind, length, size
+
+
+def boxes(data: bytes | memoryview, start: int, end: int) -> Iterator[Box]:
+    """The boxes in data[start:end]. Raises InvalidIndex for a box that reaches beyond `end`."""
+    at = start
+    for _ in range(MAX_BOXES):
+        if at + 8 > end:  # QuickTime ends some lists of boxes with four zero bytes
+            return
+        found = header(data, at, end)
+        if found is None:
+            raise InvalidIndex(f"The box at byte {at} is cut off.")
+        kind, length, size = found
+        if at + size > end:
+            raise InvalidIndex(f"Box {kind!r} at byte {at} reaches beyond the box that holds it.")
+        yield Box(kind, at, at + length, at + size)
+        at += size
+    raise InvalidIndex(f"More than {MAX_BOXES} boxes in one place.")
+
+
+def leaves(data: bytes | memoryview, start: int, end: int, depth: int = 0) -> dict[bytes, Box]:
+    """Every box below data[start:end] that is no container, by kind; the last of a kind wins."""
+    if depth > MAX_DEPTH:
+        raise InvalidIndex("The boxes are nested too deep.")
+    found: dict[bytes, Box] = {}
+    for box in boxes(data, start, end):
+        if box.kind in CONTAINERS:
+            found |= leaves(data, box.payload, box.end, depth + 1)
+        else:
+            found[box.kind] = box
+    return found

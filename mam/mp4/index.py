@@ -1,0 +1,233 @@
+"""The index of a file: for each track, every sample's place, size, times and whether decoding can start there."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zipfile
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from mam.errors import EncryptedMedia, NotAVideo, TruncatedMedia
+from mam.mp4 import tables
+from mam.mp4.boxes import CONTAINERS, Box, InvalidIndex, boxes, leaves
+from mam.mp4.edits import presentation_shift, read_edits
+from mam.mp4.tables import Flags, Ints, NoSampleTables, unpack
+
+MAX_TRACKS = 64
+_EMPTY_TABLES = {b"stts": 1, b"ctts": 1, b"stss": 1, b"stsc": 1, b"stco": 1, b"co64": 1, b"stsz": 2, b"stz2": 2}
+_ENCRYPTED = (b"encv", b"enca", b"encs", b"enct", b"drmi", b"drms")
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """The samples of one track in decode order; all columns have the same length.
+
+    `offset`, `size`: bytes in the object. `dts`, `pts`, `duration`: ticks of `1 / timescale` seconds, on the
+    presentation's timeline (edit list applied). `key`: decoding can start there.
+    """
+
+    timescale: int
+    offset: Ints
+    size: Ints
+    dts: Ints
+    pts: Ints
+    duration: Ints
+    key: Flags
+
+    def __len__(self) -> int:
+        return len(self.size)
+
+    @property
+    def start(self) -> Fraction:
+        """Seconds at which the first sample is shown."""
+        return Fraction(int(self.pts.min()), self.timescale)
+
+    @property
+    def end(self) -> Fraction:
+        """Seconds at which the last sample has been shown."""
+        return Fraction(int((self.pts + self.duration).max()), self.timescale)
+
+
+@dataclass(frozen=True, slots=True)
+class TrackHeader:
+    """A track as the `moov` box describes it. `number` counts tracks from 0, as libavformat's streams do.
+
+    `matrix`: a, b, c, d of `tkhd`, in units of 1/65536: (1, 0, 0, 1) is upright.
+    """
+
+    number: int
+    kind: str  # the handler: vide, soun, text, sbtl, ...
+    sample_entry: str  # avc1, mp4a, hvc1, ...
+    matrix: tuple[int, int, int, int]
+
+
+def track_boxes(moov: bytes) -> list[Box]:
+    """The `trak` boxes. Raises NotAVideo for none, InvalidIndex for a crowd."""
+    found = [box for box in boxes(moov, 8, len(moov)) if box.kind == b"trak"]
+    if not found:
+        raise NotAVideo("The file has no tracks.")
+    if len(found) > MAX_TRACKS:
+        raise InvalidIndex(f"The file has {len(found)} tracks.")
+    return found
+
+
+def check_encryption(moov: bytes) -> None:
+    """Raises EncryptedMedia when a track's sample entry, or a `pssh` box, says that samples are encrypted."""
+    if any(box.kind == b"pssh" for box in boxes(moov, 8, len(moov))):
+        raise EncryptedMedia("The file is protected by DRM (it has a pssh box).")
+    for trak in track_boxes(moov):
+        stsd = leaves(moov, trak.payload, trak.end).get(b"stsd")
+        if stsd is None:
+            continue
+        payload = moov[stsd.payload : stsd.end]
+        entry = payload[12:16]
+        # `sinf` stands behind the sample entry's own fields, whose length depends on the codec: look for the box.
+        if entry in _ENCRYPTED or (b"sinf" in payload and b"schm" in payload):
+            raise EncryptedMedia("The file's samples are encrypted.")
+
+
+def read_headers(moov: bytes) -> list[TrackHeader]:
+    """All tracks. Raises InvalidIndex when one does not say what it is, NotAVideo when there are none."""
+    headers = []
+    for number, trak in enumerate(track_boxes(moov)):
+        found = leaves(moov, trak.payload, trak.end)
+        if b"hdlr" not in found:
+            raise InvalidIndex(f"Track {number} has no handler.")
+        kind = bytes(unpack(">4s", moov, found[b"hdlr"], 8)[0]).decode("latin-1")
+        media = kind in ("vide", "soun")
+        headers.append(
+            TrackHeader(number, kind, _sample_entry(moov, found, number) if media else "", _matrix(moov, found))
+        )
+    return headers
+
+
+def read_samples(moov: bytes, number: int, object_size: int) -> Samples:
+    """The samples of track `number` of a progressive file.
+
+    Raises NoSampleTables when the samples are in fragments or need more than one edit, TruncatedMedia when the index
+    points beyond `object_size`, InvalidIndex when it contradicts itself.
+    """
+    top = {box.kind: box for box in boxes(moov, 8, len(moov))}
+    if b"mvex" in top:
+        raise NoSampleTables("a fragmented file")
+    if b"mvhd" not in top:
+        raise InvalidIndex("The file has no movie header.")
+    trak = track_boxes(moov)[number]
+    found = leaves(moov, trak.payload, trak.end)
+    if b"mdhd" not in found:
+        raise InvalidIndex(f"Track {number} has no media header.")
+    samples = _read_samples(moov, found, _timescale(moov, top[b"mvhd"]), object_size)
+    if len(samples) and bytes(unpack(">4s", moov, found[b"hdlr"], 8)[0]) == b"vide":
+        return _without_hidden_start(samples)
+    return samples
+
+
+def _matrix(moov: bytes, found: dict[bytes, Box]) -> tuple[int, int, int, int]:
+    """a, b, c, d of `tkhd`'s matrix, 40 or (version 1) 52 bytes into the box."""
+    if b"tkhd" not in found:
+        return (1 << 16, 0, 0, 1 << 16)
+    (version,) = unpack(">B", moov, found[b"tkhd"], 0)
+    a, b, _, c, d = unpack(">5i", moov, found[b"tkhd"], 52 if version == 1 else 40)
+    return (a, b, c, d)
+
+
+def _timescale(moov: bytes, box: Box) -> int:
+    """Ticks a second, from `mvhd` or `mdhd`: both have it behind two times, of 4 or (version 1) 8 bytes."""
+    (version,) = unpack(">B", moov, box, 0)
+    (timescale,) = unpack(">I", moov, box, 20 if version == 1 else 12)
+    if not 0 < timescale < 1 << 31:
+        raise InvalidIndex(f"Box {box.kind!r} has a time scale of {timescale}.")
+    return int(timescale)
+
+
+def _sample_entry(moov: bytes, found: dict[bytes, Box], number: int) -> str:
+    if b"stsd" not in found:
+        raise InvalidIndex(f"Track {number} does not say how it is coded (it has no stsd box).")
+    return bytes(unpack(">4s", moov, found[b"stsd"], 12)[0]).decode("latin-1")
+
+
+def _read_samples(moov: bytes, found: dict[bytes, Box], movie_timescale: int, object_size: int) -> Samples:
+    timescale = _timescale(moov, found[b"mdhd"])
+    size = tables.sample_sizes(moov, found)
+    total = len(size)
+    dts, duration = tables.decode_times(moov, found, total)
+    pts = dts + tables.composition_offsets(moov, found, total)
+    offset = tables.sample_offsets(moov, found, size)
+    if total and int((offset + size).max()) > object_size:
+        raise TruncatedMedia(
+            f"The index names media up to byte {int((offset + size).max())}, the object ends at byte {object_size}."
+        )
+    if int(size.sum()) > object_size:
+        raise InvalidIndex("The samples together are larger than the object.")
+    shift = presentation_shift(read_edits(moov, found), timescale=timescale, movie_timescale=movie_timescale)
+    key = tables.sync_samples(moov, found, total)
+    return Samples(timescale, offset, size, dts + shift, pts + shift, duration, key)
+
+
+def _without_hidden_start(samples: Samples) -> Samples:
+    """Without whole groups of pictures that the edit list hides before its start.
+
+    Samples before the start that later ones need to be decoded stay, as in libavformat's demuxer.
+    """
+    starts = np.flatnonzero(samples.key & (samples.pts <= 0))
+    first = int(starts[-1]) if len(starts) else 0
+    return select(samples, slice(first, None)) if first else samples
+
+
+def select(samples: Samples, part: slice) -> Samples:
+    """A run of samples."""
+    columns = (samples.offset, samples.size, samples.dts, samples.pts, samples.duration, samples.key)
+    return Samples(samples.timescale, *(column[part] for column in columns))  # type: ignore[arg-type]
+
+
+def without_tables(moov: bytes) -> bytes:
+    """A file of the same tracks that holds no media: what libavformat needs to name the codecs, in a few kilobytes."""
+    ftyp = struct.pack(">I4s4sI4s", 20, b"ftyp", b"isom", 512, b"isom")
+    return ftyp + _emptied(moov, 0, len(moov), 0)
+
+
+def _emptied(data: bytes, start: int, end: int, depth: int) -> bytes:
+    out = []
+    for box in boxes(data, start, end):
+        if box.kind in CONTAINERS and depth < 8:
+            inner = _emptied(data, box.payload, box.end, depth + 1)
+            out.append(struct.pack(">I4s", len(inner) + 8, box.kind) + inner)
+        elif box.kind in _EMPTY_TABLES:
+            # stz2 cannot be empty without a field size; an empty stsz says the same
+            kind = b"stsz" if box.kind == b"stz2" else box.kind
+            inner = data[box.payload : box.payload + 4] + bytes(4 * _EMPTY_TABLES[box.kind])
+            out.append(struct.pack(">I4s", len(inner) + 8, kind) + inner)
+        elif box.kind not in (b"udta", b"meta", b"mvex", b"sgpd", b"sbgp", b"sdtp"):
+            out.append(data[box.start : box.end])
+    return b"".join(out)
+
+
+def dump(tracks: dict[int, Samples]) -> bytes:
+    """Samples by track number as bytes (npz), for indexes that were dear to make."""
+    arrays = {}
+    for number, samples in tracks.items():
+        arrays[f"{number}/timescale"] = np.array(samples.timescale)
+        for name in ("offset", "size", "dts", "pts", "duration", "key"):
+            arrays[f"{number}/{name}"] = getattr(samples, name)
+    out = io.BytesIO()
+    np.savez_compressed(out, **arrays)  # type: ignore[arg-type]
+    return out.getvalue()
+
+
+def load(data: bytes) -> dict[int, Samples]:
+    """What `dump` wrote. Raises InvalidIndex for anything else."""
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+            numbers = sorted({int(name.partition("/")[0]) for name in arrays.files})
+            return {
+                number: Samples(
+                    int(arrays[f"{number}/timescale"]),
+                    *(arrays[f"{number}/{name}"] for name in ("offset", "size", "dts", "pts", "duration", "key")),
+                )
+                for number in numbers
+            }
+    except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
+        raise InvalidIndex(f"The stored index cannot be read: {error}") from error

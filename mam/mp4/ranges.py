@@ -1,0 +1,30 @@
+"""Which bytes to read for a set of samples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mam.mp4.tables import Ints
+
+MAX_GAP = 1 << 20  # bytes: reading over a gap of a megabyte costs about what another request does
+
+
+@dataclass(frozen=True, slots=True)
+class ByteRange:
+    start: int
+    stop: int
+
+
+def coalesce(offset: Ints, size: Ints, *, max_gap: int = MAX_GAP) -> list[ByteRange]:
+    """The fewest ranges, in order, that cover all samples without reading over a gap of more than `max_gap` bytes."""
+    if not len(offset):
+        return []
+    order = np.argsort(offset, kind="stable")
+    starts = offset[order]
+    ends = np.maximum.accumulate((offset + size)[order])
+    breaks = np.flatnonzero(starts[1:] - ends[:-1] > max_gap) + 1
+    first = np.concatenate(([0], breaks))
+    last = np.concatenate((breaks, [len(starts)])) - 1
+    return [ByteRange(int(a), int(b)) for a, b in zip(starts[first], ends[last], strict=True)]

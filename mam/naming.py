@@ -1,0 +1,130 @@
+"""What things are called: assets, videos, revisions, and every key in the VoD bucket."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from dataclasses import dataclass
+
+from mam.errors import InvalidName
+
+MAX_KEY_BYTES = 1024  # of S3
+MAX_VIDEO_NAME_BYTES = 960  # leaves room for /<revision>/<rendition>/00000.ts within a key
+REVISION = re.compile(r"[0-9a-f]{12}")
+RENDITION = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+COMMIT = "index.m3u8"
+PLAN = "plan.json"
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}  # controls, surrogates, line and paragraph separators
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """An object in a source bucket. Raises InvalidName unless both names are usable as they are."""
+
+    bucket: str
+    key: str
+
+    def __post_init__(self) -> None:
+        check_bucket(self.bucket)
+        check_key(self.key)
+
+    def __str__(self) -> str:
+        return f"{self.bucket}/{self.key}"
+
+
+def check_bucket(bucket: str) -> None:
+    """Raises InvalidName unless `bucket` follows S3's rules for bucket names."""
+    if not _BUCKET.fullmatch(bucket) or ".." in bucket:
+        raise InvalidName(
+            f"{bucket[:80]!r} is not a bucket name.",
+            hint="Bucket names have 3 to 63 lower-case letters, digits, dots and hyphens.",
+        )
+
+
+def check_key(key: str, *, limit: int = MAX_KEY_BYTES) -> None:
+    """Raises InvalidName unless every store and every URL can carry `key` unchanged."""
+    if any(unicodedata.category(character) in _UNPRINTABLE for character in key):
+        raise InvalidName("The name holds control characters or line breaks.")
+    if len(key.encode()) > limit:
+        raise InvalidName(f"The name is longer than {limit} bytes.")
+    if any(part in ("", ".", "..") for part in key.split("/")):
+        raise InvalidName(f"{key[:200]!r} has empty, '.' or '..' segments.")
+
+
+def check_video_name(name: str) -> None:
+    """Raises InvalidName unless `name` can name a video."""
+    check_key(name, limit=MAX_VIDEO_NAME_BYTES)
+
+
+def stem(key: str) -> str:
+    """The object's key without its extension, folders kept: `courses/intro.mp4` -> `courses/intro`."""
+    folder, slash, name = key.rpartition("/")
+    base, _, extension = name.rpartition(".")
+    return folder + slash + (base if base and extension else name)
+
+
+def video_names(asset: Asset) -> tuple[str, str]:
+    """The names this asset's video may have: its stem, and the one it gets when another asset holds that."""
+    plain = stem(asset.key)
+    digest = hashlib.sha256(str(asset).encode()).hexdigest()[:8]
+    apart = f"{plain}-{digest}"
+    check_video_name(apart)
+    # An object cannot be a folder too: `x/index.m3u8.mp4` must not claim the folder `x/index.m3u8/`.
+    return (apart, apart) if plain.rpartition("/")[2] in (COMMIT, PLAN) else (plain, apart)
+
+
+def revision_id(asset: Asset, *, version: str, profile: str, planner: int) -> str:
+    """12 hex digits that name one version of the source made one way; also the job's id."""
+    digest = hashlib.sha256()
+    for part in (asset.bucket, asset.key, version, profile, str(planner)):
+        encoded = part.encode()
+        digest.update(len(encoded).to_bytes(4, "big") + encoded)  # length first: no two lists read the same
+    return digest.hexdigest()[:12]
+
+
+def commit_key(video: str) -> str:
+    return f"{video}/{COMMIT}"
+
+
+def plan_key(video: str) -> str:
+    """The newest plan of a video."""
+    return f"{video}/{PLAN}"
+
+
+def revision_prefix(video: str, revision: str) -> str:
+    return f"{video}/{revision}/"
+
+
+def revision_plan_key(video: str, revision: str) -> str:
+    """The plan of one revision: workers go by it, whatever was planned since."""
+    return f"{video}/{revision}/{PLAN}"
+
+
+def index_key(video: str, revision: str) -> str:
+    """The sample index of a source that has none of its own."""
+    return f"{video}/{revision}/samples.npz"
+
+
+def segment_name(number: int) -> str:
+    return f"{number:05d}.ts"
+
+
+def segment_uri(revision: str, rendition: str, number: int) -> str:
+    """A segment as the commit names it: relative to the video's folder."""
+    return f"{revision}/{rendition}/{segment_name(number)}"
+
+
+def rendition_prefix(video: str, revision: str, rendition: str) -> str:
+    return f"{video}/{revision}/{rendition}/"
+
+
+def segment_key(video: str, revision: str, rendition: str, number: int) -> str:
+    return f"{video}/{segment_uri(revision, rendition, number)}"
+
+
+def revision_of(uri: str) -> str | None:
+    """The revision that a relative URI of a commit belongs to; None for a tree that another tool made."""
+    first = uri.partition("/")[0]
+    return first if REVISION.fullmatch(first) and "/" in uri else None

@@ -1,0 +1,106 @@
+"""Settings: one class, read from the environment and `.env`, checked once at the start."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+MAX_SIGNED_URL_SECONDS = 7 * 24 * 3600  # of Signature Version 4
+
+
+def _split(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _host_and_port(value: str) -> str:
+    """`http://host:9000/` is what people paste; `host:9000` is what the S3 client wants."""
+    return (urlsplit(value).netloc if "://" in value else value).strip("/")
+
+
+Names = Annotated[list[str], NoDecode, BeforeValidator(_split)]
+Endpoint = Annotated[str, AfterValidator(_host_and_port)]
+
+
+class Settings(BaseSettings):
+    """Every setting with its default; `.env.example` gives the reasons."""
+
+    model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True)
+
+    # the object store
+    minio_endpoint: Endpoint = "localhost:9000"
+    minio_usr: str = "minioadmin"
+    minio_pwd: SecretStr = SecretStr("minioadmin")
+    minio_secure: bool = False
+    minio_region: str = "us-east-1"
+    minio_bucket_vod: str = "vod"
+    minio_source_buckets: Names | None = None
+    minio_public_endpoint: Endpoint | None = None
+    minio_public_secure: bool | None = None
+
+    # Redis: one database for state and playlists, one for Celery's queues
+    redis_host: str = "localhost"
+    redis_port: int = 6379
+    redis_db: int = 0
+    redis_password: SecretStr | None = None
+    celery_redis_db: int | None = None
+
+    # the two services
+    transcode_api_key: SecretStr = Field(min_length=1)
+    transcode_api_url: str = "http://localhost:8001"
+    transcode_timeout_seconds: float = Field(default=6 * 3600, gt=0)
+    max_waiting_conversions: int = Field(default=256, gt=0)
+    allowed_origins: Names = ["*"]
+    log_level: str = "INFO"
+
+    # playlists
+    signed_url_ttl_seconds: int = Field(default=3600, gt=0)
+    playlist_cache_ttl_seconds: int = Field(default=2700, gt=0)
+
+    # conversion
+    embedded_workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=0)
+    segment_seconds: int = Field(default=6, ge=1, le=30)
+    h264_preset: str = Field(default="veryfast", pattern=r"^[a-z]+$")
+    h264_crf: int = Field(default=23, ge=0, le=51)
+    audio_bitrate: int = Field(default=128_000, ge=16_000, le=512_000)
+    max_source_bytes: int = Field(default=1 << 40, gt=0)
+    max_duration_seconds: int = Field(default=24 * 3600, gt=0)
+    encoder_stall_seconds: int = Field(default=60, gt=0)
+    encoder_threads: int = Field(default=1, ge=1)
+
+    @field_validator("transcode_api_url")
+    @classmethod
+    def _base_url(cls, value: str) -> str:
+        """Both `http://host:8001` and `http://host:8001/transcode` are in use."""
+        return value.rstrip("/").removesuffix("/transcode")
+
+    @property
+    def broker_db(self) -> int:
+        """Celery's database: one of its own, so that its queues may have another eviction policy."""
+        return self.redis_db + 1 if self.celery_redis_db is None else self.celery_redis_db
+
+    @property
+    def public_endpoint(self) -> str:
+        """Host and port that players reach the store at: what signed URLs are made for."""
+        return self.minio_public_endpoint or self.minio_endpoint
+
+    @property
+    def public_secure(self) -> bool:
+        return self.minio_secure if self.minio_public_secure is None else self.minio_public_secure
+
+    def may_stream(self, bucket: str) -> bool:
+        """Whether assets of `bucket` may become streams; never those of the VoD bucket itself."""
+        listed = self.minio_source_buckets is None or bucket in self.minio_source_buckets
+        return listed and bucket != self.minio_bucket_vod
+
+    def signature_ttl(self, duration: float) -> int:
+        """Seconds that a signed URL lives. `duration`: seconds of the video.
+
+        Twice the video leaves room for pauses; a playlist may be handed out until it falls out of the cache, so the
+        cache's lifetime comes on top: whoever gets it last can still play it to its end.
+        """
+        wanted = max(self.signed_url_ttl_seconds, int(2 * duration) + 1) + self.playlist_cache_ttl_seconds
+        return min(wanted, MAX_SIGNED_URL_SECONDS)

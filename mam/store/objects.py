@@ -1,0 +1,160 @@
+"""Objects in buckets: reading ranges, writing, listing, removing. Errors of the store become errors of this system."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import urllib3
+from minio import Minio
+from minio.deleteobjects import DeleteObject
+from minio.error import InvalidResponseError, MinioException, S3Error
+
+from mam.errors import MamError, NotFound, SourceChanged, StoreUnavailable
+from mam.settings import Settings
+
+CONNECTIONS = 32  # kept open per process: more than any pool of threads here
+CONNECT_SECONDS, READ_SECONDS = 5, 60
+SINGLE_PUT = 5 << 30  # bytes; S3's own limit. Segments are far smaller, and one request is one atomic object
+_ABSENT = {"NoSuchKey", "NoSuchBucket", "NoSuchObject", "ResourceNotFound"}
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    """`version`: the ETag, or size and modification time where the store gives none."""
+
+    key: str
+    size: int
+    version: str
+    etag: str | None
+
+
+class Store:
+    """One S3-compatible store. Safe to share between threads."""
+
+    def __init__(self, settings: Settings) -> None:
+        pool = urllib3.PoolManager(
+            maxsize=CONNECTIONS,
+            timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
+            retries=urllib3.Retry(total=3, backoff_factor=0.1, status_forcelist=[500, 502, 503, 504]),
+        )
+        self._client = Minio(
+            settings.minio_endpoint,
+            settings.minio_usr,
+            settings.minio_pwd.get_secret_value(),
+            secure=settings.minio_secure,
+            region=settings.minio_region,  # without it the client asks the store for it, again and again
+            http_client=pool,
+        )
+
+    def head(self, bucket: str, key: str) -> ObjectInfo | None:
+        """What the store knows of an object; None when it, or its bucket, is not there.
+
+        Raises StoreUnavailable.
+        """
+        with _store_errors(absent_ok=True):
+            found = self._client.stat_object(bucket, key)
+            etag = (found.etag or "").strip('"') or None
+            size = found.size or 0
+            modified = found.last_modified.isoformat() if found.last_modified else ""
+            return ObjectInfo(key, size, etag or f"{size}-{modified}", etag)
+        return None
+
+    def get(self, bucket: str, key: str) -> bytes | None:
+        """A whole small object; None when it is not there. Raises StoreUnavailable."""
+        with _store_errors(absent_ok=True):
+            response = self._client.get_object(bucket, key)
+            try:
+                return bytes(response.read())
+            finally:
+                response.close()
+                response.release_conn()
+        return None
+
+    def read(self, bucket: str, key: str, start: int, stop: int, *, etag: str | None = None) -> bytes:
+        """The object's bytes from `start` to before `stop`; fewer only where it ends.
+
+        Raises NotFound, SourceChanged when its ETag is no longer `etag`, StoreUnavailable.
+        """
+        if stop <= start:
+            return b""
+        condition: dict[str, str | list[str] | tuple[str]] | None = {"If-Match": f'"{etag}"'} if etag else None
+        with _store_errors():
+            response = self._client.get_object(
+                bucket, key, offset=start, length=stop - start, request_headers=condition
+            )
+            try:
+                return bytes(response.read())
+            finally:
+                response.close()
+                response.release_conn()
+        raise AssertionError("unreachable")
+
+    def put(self, bucket: str, key: str, data: bytes | memoryview, content_type: str) -> None:
+        """Writes one object in one request: it is there whole, or not at all. Raises StoreUnavailable."""
+        with _store_errors():
+            self._client.put_object(
+                bucket, key, io.BytesIO(data), len(data), content_type=content_type, part_size=SINGLE_PUT
+            )
+
+    def listing(self, bucket: str, prefix: str, *, recursive: bool = True) -> Iterator[ObjectInfo]:
+        """The objects below `prefix`; with `recursive` false, folders too, their keys ending in a slash."""
+        with _store_errors():
+            for found in self._client.list_objects(bucket, prefix, recursive=recursive):
+                etag = (found.etag or "").strip('"') or None
+                yield ObjectInfo(found.object_name or "", found.size or 0, etag or "", etag)
+
+    def remove(self, bucket: str, keys: Iterable[str]) -> None:
+        """Removes objects; those that are not there count as removed. Raises StoreUnavailable."""
+        with _store_errors():
+            errors = list(self._client.remove_objects(bucket, [DeleteObject(key) for key in keys]))
+        failed = [error for error in errors if error.code not in _ABSENT]
+        if failed:
+            raise StoreUnavailable(f"{failed[0].name} could not be removed: {failed[0].message}")
+
+    def ensure_bucket(self, bucket: str) -> None:
+        """Creates the bucket when it is missing. Raises StoreUnavailable."""
+        with _store_errors():
+            if not self._client.bucket_exists(bucket):
+                try:
+                    self._client.make_bucket(bucket)
+                except S3Error as error:
+                    if error.code not in ("BucketAlreadyOwnedByYou", "BucketAlreadyExists"):
+                        raise
+
+    def check(self, bucket: str) -> None:
+        """Raises StoreUnavailable unless the store answers and knows `bucket`."""
+        with _store_errors():
+            if not self._client.bucket_exists(bucket):
+                raise StoreUnavailable(f"The bucket {bucket!r} is missing.")
+
+
+@contextmanager
+def _store_errors(*, absent_ok: bool = False) -> Iterator[None]:
+    """Maps what the client raises. With `absent_ok`, "not there" ends the block quietly."""
+    try:
+        yield
+    except MamError:
+        raise
+    except (S3Error, InvalidResponseError) as error:
+        if _is_absent(error):
+            if absent_ok:
+                return
+            raise NotFound("The object is not in the store.") from error
+        if isinstance(error, S3Error) and error.code == "PreconditionFailed":
+            raise SourceChanged("The object changed while it was read.") from error
+        raise StoreUnavailable(f"The object store refused: {_reason(error)}.") from error
+    except (MinioException, urllib3.exceptions.HTTPError, OSError) as error:
+        raise StoreUnavailable(f"The object store cannot be reached ({type(error).__name__}).") from error
+
+
+def _is_absent(error: S3Error | InvalidResponseError) -> bool:
+    if isinstance(error, S3Error):
+        return error.code in _ABSENT
+    return "NoSuchBucket" in str(error) or "NoSuchKey" in str(error)  # rclone's answer has no XML type
+
+
+def _reason(error: S3Error | InvalidResponseError) -> str:
+    return f"{error.code}, {error.message}" if isinstance(error, S3Error) else "its answer is no S3 answer"

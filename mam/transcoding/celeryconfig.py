@@ -1,0 +1,48 @@
+"""Celery's settings, read when the app is first used. The reasons stand beside each."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from mam.settings import Settings
+
+_settings = Settings()
+_password = _settings.redis_password.get_secret_value() if _settings.redis_password else ""
+_login = f":{quote(_password, safe='')}@" if _password else ""
+
+VISIBILITY_SECONDS = 30  # a task whose worker died is given to another after this; running tasks renew it
+
+broker_url = f"redis://{_login}{_settings.redis_host}:{_settings.redis_port}/{_settings.broker_db}"
+broker_transport_options = {
+    "visibility_timeout": VISIBILITY_SECONDS,
+    "unacked_restore_interval": 5,
+    "unacked_restore_throttle": 1,
+    "queue_order_strategy": "priority",  # the order of -Q: interactive before batch
+    "priority_steps": [0],  # queues are plain lists by their own names, which `LLEN batch` and autoscalers read
+    "socket_keepalive": True,
+    "health_check_interval": 10,
+    "socket_connect_timeout": 2,  # a request answers 503 soon, rather than hang, while Redis is away
+    "socket_timeout": 10,
+}
+visibility_timeout = VISIBILITY_SECONDS
+broker_connection_retry_on_startup = True
+
+task_acks_late = True  # a killed worker's task is run again: tasks are idempotent
+task_reject_on_worker_lost = True
+worker_prefetch_multiplier = 1  # what waits, waits where any free worker sees it
+worker_disable_prefetch = True
+worker_cancel_long_running_tasks_on_connection_loss = False
+
+task_ignore_result = True  # state lives in jobs.py
+task_serializer = "json"
+accept_content = ["json"]
+task_default_queue = "batch"
+task_routes = {
+    "mam.plan": {"queue": "interactive"},
+    "mam.make": {"queue": "batch"},
+    "mam.commit": {"queue": "interactive"},
+}
+task_publish_retry_policy = {"max_retries": 2, "interval_start": 0.1, "interval_step": 0.2, "interval_max": 0.5}
+worker_soft_shutdown_timeout = 20  # seconds a running chunk gets to finish after SIGTERM
+worker_hijack_root_logger = False
+worker_proc_alive_timeout = 30  # importing numpy and libav on a busy machine takes a while

@@ -1,0 +1,149 @@
+"""What is to be converted, and whether it is already: the transcoding service's decisions before any task runs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+from mam.errors import InvalidPlan, NotAVideo, NotFound, TooLarge
+from mam.hls import playlist
+from mam.hls.plan import PLANNER_VERSION, Plan, Profile, Source
+from mam.naming import Asset, commit_key, plan_key, revision_id, revision_of, video_names
+from mam.settings import Settings
+from mam.store.objects import ObjectInfo, Store
+from mam.transcoding.jobs import Claim, Jobs
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Everything a task needs to know about a job, so that it needs nothing else. JSON-able."""
+
+    job: str
+    epoch: int
+    video: str
+    bucket: str
+    key: str
+    version: str
+    etag: str | None
+    size: int
+    profile: str
+    segment_seconds: int
+    preset: str
+    crf: int
+    audio_bitrate: int
+
+    @property
+    def asset(self) -> Asset:
+        return Asset(self.bucket, self.key)
+
+    @property
+    def source(self) -> Source:
+        return Source(bucket=self.bucket, key=self.key, version=self.version, etag=self.etag, size=self.size)
+
+    def to_dict(self) -> dict[str, object]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """What came of asking: the job, its video, and whether that is live already. `order` is set for the leader."""
+
+    job: str
+    video: str
+    live: bool
+    order: Order | None = None
+
+
+class Conversions:
+    """Finds or claims the job that a request asks for. Blocking: call it from a thread."""
+
+    def __init__(self, settings: Settings, store: Store, jobs: Jobs) -> None:
+        self._settings = settings
+        self._store = store
+        self._jobs = jobs
+
+    def request(self, asset: Asset, profile: Profile) -> Conversion:
+        """The conversion of an asset as it is now.
+
+        Raises NotFound, NotAVideo for an empty object, TooLarge, StoreUnavailable, or the failure that is remembered.
+        """
+        info = self._look(asset)
+        identity = self._profile_identity(profile)
+        job = revision_id(asset, version=info.version, profile=identity, planner=PLANNER_VERSION)
+        video = self._name(asset)
+        if live_revision(self._store, self._settings.minio_bucket_vod, video) == job:
+            return Conversion(job, video, live=True)
+        fields = {"video": video, "bucket": asset.bucket, "key": asset.key, "profile": profile.value}
+        claim, epoch = self._jobs.claim(job, fields)
+        if claim is Claim.FAILED:
+            raise self._jobs.get(job).failure()
+        if claim is Claim.JOIN:
+            return Conversion(job, video, live=False)
+        return Conversion(job, video, live=False, order=self._order(asset, info, job, epoch, video, profile))
+
+    def _look(self, asset: Asset) -> ObjectInfo:
+        if not self._settings.may_stream(asset.bucket):
+            raise NotFound(f"There is no object {asset}.")
+        info = self._store.head(asset.bucket, asset.key)
+        if info is None:
+            raise NotFound(f"There is no object {asset}.")
+        if info.size == 0:
+            raise NotAVideo("The object is empty.")
+        if info.size > self._settings.max_source_bytes:
+            raise TooLarge(f"The object has {info.size} bytes; MAX_SOURCE_BYTES allows less.")
+        return info
+
+    def _profile_identity(self, profile: Profile) -> str:
+        """The profile with all settings that change what is made: other settings make another revision."""
+        chosen = self._settings
+        made = f"segment={chosen.segment_seconds}"
+        if profile is Profile.H264:
+            made += f":crf={chosen.h264_crf}:preset={chosen.h264_preset}:audio={chosen.audio_bitrate}"
+        return f"{profile.value}:{made}"
+
+    def _order(self, asset: Asset, info: ObjectInfo, job: str, epoch: int, video: str, profile: Profile) -> Order:
+        return Order(
+            job=job,
+            epoch=epoch,
+            video=video,
+            bucket=asset.bucket,
+            key=asset.key,
+            version=info.version,
+            etag=info.etag,
+            size=info.size,
+            profile=profile.value,
+            segment_seconds=self._settings.segment_seconds,
+            preset=self._settings.h264_preset,
+            crf=self._settings.h264_crf,
+            audio_bitrate=self._settings.audio_bitrate,
+        )
+
+    def _name(self, asset: Asset) -> str:
+        """The asset's video name: its stem, unless another asset has that."""
+        plain, apart = video_names(asset)
+        if plain == apart:
+            return plain
+        holder = read_plan(self._store, self._settings.minio_bucket_vod, plain)
+        if holder and (holder.source.bucket, holder.source.key) != (asset.bucket, asset.key):
+            return apart
+        # Two assets asked for at once have no plan yet: Redis decides between them.
+        return plain if self._jobs.claim_name(plain, str(asset)) else apart
+
+
+def read_plan(store: Store, bucket: str, video: str) -> Plan | None:
+    """The newest plan of a video; None when there is none that can be read."""
+    data = store.get(bucket, plan_key(video))
+    try:
+        return Plan.from_json(data) if data else None
+    except InvalidPlan:
+        return None
+
+
+def live_revision(store: Store, bucket: str, video: str) -> str | None:
+    """The revision that the video's commit names; None without a commit or for a tree of another tool."""
+    data = store.get(bucket, commit_key(video))
+    if data is None:
+        return None
+    try:
+        return next((revision_of(entry.uri) for entry in playlist.entries(data.decode())), None)
+    except (playlist.InvalidPlaylist, UnicodeDecodeError):
+        return None

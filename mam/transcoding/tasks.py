@@ -1,0 +1,129 @@
+"""The tasks that workers run: plan a job, make a chunk of it, commit it. Each may run twice, or be killed anywhere."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from celery import Celery
+from celery.signals import worker_process_init
+
+from mam.errors import MamError, MediaError, PoisonedChunk, Superseded, Unavailable
+from mam.http.logging import setup_logging
+from mam.settings import Settings
+from mam.transcoding.conversions import Order
+from mam.transcoding.jobs import MAX_ATTEMPTS
+from mam.transcoding.lease import Lease
+from mam.transcoding.worker import die_with_parent
+
+app = Celery("mam")
+app.config_from_object("mam.transcoding.celeryconfig")
+
+RETRY_SECONDS = (1, 3, 9)  # before each further try of what may succeed a little later
+
+log = logging.getLogger(__name__)
+
+
+@worker_process_init.connect
+def _prepare(**_: Any) -> None:
+    """In each of the worker's child processes: imports what is slow, so that the first task is not."""
+    die_with_parent()
+    setup_logging(Settings().log_level, service="worker")
+    from mam.transcoding import work
+
+    work.workshop()
+
+
+@app.task(name="mam.plan", bind=True, max_retries=None)
+def plan(task: Any, order: dict[str, Any]) -> None:
+    """Looks at the source and writes its plan; then its chunks are queued."""
+    from mam.transcoding import work
+
+    with _attempt(task, Order(**order), "plan") as job:
+        if job is not None:
+            chunks = work.plan(job, alive=_lease(task, job))
+            for chunk in chunks:
+                make.delay(order, chunk.first, chunk.last)
+            if not chunks:
+                commit.delay(order)
+
+
+@app.task(name="mam.make", bind=True, max_retries=None)
+def make(task: Any, order: dict[str, Any], first: int, last: int) -> None:
+    """Makes segments `first` to `last - 1`; the one who makes a job's last segment queues the commit."""
+    from mam.transcoding import work
+
+    with _attempt(task, Order(**order), f"make:{first}") as job:
+        if job is not None and work.make(job, first, last, alive=_lease(task, job)):
+            commit.delay(order)
+
+
+@app.task(name="mam.commit", bind=True, max_retries=None)
+def commit(task: Any, order: dict[str, Any]) -> None:
+    """Verifies that everything is there, and makes the video live."""
+    from mam.transcoding import work
+
+    with _attempt(task, Order(**order), "commit") as job:
+        if job is not None:
+            for chunk in work.commit(job):
+                make.delay(order, chunk.first, chunk.last)
+
+
+def _lease(task: Any, order: Order) -> Callable[[], None]:
+    from mam.transcoding import work
+
+    def still_ours() -> None:
+        if not work.workshop().jobs.touch(order.job, order.epoch):
+            raise Superseded("The job was cancelled or taken over.")
+
+    return Lease(task, still_ours)
+
+
+@contextmanager
+def _attempt(task: Any, order: Order, name: str) -> Iterator[Order | None]:
+    """One try of a task: yields its order, or None when the job is no longer this order's to work on.
+
+    What may pass is tried again a little later, a few times; what will not fails the job with its reason.
+    """
+    from mam.transcoding import work
+
+    jobs = work.workshop().jobs
+    fields = {"video": order.video, "revision": order.job, "task": name}
+    started = time.monotonic()
+    try:
+        count = jobs.attempt(order.job, order.epoch, name)
+        if count is None:
+            log.info("task dropped", extra=fields)
+            yield None
+            return
+        if count > MAX_ATTEMPTS + len(RETRY_SECONDS):
+            raise PoisonedChunk(f"The task {name!r} did not survive {count - 1} attempts.")
+        yield order
+        log.info("task done", extra={**fields, "seconds": round(time.monotonic() - started, 3)})
+    except Superseded:
+        log.info("task stopped", extra=fields)
+    except MamError as error:
+        if error.retryable and task.request.retries < len(RETRY_SECONDS):
+            log.warning("task retried", extra={**fields, "code": error.code, "detail": error.detail})
+            raise task.retry(exc=error, countdown=RETRY_SECONDS[task.request.retries]) from error
+        _fail(order, error, fields)
+    except Exception as error:
+        if work.is_outage(error) and task.request.retries < len(RETRY_SECONDS):
+            raise task.retry(exc=error, countdown=RETRY_SECONDS[task.request.retries]) from error
+        log.exception("task failed", extra=fields)
+        _fail(order, MamError(f"The task {name!r} ended with {type(error).__name__}."), fields)
+
+
+def _fail(order: Order, error: MamError, fields: dict[str, str]) -> None:
+    """Ends the job, and leaves nothing behind when asking again cannot help."""
+    from mam.transcoding import work
+
+    log.error("job failed", extra={**fields, "code": error.code, "detail": error.detail})
+    if work.workshop().jobs.fail(order.job, order.epoch, error) and isinstance(error, MediaError):
+        try:
+            work.discard(order)
+        except Unavailable:
+            log.warning("leftovers not removed", extra=fields)

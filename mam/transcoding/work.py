@@ -1,0 +1,296 @@
+"""What the tasks do, free of Celery: plan, make, commit. Runs in worker processes, which alone open media."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from functools import cache
+from itertools import islice
+
+import redis
+
+import redis_adapter
+from mam.errors import SourceChanged, Superseded
+from mam.events import sync_client
+from mam.hls import playlist
+from mam.hls.plan import Chunk, Plan, Profile
+from mam.media.encode import ChunkEncoder
+from mam.media.planning import Wishes, choose_tracks, make_plan
+from mam.media.remux import Remuxer
+from mam.media.source import MediaSource, demux, open_source
+from mam.mp4 import index
+from mam.mp4.tables import NoSampleTables
+from mam.naming import (
+    REVISION,
+    commit_key,
+    index_key,
+    plan_key,
+    rendition_prefix,
+    revision_plan_key,
+    revision_prefix,
+    segment_key,
+    segment_name,
+    segment_uri,
+)
+from mam.settings import Settings
+from mam.store.objects import Store
+from mam.transcoding.conversions import Order, live_revision, read_plan
+from mam.transcoding.jobs import Jobs
+
+KEPT_SOURCES = 2  # indexes that a worker keeps: some 25 MB each for a two-hour film
+THREADS = 4  # segments of a chunk that are read, made and put at a time
+IN_FLIGHT_BYTES = 64 << 20  # of segments in the making, per process
+
+log = logging.getLogger(__name__)
+Alive = Callable[[], None]
+
+
+@dataclass(slots=True)
+class Workshop:
+    """What a worker process has at hand: connections, and the sources it looked at last."""
+
+    settings: Settings
+    store: Store
+    redis: redis.Redis
+    jobs: Jobs
+    pool: ThreadPoolExecutor
+    opened: OrderedDict[str, tuple[Plan, MediaSource]] = field(default_factory=OrderedDict)
+
+    @property
+    def bucket(self) -> str:
+        return self.settings.minio_bucket_vod
+
+    def keep(self, plan: Plan, media: MediaSource) -> None:
+        media.settle([track.track for track in (plan.video_track, plan.audio_track) if track])
+        self.opened[plan.revision] = (plan, media)
+        self.opened.move_to_end(plan.revision)
+        while len(self.opened) > KEPT_SOURCES:
+            self.opened.popitem(last=False)
+
+
+@cache
+def workshop() -> Workshop:
+    """This process's workshop, set up when first needed: after the worker has forked."""
+    settings = Settings()
+    client = sync_client(settings)
+    return Workshop(settings, Store(settings), client, Jobs(client), ThreadPoolExecutor(THREADS, "segments"))
+
+
+def is_outage(error: Exception) -> bool:
+    """Whether Redis, rather than the work, is to blame."""
+    return isinstance(error, redis.ConnectionError | redis.TimeoutError)
+
+
+# plan
+
+
+def plan(order: Order, *, alive: Alive) -> list[Chunk]:
+    """Plans the job and publishes the plan. Returns the chunks that are still to be made."""
+    shop = workshop()
+    media = open_source(shop.store, order.source)
+    stored = _read_index(media, order, alive)
+    wishes = Wishes(
+        profile=Profile(order.profile),
+        segment_seconds=order.segment_seconds,
+        preset=order.preset,
+        crf=order.crf,
+        audio_bitrate=order.audio_bitrate,
+        max_duration=shop.settings.max_duration_seconds,
+    )
+    made = make_plan(media, order.source, wishes, video=order.video, revision=order.job, stored=stored)
+    data = made.to_json()
+    shop.store.put(shop.bucket, revision_plan_key(order.video, order.job), data, "application/json")
+    shop.store.put(shop.bucket, plan_key(order.video), data, "application/json")
+    shop.keep(made, media)
+    if not shop.jobs.planned(order.job, order.epoch, len(made.timeline)):
+        raise Superseded("The job was cancelled or taken over.")
+    there = _existing(shop, made)
+    if there and shop.jobs.made(order.job, order.epoch, sorted(there)):
+        return []
+    return [chunk for chunk in made.chunks() if not there.issuperset(chunk)]
+
+
+def _read_index(media: MediaSource, order: Order, alive: Alive) -> bool:
+    """Brings the samples of the tracks that will be used. True when they had to be found by reading the whole file."""
+    shop = workshop()
+    numbers = [track.number for track in choose_tracks(media) if track]
+    try:
+        for number in numbers:
+            media.samples(number)
+    except NoSampleTables as reason:
+        log.info("reading the whole source", extra={"video": order.video, "reason": str(reason)})
+        found = demux(media, numbers, alive=alive)
+        media.adopt(found)
+        key = index_key(order.video, order.job)
+        shop.store.put(shop.bucket, key, index.dump(found), "application/octet-stream")
+        return True
+    return False
+
+
+def _existing(shop: Workshop, made: Plan) -> set[int]:
+    """The segments of the plan that are in the bucket: work of an earlier leader."""
+    prefix = rendition_prefix(made.video, made.revision, made.rendition)
+    names = {info.key.removeprefix(prefix) for info in shop.store.listing(shop.bucket, prefix) if info.size}
+    return {number for number in range(len(made.timeline)) if segment_name(number) in names}
+
+
+# make
+
+
+def make(order: Order, first: int, last: int, *, alive: Alive) -> bool:
+    """Makes the segments that are missing. True when that completed the job, and the commit is to follow."""
+    shop = workshop()
+    made, media = _open(order)
+    there = shop.jobs.is_made(order.job, range(first, last))
+    missing = [number for number, done in zip(range(first, last), there, strict=True) if not done]
+    if not missing:
+        return False
+    if made.encodes:
+        return _encode(shop, order, made, media, Chunk(missing[0], missing[-1] + 1), alive)
+    return _remux(shop, order, made, media, missing, alive)
+
+
+def _open(order: Order) -> tuple[Plan, MediaSource]:
+    """The order's plan and source, kept from an earlier task or read again."""
+    shop = workshop()
+    if order.job in shop.opened:
+        shop.opened.move_to_end(order.job)
+        return shop.opened[order.job]
+    data = shop.store.get(shop.bucket, revision_plan_key(order.video, order.job))
+    if data is None:
+        raise Superseded("The plan is gone: the video was deleted.")
+    made = Plan.from_json(data)
+    media = open_source(shop.store, made.source)
+    if made.stored_index:
+        stored = shop.store.get(shop.bucket, index_key(order.video, order.job))
+        media.adopt(index.load(stored or b""))
+    shop.keep(made, media)
+    return made, media
+
+
+def _remux(shop: Workshop, order: Order, made: Plan, media: MediaSource, numbers: list[int], alive: Alive) -> bool:
+    remuxer = Remuxer(media, made)
+
+    def one(number: int) -> int:
+        _put(shop, made, number, remuxer.segment(number))
+        return number
+
+    completed = False
+    threads = _threads(made.source.size, len(made.timeline))
+    for number in _in_parallel(shop.pool, one, numbers, threads):
+        completed |= shop.jobs.made(order.job, order.epoch, [number])
+        alive()
+    return completed
+
+
+def _threads(size: int, segments: int) -> int:
+    """How many segments are in the making at a time: fewer when they are large."""
+    each = 2 * size // segments + 1  # the source's bytes and the segment's
+    return max(1, min(THREADS, IN_FLIGHT_BYTES // each))
+
+
+def _in_parallel(
+    pool: ThreadPoolExecutor, work: Callable[[int], int], numbers: Iterable[int], threads: int
+) -> Iterator[int]:
+    """The results of `work`, as they come, with at most `threads` running. The first error ends it."""
+    rest = iter(numbers)
+    running: set[Future[int]] = {pool.submit(work, number) for number in islice(rest, threads)}
+    try:
+        while running:
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            running |= {pool.submit(work, number) for number in islice(rest, len(done))}
+            for future in done:
+                yield future.result()
+    finally:
+        for future in running:
+            future.cancel()
+        wait(running)
+
+
+def _encode(shop: Workshop, order: Order, made: Plan, media: MediaSource, chunk: Chunk, alive: Alive) -> bool:
+    encoder = ChunkEncoder(
+        media, made, threads=shop.settings.encoder_threads, stall_seconds=shop.settings.encoder_stall_seconds
+    )
+    completed = False
+    segments = encoder.segments(chunk, alive=alive)
+    try:
+        for number, data in segments:
+            _put(shop, made, number, data)
+            completed |= shop.jobs.made(order.job, order.epoch, [number])
+            alive()
+    finally:
+        segments.close()  # ends ffmpeg at once, whatever happened
+    return completed
+
+
+def _put(shop: Workshop, made: Plan, number: int, data: memoryview) -> None:
+    key = segment_key(made.video, made.revision, made.rendition, number)
+    shop.store.put(shop.bucket, key, data, playlist.SEGMENT_TYPE)
+
+
+# commit
+
+
+def commit(order: Order) -> list[Chunk]:
+    """Makes the video live, if everything is there; else returns the chunks that are to be made again."""
+    shop = workshop()
+    data = shop.store.get(shop.bucket, revision_plan_key(order.video, order.job))
+    if data is None:
+        raise Superseded("The plan is gone: the video was deleted.")
+    made = Plan.from_json(data)
+    there = _existing(shop, made)
+    missing = [number for number in range(len(made.timeline)) if number not in there]
+    if missing:
+        log.warning(
+            "segments are missing", extra={"video": order.video, "revision": order.job, "segments": missing[:9]}
+        )
+        shop.jobs.incomplete(order.job, order.epoch, missing)
+        return [chunk for chunk in made.chunks() if not there.issuperset(chunk)]
+    current = shop.store.head(order.bucket, order.key)
+    if current is None or current.version != made.source.version:
+        raise SourceChanged("The source was changed or removed before its conversion ended.")
+    if not shop.jobs.touch(order.job, order.epoch):
+        raise Superseded("The job was cancelled or taken over.")
+    _publish(shop, made)
+    shop.jobs.succeed(order.job, order.epoch)
+    return []
+
+
+def _publish(shop: Workshop, made: Plan) -> None:
+    """The commit: one PUT, the last of all. Then whatever was cached of the video before is forgotten."""
+    before = live_revision(shop.store, shop.bucket, made.video)
+    uris = (segment_uri(made.revision, made.rendition, number) for number in range(len(made.timeline)))
+    text = playlist.render(made.timeline, uris)
+    shop.store.put(shop.bucket, commit_key(made.video), text.encode(), playlist.CONTENT_TYPE)
+    redis_adapter.invalidate_playlist_cache(made.video)
+    log.info("video is live", extra={"video": made.video, "revision": made.revision})
+    _sweep(shop, made, keep={made.revision, before})
+
+
+def _sweep(shop: Workshop, made: Plan, keep: set[str | None]) -> None:
+    """Removes the revisions before the last: playlists of the one just replaced are still being played."""
+    newest = read_plan(shop.store, shop.bucket, made.video)
+    keep = keep | {newest.revision if newest else None}  # the one that is being made meanwhile
+    folders = [info.key for info in shop.store.listing(shop.bucket, f"{made.video}/", recursive=False)]
+    for folder in folders:
+        name = folder.removeprefix(f"{made.video}/").rstrip("/")
+        if folder.endswith("/") and REVISION.fullmatch(name) and name not in keep:
+            _remove(shop, revision_prefix(made.video, name))
+
+
+def discard(order: Order) -> None:
+    """Removes what a failed job left: its revision, and the newest plan if it was that revision's."""
+    shop = workshop()
+    newest = read_plan(shop.store, shop.bucket, order.video)
+    live = live_revision(shop.store, shop.bucket, order.video)
+    if newest and newest.revision == order.job and live != order.job:
+        shop.store.remove(shop.bucket, [plan_key(order.video)])
+    if live != order.job:
+        _remove(shop, revision_prefix(order.video, order.job))
+
+
+def _remove(shop: Workshop, prefix: str) -> None:
+    shop.store.remove(shop.bucket, [info.key for info in shop.store.listing(shop.bucket, prefix)])

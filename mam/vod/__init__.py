@@ -1,0 +1,1 @@
+"""Which playlist to give out. Speaks to the transcoding service over HTTP alone."""

@@ -1,0 +1,130 @@
+"""The HLS trees in the VoD bucket: which video is whose, what is live, and what its playlists say."""
+
+from __future__ import annotations
+
+import posixpath
+from dataclasses import dataclass
+
+from mam.errors import InvalidPlan, VideoNotFound
+from mam.hls import playlist
+from mam.hls.plan import Plan
+from mam.hls.playlist import InvalidPlaylist
+from mam.naming import (
+    REVISION,
+    Asset,
+    commit_key,
+    plan_key,
+    revision_of,
+    revision_plan_key,
+    revision_prefix,
+    video_names,
+)
+from mam.store.objects import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """A live video: its commit, and the plan that it was made by. A tree of another tool has no plan."""
+
+    name: str
+    text: str
+    plan: Plan | None
+
+    @property
+    def source(self) -> str:
+        return f"{self.plan.source.bucket}/{self.plan.source.key}" if self.plan else ""
+
+    @property
+    def profile(self) -> str:
+        return self.plan.profile.value if self.plan else ""
+
+
+@dataclass(frozen=True, slots=True)
+class MediaPlaylist:
+    """The text of a playlist in the bucket, and the folder that its URIs are relative to."""
+
+    text: str
+    folder: str
+
+
+class Trees:
+    """Reads the VoD bucket. Blocking: call it from a thread."""
+
+    def __init__(self, store: Store, bucket: str) -> None:
+        self._store = store
+        self._bucket = bucket
+
+    def by_name(self, name: str) -> Tree | None:
+        """The live video of that name; None when there is none. Raises StoreUnavailable, InvalidPlaylist."""
+        text = self._text(commit_key(name))
+        if text is None:
+            return None
+        revision = next((revision_of(entry.uri) for entry in playlist.entries(text)), None)
+        return Tree(name, text, self._plan(revision_plan_key(name, revision)) if revision else None)
+
+    def by_asset(self, asset: Asset) -> Tree | None:
+        """The live video made from an asset, under whichever of its names; None when there is none.
+
+        A tree without a plan, left there by another tool, counts as that of every asset of its name.
+        """
+        source = str(asset)
+        for name in dict.fromkeys(video_names(asset)):
+            tree = self.by_name(name)
+            if tree is not None and tree.source in (source, ""):
+                return tree
+        return None
+
+    def media_playlist(self, tree: Tree, rendition: str) -> MediaPlaylist:
+        """The playlist that `rendition` names in the tree's multivariant playlist; the commit itself for ''.
+
+        Raises VideoNotFound when there is no such rendition.
+        """
+        if not rendition:
+            return MediaPlaylist(tree.text, tree.name)
+        uri = playlist.rendition_names(tree.text).get(rendition) if playlist.is_multivariant(tree.text) else None
+        key = playlist.resolve(tree.name, uri) if uri else None
+        text = self._text(key) if key else None
+        if key is None or text is None:
+            raise VideoNotFound(f"The video {tree.name!r} has no rendition {rendition[:80]!r}.",
+                                hint="The playlist without ?rendition= lists what there is.")  # fmt: skip
+        return MediaPlaylist(text, posixpath.dirname(key))
+
+    def delete(self, tree: Tree) -> None:
+        """Removes a video's HLS, the commit first: it is not live from that moment on.
+
+        Other videos may lie in the same folder (`a` and `a/b`): only what is this one's goes.
+        """
+        self._store.remove(self._bucket, [commit_key(tree.name), plan_key(tree.name)])
+        self._store.remove(self._bucket, sorted(self._files(tree)))
+
+    def _files(self, tree: Tree) -> set[str]:
+        keys = self._named(tree.text, tree.name, depth=0)
+        for info in list(self._store.listing(self._bucket, f"{tree.name}/", recursive=False)):
+            folder = info.key.removeprefix(f"{tree.name}/").rstrip("/")
+            if info.key.endswith("/") and REVISION.fullmatch(folder):
+                below = self._store.listing(self._bucket, revision_prefix(tree.name, folder))
+                keys |= {found.key for found in below}
+        return keys
+
+    def _named(self, text: str, folder: str, *, depth: int) -> set[str]:
+        """The objects that a playlist names, and those that the playlists among them name."""
+        keys = {key for entry in playlist.entries(text) if (key := playlist.resolve(folder, entry.uri))}
+        if depth == 0 and playlist.is_multivariant(text):
+            for key in list(keys):
+                below = self._text(key)
+                keys |= self._named(below, posixpath.dirname(key), depth=1) if below else set()
+        return keys
+
+    def _text(self, key: str) -> str | None:
+        data = self._store.get(self._bucket, key)
+        try:
+            return data.decode() if data is not None else None
+        except UnicodeDecodeError as error:
+            raise InvalidPlaylist("It is not UTF-8 text.") from error
+
+    def _plan(self, key: str) -> Plan | None:
+        data = self._store.get(self._bucket, key)
+        try:
+            return Plan.from_json(data) if data else None
+        except InvalidPlan:
+            return None

@@ -1,0 +1,158 @@
+"""The playlist cache: rendered, signed and compressed playlists in Redis.
+
+A video's playlists lie in one hash, so that one command forgets them all. Redis being away makes answers slower, never
+wrong: reads then find nothing and writes do nothing.
+"""
+
+from __future__ import annotations
+
+import gzip
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import redis
+import redis.asyncio
+
+from mam.events import sync_client
+from mam.settings import Settings
+
+PREFIX = "mam:playlist:"
+GENERATION = "mam:playlist-generation:"
+GZIP_LEVEL = 6
+
+log = logging.getLogger(__name__)
+
+
+# A playlist that was built while its video was invalidated is out of date: the generation tells.
+_PUT = """
+if (redis.call('GET', KEYS[2]) or '0') ~= ARGV[1] then return 0 end
+redis.call('HSET', KEYS[1], ARGV[3], ARGV[4], 'source', ARGV[5], 'profile', ARGV[6])
+if redis.call('TTL', KEYS[1]) < 0 then redis.call('EXPIRE', KEYS[1], ARGV[2]) end
+return 1
+"""
+GENERATION_SECONDS = 24 * 3600  # far longer than any playlist takes to build
+
+
+@dataclass(frozen=True, slots=True)
+class CachedPlaylist:
+    """`body` is gzip. `source` is `bucket/key` of the asset, `profile` how it was made; empty where nobody knows."""
+
+    body: bytes
+    source: str = ""
+    profile: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """What the cache holds; `generation` is to be given back with what is built in its stead."""
+
+    playlist: CachedPlaylist | None
+    generation: str | None  # None while Redis is away: then nothing is to be kept
+
+
+class PlaylistCache:
+    """What the VoD service uses: coroutines, several names at once, gzip bytes as they are sent."""
+
+    def __init__(self, client: redis.asyncio.Redis, *, ttl: int) -> None:
+        self._client = client
+        self._ttl = ttl
+        self._put = client.register_script(_PUT)
+
+    async def get(self, names: Sequence[str], rendition: str = "") -> list[Lookup]:
+        """The playlists of several videos, in one round trip."""
+        try:
+            async with self._client.pipeline(transaction=False) as pipe:
+                for name in names:
+                    pipe.hmget(PREFIX + name, [_body(rendition), "source", "profile"])
+                    pipe.get(GENERATION + name)
+                rows = await pipe.execute()
+        except (redis.RedisError, OSError) as error:
+            log.warning("playlist cache unavailable", extra={"error": type(error).__name__})
+            return [Lookup(None, None)] * len(names)
+        return [
+            Lookup(
+                CachedPlaylist(body, (source or b"").decode(), (profile or b"").decode()) if body else None,
+                (generation or b"0").decode(),
+            )
+            for (body, source, profile), generation in zip(rows[::2], rows[1::2], strict=True)
+        ]
+
+    async def put(self, name: str, playlist: CachedPlaylist, rendition: str, generation: str | None) -> None:
+        """Keeps a playlist for the cache's lifetime, counted from the first of the video's playlists.
+
+        Does nothing when the video was invalidated since `generation` was read.
+        """
+        if generation is None:
+            return
+        keys = [PREFIX + name, GENERATION + name]
+        values: list[str | int | bytes] = [
+            generation,
+            self._ttl,
+            _body(rendition),
+            playlist.body,
+            playlist.source,
+            playlist.profile,
+        ]
+        try:
+            await self._put(keys=keys, args=values)
+        except (redis.RedisError, OSError) as error:
+            log.warning("playlist not cached", extra={"error": type(error).__name__})
+
+    async def invalidate(self, name: str) -> None:
+        """Forgets all playlists of a video. Raises RedisError: "cleared" must be true when it is said."""
+        async with self._client.pipeline(transaction=True) as pipe:
+            _forget(pipe, name)
+            await pipe.execute()
+
+
+def get_cached_playlist(video_name: str) -> str | None:
+    """The cached playlist of a video as text, or None."""
+    try:
+        body = _client().hget(PREFIX + video_name, _body(""))
+    except (redis.RedisError, OSError):
+        return None
+    return gzip.decompress(body).decode() if isinstance(body, bytes) else None
+
+
+def set_cached_playlist(video_name: str, m3u8_text: str) -> None:
+    """Caches a playlist for PLAYLIST_CACHE_TTL_SECONDS. Does nothing while Redis is away."""
+    try:
+        with _client().pipeline(transaction=True) as pipe:
+            pipe.hset(PREFIX + video_name, _body(""), gzip.compress(m3u8_text.encode(), GZIP_LEVEL, mtime=0))
+            pipe.expire(PREFIX + video_name, _settings().playlist_cache_ttl_seconds)
+            pipe.execute()
+    except (redis.RedisError, OSError) as error:
+        log.warning("playlist not cached", extra={"error": type(error).__name__})
+
+
+def invalidate_playlist_cache(video_name: str) -> None:
+    """Forgets all cached playlists of a video. Does nothing while Redis is away: nothing can be read then either."""
+    try:
+        with _client().pipeline(transaction=True) as pipe:
+            _forget(pipe, video_name)
+            pipe.execute()
+    except (redis.RedisError, OSError) as error:
+        log.warning("playlist cache not cleared", extra={"error": type(error).__name__})
+
+
+def _forget(pipe: Any, name: str) -> None:
+    pipe.delete(PREFIX + name)
+    pipe.incr(GENERATION + name)
+    pipe.expire(GENERATION + name, GENERATION_SECONDS)
+
+
+def _body(rendition: str) -> str:
+    return f"body:{rendition}"
+
+
+@cache
+def _settings() -> Settings:
+    return Settings()
+
+
+@cache
+def _client() -> redis.Redis:
+    return sync_client(_settings())

@@ -1,0 +1,188 @@
+"""The VoD service: hands out playlists whose segments are signed URLs. Run it with uvicorn, port 8002."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import logging
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Query, Request, Response
+from fastapi.middleware.cors import CORSMiddleware
+from pydantic import BaseModel, Field
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from mam.errors import InvalidRequest
+from mam.events import Listener, async_client
+from mam.hls.plan import Profile
+from mam.hls.playlist import CONTENT_TYPE
+from mam.http import health, metrics, problems
+from mam.http.auth import require_api_key
+from mam.http.logging import setup_logging
+from mam.naming import Asset
+from mam.settings import Settings
+from mam.store.objects import Store
+from mam.vod.transcoder import Transcoder
+from mam.vod.viewing import ANY, Viewing
+from redis_adapter import PlaylistCache
+
+THREADS = 32  # for calls to the store and the transcoding service
+PLAYLIST_RESPONSE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {CONTENT_TYPE: {}}, "description": "The playlist, every URI signed"}
+}
+
+RenditionQuery = Annotated[
+    str, Query(max_length=200, description="One rendition, as the multivariant playlist names it.")
+]
+
+
+log = logging.getLogger(__name__)
+
+
+class Message(BaseModel):
+    message: str = Field(examples=["Cache cleared for 'sample'"])
+
+
+def create_app() -> FastAPI:
+    """The application. Reads no settings and opens nothing until it is started."""
+    app = FastAPI(
+        title="MAM VoD service",
+        description="Hands out HLS playlists whose segments are signed URLs of the object store.",
+        version="0.1.0",
+        lifespan=_lifespan,
+    )
+    problems.install(app)
+    metrics.install(app, service="vod")
+    app.add_middleware(_ConfiguredCORS)
+    app.include_router(health.router(lambda: _checks(app)))
+    _add_routes(app)
+    return app
+
+
+class _ConfiguredCORS:
+    """CORS by ALLOWED_ORIGINS, which is known once the service has started."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._cors: CORSMiddleware | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        if self._cors is None:
+            origins = scope["app"].state.settings.allowed_origins
+            self._cors = CORSMiddleware(
+                self._app, allow_origins=origins, allow_methods=["GET", "HEAD"], allow_headers=["Range"], max_age=3600
+            )
+        await self._cors(scope, receive, send)
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    settings = Settings()
+    setup_logging(settings.log_level, service="vod")
+    if settings.minio_source_buckets is None:
+        log.warning("any bucket may be streamed: set MINIO_SOURCE_BUCKETS to the ones that should be")
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, "blocking"))
+    state = app.state
+    state.settings = settings
+    state.store = Store(settings)
+    state.redis = async_client(settings)
+    state.listener = Listener(state.redis)
+    cache = PlaylistCache(state.redis, ttl=settings.playlist_cache_ttl_seconds)
+    state.viewing = Viewing(settings, state.store, cache, Transcoder(settings), state.listener)
+    await asyncio.to_thread(state.store.ensure_bucket, settings.minio_bucket_vod)
+    await state.listener.start()
+    try:
+        yield
+    finally:
+        await state.listener.stop()
+        await state.redis.aclose()
+
+
+def _checks(app: FastAPI) -> dict[str, health.Check]:
+    async def store() -> None:
+        await asyncio.to_thread(app.state.store.check, app.state.settings.minio_bucket_vod)
+
+    async def redis() -> None:
+        await app.state.redis.ping()
+
+    return {"store": store, "redis": redis}
+
+
+def _add_routes(app: FastAPI) -> None:
+    @app.head("/video/{video_name:path}/playlist.m3u8", include_in_schema=False)
+    @app.get(
+        "/video/{video_name:path}/playlist.m3u8",
+        summary="The playlist of a video",
+        response_class=Response,
+        responses={**PLAYLIST_RESPONSE, **problems.responses(400, 404, 503)},
+        tags=["playback"],
+    )
+    async def video(video_name: str, request: Request, rendition: RenditionQuery = "") -> Response:
+        return _playlist(request, await request.app.state.viewing.by_name(video_name, rendition))
+
+    @app.head("/stream/{bucket}/{path:path}/playlist.m3u8", include_in_schema=False)
+    @app.get(
+        "/stream/{bucket}/{path:path}/playlist.m3u8",
+        summary="The playlist of an asset, converted first if need be",
+        description="Without a profile, whatever is live is given out, and what never was converted is copied.",
+        response_class=Response,
+        responses={**PLAYLIST_RESPONSE, **problems.responses(400, 404, 422, 503)},
+        tags=["playback"],
+    )
+    async def stream(
+        bucket: str,
+        path: str,
+        request: Request,
+        reencode: Annotated[bool, Query(description="true gives H.264 and AAC.")] = False,
+        profile: Annotated[Profile | None, Query(description="Instead of `reencode`.")] = None,
+        rendition: RenditionQuery = "",
+    ) -> Response:
+        wanted = _wanted(reencode, profile)
+        return _playlist(request, await request.app.state.viewing.by_asset(Asset(bucket, path), wanted, rendition))
+
+    @app.delete(
+        "/cache/{video_name:path}",
+        summary="Forget a video's cached playlists",
+        dependencies=[require_api_key],
+        responses=problems.responses(400, 403, 503),
+        tags=["operations"],
+    )
+    async def clear_cache(video_name: str, request: Request) -> Message:
+        await request.app.state.viewing.clear(video_name)
+        return Message(message=f"Cache cleared for '{video_name}'")
+
+    @app.delete(
+        "/stream/{bucket}/{path:path}/playlist.m3u8",
+        summary="Delete the HLS of an asset, never the asset",
+        dependencies=[require_api_key],
+        responses=problems.responses(400, 403, 404, 503),
+        tags=["operations"],
+    )
+    async def delete_stream(bucket: str, path: str, request: Request) -> Message:
+        name = await request.app.state.viewing.delete(Asset(bucket, path))
+        return Message(message=f"Stream deleted for '{name}'")
+
+
+def _wanted(reencode: bool, profile: Profile | None) -> str:
+    if reencode and profile is Profile.SOURCE:
+        raise InvalidRequest("profile=source contradicts reencode=true.")
+    return profile.value if profile else (Profile.H264.value if reencode else ANY)
+
+
+def _playlist(request: Request, body: bytes) -> Response:
+    """The cached gzip bytes as they are, or unpacked for the rare client that does not take them."""
+    headers = {"Cache-Control": "private, no-cache", "Vary": "Accept-Encoding"}
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        headers["Content-Encoding"] = "gzip"
+    else:
+        body = gzip.decompress(body)
+    return Response(body, media_type=CONTENT_TYPE, headers=headers)
+
+
+app = create_app()
