@@ -22,6 +22,7 @@ from mam.settings import Settings
 PREFIX = "mam:playlist:"
 GENERATION = "mam:playlist-generation:"
 GZIP_LEVEL = 6
+AGE_BYTES = 4
 
 log = logging.getLogger(__name__)
 
@@ -38,11 +39,27 @@ GENERATION_SECONDS = 24 * 3600  # far longer than any playlist takes to build
 
 @dataclass(frozen=True, slots=True)
 class CachedPlaylist:
-    """`body` is gzip. `source` is `bucket/key` of the asset, `profile` how it was made; empty where nobody knows."""
+    """A playlist as it is sent. `body`: gzip. `max_age`: seconds that a client may keep it.
+
+    `source` is `bucket/key` of the asset, `profile` how it was made; empty where nobody knows.
+    """
 
     body: bytes
     source: str = ""
     profile: str = ""
+    max_age: int = 0
+
+    def fits(self, source: str, profile: str) -> bool:
+        """Whether this is what is asked for. A tree of another tool says nothing, and does as anything."""
+        return self.source in (source, "") and (not profile or self.profile in (profile, ""))
+
+    def to_bytes(self) -> bytes:
+        return self.max_age.to_bytes(AGE_BYTES, "big") + self.body
+
+
+def _from_bytes(data: bytes, source: bytes | None, profile: bytes | None) -> CachedPlaylist:
+    age = int.from_bytes(data[:AGE_BYTES], "big")
+    return CachedPlaylist(data[AGE_BYTES:], (source or b"").decode(), (profile or b"").decode(), age)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +91,7 @@ class PlaylistCache:
             return [Lookup(None, None)] * len(names)
         return [
             Lookup(
-                CachedPlaylist(body, (source or b"").decode(), (profile or b"").decode()) if body else None,
+                _from_bytes(body, source, profile) if body else None,
                 (generation or b"0").decode(),
             )
             for (body, source, profile), generation in zip(rows[::2], rows[1::2], strict=True)
@@ -92,7 +109,7 @@ class PlaylistCache:
             generation,
             self._ttl,
             _body(rendition),
-            playlist.body,
+            playlist.to_bytes(),
             playlist.source,
             playlist.profile,
         ]
@@ -114,14 +131,15 @@ def get_cached_playlist(video_name: str) -> str | None:
         body = _client().hget(PREFIX + video_name, _body(""))
     except (redis.RedisError, OSError):
         return None
-    return gzip.decompress(body).decode() if isinstance(body, bytes) else None
+    return gzip.decompress(_from_bytes(body, None, None).body).decode() if isinstance(body, bytes) else None
 
 
 def set_cached_playlist(video_name: str, m3u8_text: str) -> None:
     """Caches a playlist for PLAYLIST_CACHE_TTL_SECONDS. Does nothing while Redis is away."""
     try:
         with _client().pipeline(transaction=True) as pipe:
-            pipe.hset(PREFIX + video_name, _body(""), gzip.compress(m3u8_text.encode(), GZIP_LEVEL, mtime=0))
+            playlist = CachedPlaylist(gzip.compress(m3u8_text.encode(), GZIP_LEVEL, mtime=0))
+            pipe.hset(PREFIX + video_name, _body(""), playlist.to_bytes())
             pipe.expire(PREFIX + video_name, _settings().playlist_cache_ttl_seconds)
             pipe.execute()
     except (redis.RedisError, OSError) as error:

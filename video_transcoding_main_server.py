@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Annotated, Any, Literal
@@ -12,9 +13,9 @@ from kombu.exceptions import KombuError
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from redis import RedisError
 
-from mam.errors import RedisUnavailable, SourceChanged
+from mam.errors import NotFound, RedisUnavailable, SourceChanged
 from mam.events import FINAL, Listener, async_client, sync_client
-from mam.hls.plan import Profile
+from mam.hls.plan import OPENING_SEGMENTS, Profile
 from mam.http import health, metrics, problems
 from mam.http.auth import require_api_key
 from mam.http.logging import setup_logging
@@ -26,6 +27,8 @@ from mam.transcoding.conversions import Conversion, Conversions
 from mam.transcoding.jobs import Job, Jobs, State
 from mam.transcoding.worker import EmbeddedWorkers
 
+SEEK_SEGMENTS = 3  # made for one seek: what a player asks for next is on its way already
+OPENING_SECONDS = 5  # without a sign of life, the opening is asked for like anything else
 LOOK_SECONDS = 5  # a waiting request looks at its job this often even when no event came
 
 
@@ -109,6 +112,17 @@ class JobView(BaseModel):
         )
 
 
+class SeekRequest(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    rendition: str = Field(examples=["source"])
+    segment: int = Field(ge=0, examples=[417])
+
+
+class SeekAnswer(BaseModel):
+    state: State
+
+
 def create_app() -> FastAPI:
     """The application. Reads no settings and opens nothing until it is started."""
     app = FastAPI(
@@ -164,7 +178,7 @@ def _add_routes(app: FastAPI) -> None:
         description="Answers when the video is live, at once if it is already; with `wait: false` as soon as the plan "
         "stands. A request for what is being converted joins the conversion.",
         dependencies=[require_api_key],
-        response_model=Transcoded,
+        response_model=Transcoded | Accepted,
         responses={
             202: {"model": Accepted, "description": "Being converted"},
             **problems.responses(403, 404, 422, 503),
@@ -193,6 +207,49 @@ def _add_routes(app: FastAPI) -> None:
     async def job(job_id: Annotated[str, Path(pattern="^[0-9a-f]{12}$")], request: Request) -> JobView:
         return JobView.of(await asyncio.to_thread(request.app.state.jobs.get, job_id))
 
+    @app.post(
+        "/jobs/{job_id}/seek",
+        summary="Make a segment next: a viewer waits for it",
+        dependencies=[require_api_key],
+        responses=problems.responses(403, 404, 422, 503),
+        tags=["conversion"],
+    )
+    async def seek(
+        job_id: Annotated[str, Path(pattern="^[0-9a-f]{12}$")], wanted: SeekRequest, request: Request
+    ) -> SeekAnswer:
+        return SeekAnswer(state=await _seek(request.app, job_id, wanted.segment))
+
+
+async def _seek(app: FastAPI, job_id: str, segment: int) -> State:
+    """Queues the segment and those behind it for the next free worker, unless it is there or on its way."""
+    jobs: Jobs = app.state.jobs
+    job = await asyncio.to_thread(jobs.get, job_id)
+    if job.state is State.FAILED:
+        raise job.failure()
+    if job.state is State.CANCELLED or job.is_abandoned:
+        asset = Asset(job.asset_bucket, job.asset_object)
+        await _begin(app, asset, Profile(job.profile))
+        return State.QUEUED
+    if job.state is State.SUCCEEDED or job.segments_total is None:
+        return job.state
+    if segment >= job.segments_total:
+        raise NotFound(f"The video has {job.segments_total} segments.", hint="Ask for the playlist again.")
+    if segment < OPENING_SEGMENTS and job.updated_at > time.time() - OPENING_SECONDS:
+        return job.state  # whoever planned is at it
+    numbers = range(segment, min(segment + SEEK_SEGMENTS, job.segments_total))
+    if await asyncio.to_thread(jobs.take_seek, job_id, numbers):
+        order = await asyncio.to_thread(jobs.order, job_id)
+        await _queue(tasks.seek, order, numbers.start, numbers.stop)
+    return job.state
+
+
+async def _queue(task: Any, *arguments: Any) -> None:
+    """Raises RedisUnavailable when the task cannot be queued."""
+    try:
+        await asyncio.to_thread(task.delay, *arguments)
+    except KombuError as error:
+        raise RedisUnavailable(f"The conversion could not be queued ({type(error).__name__}).") from error
+
 
 async def _begin(app: FastAPI, asset: Asset, profile: Profile) -> Conversion:
     """Finds or starts the conversion."""
@@ -200,11 +257,11 @@ async def _begin(app: FastAPI, asset: Asset, profile: Profile) -> Conversion:
     order = conversion.order
     if order is not None:
         try:
-            await asyncio.to_thread(tasks.plan.delay, order.to_dict())
-        except KombuError as error:
+            await _queue(tasks.plan, order.to_dict())
+        except RedisUnavailable:
             with suppress(RedisError):  # else the claim would stand in the way until its lease ends
                 await asyncio.to_thread(app.state.jobs.cancel, order.job, order.epoch)
-            raise RedisUnavailable(f"The conversion could not be queued ({type(error).__name__}).") from error
+            raise
     return conversion
 
 

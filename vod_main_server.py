@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
 import logging
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
-from fastapi import FastAPI, Query, Request, Response
+from fastapi import FastAPI, Path, Query, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
 from pydantic import BaseModel, Field
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -22,13 +21,19 @@ from mam.hls.playlist import CONTENT_TYPE
 from mam.http import health, metrics, problems
 from mam.http.auth import require_api_key
 from mam.http.logging import setup_logging
-from mam.naming import Asset
+from mam.naming import RENDITION, REVISION, Asset, check_video_name
 from mam.settings import Settings
 from mam.store.objects import Store
+from mam.vod.answer import Answers
+from mam.vod.hotpath import HotPath
+from mam.vod.making import Making, SegmentName
+from mam.vod.tokens import Tokens
 from mam.vod.transcoder import Transcoder
+from mam.vod.trees import Trees
 from mam.vod.viewing import ANY, Viewing
-from redis_adapter import PlaylistCache
+from redis_adapter import CachedPlaylist, PlaylistCache
 
+MAX_SEGMENT = 99_999_999
 THREADS = 32  # for calls to the store and the transcoding service
 PLAYLIST_RESPONSE: dict[int | str, dict[str, Any]] = {
     200: {"content": {CONTENT_TYPE: {}}, "description": "The playlist, every URI signed"}
@@ -55,8 +60,9 @@ def create_app() -> FastAPI:
         lifespan=_lifespan,
     )
     problems.install(app)
-    metrics.install(app, service="vod")
+    app.add_middleware(HotPath, cache=lambda scope: scope["app"].state.cache)
     app.add_middleware(_ConfiguredCORS)
+    metrics.install(app, service="vod")
     app.include_router(health.router(lambda: _checks(app)))
     _add_routes(app)
     return app
@@ -93,8 +99,13 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     state.store = Store(settings)
     state.redis = async_client(settings)
     state.listener = Listener(state.redis)
-    cache = PlaylistCache(state.redis, ttl=settings.playlist_cache_ttl_seconds)
-    state.viewing = Viewing(settings, state.store, cache, Transcoder(settings), state.listener)
+    state.cache = PlaylistCache(state.redis, ttl=settings.playlist_cache_ttl_seconds)
+    state.tokens = Tokens(settings)
+    trees, transcoder = Trees(state.store, settings.minio_bucket_vod), Transcoder(settings)
+    state.making = Making(settings, state.store, trees, transcoder, state.listener)
+    state.viewing = Viewing(
+        settings, store=state.store, trees=trees, cache=state.cache, transcoder=transcoder, tokens=state.tokens
+    )
     await asyncio.to_thread(state.store.ensure_bucket, settings.minio_bucket_vod)
     await state.listener.start()
     try:
@@ -146,6 +157,31 @@ def _add_routes(app: FastAPI) -> None:
         wanted = _wanted(reencode, profile)
         return _playlist(request, await request.app.state.viewing.by_asset(Asset(bucket, path), wanted, rendition))
 
+    @app.head("/segment/{token}/{video_name:path}/{revision}/{rendition}/{number}.ts", include_in_schema=False)
+    @app.get(
+        "/segment/{token}/{video_name:path}/{revision}/{rendition}/{number}.ts",
+        summary="A segment of a video in the making",
+        description="Waits until the segment exists, then redirects to its signed URL. Only playlists of videos in "
+        "the making name this route.",
+        status_code=302,
+        response_class=Response,
+        responses=problems.responses(403, 404, 422, 503),
+        tags=["playback"],
+    )
+    async def segment(
+        token: str,
+        video_name: str,
+        revision: Annotated[str, Path(pattern=f"^{REVISION.pattern}$")],
+        rendition: Annotated[str, Path(pattern=f"^{RENDITION.pattern}$")],
+        number: Annotated[int, Path(ge=0, le=MAX_SEGMENT)],
+        request: Request,
+    ) -> Response:
+        check_video_name(video_name)
+        request.app.state.tokens.check(token, video_name, revision)
+        name = SegmentName(video_name, revision, rendition, number)
+        url = await request.app.state.making.locate(name)
+        return Response(status_code=302, headers={"Location": url, "Cache-Control": "no-store"})
+
     @app.delete(
         "/cache/{video_name:path}",
         summary="Forget a video's cached playlists",
@@ -175,14 +211,11 @@ def _wanted(reencode: bool, profile: Profile | None) -> str:
     return profile.value if profile else (Profile.H264.value if reencode else ANY)
 
 
-def _playlist(request: Request, body: bytes) -> Response:
-    """The cached gzip bytes as they are, or unpacked for the rare client that does not take them."""
-    headers = {"Cache-Control": "private, no-cache", "Vary": "Accept-Encoding"}
-    if "gzip" in request.headers.get("accept-encoding", ""):
-        headers["Content-Encoding"] = "gzip"
-    else:
-        body = gzip.decompress(body)
-    return Response(body, media_type=CONTENT_TYPE, headers=headers)
+def _playlist(request: Request, playlist: CachedPlaylist) -> Response:
+    answer = Answers(playlist).to(request.headers.raw)
+    response = Response(answer.body, answer.status)
+    response.raw_headers = list(answer.headers)
+    return response
 
 
 app = create_app()

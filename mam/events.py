@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import defaultdict
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +20,7 @@ from mam.settings import Settings
 
 CHANNEL = "mam:job:"
 RECONNECT_SECONDS = 0.5
+Event = dict[str, Any]
 FINAL = ("succeeded", "failed", "cancelled")
 
 
@@ -59,6 +60,11 @@ class Listener:
         self._client = client
         self._waiting: dict[str, set[_Waiter]] = defaultdict(set)
         self._task: asyncio.Task[None] | None = None
+        self._callbacks: list[Callable[[Event], None]] = []
+
+    def on_event(self, callback: Callable[[Event], None]) -> None:
+        """Has every event given to `callback`, before those who watch its job are woken."""
+        self._callbacks.append(callback)
 
     async def start(self) -> None:
         self._task = asyncio.create_task(self._run(), name="events")
@@ -89,10 +95,14 @@ class Listener:
                     self._wake_all()  # whatever happened while nobody listened
                     async for message in subscription.listen():
                         if message["type"] == "pmessage":
-                            event = json.loads(message["data"])
-                            self._wake(event["job"], event["event"])
+                            self._happened(json.loads(message["data"]))
             except (redis.RedisError, OSError):
                 await asyncio.sleep(RECONNECT_SECONDS)
+
+    def _happened(self, event: Event) -> None:
+        for callback in self._callbacks:
+            callback(event)
+        self._wake(event["job"], event["event"])
 
     def _wake(self, job: str, kind: str | None) -> None:
         for waiter in self._waiting.get(job, ()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import os
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -51,12 +52,13 @@ class Settings(BaseSettings):
     # the two services
     transcode_api_key: SecretStr = Field(min_length=1)
     transcode_api_url: str = "http://localhost:8001"
-    transcode_timeout_seconds: float = Field(default=6 * 3600, gt=0)
     max_waiting_conversions: int = Field(default=256, gt=0)
     allowed_origins: Names = ["*"]
     log_level: str = "INFO"
 
     # playlists
+    playback_secret: Annotated[list[SecretStr], NoDecode, BeforeValidator(_split)] | None = None
+    segment_wait_seconds: float = Field(default=30, gt=0)
     signed_url_ttl_seconds: int = Field(default=3600, gt=0)
     playlist_cache_ttl_seconds: int = Field(default=2700, gt=0)
 
@@ -90,6 +92,12 @@ class Settings(BaseSettings):
     @property
     def public_secure(self) -> bool:
         return self.minio_secure if self.minio_public_secure is None else self.minio_public_secure
+
+    def playback_keys(self) -> list[bytes]:
+        """The keys of playback tokens, the signing one first; derived from the API key where none is set."""
+        if self.playback_secret:
+            return [secret.get_secret_value().encode() for secret in self.playback_secret]
+        return [hmac.digest(self.transcode_api_key.get_secret_value().encode(), b"playback", "sha256")]
 
     def may_stream(self, bucket: str) -> bool:
         """Whether assets of `bucket` may become streams; never those of the VoD bucket itself."""

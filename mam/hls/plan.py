@@ -16,6 +16,7 @@ from mam.hls.timeline import Timeline
 
 PLANNER_VERSION = 1  # part of every revision: raise it when the same source would be planned differently
 
+OPENING_SEGMENTS = 3  # what a player asks for before it shows anything, and a little more
 REMUX_CHUNK_SEGMENTS = 50  # a second or two of work, some 250 MB of a full-HD film
 ENCODE_CHUNK_SECONDS = 30  # long enough that the pre-roll is a few per cent, short enough to spread over workers
 
@@ -108,10 +109,13 @@ class Plan(_Frozen):
         return any(track is not None and track.action == "encode" for track in (self.video_track, self.audio_track))
 
     def chunks(self) -> list[Chunk]:
-        """The segments, divided among tasks."""
+        """The segments, divided among tasks. The first chunk is the opening, which whoever planned makes at once."""
+        opening = min(OPENING_SEGMENTS, len(self.timeline))
         if not self.encodes:
-            return _runs(len(self.timeline), REMUX_CHUNK_SEGMENTS)
-        return _spans(self.timeline, ENCODE_CHUNK_SECONDS)
+            rest = _runs(opening, len(self.timeline), REMUX_CHUNK_SEGMENTS)
+        else:
+            rest = _spans(self.timeline, opening, ENCODE_CHUNK_SECONDS)
+        return [Chunk(0, opening), *rest]
 
     def to_json(self) -> bytes:
         return self.model_dump_json(indent=None, exclude_defaults=False).encode()
@@ -125,14 +129,16 @@ class Plan(_Frozen):
             raise InvalidPlan(f"plan.json: {error.errors()[0]['msg']}") from error
 
 
-def _runs(total: int, length: int) -> list[Chunk]:
-    return [Chunk(first, min(first + length, total)) for first in range(0, total, length)]
+def _runs(start: int, total: int, length: int) -> list[Chunk]:
+    return [Chunk(first, min(first + length, total)) for first in range(start, total, length)]
 
 
-def _spans(timeline: Timeline, seconds: int) -> list[Chunk]:
+def _spans(timeline: Timeline, start: int, seconds: int) -> list[Chunk]:
     """Runs of segments of at least `seconds`, but for the last, which joins its neighbour when it is short."""
-    edges = [0]
-    for number in range(1, len(timeline)):
+    if start == len(timeline):
+        return []
+    edges = [start]
+    for number in range(start + 1, len(timeline)):
         if timeline.time(number) - timeline.time(edges[-1]) >= seconds:
             edges.append(number)
     if len(edges) > 1 and timeline.end - timeline.time(edges[-1]) < Fraction(seconds, 3):

@@ -161,10 +161,13 @@ def filtering(text: str) -> tuple[str, dict[str, str]]:
 class ChunkEncoder:
     """Makes the segments of one plan, a chunk at a time."""
 
-    def __init__(self, media: MediaSource, plan: Plan, *, threads: int = 1, stall_seconds: float = 60) -> None:
+    def __init__(
+        self, media: MediaSource, plan: Plan, *, threads: int = 1, nice: int = 0, stall_seconds: float = 60
+    ) -> None:
         self._media = media
         self._plan = plan
         self._threads = threads
+        self._nice = nice
         self._stall_seconds = stall_seconds
         self._copied = copied_edges(media, plan)
         if plan.video_track and plan.video_track.action == "encode":
@@ -182,7 +185,12 @@ class ChunkEncoder:
         windows = self._windows(chunk)
         argv = self._command(windows, chunk)
         with (
-            door.run(argv, stall_seconds=self._stall_seconds, feed=lambda pipe: self._feed(pipe, windows)) as encoder,
+            door.run(
+                argv,
+                nice=self._nice,
+                stall_seconds=self._stall_seconds,
+                feed=lambda pipe: self._feed(pipe, windows),
+            ) as encoder,
             _open_output(encoder) as output,
         ):
             yield from self._cut(output, windows, chunk, encoder, alive)
@@ -273,14 +281,13 @@ class ChunkEncoder:
             for track, edges in self._copied.items()
         ]
         copied = [(track.header.kind, packet) for track, packet in read_packets(self._media, runs)]
-        streams: dict[str, Any] = {}
-        if plan.video_track:
-            streams["vide"] = templates.get("video") or self._media.track(plan.video_track.track).template
-        if plan.audio_track:
-            streams["soun"] = (
-                templates["audio"] if "audio" in templates else self._media.track(plan.audio_track.track).template
-            )
-        muxer = SegmentMuxer(streams)
+        muxer = SegmentMuxer(
+            {
+                kind: templates.get(encoded) or self._media.track(track.track).template
+                for kind, encoded, track in (("vide", "video", plan.video_track), ("soun", "audio", plan.audio_track))
+                if track
+            }
+        )
         packets = [("vide", p) for p in part.video] + [("soun", p) for p in part.audio] + copied
         for kind, packet in sorted(packets, key=lambda item: (item[1].dts or 0) * item[1].time_base):
             muxer.mux(kind, packet)

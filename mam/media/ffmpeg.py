@@ -13,7 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import cache
+from functools import cache, partial
 from typing import IO
 
 import imageio_ffmpeg
@@ -23,7 +23,6 @@ from mam.errors import EncoderFailed
 ADDRESS_SPACE = 6 << 30  # bytes: 8192x4320 at a few threads needs about one
 SAID_LINES = 40  # of stderr that are kept
 KILL_AFTER = 5  # seconds between TERM and KILL
-NICE = 10  # viewers and the services go first
 PR_SET_PDEATHSIG = 1
 GUARDS: dict[str, object] = {
     # before -i: what ffmpeg may open and how much a file may claim
@@ -49,7 +48,7 @@ class Stalled(EncoderFailed):
 class Encoder:
     """A running ffmpeg that reads NUT on its standard input and writes NUT on its standard output."""
 
-    def __init__(self, argv: list[str], *, stall_seconds: float) -> None:
+    def __init__(self, argv: list[str], *, nice: int, stall_seconds: float) -> None:
         self.argv = argv
         self.said: deque[str] = deque(maxlen=SAID_LINES)
         self._stall_seconds = stall_seconds
@@ -62,11 +61,12 @@ class Encoder:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
-            preexec_fn=_contain if sys.platform == "linux" else None,
+            preexec_fn=partial(_contain, nice),
         )
         assert self._process.stdin and self._process.stdout and self._process.stderr
         self.stdin: IO[bytes] = self._process.stdin
-        self.stdout: IO[bytes] = self._process.stdout
+        # Unbuffered: a buffered read waits until its block is full, a packet is wanted as soon as it is written.
+        self.stdout: IO[bytes] = self._process.stdout.raw  # type: ignore[attr-defined]
         self._threads = [
             threading.Thread(target=self._listen, args=(self._process.stderr,), name="ffmpeg-stderr", daemon=True),
             threading.Thread(target=self._watch, name="ffmpeg-watchdog", daemon=True),
@@ -134,9 +134,11 @@ class Encoder:
 
 
 @contextmanager
-def run(argv: list[str], *, stall_seconds: float, feed: Callable[[IO[bytes]], None]) -> Iterator[Encoder]:
+def run(
+    argv: list[str], *, stall_seconds: float, feed: Callable[[IO[bytes]], None], nice: int = 0
+) -> Iterator[Encoder]:
     """An encoder whose standard input `feed` fills from a thread of its own; whatever `feed` raises is raised here."""
-    encoder = Encoder(argv, stall_seconds=stall_seconds)
+    encoder = Encoder(argv, nice=nice, stall_seconds=stall_seconds)
     failed: list[BaseException] = []
 
     def fill() -> None:
@@ -172,11 +174,11 @@ def run(argv: list[str], *, stall_seconds: float, feed: Callable[[IO[bytes]], No
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
-def _contain() -> None:
+def _contain(nice: int) -> None:
     """In the child, before ffmpeg starts: it dies with the worker, yields to others and cannot eat the machine."""
-    assert _libc is not None
-    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    os.nice(NICE)
-    resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
+    os.nice(nice)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # it writes to a pipe alone
+    if _libc is not None:
+        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))

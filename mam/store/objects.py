@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import urllib3
@@ -17,6 +17,7 @@ from mam.settings import Settings
 
 CONNECTIONS = 32  # kept open per process: more than any pool of threads here
 CONNECT_SECONDS, READ_SECONDS = 5, 60
+BROKEN_READS = 3  # tries of a small object whose body ends early
 SINGLE_PUT = 5 << 30  # bytes; S3's own limit. Segments are far smaller, and one request is one atomic object
 _ABSENT = {"NoSuchKey", "NoSuchBucket", "NoSuchObject", "ResourceNotFound"}
 
@@ -64,7 +65,14 @@ class Store:
 
     def get(self, bucket: str, key: str) -> bytes | None:
         """A whole small object; None when it is not there. Raises StoreUnavailable."""
-        with _store_errors(absent_ok=True):
+        for _ in range(BROKEN_READS):
+            with suppress(urllib3.exceptions.ProtocolError):  # rclone breaks off when the object is replaced meanwhile
+                return self._get(bucket, key)
+        with _store_errors():
+            raise urllib3.exceptions.ProtocolError("the body ends early each time")
+
+    def _get(self, bucket: str, key: str) -> bytes | None:
+        with _store_errors(absent_ok=True, passing=urllib3.exceptions.ProtocolError):
             response = self._client.get_object(bucket, key)
             try:
                 return bytes(response.read())
@@ -132,11 +140,11 @@ class Store:
 
 
 @contextmanager
-def _store_errors(*, absent_ok: bool = False) -> Iterator[None]:
-    """Maps what the client raises. With `absent_ok`, "not there" ends the block quietly."""
+def _store_errors(*, absent_ok: bool = False, passing: type[Exception] = MamError) -> Iterator[None]:
+    """Maps what the client raises, but for `passing`. With `absent_ok`, "not there" ends the block quietly."""
     try:
         yield
-    except MamError:
+    except (MamError, passing):
         raise
     except (S3Error, InvalidResponseError) as error:
         if _is_absent(error):

@@ -39,6 +39,7 @@ accept_content = ["json"]
 task_default_queue = "batch"
 task_routes = {
     "mam.plan": {"queue": "interactive"},
+    "mam.seek": {"queue": "interactive"},
     "mam.make": {"queue": "batch"},
     "mam.commit": {"queue": "interactive"},
 }

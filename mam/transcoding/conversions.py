@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
 
 from mam.errors import InvalidPlan, NotAVideo, NotFound, TooLarge
 from mam.hls import playlist
@@ -12,10 +14,15 @@ from mam.settings import Settings
 from mam.store.objects import ObjectInfo, Store
 from mam.transcoding.jobs import Claim, Jobs
 
+READERS = 24  # reads of the store at a time: eight requests' worth
+
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Everything a task needs to know about a job, so that it needs nothing else. JSON-able."""
+    """Everything a task needs to know about a job, so that it needs nothing else. JSON-able.
+
+    `epoch`: whose order this is; what an earlier leader's tasks report is refused.
+    """
 
     job: str
     epoch: int
@@ -60,30 +67,35 @@ class Conversions:
         self._settings = settings
         self._store = store
         self._jobs = jobs
+        self._pool = ThreadPoolExecutor(READERS, "conversions")
 
     def request(self, asset: Asset, profile: Profile) -> Conversion:
         """The conversion of an asset as it is now.
 
         Raises NotFound, NotAVideo for an empty object, TooLarge, StoreUnavailable, or the failure that is remembered.
         """
-        info = self._look(asset)
-        identity = self._profile_identity(profile)
-        job = revision_id(asset, version=info.version, profile=identity, planner=PLANNER_VERSION)
-        video = self._name(asset)
-        if live_revision(self._store, self._settings.minio_bucket_vod, video) == job:
-            return Conversion(job, video, live=True)
-        fields = {"video": video, "bucket": asset.bucket, "key": asset.key, "profile": profile.value}
-        claim, epoch = self._jobs.claim(job, fields)
-        if claim is Claim.FAILED:
-            raise self._jobs.get(job).failure()
-        if claim is Claim.JOIN:
-            return Conversion(job, video, live=False)
-        return Conversion(job, video, live=False, order=self._order(asset, info, job, epoch, video, profile))
-
-    def _look(self, asset: Asset) -> ObjectInfo:
         if not self._settings.may_stream(asset.bucket):
             raise NotFound(f"There is no object {asset}.")
-        info = self._store.head(asset.bucket, asset.key)
+        plain, _ = video_names(asset)
+        bucket = self._settings.minio_bucket_vod
+        # A cold viewer waits for these three: they are read at the same time.
+        head = self._pool.submit(self._store.head, asset.bucket, asset.key)
+        plan = self._pool.submit(read_plan, self._store, bucket, plain)
+        live = self._pool.submit(live_revision, self._store, bucket, plain)
+        info = self._check(asset, head.result())
+        job = revision_id(asset, version=info.version, profile=self._profile_identity(profile), planner=PLANNER_VERSION)
+        video = self._name(asset, plan.result())
+        revision = live.result() if video == plain else live_revision(self._store, bucket, video)
+        if revision == job:
+            return Conversion(job, video, live=True)
+        order = self._order(asset, info, job, video, profile)
+        fields = {"video": video, "bucket": asset.bucket, "key": asset.key, "profile": profile.value}
+        claim, epoch = self._jobs.claim(job, {**fields, "order": json.dumps(order.to_dict())})
+        if claim is Claim.FAILED:
+            raise self._jobs.get(job).failure()
+        return Conversion(job, video, live=False, order=replace(order, epoch=epoch) if claim is Claim.LEAD else None)
+
+    def _check(self, asset: Asset, info: ObjectInfo | None) -> ObjectInfo:
         if info is None:
             raise NotFound(f"There is no object {asset}.")
         if info.size == 0:
@@ -100,10 +112,10 @@ class Conversions:
             made += f":crf={chosen.h264_crf}:preset={chosen.h264_preset}:audio={chosen.audio_bitrate}"
         return f"{profile.value}:{made}"
 
-    def _order(self, asset: Asset, info: ObjectInfo, job: str, epoch: int, video: str, profile: Profile) -> Order:
+    def _order(self, asset: Asset, info: ObjectInfo, job: str, video: str, profile: Profile) -> Order:
         return Order(
             job=job,
-            epoch=epoch,
+            epoch=0,
             video=video,
             bucket=asset.bucket,
             key=asset.key,
@@ -117,12 +129,11 @@ class Conversions:
             audio_bitrate=self._settings.audio_bitrate,
         )
 
-    def _name(self, asset: Asset) -> str:
-        """The asset's video name: its stem, unless another asset has that."""
+    def _name(self, asset: Asset, holder: Plan | None) -> str:
+        """The asset's video name: its stem, unless another asset has that. `holder`: the newest plan under the stem."""
         plain, apart = video_names(asset)
         if plain == apart:
             return plain
-        holder = read_plan(self._store, self._settings.minio_bucket_vod, plain)
         if holder and (holder.source.bucket, holder.source.key) != (asset.bucket, asset.key):
             return apart
         # Two assets asked for at once have no plan yet: Redis decides between them.

@@ -24,6 +24,7 @@ KEEP_SECONDS = 7 * 24 * 3600  # after the last change
 LEASE_SECONDS = 120  # without any sign of life a job may be claimed anew
 FAILURE_SECONDS = 60  # a failure is given as the answer for that long before another attempt
 NAME_SECONDS = 3600  # a name is held by its plan once that is written; until then by this
+SEEK_SECONDS = 15  # a segment that was asked for is not asked for again before this
 MAX_ATTEMPTS = 3  # of one task: what ends its worker that often is not tried again
 
 _CLAIM = """
@@ -117,6 +118,7 @@ class Job:
     segments_done: int
     segments_total: int | None
     created_at: float
+    updated_at: float
     started_at: float | None
     finished_at: float | None
     error: dict[str, Any] | None
@@ -126,6 +128,11 @@ class Job:
         if self.state is State.SUCCEEDED:
             return 100.0
         return round(100 * self.segments_done / self.segments_total, 1) if self.segments_total else 0.0
+
+    @property
+    def is_abandoned(self) -> bool:
+        """Whether nobody is at work on it any more, though it has not ended."""
+        return not self.state.is_final and time.time() - self.updated_at > LEASE_SECONDS
 
     def failure(self) -> ConversionFailed:
         """The recorded failure as an error to be raised."""
@@ -198,6 +205,20 @@ class Jobs:
                 pipe.getbit(_made_key(job), number)
             return [bool(bit) for bit in pipe.execute()]
 
+    def order(self, job: str) -> dict[str, Any]:
+        """What the leader's tasks go by. Raises JobNotFound."""
+        raw, epoch = self._client.hmget(PREFIX + job, ["order", "epoch"])
+        if raw is None or epoch is None:
+            raise JobNotFound(f"No job has the id {job!r}.")
+        return {**json.loads(raw), "epoch": int(epoch)}
+
+    def take_seek(self, job: str, numbers: Sequence[int]) -> bool:
+        """Whether nobody has asked for the first of these segments lately; they count as asked for from now on."""
+        with self._client.pipeline(transaction=True) as pipe:
+            for number in numbers:
+                pipe.set(f"{PREFIX}{job}:seek:{number}", "1", nx=True, ex=SEEK_SECONDS)
+            return bool(pipe.execute()[0])
+
     def touch(self, job: str, epoch: int) -> bool:
         """A sign of life. False when the job is no longer this epoch's: stop working."""
         return bool(self._update(keys=[PREFIX + job], args=[epoch, KEEP_SECONDS, "updated_at", time.time()]))
@@ -253,6 +274,7 @@ def _job(job: str, fields: dict[str, str], done: int) -> Job:
         segments_done=done,
         segments_total=int(fields["segments"]) if "segments" in fields else None,
         created_at=moment("created_at") or 0.0,
+        updated_at=moment("updated_at") or 0.0,
         started_at=moment("started_at"),
         finished_at=moment("finished_at"),
         error=json.loads(fields["error"]) if "error" in fields else None,

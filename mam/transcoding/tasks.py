@@ -11,7 +11,9 @@ from typing import Any
 from celery import Celery
 from celery.signals import worker_process_init
 
+import redis_adapter
 from mam.errors import MamError, MediaError, PoisonedChunk, Superseded, Unavailable
+from mam.hls.plan import Chunk
 from mam.http.logging import setup_logging
 from mam.settings import Settings
 from mam.transcoding.conversions import Order
@@ -39,25 +41,36 @@ def _prepare(**_: Any) -> None:
 
 @app.task(name="mam.plan", bind=True, max_retries=None)
 def plan(task: Any, order: dict[str, Any]) -> None:
-    """Looks at the source and writes its plan; then its chunks are queued."""
+    """Looks at the source and writes its plan, has its chunks made by whoever is free, and makes the opening itself."""
     from mam.transcoding import work
 
     with _attempt(task, Order(**order), "plan") as job:
-        if job is not None:
-            chunks = work.plan(job, alive=_lease(task, job))
-            for chunk in chunks:
-                make.delay(order, chunk.first, chunk.last)
-            if not chunks:
-                commit.delay(order)
+        if job is None:
+            return
+        planned = work.plan(job, alive=_lease(task, job))
+        for chunk in planned.chunks:
+            make.delay(order, chunk.first, chunk.last)
+        if planned.complete or work.make(job, planned.opening, urgent=True, alive=_lease(task, job)):
+            commit.delay(order)
 
 
 @app.task(name="mam.make", bind=True, max_retries=None)
 def make(task: Any, order: dict[str, Any], first: int, last: int) -> None:
     """Makes segments `first` to `last - 1`; the one who makes a job's last segment queues the commit."""
+    _make(task, order, f"make:{first}", Chunk(first, last), urgent=False)
+
+
+@app.task(name="mam.seek", bind=True, max_retries=None)
+def seek(task: Any, order: dict[str, Any], first: int, last: int) -> None:
+    """Makes segments `first` to `last - 1`, in this order and before anything else: a viewer waits for the first."""
+    _make(task, order, f"seek:{first}", Chunk(first, last), urgent=True)
+
+
+def _make(task: Any, order: dict[str, Any], name: str, chunk: Chunk, *, urgent: bool) -> None:
     from mam.transcoding import work
 
-    with _attempt(task, Order(**order), f"make:{first}") as job:
-        if job is not None and work.make(job, first, last, alive=_lease(task, job)):
+    with _attempt(task, Order(**order), name) as job:
+        if job is not None and work.make(job, chunk, urgent=urgent, alive=_lease(task, job)):
             commit.delay(order)
 
 
@@ -122,7 +135,9 @@ def _fail(order: Order, error: MamError, fields: dict[str, str]) -> None:
     from mam.transcoding import work
 
     log.error("job failed", extra={**fields, "code": error.code, "detail": error.detail})
-    if work.workshop().jobs.fail(order.job, order.epoch, error) and isinstance(error, MediaError):
+    failed = work.workshop().jobs.fail(order.job, order.epoch, error)
+    redis_adapter.invalidate_playlist_cache(order.video)  # its playlist may be out, made from the plan
+    if failed and isinstance(error, MediaError):
         try:
             work.discard(order)
         except Unavailable:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections import OrderedDict
+import os
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -42,6 +43,7 @@ from mam.transcoding.jobs import Jobs
 
 KEPT_SOURCES = 2  # indexes that a worker keeps: some 25 MB each for a two-hour film
 THREADS = 4  # segments of a chunk that are read, made and put at a time
+BATCH_NICE = 10  # viewers and the services go first
 IN_FLIGHT_BYTES = 64 << 20  # of segments in the making, per process
 
 log = logging.getLogger(__name__)
@@ -87,8 +89,17 @@ def is_outage(error: Exception) -> bool:
 # plan
 
 
-def plan(order: Order, *, alive: Alive) -> list[Chunk]:
-    """Plans the job and publishes the plan. Returns the chunks that are still to be made."""
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What is left to do: the opening, for whoever planned, and the other chunks, for anyone. `complete`: nothing."""
+
+    opening: Chunk
+    chunks: list[Chunk]
+    complete: bool
+
+
+def plan(order: Order, *, alive: Alive) -> Planned:
+    """Plans the job, publishes the plan, and makes the first segment where that takes no time."""
     shop = workshop()
     media = open_source(shop.store, order.source)
     stored = _read_index(media, order, alive)
@@ -101,16 +112,23 @@ def plan(order: Order, *, alive: Alive) -> list[Chunk]:
         max_duration=shop.settings.max_duration_seconds,
     )
     made = make_plan(media, order.source, wishes, video=order.video, revision=order.job, stored=stored)
-    data = made.to_json()
-    shop.store.put(shop.bucket, revision_plan_key(order.video, order.job), data, "application/json")
-    shop.store.put(shop.bucket, plan_key(order.video), data, "application/json")
     shop.keep(made, media)
+    listing = shop.pool.submit(_existing, shop, made)
+    data = made.to_json()
+    keys = (revision_plan_key(order.video, order.job), plan_key(order.video))
+    writes = [shop.pool.submit(shop.store.put, shop.bucket, key, data, "application/json") for key in keys]
+    first = None if made.encodes else Remuxer(media, made).segment(0)  # while the plan is on its way
+    for write in writes:
+        write.result()
     if not shop.jobs.planned(order.job, order.epoch, len(made.timeline)):
         raise Superseded("The job was cancelled or taken over.")
-    there = _existing(shop, made)
-    if there and shop.jobs.made(order.job, order.epoch, sorted(there)):
-        return []
-    return [chunk for chunk in made.chunks() if not there.issuperset(chunk)]
+    there = listing.result()
+    if first is not None and 0 not in there:
+        _put(shop, made, 0, first)
+        there.add(0)
+    complete = bool(there) and shop.jobs.made(order.job, order.epoch, sorted(there))
+    opening, *others = made.chunks()
+    return Planned(opening, [chunk for chunk in others if not there.issuperset(chunk)], complete)
 
 
 def _read_index(media: MediaSource, order: Order, alive: Alive) -> bool:
@@ -140,17 +158,20 @@ def _existing(shop: Workshop, made: Plan) -> set[int]:
 # make
 
 
-def make(order: Order, first: int, last: int, *, alive: Alive) -> bool:
-    """Makes the segments that are missing. True when that completed the job, and the commit is to follow."""
+def make(order: Order, chunk: Chunk, *, urgent: bool, alive: Alive) -> bool:
+    """Makes the segments that are missing. True when that completed the job, and the commit is to follow.
+
+    `urgent`: a viewer waits, so ffmpeg takes all cores and does not stand back.
+    """
     shop = workshop()
     made, media = _open(order)
-    there = shop.jobs.is_made(order.job, range(first, last))
-    missing = [number for number, done in zip(range(first, last), there, strict=True) if not done]
+    there = shop.jobs.is_made(order.job, chunk)
+    missing = [number for number, done in zip(chunk, there, strict=True) if not done]
     if not missing:
         return False
     if made.encodes:
-        return _encode(shop, order, made, media, Chunk(missing[0], missing[-1] + 1), alive)
-    return _remux(shop, order, made, media, missing, alive)
+        return _encode(shop, order, made, media, Chunk(missing[0], missing[-1] + 1), urgent, alive)
+    return _remux(shop, order, made, media, missing, urgent, alive)
 
 
 def _open(order: Order) -> tuple[Plan, MediaSource]:
@@ -171,15 +192,17 @@ def _open(order: Order) -> tuple[Plan, MediaSource]:
     return made, media
 
 
-def _remux(shop: Workshop, order: Order, made: Plan, media: MediaSource, numbers: list[int], alive: Alive) -> bool:
+def _remux(
+    shop: Workshop, order: Order, made: Plan, media: MediaSource, numbers: list[int], urgent: bool, alive: Alive
+) -> bool:
     remuxer = Remuxer(media, made)
 
     def one(number: int) -> int:
-        _put(shop, made, number, remuxer.segment(number))
-        return number
+        return _upload(shop, made, number, remuxer.segment(number))
 
     completed = False
-    threads = _threads(made.source.size, len(made.timeline))
+    # One after the other for a viewer, who waits for the first of them.
+    threads = 1 if urgent else _threads(made.source.size, len(made.timeline))
     for number in _in_parallel(shop.pool, one, numbers, threads):
         completed |= shop.jobs.made(order.job, order.epoch, [number])
         alive()
@@ -210,20 +233,42 @@ def _in_parallel(
         wait(running)
 
 
-def _encode(shop: Workshop, order: Order, made: Plan, media: MediaSource, chunk: Chunk, alive: Alive) -> bool:
+def _encode(
+    shop: Workshop, order: Order, made: Plan, media: MediaSource, chunk: Chunk, urgent: bool, alive: Alive
+) -> bool:
+    chosen = shop.settings
     encoder = ChunkEncoder(
-        media, made, threads=shop.settings.encoder_threads, stall_seconds=shop.settings.encoder_stall_seconds
+        media,
+        made,
+        threads=os.cpu_count() or 1 if urgent else chosen.encoder_threads,
+        nice=0 if urgent else BATCH_NICE,
+        stall_seconds=chosen.encoder_stall_seconds,
     )
     completed = False
+    uploads: deque[Future[int]] = deque()
+
+    def settle(keep: int) -> bool:
+        """Waits until at most `keep` uploads are under way, and reports the others."""
+        done = False
+        while len(uploads) > keep:
+            done |= shop.jobs.made(order.job, order.epoch, [uploads.popleft().result()])
+        return done
+
     segments = encoder.segments(chunk, alive=alive)
     try:
         for number, data in segments:
-            _put(shop, made, number, data)
-            completed |= shop.jobs.made(order.job, order.epoch, [number])
-            alive()
+            uploads.append(shop.pool.submit(_upload, shop, made, number, data))
+            completed |= settle(0 if urgent else 1)  # ffmpeg goes on meanwhile
+        completed |= settle(0)
     finally:
         segments.close()  # ends ffmpeg at once, whatever happened
+        wait(uploads)
     return completed
+
+
+def _upload(shop: Workshop, made: Plan, number: int, data: memoryview) -> int:
+    _put(shop, made, number, data)
+    return number
 
 
 def _put(shop: Workshop, made: Plan, number: int, data: memoryview) -> None:

@@ -22,7 +22,8 @@ from typing import IO
 from mam.settings import Settings
 
 STOP_SECONDS = 28  # a running chunk gets 20 (worker_soft_shutdown_timeout), then it is handed back
-RESTART_SECONDS = 1
+LOOK_SECONDS = 1  # between looks at the workers, and at who has them
+VIEWER_PROCESSES = 2  # for viewers alone: one may be busy with the opening of another video
 PR_SET_PDEATHSIG = 1
 
 log = logging.getLogger(__name__)
@@ -37,37 +38,31 @@ def die_with_parent() -> None:
 def command(queues: str, processes: int, name: str) -> list[str]:
     """The worker's command line: the same as for one that is deployed apart."""
     return [
-        sys.executable, "-m", "celery", "--app", "mam.transcoding.tasks", "worker",
+        sys.executable, "-m", "celery", "--quiet", "--app", "mam.transcoding.tasks", "worker",
         "--queues", queues, "--concurrency", str(processes), "--hostname", f"{name}-{os.getpid()}@%h",
         "--loglevel", "WARNING", "--without-mingle", "--without-gossip",
     ]  # fmt: skip
 
 
 class EmbeddedWorkers:
-    """Two workers: one process for viewers alone, and `EMBEDDED_WORKERS` that take anything, viewers first."""
+    """Two workers: a few processes for viewers alone, and `EMBEDDED_WORKERS` that take anything, viewers first."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._lock: IO[str] | None = None
-        self._tasks: list[asyncio.Task[None]] = []
+        self._task: asyncio.Task[None] | None = None
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
-        self._stopping = False
 
     async def start(self) -> None:
-        """Starts the workers, unless another process of the same service (`--workers N`) has done so."""
-        count = self._settings.embedded_workers
-        if count == 0 or not self._take_lock():
-            return
-        # From this thread, which lives as long as the process: the children's PDEATHSIG goes by the thread.
-        for name, queues, processes in (("viewers", "interactive", 1), ("anything", "interactive,batch", count)):
-            self._spawn(name, queues, processes)
-            self._tasks.append(asyncio.create_task(self._keep(name, queues, processes), name=f"worker-{name}"))
+        """Starts the workers; where another process of the same service has them, as soon as that one has ended."""
+        if self._settings.embedded_workers > 0:
+            self._lead()
+            self._task = asyncio.create_task(self._keep(), name="embedded-workers")
 
     async def stop(self) -> None:
         """Stops the workers politely; what they were making is handed back to the queue or finished."""
-        self._stopping = True
-        for task in self._tasks:
-            task.cancel()
+        if self._task:
+            self._task.cancel()
         for process in self._processes.values():
             with suppress(ProcessLookupError):
                 process.send_signal(signal.SIGTERM)
@@ -76,20 +71,33 @@ class EmbeddedWorkers:
         if self._lock:
             self._lock.close()
 
-    def _take_lock(self) -> bool:
-        """One set of workers per machine and broker."""
-        chosen = self._settings
-        broker = f"{chosen.redis_host}:{chosen.redis_port}/{chosen.broker_db}:{os.getuid()}"
-        name = f"mam-workers-{hashlib.sha256(broker.encode()).hexdigest()[:12]}.lock"
-        self._lock = (Path(tempfile.gettempdir()) / name).open("w")
+    async def _keep(self) -> None:
+        """Takes the lead when it is free, and starts workers again that have ended."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            if not self._processes:
+                self._lead()
+            for name, process in list(self._processes.items()):
+                if process.poll() is not None:
+                    log.error("worker ended, starting another", extra={"worker": name, "status": process.returncode})
+                    self._spawn(name)
+
+    def _lead(self) -> None:
+        """One set of workers per machine and broker, however many processes serve requests (`--workers N`)."""
+        if self._lock is None:
+            self._lock = _lock_file(self._settings).open("w")
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            log.info("another process of this service has the workers")
-            return False
-        return True
+            return
+        for name in ("viewers", "anything"):
+            self._spawn(name)
 
-    def _spawn(self, name: str, queues: str, processes: int) -> None:
+    def _spawn(self, name: str) -> None:
+        """From the event loop's thread, which lives as long as the process: PDEATHSIG goes by the thread."""
+        viewers = name == "viewers"
+        queues = "interactive" if viewers else "interactive,batch"
+        processes = VIEWER_PROCESSES if viewers else self._settings.embedded_workers
         self._processes[name] = subprocess.Popen(
             command(queues, processes, name),
             preexec_fn=die_with_parent,
@@ -97,13 +105,10 @@ class EmbeddedWorkers:
             env={**os.environ, "REMAP_SIGTERM": "SIGQUIT"},  # Celery's soft shutdown
         )
 
-    async def _keep(self, name: str, queues: str, processes: int) -> None:
-        """Starts the worker again whenever it ends."""
-        while not self._stopping:
-            while self._processes[name].poll() is None:
-                await asyncio.sleep(RESTART_SECONDS)
-            log.error("worker ended, starting another", extra={"worker": name})
-            self._spawn(name, queues, processes)
+
+def _lock_file(settings: Settings) -> Path:
+    broker = f"{settings.redis_host}:{settings.redis_port}/{settings.broker_db}:{os.getuid()}"
+    return Path(tempfile.gettempdir()) / f"mam-workers-{hashlib.sha256(broker.encode()).hexdigest()[:12]}.lock"
 
 
 def _wait(process: subprocess.Popen[bytes]) -> None:

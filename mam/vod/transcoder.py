@@ -47,19 +47,13 @@ class Transcoder:
         answer = self._call("POST", "/transcode", PLAN_SECONDS, json=body)
         return Accepted(answer["video"], answer.get("job"))
 
-    def is_done(self, job: str) -> bool:
-        """Whether a conversion has ended well. Raises what it failed with."""
-        answer = self._call("GET", f"/jobs/{job}", STATE_SECONDS)
-        if answer["state"] in ("failed", "cancelled"):
-            error = answer.get("error") or {}
-            raise ConversionFailed(
-                error.get("message", "The conversion was cancelled."),
-                status=422 if answer["state"] == "failed" else 503,
-                code=error.get("code", "cancelled"),
-                title="The video could not be converted",
-                hint=error.get("hint", "Ask again."),
-            )
-        return bool(answer["state"] == "succeeded")
+    def seek(self, job: str, rendition: str, segment: int) -> str:
+        """Asks that a segment be made next. Returns the job's state.
+
+        Raises ConversionFailed with the job's own failure, or with code `job_not_found`; TranscoderUnavailable.
+        """
+        body = {"rendition": rendition, "segment": segment}
+        return str(self._call("POST", f"/jobs/{job}/seek", STATE_SECONDS, json=body)["state"])
 
     def _call(self, method: str, path: str, seconds: float, **options: Any) -> dict[str, Any]:
         try:

@@ -74,6 +74,10 @@ class Trees:
                 return tree
         return None
 
+    def plan(self, name: str, revision: str | None = None) -> Plan | None:
+        """The plan of a revision, or the newest of the video; None when there is none that can be read."""
+        return self._plan(revision_plan_key(name, revision) if revision else plan_key(name))
+
     def media_playlist(self, tree: Tree, rendition: str) -> MediaPlaylist:
         """The playlist that `rendition` names in the tree's multivariant playlist; the commit itself for ''.
 

@@ -1,17 +1,25 @@
-"""Playlists as they are given out: every segment a signed URL, every rendition a playlist of this service."""
+"""Playlists as they are given out: every URI one that a player anywhere can fetch."""
 
 from __future__ import annotations
 
 from urllib.parse import quote
 
 from mam.hls import playlist
+from mam.hls.plan import Plan
+from mam.naming import segment_name
 from mam.settings import Settings
 from mam.store.signing import signer
+from mam.vod.tokens import Tokens
 from mam.vod.trees import MediaPlaylist
 
+SEGMENT_ROUTE = "/segment"
 
-def give_out(found: MediaPlaylist, settings: Settings) -> str:
-    """The playlist with URIs that a player anywhere can fetch. Absolute URLs stay as they are."""
+
+def live(found: MediaPlaylist, settings: Settings) -> str:
+    """A playlist of the bucket with signed segments, and renditions on the route it was asked on.
+
+    Absolute URLs stay as they are.
+    """
     if playlist.is_multivariant(found.text):
         return _with_renditions(found.text)
     sign = signer(settings, expires=settings.signature_ttl(playlist.duration(found.text)))
@@ -21,6 +29,13 @@ def give_out(found: MediaPlaylist, settings: Settings) -> str:
         return uri if key is None else sign(key)
 
     return playlist.rewrite(found.text, signed)
+
+
+def in_the_making(plan: Plan, settings: Settings, tokens: Tokens) -> str:
+    """The whole playlist of a video from its plan: each segment on the route that waits for it."""
+    token = tokens.issue(plan.video, plan.revision, ttl=settings.signature_ttl(float(plan.timeline.duration)))
+    base = f"{SEGMENT_ROUTE}/{token}/{quote(plan.video, safe='/')}/{plan.revision}/{plan.rendition}/"
+    return playlist.render(plan.timeline, (base + segment_name(number) for number in range(len(plan.timeline))))
 
 
 def _with_renditions(text: str) -> str:

@@ -1,0 +1,130 @@
+"""Segments that may not exist yet: waits until each does, and says where it is."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from contextlib import suppress
+from dataclasses import dataclass
+
+from mam.errors import ConversionFailed, NotFound, Unavailable
+from mam.events import Event, Listener
+from mam.naming import Asset, segment_key
+from mam.settings import Settings
+from mam.store.objects import Store
+from mam.store.signing import Sign, signer
+from mam.vod.flight import SingleFlight
+from mam.vod.transcoder import Transcoder
+from mam.vod.trees import Trees
+
+ASK_SECONDS = 2  # a segment that is waited for is asked for this often: a request may be lost with a worker
+REDIRECT_SECONDS = 600  # that the URL of a redirect lives: it is followed at once
+SIGNER_SECONDS = 60  # that a signer is used: deriving its key costs more than signing
+KNOWN_REVISIONS = 256  # whose finished segments are remembered
+
+
+class SegmentPending(Unavailable):
+    code, title = "segment_pending", "The segment is still being made"
+    hint = "Ask again: the conversion goes on."
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentName:
+    """One segment of one revision of a video."""
+
+    video: str
+    revision: str
+    rendition: str
+    number: int
+
+    @property
+    def key(self) -> str:
+        return segment_key(self.video, self.revision, self.rendition, self.number)
+
+
+class Making:
+    """The segments of videos in the making, for any number of viewers."""
+
+    def __init__(
+        self, settings: Settings, store: Store, trees: Trees, transcoder: Transcoder, listener: Listener
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._trees = trees
+        self._transcoder = transcoder
+        self._listener = listener
+        self._flights = SingleFlight()
+        self._made: OrderedDict[str, set[int]] = OrderedDict()
+        self._signer: tuple[float, Sign] | None = None
+        listener.on_event(self._note)
+
+    async def locate(self, segment: SegmentName) -> str:
+        """A signed URL of the segment, once it exists.
+
+        Raises what the conversion failed with, NotFound for a segment that the plan does not have, SegmentPending
+        after SEGMENT_WAIT_SECONDS.
+        """
+        made = self._known(segment.revision)
+        if segment.number not in made:
+            async with self._listener.watch(segment.revision) as happened:
+                await self._wait(segment, made, happened)
+        return self._sign(segment.key)
+
+    async def _wait(self, segment: SegmentName, made: set[int], happened: asyncio.Event) -> None:
+        deadline = time.monotonic() + self._settings.segment_wait_seconds
+        asked = 0.0
+        while segment.number not in made:
+            now = time.monotonic()
+            if now >= deadline:
+                raise SegmentPending(f"Not made within {self._settings.segment_wait_seconds:.0f} s.")
+            if now - asked >= ASK_SECONDS:
+                asked = now
+                await self._flights.run(segment, lambda: self._ask(segment, made))
+                continue
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(happened.wait(), min(ASK_SECONDS, deadline - now))
+            happened.clear()
+
+    async def _ask(self, segment: SegmentName, made: set[int]) -> None:
+        """Looks whether the segment is in the bucket, else has it made next."""
+        bucket = self._settings.minio_bucket_vod
+        if await asyncio.to_thread(self._store.head, bucket, segment.key):
+            made.add(segment.number)
+            return
+        try:
+            state = await asyncio.to_thread(self._transcoder.seek, segment.revision, segment.rendition, segment.number)
+        except ConversionFailed as error:
+            if error.code != "job_not_found":
+                raise
+            await self._resume(segment)  # Redis has forgotten the job; its plan is in the bucket
+            return
+        if state == "succeeded" and not await asyncio.to_thread(self._store.head, bucket, segment.key):
+            raise NotFound(
+                f"The video has no segment {segment.number}.", hint="Ask for the playlist again: the video is live."
+            )
+
+    async def _resume(self, segment: SegmentName) -> None:
+        plan = await asyncio.to_thread(self._trees.plan, segment.video, segment.revision)
+        if plan is None:
+            raise NotFound("The video was deleted.", hint="Ask for the playlist again.")
+        asset = Asset(plan.source.bucket, plan.source.key)
+        await asyncio.to_thread(self._transcoder.convert, asset, plan.profile.value)
+
+    def _known(self, revision: str) -> set[int]:
+        """The segments of a revision that are known to exist: those that were looked for, or announced."""
+        known = self._made.setdefault(revision, set())
+        self._made.move_to_end(revision)
+        while len(self._made) > KNOWN_REVISIONS:
+            self._made.popitem(last=False)
+        return known
+
+    def _note(self, event: Event) -> None:
+        if event["event"] == "made" and event["job"] in self._made:
+            self._made[event["job"]].update(event["segments"])
+
+    def _sign(self, key: str) -> str:
+        now = time.monotonic()
+        if self._signer is None or now - self._signer[0] > SIGNER_SECONDS:
+            self._signer = (now, signer(self._settings, expires=REDIRECT_SECONDS))
+        return self._signer[1](key)

@@ -1,0 +1,66 @@
+"""Playback tokens: what opens the segments of one revision that is still being made, and nothing else."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import time
+
+from mam.errors import MamError
+from mam.settings import Settings
+
+KEY_ID_BYTES, EXPIRY_BYTES, MAC_BYTES = 3, 5, 16
+
+
+class InvalidToken(MamError):
+    status, code, title = 403, "invalid_token", "The playback token is not valid"
+    hint = "Ask for the playlist again: its URLs carry a fresh token."
+
+
+class Tokens:
+    """Issues and checks tokens: base64url of key id, expiry (Unix seconds) and HMAC over video, revision and expiry.
+
+    The first of PLAYBACK_SECRET signs, all of them check: a new secret is put in front, the old one taken away when
+    its tokens have expired.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._keys = {_key_id(key): key for key in settings.playback_keys()}
+        self._current = next(iter(self._keys))
+
+    def issue(self, video: str, revision: str, *, ttl: int) -> str:
+        """A token that opens the revision's segments for `ttl` seconds."""
+        expiry = (int(time.time()) + ttl).to_bytes(EXPIRY_BYTES, "big")
+        mac = _mac(self._keys[self._current], video, revision, expiry)
+        return base64.urlsafe_b64encode(self._current + expiry + mac).decode().rstrip("=")
+
+    def check(self, token: str, video: str, revision: str) -> None:
+        """Raises InvalidToken unless the token was issued here, for this revision, and has not expired."""
+        raw = _decoded(token)
+        key_id, expiry, mac = raw[:KEY_ID_BYTES], raw[KEY_ID_BYTES:-MAC_BYTES], raw[-MAC_BYTES:]
+        key = self._keys.get(key_id)
+        if key is None or not hmac.compare_digest(_mac(key, video, revision, expiry), mac):
+            raise InvalidToken("It was not issued for this video.")
+        if int.from_bytes(expiry, "big") < time.time():
+            raise InvalidToken("It has expired.")
+
+
+def _decoded(token: str) -> bytes:
+    try:
+        raw = base64.urlsafe_b64decode(token.encode() + b"=" * (-len(token) % 4))
+    except (binascii.Error, ValueError):
+        raw = b""
+    if len(raw) != KEY_ID_BYTES + EXPIRY_BYTES + MAC_BYTES:
+        raise InvalidToken("It is no token.")
+    return raw
+
+
+def _key_id(key: bytes) -> bytes:
+    return hashlib.sha256(b"key id" + key).digest()[:KEY_ID_BYTES]
+
+
+def _mac(key: bytes, video: str, revision: str, expiry: bytes) -> bytes:
+    # The revision has a fixed length and the expiry too, so nothing can be moved from one part to another.
+    return hmac.digest(key, revision.encode() + expiry + video.encode(), "sha256")[:MAC_BYTES]
