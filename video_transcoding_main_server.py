@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from typing import Annotated, Any, Literal
 
@@ -27,6 +28,7 @@ from mam.transcoding.conversions import Conversion, Conversions
 from mam.transcoding.jobs import Job, Jobs, State
 from mam.transcoding.worker import EmbeddedWorkers
 
+THREADS = 32  # for calls to the store and to Redis
 SEEK_SEGMENTS = 3  # made for one seek: what a player asks for next is on its way already
 OPENING_SECONDS = 5  # without a sign of life, the opening is asked for like anything else
 LOOK_SECONDS = 5  # a waiting request looks at its job this often even when no event came
@@ -42,6 +44,10 @@ class TranscodeRequest(BaseModel):
     reencode: bool = Field(default=False, description="false copies the streams; true makes H.264 and AAC.")
     profile: Profile | None = Field(default=None, description="Instead of `reencode`.")
     wait: bool = Field(default=True, description="false answers 202 as soon as the plan stands.")
+    viewer: bool = Field(
+        default=False,
+        description="true: a viewer asks; the conversion may stop when nobody watches (STOP_IDLE_MINUTES).",
+    )
 
     @model_validator(mode="after")
     def _one_way(self) -> TranscodeRequest:
@@ -149,14 +155,15 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     state.conversions = Conversions(settings, state.store, state.jobs)
     state.redis = async_client(settings)
     state.listener = Listener(state.redis)
-    workers = EmbeddedWorkers(settings)
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, "blocking"))
+    state.workers = EmbeddedWorkers(settings)
     await asyncio.to_thread(state.store.ensure_bucket, settings.minio_bucket_vod)
     await state.listener.start()
-    await workers.start()
+    await state.workers.start()
     try:
         yield
     finally:
-        await workers.stop()
+        await state.workers.stop()
         await state.listener.stop()
         await state.redis.aclose()
 
@@ -168,7 +175,7 @@ def _checks(app: FastAPI) -> dict[str, health.Check]:
     async def redis() -> None:
         await app.state.redis.ping()
 
-    return {"store": store, "redis": redis}
+    return {"store": store, "redis": redis, "workers": app.state.workers.check}
 
 
 def _add_routes(app: FastAPI) -> None:
@@ -187,7 +194,7 @@ def _add_routes(app: FastAPI) -> None:
     )
     async def transcode(order: TranscodeRequest, request: Request, response: Response) -> Any:
         asset = Asset(order.asset_bucket, order.asset_object)
-        conversion = await _begin(request.app, asset, order.wanted)
+        conversion = await _begin(request.app, asset, order.wanted, viewer=order.viewer)
         if conversion.live:
             return Transcoded(video=conversion.video)
         job = await _await(request.app, conversion.job, planned_is_enough=not order.wait)
@@ -224,11 +231,12 @@ async def _seek(app: FastAPI, job_id: str, segment: int) -> State:
     """Queues the segment and those behind it for the next free worker, unless it is there or on its way."""
     jobs: Jobs = app.state.jobs
     job = await asyncio.to_thread(jobs.get, job_id)
+    await asyncio.to_thread(jobs.viewed, job_id)
     if job.state is State.FAILED:
         raise job.failure()
     if job.state is State.CANCELLED or job.is_abandoned:
         asset = Asset(job.asset_bucket, job.asset_object)
-        await _begin(app, asset, Profile(job.profile))
+        await _begin(app, asset, Profile(job.profile), viewer=True)
         return State.QUEUED
     if job.state is State.SUCCEEDED or job.segments_total is None:
         return job.state
@@ -251,9 +259,9 @@ async def _queue(task: Any, *arguments: Any) -> None:
         raise RedisUnavailable(f"The conversion could not be queued ({type(error).__name__}).") from error
 
 
-async def _begin(app: FastAPI, asset: Asset, profile: Profile) -> Conversion:
+async def _begin(app: FastAPI, asset: Asset, profile: Profile, *, viewer: bool) -> Conversion:
     """Finds or starts the conversion."""
-    conversion: Conversion = await asyncio.to_thread(app.state.conversions.request, asset, profile)
+    conversion: Conversion = await asyncio.to_thread(app.state.conversions.request, asset, profile, viewer=viewer)
     order = conversion.order
     if order is not None:
         try:

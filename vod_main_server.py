@@ -27,6 +27,7 @@ from mam.store.objects import Store
 from mam.vod.answer import Answers
 from mam.vod.hotpath import HotPath
 from mam.vod.making import Making, SegmentName
+from mam.vod.reads import SharedReads
 from mam.vod.tokens import Tokens
 from mam.vod.transcoder import Transcoder
 from mam.vod.trees import Trees
@@ -60,7 +61,7 @@ def create_app() -> FastAPI:
         lifespan=_lifespan,
     )
     problems.install(app)
-    app.add_middleware(HotPath, cache=lambda scope: scope["app"].state.cache)
+    app.add_middleware(HotPath)
     app.add_middleware(_ConfiguredCORS)
     metrics.install(app, service="vod")
     app.include_router(health.router(lambda: _checks(app)))
@@ -99,12 +100,19 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     state.store = Store(settings)
     state.redis = async_client(settings)
     state.listener = Listener(state.redis)
-    state.cache = PlaylistCache(state.redis, ttl=settings.playlist_cache_ttl_seconds)
+    cache = PlaylistCache(state.redis, ttl=settings.playlist_cache_ttl_seconds)
+    state.reads = SharedReads(cache)
     state.tokens = Tokens(settings)
     trees, transcoder = Trees(state.store, settings.minio_bucket_vod), Transcoder(settings)
     state.making = Making(settings, state.store, trees, transcoder, state.listener)
     state.viewing = Viewing(
-        settings, store=state.store, trees=trees, cache=state.cache, transcoder=transcoder, tokens=state.tokens
+        settings,
+        store=state.store,
+        trees=trees,
+        cache=cache,
+        reads=state.reads,
+        transcoder=transcoder,
+        tokens=state.tokens,
     )
     await asyncio.to_thread(state.store.ensure_bucket, settings.minio_bucket_vod)
     await state.listener.start()

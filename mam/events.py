@@ -15,6 +15,9 @@ from typing import Any
 
 import redis
 import redis.asyncio
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.backoff import ExponentialBackoff, NoBackoff
+from redis.retry import Retry
 
 from mam.settings import Settings
 
@@ -29,22 +32,28 @@ def publish(client: redis.Redis, job: str, kind: str, **fields: Any) -> None:
     client.publish(CHANNEL + job, json.dumps({"job": job, "event": kind, **fields}))
 
 
-def async_client(settings: Settings, **options: Any) -> redis.asyncio.Redis:
-    """A client for the state database, for coroutines."""
-    password = settings.redis_password.get_secret_value() if settings.redis_password else None
-    return redis.asyncio.Redis(
-        host=settings.redis_host, port=settings.redis_port, db=settings.redis_db, password=password,
-        socket_connect_timeout=2, **options,
-    )  # fmt: skip
+def async_client(settings: Settings) -> redis.asyncio.Redis:
+    """A client for the state database, for coroutines.
+
+    It tries once more, for a connection that Redis closed meanwhile; a Redis that is away is known to be so at once.
+    """
+    return redis.asyncio.Redis(**_address(settings), retry=AsyncRetry(NoBackoff(), 1))
 
 
-def sync_client(settings: Settings, **options: Any) -> redis.Redis:
-    """A client for the state database, for threads."""
+def sync_client(settings: Settings) -> redis.Redis:
+    """A client for the state database, for threads. It waits a second for a Redis that is being restarted."""
+    return redis.Redis(**_address(settings), socket_timeout=10, retry=Retry(ExponentialBackoff(cap=0.5, base=0.1), 3))
+
+
+def _address(settings: Settings) -> dict[str, Any]:
     password = settings.redis_password.get_secret_value() if settings.redis_password else None
-    return redis.Redis(
-        host=settings.redis_host, port=settings.redis_port, db=settings.redis_db, password=password,
-        socket_connect_timeout=2, socket_timeout=10, **options,
-    )  # fmt: skip
+    return {
+        "host": settings.redis_host,
+        "port": settings.redis_port,
+        "db": settings.redis_db,
+        "password": password,
+        "socket_connect_timeout": 2,
+    }
 
 
 @dataclass(frozen=True, slots=True, eq=False)

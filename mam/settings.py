@@ -68,6 +68,7 @@ class Settings(BaseSettings):
     h264_preset: str = Field(default="veryfast", pattern=r"^[a-z]+$")
     h264_crf: int = Field(default=23, ge=0, le=51)
     audio_bitrate: int = Field(default=128_000, ge=16_000, le=512_000)
+    stop_idle_minutes: float = Field(default=0, ge=0)
     max_source_bytes: int = Field(default=1 << 40, gt=0)
     max_duration_seconds: int = Field(default=24 * 3600, gt=0)
     encoder_stall_seconds: int = Field(default=60, gt=0)

@@ -69,8 +69,8 @@ class Conversions:
         self._jobs = jobs
         self._pool = ThreadPoolExecutor(READERS, "conversions")
 
-    def request(self, asset: Asset, profile: Profile) -> Conversion:
-        """The conversion of an asset as it is now.
+    def request(self, asset: Asset, profile: Profile, *, viewer: bool = False) -> Conversion:
+        """The conversion of an asset as it is now. `viewer`: it may stop when nobody watches.
 
         Raises NotFound, NotAVideo for an empty object, TooLarge, StoreUnavailable, or the failure that is remembered.
         """
@@ -90,7 +90,7 @@ class Conversions:
             return Conversion(job, video, live=True)
         order = self._order(asset, info, job, video, profile)
         fields = {"video": video, "bucket": asset.bucket, "key": asset.key, "profile": profile.value}
-        claim, epoch = self._jobs.claim(job, {**fields, "order": json.dumps(order.to_dict())})
+        claim, epoch = self._jobs.claim(job, {**fields, "order": json.dumps(order.to_dict())}, viewer=viewer)
         if claim is Claim.FAILED:
             raise self._jobs.get(job).failure()
         return Conversion(job, video, live=False, order=replace(order, epoch=epoch) if claim is Claim.LEAD else None)

@@ -32,6 +32,7 @@ local job, now = KEYS[1], tonumber(ARGV[1])
 local state = redis.call('HGET', job, 'state')
 local updated = tonumber(redis.call('HGET', job, 'updated_at') or '0')
 if (state == 'queued' or state == 'running') and now - updated < tonumber(ARGV[2]) then
+  if ARGV[5] == '0' then redis.call('HSET', job, 'for_viewers', '0') end
   return {'join', redis.call('HGET', job, 'epoch')}
 end
 if state == 'failed' and now - updated < tonumber(ARGV[3]) then
@@ -39,9 +40,9 @@ if state == 'failed' and now - updated < tonumber(ARGV[3]) then
 end
 local epoch = redis.call('HINCRBY', job, 'epoch', 1)
 redis.call('DEL', job .. ':made', job .. ':attempts')
-redis.call('HDEL', job, 'error', 'started_at', 'finished_at', 'segments', 'finalizing', 'playable')
-redis.call('HSET', job, 'state', 'queued', 'created_at', ARGV[1], 'updated_at', ARGV[1])
-for n = 5, #ARGV, 2 do redis.call('HSET', job, ARGV[n], ARGV[n + 1]) end
+redis.call('HDEL', job, 'error', 'started_at', 'finished_at', 'segments', 'finalizing', 'playable', 'viewed_at')
+redis.call('HSET', job, 'state', 'queued', 'created_at', ARGV[1], 'updated_at', ARGV[1], 'for_viewers', ARGV[5])
+for n = 6, #ARGV, 2 do redis.call('HSET', job, ARGV[n], ARGV[n + 1]) end
 redis.call('EXPIRE', job, ARGV[4])
 return {'lead', tostring(epoch)}
 """
@@ -161,11 +162,14 @@ class Jobs:
         """Whether the video name is `holder`'s: it was free, or is held by it already."""
         return bool(self._name(keys=[NAME_PREFIX + name], args=[holder, NAME_SECONDS]) == holder.encode())
 
-    def claim(self, job: str, fields: dict[str, str]) -> tuple[Claim, int]:
-        """Takes the lead of a job that nobody is at work on, or finds out who is. Returns the epoch in force."""
+    def claim(self, job: str, fields: dict[str, str], *, viewer: bool) -> tuple[Claim, int]:
+        """Takes the lead of a job that nobody is at work on, or finds out who is. Returns the epoch in force.
+
+        `viewer`: nobody but a viewer asked, so the job may stop when nobody watches.
+        """
         flat = [item for pair in fields.items() for item in pair]
         outcome, epoch = self._claim(
-            keys=[PREFIX + job], args=[time.time(), LEASE_SECONDS, FAILURE_SECONDS, KEEP_SECONDS, *flat]
+            keys=[PREFIX + job], args=[time.time(), LEASE_SECONDS, FAILURE_SECONDS, KEEP_SECONDS, int(viewer), *flat]
         )
         return Claim(outcome.decode()), int(epoch)
 
@@ -218,6 +222,16 @@ class Jobs:
             for number in numbers:
                 pipe.set(f"{PREFIX}{job}:seek:{number}", "1", nx=True, ex=SEEK_SECONDS)
             return bool(pipe.execute()[0])
+
+    def viewed(self, job: str) -> None:
+        """Somebody watches."""
+        self._client.hset(PREFIX + job, "viewed_at", str(time.time()))
+
+    def is_idle(self, job: str, minutes: float) -> bool:
+        """Whether only viewers asked for the job, and none has watched for so long."""
+        fields = self._client.hmget(PREFIX + job, ["for_viewers", "viewed_at", "created_at"])
+        for_viewers, viewed, created = (float(value) if value else 0.0 for value in fields)
+        return bool(for_viewers) and time.time() - max(viewed, created) > 60 * minutes
 
     def touch(self, job: str, epoch: int) -> bool:
         """A sign of life. False when the job is no longer this epoch's: stop working."""

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from celery import Celery
-from celery.signals import worker_process_init
+from celery.signals import worker_process_init, worker_ready
 
 import redis_adapter
 from mam.errors import MamError, MediaError, PoisonedChunk, Superseded, Unavailable
@@ -19,7 +19,7 @@ from mam.settings import Settings
 from mam.transcoding.conversions import Order
 from mam.transcoding.jobs import MAX_ATTEMPTS
 from mam.transcoding.lease import Lease
-from mam.transcoding.worker import die_with_parent
+from mam.transcoding.worker import die_with_parent, say_ready
 
 app = Celery("mam")
 app.config_from_object("mam.transcoding.celeryconfig")
@@ -37,6 +37,11 @@ def _prepare(**_: Any) -> None:
     from mam.transcoding import work
 
     work.workshop()
+
+
+@worker_ready.connect
+def _announce(**_: Any) -> None:
+    say_ready()
 
 
 @app.task(name="mam.plan", bind=True, max_retries=None)
@@ -89,7 +94,11 @@ def _lease(task: Any, order: Order) -> Callable[[], None]:
     from mam.transcoding import work
 
     def still_ours() -> None:
-        if not work.workshop().jobs.touch(order.job, order.epoch):
+        shop = work.workshop()
+        idle = shop.settings.stop_idle_minutes
+        if idle and shop.jobs.is_idle(order.job, idle):
+            shop.jobs.cancel(order.job, order.epoch)
+        if not shop.jobs.touch(order.job, order.epoch):
             raise Superseded("The job was cancelled or taken over.")
 
     return Lease(task, still_ours)

@@ -19,12 +19,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+from mam.errors import Unavailable
 from mam.settings import Settings
 
 STOP_SECONDS = 28  # a running chunk gets 20 (worker_soft_shutdown_timeout), then it is handed back
 LOOK_SECONDS = 1  # between looks at the workers, and at who has them
 VIEWER_PROCESSES = 2  # for viewers alone: one may be busy with the opening of another video
 PR_SET_PDEATHSIG = 1
+READY_PIPE = "MAM_READY_PIPE"  # environment of a worker: the file descriptor of a pipe to its service
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +35,14 @@ def die_with_parent() -> None:
     """Asks Linux to kill this process when its parent ends, however it ends."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def say_ready() -> None:
+    """In a worker: tells the service that started it that it takes tasks."""
+    pipe = os.environ.pop(READY_PIPE, None)
+    if pipe is not None:
+        os.write(int(pipe), b"1")
+        os.close(int(pipe))
 
 
 def command(queues: str, processes: int, name: str) -> list[str]:
@@ -52,12 +62,22 @@ class EmbeddedWorkers:
         self._lock: IO[str] | None = None
         self._task: asyncio.Task[None] | None = None
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._silent: dict[str, int] = {}  # pipes of workers that have not said yet that they are ready
 
     async def start(self) -> None:
         """Starts the workers; where another process of the same service has them, as soon as that one has ended."""
         if self._settings.embedded_workers > 0:
             self._lead()
             self._task = asyncio.create_task(self._keep(), name="embedded-workers")
+
+    async def check(self) -> None:
+        """Raises Unavailable until all workers that this process started take tasks."""
+        for name, pipe in list(self._silent.items()):
+            with suppress(BlockingIOError):
+                os.read(pipe, 1)  # its word, or nothing because it has ended: then it is started again
+                self._hang_up(name)
+        if self._silent:
+            raise Unavailable(f"Workers are starting: {', '.join(self._silent)}.")
 
     async def stop(self) -> None:
         """Stops the workers politely; what they were making is handed back to the queue or finished."""
@@ -98,12 +118,24 @@ class EmbeddedWorkers:
         viewers = name == "viewers"
         queues = "interactive" if viewers else "interactive,batch"
         processes = VIEWER_PROCESSES if viewers else self._settings.embedded_workers
+        self._hang_up(name)
+        listening, speaking = os.pipe()
+        os.set_blocking(listening, False)
         self._processes[name] = subprocess.Popen(
             command(queues, processes, name),
             preexec_fn=die_with_parent,
             start_new_session=True,  # Ctrl-C in a terminal reaches the service alone, which then stops them in order
-            env={**os.environ, "REMAP_SIGTERM": "SIGQUIT"},  # Celery's soft shutdown
+            pass_fds=[speaking],
+            # Celery's soft shutdown; and where to say that it is ready
+            env={**os.environ, "REMAP_SIGTERM": "SIGQUIT", READY_PIPE: str(speaking)},
         )
+        os.close(speaking)
+        self._silent[name] = listening
+
+    def _hang_up(self, name: str) -> None:
+        pipe = self._silent.pop(name, None)
+        if pipe is not None:
+            os.close(pipe)
 
 
 def _lock_file(settings: Settings) -> Path:

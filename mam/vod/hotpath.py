@@ -5,8 +5,6 @@ Anything unusual (not cached, not valid, Redis away) is left to the routes behin
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import parse_qsl
@@ -16,9 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from mam.errors import MamError
 from mam.hls.plan import Profile
 from mam.naming import Asset, check_video_name, video_names
-from mam.settings import Settings
 from mam.vod.answer import Answers
-from redis_adapter import PlaylistCache
 
 SUFFIX = "/playlist.m3u8"
 KNOWN_REQUESTS = 4096  # whose parts are remembered
@@ -82,68 +78,24 @@ def _profile(options: dict[str, str]) -> str | None:
     return {"": "", "false": "", "true": Profile.H264.value}.get(options.get("reencode", ""))
 
 
-class SharedReads:
-    """Reads of the cache, one at a time per key: whoever comes while one is under way shares the next.
-
-    Never the one under way: a read that began before a request could miss an invalidation that was answered before it.
-    """
-
-    def __init__(self, cache: PlaylistCache) -> None:
-        self._cache = cache
-        self._next: dict[tuple[tuple[str, ...], str], asyncio.Future[list[Answers | None]]] = {}
-        self._reading: set[tuple[tuple[str, ...], str]] = set()
-
-    def read(self, names: tuple[str, ...], rendition: str) -> asyncio.Future[list[Answers | None]]:
-        """The answers cached for each of the names."""
-        key = (names, rendition)
-        future = self._next.get(key)
-        if future is None:
-            future = self._next[key] = asyncio.get_running_loop().create_future()
-            if key not in self._reading:
-                self._reading.add(key)
-                _background(self._run(key))
-        return future
-
-    async def _run(self, key: tuple[tuple[str, ...], str]) -> None:
-        while future := self._next.pop(key, None):
-            lookups = await self._cache.get(*key)  # never raises: Redis away reads as nothing
-            future.set_result([Answers(found.playlist) if found.playlist else None for found in lookups])
-            await asyncio.sleep(0)  # let those who waited answer before the next read's reply is looked for
-        self._reading.discard(key)
-
-
-_tasks: set[asyncio.Task[None]] = set()
-
-
-def _background(work: Coroutine[None, None, None]) -> None:
-    task = asyncio.get_running_loop().create_task(work)
-    _tasks.add(task)
-    task.add_done_callback(_tasks.discard)
-
-
 class HotPath:
-    """ASGI middleware. `cache` and `settings` are looked up when the service has started."""
+    """ASGI middleware. The app's state holds `settings` and `reads` (SharedReads) once the service has started."""
 
-    def __init__(self, app: ASGIApp, *, cache: Callable[[Scope], PlaylistCache]) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._cache = cache
-        self._reads: SharedReads | None = None
         self._understood = lru_cache(KNOWN_REQUESTS)(understood)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] in ("GET", "HEAD"):
             wanted = self._understood(scope["path"], scope["query_string"])
-            if wanted is not None and self._may_stream(scope["app"].state.settings, wanted):
-                if self._reads is None:
-                    self._reads = SharedReads(self._cache(scope))
-                for answers in await self._reads.read(wanted.names, wanted.rendition):
-                    if answers is not None and answers.playlist.fits(wanted.source, wanted.profile):
-                        await self._send(answers, wanted, scope, send)
+            state = scope["app"].state
+            if wanted is not None and (not wanted.bucket or state.settings.may_stream(wanted.bucket)):
+                for found in await state.reads.read(wanted.names, wanted.rendition):
+                    playlist = found.playlist
+                    if playlist is not None and playlist.fits(wanted.source, wanted.profile):
+                        await self._send(found.answers, wanted, scope, send)
                         return
         await self._app(scope, receive, send)
-
-    def _may_stream(self, settings: Settings, wanted: Wanted) -> bool:
-        return not wanted.bucket or settings.may_stream(wanted.bucket)
 
     async def _send(self, answers: Answers, wanted: Wanted, scope: Scope, send: Send) -> None:
         answer = answers.to(scope["headers"])

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from contextlib import suppress
 from dataclasses import dataclass
 
-from mam.errors import ConversionFailed, NotFound, Unavailable
+from mam.errors import ConversionFailed, MamError, NotFound, Unavailable
 from mam.events import Event, Listener
 from mam.naming import Asset, segment_key
 from mam.settings import Settings
@@ -20,6 +20,7 @@ from mam.vod.trees import Trees
 
 ASK_SECONDS = 2  # a segment that is waited for is asked for this often: a request may be lost with a worker
 REDIRECT_SECONDS = 600  # that the URL of a redirect lives: it is followed at once
+WATCHING_SECONDS = 30  # between two words to the transcoding service that a video is watched
 SIGNER_SECONDS = 60  # that a signer is used: deriving its key costs more than signing
 KNOWN_REVISIONS = 256  # whose finished segments are remembered
 
@@ -56,6 +57,8 @@ class Making:
         self._listener = listener
         self._flights = SingleFlight()
         self._made: OrderedDict[str, set[int]] = OrderedDict()
+        self._told: dict[str, float] = {}
+        self._telling: set[asyncio.Task[None]] = set()
         self._signer: tuple[float, Sign] | None = None
         listener.on_event(self._note)
 
@@ -66,7 +69,9 @@ class Making:
         after SEGMENT_WAIT_SECONDS.
         """
         made = self._known(segment.revision)
-        if segment.number not in made:
+        if segment.number in made:
+            self._watching(segment)
+        else:
             async with self._listener.watch(segment.revision) as happened:
                 await self._wait(segment, made, happened)
         return self._sign(segment.key)
@@ -85,6 +90,21 @@ class Making:
             with suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(happened.wait(), min(ASK_SECONDS, deadline - now))
             happened.clear()
+
+    def _watching(self, segment: SegmentName) -> None:
+        """Lets the transcoding service know now and then that the video is watched, also where nothing is missing."""
+        now = time.monotonic()
+        if now - self._told.get(segment.revision, now - WATCHING_SECONDS) < WATCHING_SECONDS:
+            return
+        self._told[segment.revision] = now
+
+        async def tell() -> None:
+            with suppress(MamError):  # the next segment brings another occasion
+                await asyncio.to_thread(self._transcoder.seek, segment.revision, segment.rendition, segment.number)
+
+        task = asyncio.create_task(tell())
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
 
     async def _ask(self, segment: SegmentName, made: set[int]) -> None:
         """Looks whether the segment is in the bucket, else has it made next."""
@@ -116,7 +136,8 @@ class Making:
         known = self._made.setdefault(revision, set())
         self._made.move_to_end(revision)
         while len(self._made) > KNOWN_REVISIONS:
-            self._made.popitem(last=False)
+            forgotten, _ = self._made.popitem(last=False)
+            self._told.pop(forgotten, None)
         return known
 
     def _note(self, event: Event) -> None:

@@ -43,7 +43,13 @@ class Transcoder:
 
         Raises ConversionFailed with the service's own words, TranscoderUnavailable.
         """
-        body = {"asset_bucket": asset.bucket, "asset_object": asset.key, "profile": profile, "wait": False}
+        body = {
+            "asset_bucket": asset.bucket,
+            "asset_object": asset.key,
+            "profile": profile,
+            "wait": False,
+            "viewer": True,
+        }
         answer = self._call("POST", "/transcode", PLAN_SECONDS, json=body)
         return Accepted(answer["video"], answer.get("job"))
 

@@ -13,6 +13,7 @@ from mam.settings import Settings
 from mam.store.objects import Store
 from mam.vod import given
 from mam.vod.flight import SingleFlight
+from mam.vod.reads import SharedReads
 from mam.vod.tokens import Tokens
 from mam.vod.transcoder import Accepted, Transcoder
 from mam.vod.trees import Tree, Trees
@@ -40,6 +41,7 @@ class Viewing:
         store: Store,
         trees: Trees,
         cache: PlaylistCache,
+        reads: SharedReads,
         transcoder: Transcoder,
         tokens: Tokens,
     ) -> None:
@@ -47,6 +49,7 @@ class Viewing:
         self._store = store
         self._trees = trees
         self._cache = cache
+        self._reads = reads
         self._transcoder = transcoder
         self._tokens = tokens
         self._builds = SingleFlight()
@@ -56,7 +59,7 @@ class Viewing:
     async def by_name(self, name: str, rendition: str) -> CachedPlaylist:
         """The playlist of a video, live or in the making. Raises InvalidName, VideoNotFound, StoreUnavailable."""
         check_video_name(name)
-        (lookup,) = await self._cache.get([name], rendition)
+        lookup = await self._look(name, rendition)
         if lookup.playlist:
             return lookup.playlist
 
@@ -69,7 +72,7 @@ class Viewing:
                 raise VideoNotFound(f"There is no video {name!r}.")
             return await self._convert(Asset(plan.source.bucket, plan.source.key), plan.profile.value, rendition)
 
-        return await self._builds.run(("name", name, rendition), build)
+        return await self._builds.run(("name", name, rendition, lookup.generation), build)
 
     async def by_asset(self, asset: Asset, profile: str, rendition: str) -> CachedPlaylist:
         """The playlist of an asset, whose conversion is begun if it never was, or not in this profile.
@@ -77,11 +80,12 @@ class Viewing:
         Raises NotFound, what the conversion failed with, TooManyConversions, StoreUnavailable.
         """
         self._check_bucket(asset)
-        names = list(dict.fromkeys(video_names(asset)))
-        lookups = dict(zip(names, await self._cache.get(names, rendition), strict=True))
-        for found in lookups.values():
-            if found.playlist and found.playlist.fits(str(asset), profile):
-                return found.playlist
+        names = tuple(dict.fromkeys(video_names(asset)))
+        found = await self._reads.read(names, rendition)
+        lookups = {name: each.lookup for name, each in zip(names, found, strict=True)}
+        for lookup in lookups.values():
+            if lookup.playlist and lookup.playlist.fits(str(asset), profile):
+                return lookup.playlist
 
         async def build() -> CachedPlaylist:
             tree = await asyncio.to_thread(self._trees.by_asset, asset)
@@ -90,7 +94,9 @@ class Viewing:
                 return await self._live(tree, rendition, lookups[tree.name])
             return await self._convert(asset, profile or DEFAULT_PROFILE, rendition)
 
-        return await self._builds.run(("asset", asset, profile, rendition), build)
+        # Whoever comes after an invalidation shares no build that began before it.
+        generations = tuple(lookup.generation for lookup in lookups.values())
+        return await self._builds.run(("asset", asset, profile, rendition, generations), build)
 
     async def clear(self, name: str) -> None:
         """Forgets the cached playlists of a video, in every process at once."""
@@ -106,6 +112,10 @@ class Viewing:
         await asyncio.to_thread(self._trees.delete, tree)
         await self._cache.invalidate(tree.name)
         return tree.name
+
+    async def _look(self, name: str, rendition: str) -> Lookup:
+        (found,) = await self._reads.read((name,), rendition)
+        return found.lookup
 
     def _check_bucket(self, asset: Asset) -> None:
         if not self._settings.may_stream(asset.bucket):
@@ -123,7 +133,7 @@ class Viewing:
     async def _convert(self, asset: Asset, profile: str, rendition: str) -> CachedPlaylist:
         """Has the asset converted, and gives out its playlist from the plan: the segments are waited for one by one."""
         accepted = await self._accepted(asset, profile)
-        (lookup,) = await self._cache.get([accepted.video], rendition)  # before the bucket is read
+        lookup = await self._look(accepted.video, rendition)  # before the bucket is read
         if accepted.job is None:
             tree = await asyncio.to_thread(self._trees.by_name, accepted.video)
             if tree is None:
