@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from functools import cache
 from itertools import islice
 
+import numpy as np
 import redis
 
 import redis_adapter
-from mam.errors import SourceChanged, Superseded
+from mam.errors import SourceChanged, Superseded, Unavailable
 from mam.events import sync_client
 from mam.hls import playlist
 from mam.hls.plan import Chunk, Plan, Profile
@@ -79,6 +80,17 @@ def workshop() -> Workshop:
     settings = Settings()
     client = sync_client(settings)
     return Workshop(settings, Store(settings), client, Jobs(client), ThreadPoolExecutor(THREADS, "segments"))
+
+
+def warm_up() -> None:
+    """Opens connections and touches what is slow when first used, so that no viewer waits for it."""
+    shop = workshop()
+    try:
+        list(shop.pool.map(lambda _: shop.store.check(shop.bucket), range(THREADS)))
+        shop.redis.ping()
+    except (Unavailable, redis.RedisError) as error:
+        log.warning("started without its store or Redis", extra={"error": str(error)})
+    np.cumsum(np.ones(1 << 20, np.int64)).searchsorted([1])
 
 
 def is_outage(error: Exception) -> bool:

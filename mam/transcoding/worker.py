@@ -26,6 +26,8 @@ STOP_SECONDS = 28  # a running chunk gets 20 (worker_soft_shutdown_timeout), the
 LOOK_SECONDS = 1  # between looks at the workers, and at who has them
 VIEWER_PROCESSES = 2  # for viewers alone: one may be busy with the opening of another video
 PR_SET_PDEATHSIG = 1
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # <malloc.h>
+LARGE_BLOCK = 1 << 20  # bytes
 READY_PIPE = "MAM_READY_PIPE"  # environment of a worker: the file descriptor of a pipe to its service
 
 log = logging.getLogger(__name__)
@@ -35,6 +37,18 @@ def die_with_parent() -> None:
     """Asks Linux to kill this process when its parent ends, however it ends."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def give_memory_back() -> None:
+    """Has glibc return large blocks to the system when they are freed, and threads share two arenas.
+
+    A segment is a few megabytes, and several threads make segments: left alone, each thread keeps what it once needed.
+    """
+    if sys.platform == "linux":
+        with suppress(AttributeError):  # another C library
+            mallopt = ctypes.CDLL(None).mallopt
+            for option, value in ((M_ARENA_MAX, 2), (M_MMAP_THRESHOLD, LARGE_BLOCK), (M_TRIM_THRESHOLD, LARGE_BLOCK)):
+                mallopt(option, value)
 
 
 def say_ready() -> None:
