@@ -23,6 +23,7 @@ PREFIX = "mam:playlist:"
 GENERATION = "mam:playlist-generation:"
 GZIP_LEVEL = 6
 AGE_BYTES = 4
+GZIP_MAGIC = b"\x1f\x8b"
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +58,10 @@ class CachedPlaylist:
         return self.max_age.to_bytes(AGE_BYTES, "big") + self.body
 
 
-def _from_bytes(data: bytes, source: bytes | None, profile: bytes | None) -> CachedPlaylist:
+def _from_bytes(data: bytes | None, source: bytes | None, profile: bytes | None) -> CachedPlaylist | None:
+    """What `to_bytes` wrote; None for nothing, and for what another version of this program may have left there."""
+    if not data or data[AGE_BYTES : AGE_BYTES + 2] != GZIP_MAGIC:
+        return None
     age = int.from_bytes(data[:AGE_BYTES], "big")
     return CachedPlaylist(data[AGE_BYTES:], (source or b"").decode(), (profile or b"").decode(), age)
 
@@ -91,7 +95,7 @@ class PlaylistCache:
             return [Lookup(None, None)] * len(names)
         return [
             Lookup(
-                _from_bytes(body, source, profile) if body else None,
+                _from_bytes(body, source, profile),
                 (generation or b"0").decode(),
             )
             for (body, source, profile), generation in zip(rows[::2], rows[1::2], strict=True)
@@ -131,7 +135,8 @@ def get_cached_playlist(video_name: str) -> str | None:
         body = _client().hget(PREFIX + video_name, _body(""))
     except (redis.RedisError, OSError):
         return None
-    return gzip.decompress(_from_bytes(body, None, None).body).decode() if isinstance(body, bytes) else None
+    found = _from_bytes(body, None, None)
+    return gzip.decompress(found.body).decode() if found else None
 
 
 def set_cached_playlist(video_name: str, m3u8_text: str) -> None:
