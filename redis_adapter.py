@@ -135,7 +135,7 @@ def get_cached_playlist(video_name: str) -> str | None:
         body = _client().hget(PREFIX + video_name, _body(""))
     except (redis.RedisError, OSError):
         return None
-    found = _from_bytes(body, None, None)
+    found = _from_bytes(body, None, None) if isinstance(body, bytes) else None
     return gzip.decompress(found.body).decode() if found else None
 
 

@@ -52,18 +52,26 @@ class Message(BaseModel):
     message: str = Field(examples=["Cache cleared for 'sample'"])
 
 
+class VodService(FastAPI):
+    """FastAPI, with cached playlists answered before its middleware and router."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] in ("GET", "HEAD") and await self.state.hot.answer(scope, send):
+            return
+        await super().__call__(scope, receive, send)
+
+
 def create_app() -> FastAPI:
     """The application. Reads no settings and opens nothing until it is started."""
-    app = FastAPI(
+    app = VodService(
         title="MAM VoD service",
         description="Hands out HLS playlists whose segments are signed URLs of the object store.",
         version="0.1.0",
         lifespan=_lifespan,
     )
     problems.install(app)
-    app.add_middleware(HotPath)
     app.add_middleware(_ConfiguredCORS)
-    metrics.install(app, service="vod")
+    app.state.recorder = metrics.install(app, service="vod")
     app.include_router(health.router(lambda: _checks(app)))
     _add_routes(app)
     return app
@@ -101,7 +109,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     state.redis = async_client(settings)
     state.listener = Listener(state.redis)
     cache = PlaylistCache(state.redis, ttl=settings.playlist_cache_ttl_seconds)
-    state.reads = SharedReads(cache)
+    reads = SharedReads(cache)
+    state.hot = HotPath(settings, reads, state.recorder)
     state.tokens = Tokens(settings)
     trees, transcoder = Trees(state.store, settings.minio_bucket_vod), Transcoder(settings)
     state.making = Making(settings, state.store, trees, transcoder, state.listener)
@@ -110,7 +119,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         store=state.store,
         trees=trees,
         cache=cache,
-        reads=state.reads,
+        reads=reads,
         transcoder=transcoder,
         tokens=state.tokens,
     )

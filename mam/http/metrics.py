@@ -14,13 +14,37 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 
 
-class RequestMetrics:
-    """ASGI middleware: counts requests and their seconds by route template, never by path."""
+class Recorder:
+    """The counters of one service. Each app has a registry of its own: tests make many in one process."""
 
-    def __init__(self, app: ASGIApp, *, requests: Counter, seconds: Histogram) -> None:
+    def __init__(self, service: str) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = Counter(
+            f"mam_{service}_requests", "HTTP requests.", ("method", "route", "status"), registry=self.registry
+        )
+        self._seconds = Histogram(
+            f"mam_{service}_request_seconds", "Seconds to the end of the response.", ("route",),
+            registry=self.registry, buckets=BUCKETS,
+        )  # fmt: skip
+        self._children: dict[tuple[str, str, int], tuple[Any, Any]] = {}
+
+    def record(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Counts a request. `route`: a template, never a path, of which there are too many."""
+        found = self._children.get((method, route, status))
+        if found is None:
+            found = (self._requests.labels(method, route, str(status)), self._seconds.labels(route))
+            self._children[method, route, status] = found
+        count, histogram = found
+        count.inc()
+        histogram.observe(seconds)
+
+
+class RequestMetrics:
+    """ASGI middleware: records every request."""
+
+    def __init__(self, app: ASGIApp, *, recorder: Recorder) -> None:
         self._app = app
-        self._requests = requests
-        self._seconds = seconds
+        self._recorder = recorder
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -39,21 +63,16 @@ class RequestMetrics:
             await self._app(scope, receive, watched)
         finally:
             route = getattr(scope.get("route"), "path", "none")
-            self._requests.labels(scope["method"], route, str(status)).inc()
-            self._seconds.labels(route).observe(time.perf_counter() - started)
+            self._recorder.record(scope["method"], route, status, time.perf_counter() - started)
 
 
-def install(app: FastAPI, *, service: str) -> None:
-    """Adds `/metrics` and the middleware. Each app has a registry of its own: tests make many in one process."""
-    registry = CollectorRegistry()
-    requests = Counter(f"mam_{service}_requests", "HTTP requests.", ("method", "route", "status"), registry=registry)
-    seconds = Histogram(
-        f"mam_{service}_request_seconds", "Seconds to the end of the response.", ("route",),
-        registry=registry, buckets=BUCKETS,
-    )  # fmt: skip
+def install(app: FastAPI, *, service: str) -> Recorder:
+    """Adds `/metrics` and the middleware."""
+    recorder = Recorder(service)
 
     async def metrics(_: Any) -> Response:
-        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+        return Response(generate_latest(recorder.registry), media_type=CONTENT_TYPE_LATEST)
 
     app.router.routes.append(Route("/metrics", metrics, include_in_schema=False))
-    app.add_middleware(RequestMetrics, requests=requests, seconds=seconds)
+    app.add_middleware(RequestMetrics, recorder=recorder)
+    return recorder

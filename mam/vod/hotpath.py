@@ -5,37 +5,35 @@ Anything unusual (not cached, not valid, Redis away) is left to the routes behin
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import parse_qsl
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Scope, Send
 
 from mam.errors import MamError
 from mam.hls.plan import Profile
+from mam.http.metrics import Recorder
 from mam.naming import Asset, check_video_name, video_names
-from mam.vod.answer import Answers
+from mam.settings import Settings
+from mam.vod.answer import Headers
+from mam.vod.reads import SharedReads
 
 SUFFIX = "/playlist.m3u8"
 KNOWN_REQUESTS = 4096  # whose parts are remembered
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
-    """What the metrics call a request by."""
-
-    path: str
-
-
-VIDEO = Route("/video/{video_name:path}/playlist.m3u8")
-STREAM = Route("/stream/{bucket}/{path:path}/playlist.m3u8")
+VIDEO = "/video/{video_name:path}/playlist.m3u8"
+STREAM = "/stream/{bucket}/{path:path}/playlist.m3u8"
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What a playlist request asks the cache for. `bucket` and `source` are empty for a video by its name."""
 
-    route: Route
+    route: str  # the template that it matches
     names: tuple[str, ...]
     bucket: str
     source: str
@@ -79,27 +77,37 @@ def _profile(options: dict[str, str]) -> str | None:
 
 
 class HotPath:
-    """ASGI middleware. The app's state holds `settings` and `reads` (SharedReads) once the service has started."""
+    """Answers what it can; `answer` says whether it did. One per service."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, settings: Settings, reads: SharedReads, recorder: Recorder) -> None:
+        self._settings = settings
+        self._reads = reads
+        self._recorder = recorder
         self._understood = lru_cache(KNOWN_REQUESTS)(understood)
+        self._origins = {origin.encode() for origin in settings.allowed_origins}
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["method"] in ("GET", "HEAD"):
-            wanted = self._understood(scope["path"], scope["query_string"])
-            state = scope["app"].state
-            if wanted is not None and (not wanted.bucket or state.settings.may_stream(wanted.bucket)):
-                for found in await state.reads.read(wanted.names, wanted.rendition):
-                    playlist = found.playlist
-                    if playlist is not None and playlist.fits(wanted.source, wanted.profile):
-                        await self._send(found.answers, wanted, scope, send)
-                        return
-        await self._app(scope, receive, send)
+    async def answer(self, scope: Scope, send: Send) -> bool:
+        """Sends the playlist when it is cached. False: nothing was sent, and the routes are to judge."""
+        wanted = self._understood(scope["path"], scope["query_string"])
+        if wanted is None or (wanted.bucket and not self._settings.may_stream(wanted.bucket)):
+            return False
+        started = time.perf_counter()
+        for found in await self._reads.read(wanted.names, wanted.rendition):
+            playlist = found.playlist
+            if playlist is not None and playlist.fits(wanted.source, wanted.profile):
+                answer = found.answers.to(scope["headers"])
+                method: str = scope["method"]
+                headers = [*answer.headers, *self._cors(scope["headers"])]
+                await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+                await send({"type": "http.response.body", "body": b"" if method == "HEAD" else answer.body})
+                self._recorder.record(method, wanted.route, answer.status, time.perf_counter() - started)
+                return True
+        return False
 
-    async def _send(self, answers: Answers, wanted: Wanted, scope: Scope, send: Send) -> None:
-        answer = answers.to(scope["headers"])
-        scope["route"] = wanted.route
-        await send({"type": "http.response.start", "status": answer.status, "headers": list(answer.headers)})
-        body = b"" if scope["method"] == "HEAD" else answer.body
-        await send({"type": "http.response.body", "body": body})
+    def _cors(self, headers: Iterable[tuple[bytes, bytes]]) -> Headers:
+        """What CORSMiddleware adds for the routes behind."""
+        if b"*" in self._origins:
+            return [(b"access-control-allow-origin", b"*")]
+        origin = next((value for name, value in headers if name == b"origin"), b"")
+        allowed = [(b"access-control-allow-origin", origin)] if origin in self._origins else []
+        return [*allowed, (b"vary", b"Origin")]

@@ -27,6 +27,16 @@ class Found:
         return Answers(self.lookup.playlist)
 
 
+class _Read:
+    """One read that has not begun yet, or has ended: an event, not a future, which any waiter could cancel."""
+
+    __slots__ = ("done", "found")
+
+    def __init__(self) -> None:
+        self.done = asyncio.Event()
+        self.found: list[Found] = []
+
+
 class SharedReads:
     """One read at a time per key: whoever comes while one is under way shares the next.
 
@@ -35,23 +45,24 @@ class SharedReads:
 
     def __init__(self, cache: PlaylistCache) -> None:
         self._cache = cache
-        self._next: dict[Key, asyncio.Future[list[Found]]] = {}
+        self._next: dict[Key, _Read] = {}
         self._reading: dict[Key, asyncio.Task[None]] = {}
 
-    def read(self, names: tuple[str, ...], rendition: str) -> asyncio.Future[list[Found]]:
+    async def read(self, names: tuple[str, ...], rendition: str) -> list[Found]:
         """What is cached for each of the names."""
         key = (names, rendition)
-        future = self._next.get(key)
-        if future is None:
-            loop = asyncio.get_running_loop()
-            future = self._next[key] = loop.create_future()
+        read = self._next.get(key)
+        if read is None:
+            read = self._next[key] = _Read()
             if key not in self._reading:
-                self._reading[key] = loop.create_task(self._run(key))
-        return asyncio.shield(future)  # one who goes away takes nothing from the others
+                self._reading[key] = asyncio.get_running_loop().create_task(self._run(key))
+        await read.done.wait()
+        return read.found
 
     async def _run(self, key: Key) -> None:
-        while future := self._next.pop(key, None):
+        while read := self._next.pop(key, None):
             lookups = await self._cache.get(*key)  # never raises: Redis away reads as nothing
-            future.set_result([Found(lookup) for lookup in lookups])
+            read.found = [Found(lookup) for lookup in lookups]
+            read.done.set()
             await asyncio.sleep(0)  # those who waited answer before the next read's reply is looked for
         del self._reading[key]
