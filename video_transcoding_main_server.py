@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, Path, Request, Response
@@ -17,7 +18,7 @@ from redis import RedisError
 from mam.errors import NotFound, RedisUnavailable, SourceChanged
 from mam.events import FINAL, Listener, async_client, sync_client
 from mam.hls.plan import OPENING_SEGMENTS, Profile
-from mam.http import health, metrics, problems
+from mam.http import bucket, health, metrics, problems
 from mam.http.auth import require_api_key
 from mam.http.logging import setup_logging
 from mam.naming import Asset
@@ -157,11 +158,11 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     state.listener = Listener(state.redis)
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, "blocking"))
     state.workers = EmbeddedWorkers(settings)
-    await asyncio.to_thread(state.store.ensure_bucket, settings.minio_bucket_vod)
     await state.listener.start()
     await state.workers.start()
     try:
-        yield
+        async with bucket.made(partial(state.store.ensure_bucket, settings.minio_bucket_vod)):
+            yield
     finally:
         await state.workers.stop()
         await state.listener.stop()

@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Path, Query, Request, Response
@@ -18,7 +19,7 @@ from mam.errors import InvalidRequest
 from mam.events import Listener, async_client
 from mam.hls.plan import Profile
 from mam.hls.playlist import CONTENT_TYPE
-from mam.http import health, metrics, problems
+from mam.http import bucket, health, metrics, problems
 from mam.http.auth import require_api_key
 from mam.http.logging import setup_logging
 from mam.naming import RENDITION, REVISION, Asset, check_video_name
@@ -123,10 +124,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         transcoder=transcoder,
         tokens=state.tokens,
     )
-    await asyncio.to_thread(state.store.ensure_bucket, settings.minio_bucket_vod)
     await state.listener.start()
     try:
-        yield
+        async with bucket.made(partial(state.store.ensure_bucket, settings.minio_bucket_vod)):
+            yield
     finally:
         await state.listener.stop()
         await state.redis.aclose()

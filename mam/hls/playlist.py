@@ -102,7 +102,10 @@ def resolve(folder: str, uri: str) -> str | None:
 
     Raises InvalidPlaylist when it leads out of the folder: whoever wrote the playlist must not choose what is signed.
     """
-    parts = urlsplit(uri)
+    try:
+        parts = urlsplit(uri)
+    except ValueError as error:
+        raise InvalidPlaylist(f"It names {uri[:200]!r}, which is no URI.") from error
     if parts.scheme or parts.netloc:
         return None
     path = normpath(unquote(parts.path))

@@ -92,7 +92,7 @@ def cut_at(
     for wish in grid(start, end, target=target, lead=lead):
         ticks = -(-wish.numerator * timescale // wish.denominator)
         at = max(bisect_left(points, ticks), 1)
-        if at == len(points):
+        if at >= len(points):
             break
         if boundaries[-1] < (cut := int(points[at])) < last:
             boundaries.append(cut)

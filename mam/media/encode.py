@@ -64,7 +64,8 @@ def video_window(samples: Samples, plan: Plan, chunk: Chunk) -> Window:
     scale = plan.timeline.timescale
     low, high = plan.timeline.boundaries[chunk.first], plan.timeline.boundaries[chunk.last]
     shown = np.sort(samples.pts)
-    begin = shown[np.searchsorted(shown, max(low - VIDEO_PREROLL * scale, plan.timeline.boundaries[0]))]
+    at = int(np.searchsorted(shown, max(low - VIDEO_PREROLL * scale, plan.timeline.boundaries[0])))
+    begin = shown[min(at, len(shown) - 1)]  # the last frame stands for what lies behind the picture's end
     keys = np.flatnonzero(samples.key & (samples.pts <= begin))
     first = int(keys[-1]) if len(keys) else 0
     last = int(np.flatnonzero(samples.pts < high)[-1]) + 1

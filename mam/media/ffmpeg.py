@@ -18,10 +18,11 @@ from typing import IO
 
 import imageio_ffmpeg
 
-from mam.errors import EncoderFailed
+from mam.errors import DamagedMedia, EncoderFailed
 
 ADDRESS_SPACE = 6 << 30  # bytes: 8192x4320 at a few threads needs about one
 SAID_LINES = 40  # of stderr that are kept
+TOO_MANY_ERRORS = 69  # ffmpeg's status when more than two thirds of what it decoded was broken (-max_error_rate)
 KILL_AFTER = 5  # seconds between TERM and KILL
 PR_SET_PDEATHSIG = 1
 GUARDS: dict[str, object] = {
@@ -100,8 +101,10 @@ class Encoder:
             thread.join()
         if self._stalled:
             raise Stalled(f"No progress for {self._stall_seconds:.0f} s.")
+        said = "; ".join(self.said) or "it said nothing"
+        if status == TOO_MANY_ERRORS:
+            raise DamagedMedia(f"Most of the media cannot be decoded: {said}")
         if status != 0:
-            said = "; ".join(self.said) or "it said nothing"
             raise EncoderFailed(f"ffmpeg ended with status {status}: {said}")
 
     def close(self) -> None:
@@ -161,10 +164,11 @@ def run(
             raise failed[0]
         encoder.wait()
     except Exception:
+        cause = failed[:1]  # not what our own closing of its pipe brings about
         encoder.close()
         feeder.join()
-        if failed:
-            raise failed[0] from None
+        if cause:
+            raise cause[0] from None
         raise
     finally:
         encoder.close()

@@ -67,13 +67,16 @@ def boxes(data: bytes | memoryview, start: int, end: int) -> Iterator[Box]:
 
 
 def leaves(data: bytes | memoryview, start: int, end: int, depth: int = 0) -> dict[bytes, Box]:
-    """Every box below data[start:end] that is no container, by kind; the last of a kind wins."""
+    """Every box below data[start:end] that is no container, by kind; the first of a kind wins.
+
+    QuickTime has a second `hdlr` in `minf`, for the data's handler: the media's stands before it.
+    """
     if depth > MAX_DEPTH:
         raise InvalidIndex("The boxes are nested too deep.")
     found: dict[bytes, Box] = {}
     for box in boxes(data, start, end):
         if box.kind in CONTAINERS:
-            found |= leaves(data, box.payload, box.end, depth + 1)
+            found = leaves(data, box.payload, box.end, depth + 1) | found
         else:
-            found[box.kind] = box
+            found.setdefault(box.kind, box)
     return found

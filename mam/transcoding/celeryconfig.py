@@ -46,4 +46,5 @@ task_routes = {
 task_publish_retry_policy = {"max_retries": 2, "interval_start": 0.1, "interval_step": 0.2, "interval_max": 0.5}
 worker_soft_shutdown_timeout = 20  # seconds a running chunk gets to finish after SIGTERM
 worker_hijack_root_logger = False
+worker_redirect_stdouts = False  # our log goes to standard error; through Celery's proxy it would go nowhere
 worker_proc_alive_timeout = 30  # importing numpy and libav on a busy machine takes a while

@@ -19,7 +19,7 @@ from mam.settings import Settings
 from mam.transcoding.conversions import Order
 from mam.transcoding.jobs import MAX_ATTEMPTS
 from mam.transcoding.lease import Lease
-from mam.transcoding.worker import die_with_parent, give_memory_back, say_ready
+from mam.transcoding.worker import die_with_parent, share_memory, say_ready
 
 app = Celery("mam")
 app.config_from_object("mam.transcoding.celeryconfig")
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 def _prepare(**_: Any) -> None:
     """In each of the worker's child processes: imports what is slow, so that the first task is not."""
     die_with_parent()
-    give_memory_back()
+    share_memory()
     setup_logging(Settings().log_level, service="worker")
     from mam.transcoding import work
 

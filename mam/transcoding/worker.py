@@ -27,7 +27,7 @@ LOOK_SECONDS = 1  # between looks at the workers, and at who has them
 VIEWER_PROCESSES = 2  # for viewers alone: one may be busy with the opening of another video
 PR_SET_PDEATHSIG = 1
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # <malloc.h>
-LARGE_BLOCK = 1 << 20  # bytes
+LARGE_BLOCK, KEPT_FREE = 32 << 20, 64 << 20  # bytes: larger blocks, and more free memory than that, go back
 READY_PIPE = "MAM_READY_PIPE"  # environment of a worker: the file descriptor of a pipe to its service
 
 log = logging.getLogger(__name__)
@@ -39,15 +39,16 @@ def die_with_parent() -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
-def give_memory_back() -> None:
-    """Has glibc return large blocks to the system when they are freed, and threads share two arenas.
+def share_memory() -> None:
+    """Has threads share two of glibc's arenas, and those keep what is used over and over.
 
-    A segment is a few megabytes, and several threads make segments: left alone, each thread keeps what it once needed.
+    A segment is a few megabytes, and several threads make segments: left alone, each thread keeps what it once needed,
+    and every segment's memory comes fresh from the system, which takes as long as making the segment.
     """
     if sys.platform == "linux":
         with suppress(AttributeError):  # another C library
             mallopt = ctypes.CDLL(None).mallopt
-            for option, value in ((M_ARENA_MAX, 2), (M_MMAP_THRESHOLD, LARGE_BLOCK), (M_TRIM_THRESHOLD, LARGE_BLOCK)):
+            for option, value in ((M_ARENA_MAX, 2), (M_MMAP_THRESHOLD, LARGE_BLOCK), (M_TRIM_THRESHOLD, KEPT_FREE)):
                 mallopt(option, value)
 
 

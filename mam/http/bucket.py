@@ -1,0 +1,41 @@
+"""The VoD bucket at a service's start: made when it is missing, also when the store only comes later."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+
+from mam.errors import Unavailable
+
+RETRY_SECONDS = 2
+
+log = logging.getLogger(__name__)
+
+
+@asynccontextmanager
+async def made(ensure: Callable[[], None]) -> AsyncIterator[None]:
+    """Calls `ensure` before the block, and during it until it has worked: a store that is away stops no service."""
+    task = None if await _tried(ensure) else asyncio.create_task(_keep_trying(ensure))
+    try:
+        yield
+    finally:
+        if task:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+async def _keep_trying(ensure: Callable[[], None]) -> None:
+    while not await _tried(ensure):
+        await asyncio.sleep(RETRY_SECONDS)
+
+
+async def _tried(ensure: Callable[[], None]) -> bool:
+    try:
+        await asyncio.to_thread(ensure)
+    except Unavailable as error:
+        log.warning("the VoD bucket is out of reach", extra={"detail": error.detail})
+        return False
+    return True
