@@ -62,7 +62,7 @@ def stem(key: str) -> str:
     """The object's key without its extension, folders kept: `courses/intro.mp4` -> `courses/intro`."""
     folder, slash, name = key.rpartition("/")
     base, _, extension = name.rpartition(".")
-    return folder + slash + (base if base and extension else name)
+    return folder + slash + (base if base.strip(".") and extension else name)
 
 
 def video_names(asset: Asset) -> tuple[str, str]:

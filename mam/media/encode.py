@@ -78,7 +78,7 @@ def _between(shown: Any, tick: int, scale: int) -> Fraction:
     ffmpeg takes times as decimal text and rounds them; half a frame away from any frame, no rounding matters.
     """
     at = int(np.searchsorted(shown, tick))
-    before = int(shown[at - 1]) if at else tick - 2
+    before = int(shown[at - 1]) if at else tick - max(2, scale // 500)  # no frame: a thousandth of a second will do
     return Fraction(before + tick, 2 * scale)
 
 

@@ -114,6 +114,8 @@ def _plan_video(media: MediaSource, track: MediaTrack, wishes: Wishes) -> VideoT
         raise TooLarge(f"Pictures of {width}x{height} are not converted.")
     samples = media.samples(track.number)
     _check_gaps(samples)
+    if not samples.key.any():
+        raise NotAVideo("The index names no key frame to start at.")
     rate = len(samples) / max(float(samples.end - samples.start), 1e-3)
     obstacle = video_obstacle(track)
     if wishes.profile is Profile.SOURCE:
@@ -272,6 +274,8 @@ def _cut_points(samples: Samples, *, any_frame: bool) -> Ints:
 def _beyond(points: Ints, samples: Samples, end: Fraction, target: int) -> Ints:
     """More points where audio goes on after the last picture: every `target` seconds."""
     step = target * samples.timescale
+    if not len(points):
+        return points
     last, stop = int(points[-1]), end.numerator * samples.timescale // end.denominator
     shown = int((samples.pts + samples.duration).max())
     if stop - shown < 2 * step:

@@ -143,7 +143,7 @@ def read_moov(read: Callable[[int, int], bytes], size: int) -> bytes:
 def _templates(moov: bytes) -> av.container.InputContainer:
     """The tracks' codec parameters, read by libavformat from a file that holds no media."""
     try:
-        return av.open(io.BytesIO(index.without_tables(moov)), "r", format="mov")
+        return av.open(io.BytesIO(index.without_tables(moov)), "r", format="mov", metadata_errors="replace")
     except (av.error.FFmpegError, ValueError) as error:
         raise InvalidIndex(f"The index cannot be read: {error}") from error
 
@@ -174,7 +174,8 @@ def demux(source: MediaSource, numbers: list[int], *, alive: Callable[[], None] 
     columns = {number: tuple(array("q") for _ in range(6)) for number in numbers}
     hidden_later: set[int] = set()
     try:
-        with av.open(ObjectFile(source.reader), format="mov", buffer_size=1 << 20) as container:
+        file = ObjectFile(source.reader)
+        with av.open(file, format="mov", buffer_size=1 << 20, metadata_errors="replace") as container:
             chosen = [stream for stream in container.streams if stream.index in columns]
             scales = {stream.index: stream.time_base for stream in chosen}
             for count, packet in enumerate(container.demux(chosen)):

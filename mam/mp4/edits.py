@@ -2,8 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from mam.mp4.boxes import Box, InvalidIndex
 from mam.mp4.tables import NoSampleTables, unpack
+
+MAX_TICKS = 1 << 52  # beyond any clock, and far from where 64 bits end
+UNKNOWN = frozenset({0, 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF})  # what writers put for "to the end"
+
+
+@dataclass(frozen=True, slots=True)
+class Presentation:
+    """How a track is shown: `shift` ticks are added to its own times; then what lies in [begin, end) is shown.
+
+    None: no bound.
+    """
+
+    shift: int = 0
+    begin: int | None = None
+    end: int | None = None
 
 
 def read_edits(data: bytes | memoryview, found: dict[bytes, Box]) -> list[tuple[int, int]]:
@@ -20,19 +37,23 @@ def read_edits(data: bytes | memoryview, found: dict[bytes, Box]) -> list[tuple[
     return [unpack(form, data, box, 8 + width * number) for number in range(count)]
 
 
-def presentation_shift(edits: list[tuple[int, int]], *, timescale: int, movie_timescale: int) -> int:
-    """The ticks to add to a track's own times.
+def presentation(edits: list[tuple[int, int]], *, timescale: int, movie_timescale: int) -> Presentation:
+    """What the edit list makes of a track with `timescale` ticks a second.
 
     Understands what nearly every file has: nothing, or one edit, with or without a delay before it. Raises
-    NoSampleTables for more: libavformat's demuxer works those out.
+    NoSampleTables for more, which libavformat's demuxer works out, and InvalidIndex for times beyond any clock.
     """
-    delay = 0
     rest = list(edits)
+    delay = 0
     if rest and rest[0][1] == -1:
-        delay = rest.pop(0)[0] * timescale // movie_timescale
+        delay = (2 * rest.pop(0)[0] * timescale + movie_timescale) // (2 * movie_timescale)
+    if max(delay, *(media_time for _, media_time in rest), 0) > MAX_TICKS:
+        raise InvalidIndex("The edit list names times beyond any clock.")
     if not rest:
-        return delay
+        return Presentation(delay)
     if len(rest) > 1 or rest[0][1] < 0:
         raise NoSampleTables("an edit list of several parts")
-    _, media_time = rest[0]
-    return delay - media_time
+    length, media_time = rest[0]
+    ticks = -(-length * timescale // movie_timescale)  # rounded up: no frame is lost to the coarser clock
+    end = None if length in UNKNOWN or ticks > MAX_TICKS else delay + ticks
+    return Presentation(delay - media_time, delay, end)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import io
 import struct
-import zipfile
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
 from mam.errors import EncryptedMedia, NotAVideo, TruncatedMedia
 from mam.mp4 import tables
-from mam.mp4.boxes import CONTAINERS, Box, InvalidIndex, boxes, leaves
-from mam.mp4.edits import presentation_shift, read_edits
+from mam.mp4.boxes import CONTAINERS, Box, InvalidIndex, boxes, header, leaves
+from mam.mp4.edits import Presentation, presentation, read_edits
 from mam.mp4.tables import Flags, Ints, NoSampleTables, unpack
 
 MAX_TRACKS = 64
@@ -64,9 +64,15 @@ class TrackHeader:
     matrix: tuple[int, int, int, int]
 
 
+def _payload(moov: bytes) -> int:
+    """Where the boxes in the `moov` box begin: behind a header of 8 or, with a 64-bit size, 16 bytes."""
+    found = header(moov, 0, len(moov))
+    return found[1] if found else 8
+
+
 def track_boxes(moov: bytes) -> list[Box]:
     """The `trak` boxes. Raises NotAVideo for none, InvalidIndex for a crowd."""
-    found = [box for box in boxes(moov, 8, len(moov)) if box.kind == b"trak"]
+    found = [box for box in boxes(moov, _payload(moov), len(moov)) if box.kind == b"trak"]
     if not found:
         raise NotAVideo("The file has no tracks.")
     if len(found) > MAX_TRACKS:
@@ -76,7 +82,7 @@ def track_boxes(moov: bytes) -> list[Box]:
 
 def check_encryption(moov: bytes) -> None:
     """Raises EncryptedMedia when a track's sample entry, or a `pssh` box, says that samples are encrypted."""
-    if any(box.kind == b"pssh" for box in boxes(moov, 8, len(moov))):
+    if any(box.kind == b"pssh" for box in boxes(moov, _payload(moov), len(moov))):
         raise EncryptedMedia("The file is protected by DRM (it has a pssh box).")
     for trak in track_boxes(moov):
         stsd = leaves(moov, trak.payload, trak.end).get(b"stsd")
@@ -94,9 +100,7 @@ def read_headers(moov: bytes) -> list[TrackHeader]:
     headers = []
     for number, trak in enumerate(track_boxes(moov)):
         found = leaves(moov, trak.payload, trak.end)
-        if b"hdlr" not in found:
-            raise InvalidIndex(f"Track {number} has no handler.")
-        kind = bytes(unpack(">4s", moov, found[b"hdlr"], 8)[0]).decode("latin-1")
+        kind = _handler(moov, found, number)
         media = kind in ("vide", "soun")
         headers.append(
             TrackHeader(number, kind, _sample_entry(moov, found, number) if media else "", _matrix(moov, found))
@@ -110,7 +114,7 @@ def read_samples(moov: bytes, number: int, object_size: int) -> Samples:
     Raises NoSampleTables when the samples are in fragments or need more than one edit, TruncatedMedia when the index
     points beyond `object_size`, InvalidIndex when it contradicts itself.
     """
-    top = {box.kind: box for box in boxes(moov, 8, len(moov))}
+    top = {box.kind: box for box in boxes(moov, _payload(moov), len(moov))}
     if b"mvex" in top:
         raise NoSampleTables("a fragmented file")
     if b"mvhd" not in top:
@@ -119,10 +123,20 @@ def read_samples(moov: bytes, number: int, object_size: int) -> Samples:
     found = leaves(moov, trak.payload, trak.end)
     if b"mdhd" not in found:
         raise InvalidIndex(f"Track {number} has no media header.")
-    samples = _read_samples(moov, found, _timescale(moov, top[b"mvhd"]), object_size)
-    if len(samples) and bytes(unpack(">4s", moov, found[b"hdlr"], 8)[0]) == b"vide":
-        return _without_hidden_start(samples)
-    return samples
+    shown = presentation(
+        read_edits(moov, found),
+        timescale=_timescale(moov, found[b"mdhd"]),
+        movie_timescale=_timescale(moov, top[b"mvhd"]),
+    )
+    samples = _read_samples(moov, found, shown.shift, object_size)
+    return _without_hidden(samples, shown, video=_handler(moov, found, number) == "vide")
+
+
+def _handler(moov: bytes, found: dict[bytes, Box], number: int) -> str:
+    """`vide`, `soun` or another kind of track. Raises InvalidIndex when the track does not say."""
+    if b"hdlr" not in found:
+        raise InvalidIndex(f"Track {number} has no handler.")
+    return bytes(unpack(">4s", moov, found[b"hdlr"], 8)[0]).decode("latin-1")
 
 
 def _matrix(moov: bytes, found: dict[bytes, Box]) -> tuple[int, int, int, int]:
@@ -149,12 +163,15 @@ def _sample_entry(moov: bytes, found: dict[bytes, Box], number: int) -> str:
     return bytes(unpack(">4s", moov, found[b"stsd"], 12)[0]).decode("latin-1")
 
 
-def _read_samples(moov: bytes, found: dict[bytes, Box], movie_timescale: int, object_size: int) -> Samples:
+def _read_samples(moov: bytes, found: dict[bytes, Box], shift: int, object_size: int) -> Samples:
     timescale = _timescale(moov, found[b"mdhd"])
-    size = tables.sample_sizes(moov, found)
+    size = tables.sample_sizes(moov, found, object_size)
     total = len(size)
     dts, duration = tables.decode_times(moov, found, total)
-    pts = dts + tables.composition_offsets(moov, found, total)
+    composition = tables.composition_offsets(moov, found, total)
+    pts = dts + composition
+    # Writers of signed offsets let frames be shown before they are decoded; muxers refuse that.
+    dts -= max(0, -int(composition.min())) if total else 0
     offset = tables.sample_offsets(moov, found, size)
     if total and int((offset + size).max()) > object_size:
         raise TruncatedMedia(
@@ -162,19 +179,27 @@ def _read_samples(moov: bytes, found: dict[bytes, Box], movie_timescale: int, ob
         )
     if int(size.sum()) > object_size:
         raise InvalidIndex("The samples together are larger than the object.")
-    shift = presentation_shift(read_edits(moov, found), timescale=timescale, movie_timescale=movie_timescale)
     key = tables.sync_samples(moov, found, total)
     return Samples(timescale, offset, size, dts + shift, pts + shift, duration, key)
 
 
-def _without_hidden_start(samples: Samples) -> Samples:
-    """Without whole groups of pictures that the edit list hides before its start.
+def _without_hidden(samples: Samples, shown: Presentation, *, video: bool) -> Samples:
+    """Without what the edit list hides at either end, as libavformat's demuxer leaves it out.
 
-    Samples before the start that later ones need to be decoded stay, as in libavformat's demuxer.
+    Whole groups of pictures before the start; samples that later ones need to be decoded stay, and so does what
+    comes before the first sound, which a decoder wants to have heard.
     """
-    starts = np.flatnonzero(samples.key & (samples.pts <= 0))
-    first = int(starts[-1]) if len(starts) else 0
-    return select(samples, slice(first, None)) if first else samples
+    if not len(samples):
+        return samples
+    first, last = 0, len(samples)
+    if shown.end is not None:
+        # Some writers give the last sample no duration: it begins where the edit ends, and is shown all the same.
+        visible = np.flatnonzero((samples.pts < shown.end) | (samples.duration == 0))
+        last = int(visible[-1]) + 1 if len(visible) else 0
+    if video and shown.begin is not None:
+        starts = np.flatnonzero(samples.key & (samples.pts <= shown.begin))
+        first = int(starts[-1]) if len(starts) else 0
+    return samples if (first, last) == (0, len(samples)) else select(samples, slice(first, max(first, last)))
 
 
 def select(samples: Samples, part: slice) -> Samples:
@@ -222,12 +247,18 @@ def load(data: bytes) -> dict[int, Samples]:
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             numbers = sorted({int(name.partition("/")[0]) for name in arrays.files})
-            return {
-                number: Samples(
-                    int(arrays[f"{number}/timescale"]),
-                    *(arrays[f"{number}/{name}"] for name in ("offset", "size", "dts", "pts", "duration", "key")),
-                )
-                for number in numbers
-            }
-    except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
+            return {number: _stored(arrays, number) for number in numbers}
+    except Exception as error:
         raise InvalidIndex(f"The stored index cannot be read: {error}") from error
+
+
+def _stored(arrays: Any, number: int) -> Samples:
+    """One track of a stored index. Raises ValueError when its columns are none."""
+    timescale = int(arrays[f"{number}/timescale"])
+    offset, size, dts, pts, duration = numbers = [
+        arrays[f"{number}/{name}"] for name in ("offset", "size", "dts", "pts", "duration")
+    ]
+    key = arrays[f"{number}/key"]
+    if timescale <= 0 or key.dtype != np.bool_ or any(c.dtype != np.int64 or c.shape != (len(key),) for c in numbers):
+        raise ValueError("not columns of samples")
+    return Samples(timescale, offset, size, dts, pts, duration, key)

@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mam.errors import TruncatedMedia
 from mam.mp4.boxes import Box, InvalidIndex
 
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
+MAX_OFFSET = 1 << 60  # bytes: offsets and sizes can be added without thought
 MAX_SAMPLES = 4_000_000  # per track: 24 hours of AAC at 48 kHz, 18 hours at 60 frames a second
 
 
@@ -40,7 +42,7 @@ def rows(data: bytes | memoryview, box: Box, dtype: str, columns: int) -> Ints:
     return np.frombuffer(data, dtype, count * columns, box.payload + 8).astype(np.int64).reshape(count, columns)
 
 
-def sample_sizes(data: bytes | memoryview, found: dict[bytes, Box]) -> Ints:
+def sample_sizes(data: bytes | memoryview, found: dict[bytes, Box], object_size: int) -> Ints:
     """Bytes of each sample, from `stsz` or `stz2`. Raises NoSampleTables where there are too many to list."""
     if b"stz2" in found:
         return _compact_sizes(data, found[b"stz2"])
@@ -51,6 +53,8 @@ def sample_sizes(data: bytes | memoryview, found: dict[bytes, Box]) -> Ints:
     if count > MAX_SAMPLES:
         raise NoSampleTables(f"{count} samples in one track")
     if uniform:
+        if uniform * count > object_size:
+            raise TruncatedMedia(f"{count} samples of {uniform} bytes do not fit into an object of {object_size}.")
         return np.full(count, uniform, np.int64)
     if count * 4 > box.end - box.payload - 12:
         raise InvalidIndex(f"Box 'stsz' claims {count} samples and has no room for them.")
@@ -146,6 +150,6 @@ def _chunk_offsets(data: bytes | memoryview, found: dict[bytes, Box]) -> Ints:
         offsets = rows(data, found[b"stco"], ">u4", 1)[:, 0]
     else:
         raise InvalidIndex("A track has no table of chunk offsets.")
-    if (offsets < 0).any():  # beyond 2^63
+    if ((offsets < 0) | (offsets > MAX_OFFSET)).any():
         raise InvalidIndex("A chunk lies beyond any file's end.")
     return offsets

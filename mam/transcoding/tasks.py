@@ -19,7 +19,7 @@ from mam.settings import Settings
 from mam.transcoding.conversions import Order
 from mam.transcoding.jobs import MAX_ATTEMPTS
 from mam.transcoding.lease import Lease
-from mam.transcoding.worker import die_with_parent, share_memory, say_ready
+from mam.transcoding.worker import die_with_parent, say_ready, share_memory
 
 app = Celery("mam")
 app.config_from_object("mam.transcoding.celeryconfig")

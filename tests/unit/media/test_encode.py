@@ -1,0 +1,311 @@
+"""Encoding by chunks: what goes through ffmpeg for each, so that they join without a seam."""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import replace
+from fractions import Fraction
+from itertools import pairwise
+
+import av
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mam.hls.plan import Chunk, Plan, Profile
+from mam.media import encode
+from mam.media.encode import (
+    AAC_FRAME,
+    AUDIO_PREROLL,
+    VIDEO_PREROLL,
+    Window,
+    audio_window,
+    encode_command,
+    filtering,
+    forced_key_frames,
+    video_window,
+)
+from mam.media.ffmpeg import executable
+from mam.media.packets import ORIGIN
+from mam.media.planning import Wishes, make_plan
+from mam.media.remux import Remuxer
+from mam.media.source import MediaSource
+from tests.unit.films import Film, film, opened, source_of
+from tests.unit.media.test_planning import frames, media_of, sound
+from tests.unit.mp4.movies import Track
+
+LENGTHS = st.integers(1, 60)
+RATES = st.sampled_from((44100, 48000))
+
+
+def planned(*tracks: Track, seconds: int = 6) -> tuple[MediaSource, Plan]:
+    media = media_of(*tracks)
+    wishes = Wishes(Profile.H264, segment_seconds=seconds)
+    return media, make_plan(media, source_of(b""), wishes, video="film", revision="0" * 12, stored=False)
+
+
+def test_the_command_for_video_alone() -> None:
+    media, plan = planned(frames(60))
+    chunk = Chunk(3, 6)  # 8 to 26 s of the film, which begins at 10 s for ffmpeg
+    assert plan.video_track
+    window = video_window(media.samples(0), plan, chunk)
+    forced = forced_key_frames(np.sort(media.samples(0).pts), plan, chunk)
+
+    argv = encode_command((plan.video_track, window, forced), None, threads=2)
+
+    assert argv == [
+        executable(),
+        "-f", "nut",
+        "-copyts",
+        "-export_side_data", "+enhancements",
+        "-format_whitelist", "nut",
+        "-max_pixels", "35389440",
+        "-max_streams", "2",
+        "-protocol_whitelist", "pipe",
+        "-threads", "2",
+        "-i", "pipe:0",
+        "-filter_complex",
+        ("[0:v]trim=end=35.980000:start=16.980000[s0];[s0]scale=h=48:out_range=limited:w=64[s1];"
+        "[s1]setsar=sar=1[s2];[s2]format=pix_fmts=yuv420p[s3]"),
+        "-map", "[s3]",
+        "-f", "nut",
+        "-bf", "2",
+        "-c:v", "libx264",
+        "-crf", "23",
+        "-enc_time_base:v", "1/1000",
+        "-flush_packets", "1",
+        "-force_key_frames", "17.980000,23.980000,29.980000",
+        "-forced-idr", "1",
+        "-fps_mode", "passthrough",
+        "-g", "9999",
+        "-level:v", "3.0",
+        "-map_chapters", "-1",
+        "-map_metadata", "-1",
+        "-max_interleave_delta", "0",
+        "-preset", "veryfast",
+        "-profile:v", "high",
+        "-sc_threshold", "0",
+        "-threads", "2",
+        "-x264-params", "open-gop=0:stitchable=1",
+        "pipe:1",
+        "-hide_banner", "-nostats", "-loglevel", "error", "-filter_complex_threads", "2",
+    ]  # fmt: skip
+
+
+def test_the_command_for_video_and_audio() -> None:
+    media = opened(film(Film(audio="ac3", seconds=4)))
+    wishes = Wishes(Profile.H264, segment_seconds=2, preset="fast", crf=20, audio_bitrate=96_000)
+    plan = make_plan(media, source_of(b""), wishes, video="film", revision="0" * 12, stored=False)
+    chunk = Chunk(1, 2)  # 2 to 4 s, the last: audio is encoded to its own end
+    assert plan.video_track
+    assert plan.audio_track
+    picture = video_window(media.samples(0), plan, chunk)
+    forced = forced_key_frames(np.sort(media.samples(0).pts), plan, chunk)
+    heard = audio_window(media.samples(1), plan, chunk, plan.audio_track.sample_rate)
+
+    argv = encode_command((plan.video_track, picture, forced), (plan.audio_track, heard), threads=1)
+
+    first_pts = 10 * 48000 + (94 - AUDIO_PREROLL) * AAC_FRAME  # frame 94 is the first behind 2 s
+    end_pts = 10 * 48000 + (188 + AUDIO_PREROLL) * AAC_FRAME
+    assert argv == [
+        executable(),
+        "-f", "nut",
+        "-copyts",
+        "-export_side_data", "+enhancements",
+        "-format_whitelist", "nut",
+        "-max_pixels", "35389440",
+        "-max_streams", "2",
+        "-protocol_whitelist", "pipe",
+        "-threads", "1",
+        "-i", "pipe:0",
+        "-filter_complex",
+        ("[0:v]trim=end=13.980000:start=10.980000[s0];[s0]scale=h=48:out_range=limited:w=64[s1];"
+        "[s1]setsar=sar=1[s2];[s2]format=pix_fmts=yuv420p[s3];"
+        "[0:a]aformat=channel_layouts=stereo:sample_rates=48000[s4];"
+        f"[s4]aresample=async=1:first_pts={first_pts}[s5];[s5]atrim=end_pts={end_pts}[s6]"),
+        "-map", "[s3]",
+        "-map", "[s6]",
+        "-f", "nut",
+        "-ac", "2",
+        "-ar", "48000",
+        "-b:a", "96000",
+        "-bf", "2",
+        "-c:a", "aac",
+        "-c:v", "libx264",
+        "-crf", "20",
+        "-enc_time_base:v", "1/12800",
+        "-flush_packets", "1",
+        "-force_key_frames", "11.980000",
+        "-forced-idr", "1",
+        "-fps_mode", "passthrough",
+        "-g", "9999",
+        "-level:v", "3.0",
+        "-map_chapters", "-1",
+        "-map_metadata", "-1",
+        "-max_interleave_delta", "0",
+        "-preset", "fast",
+        "-profile:v", "high",
+        "-sc_threshold", "0",
+        "-threads", "1",
+        "-x264-params", "open-gop=0:stitchable=1",
+        "pipe:1",
+        "-hide_banner", "-nostats", "-loglevel", "error", "-filter_complex_threads", "1",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "arguments"),
+    [
+        ("hflip", "hflip", {}),
+        ("setsar=sar=1", "setsar", {"sar": "1"}),
+        ("scale=w=640:h=360:out_range=limited", "scale", {"w": "640", "h": "360", "out_range": "limited"}),
+    ],
+)
+def test_filters_are_taken_apart_into_name_and_arguments(text: str, name: str, arguments: dict[str, str]) -> None:
+    assert (name, arguments) == filtering(text)
+
+
+# windows
+
+
+@given(LENGTHS, st.integers(1, 200), st.integers(1, 6))
+def test_the_video_windows_of_all_chunks_tile_the_timeline(length: int, gop: int, seconds: int) -> None:
+    media, plan = planned(frames(length, gop=gop), seconds=seconds)
+    windows = [video_window(media.samples(0), plan, chunk) for chunk in plan.chunks()]
+    _tile(windows)
+    assert (plan.timeline.boundaries[0], plan.timeline.boundaries[-1]) == (windows[0].keep_from, windows[-1].keep_to)
+
+
+@given(LENGTHS, st.integers(1, 200), st.integers(1, 6))
+def test_what_goes_in_begins_with_a_key_frame_and_has_all_that_is_kept_and_its_pre_roll(
+    length: int, gop: int, seconds: int
+) -> None:
+    media, plan = planned(frames(length, gop=gop), seconds=seconds)
+    samples = media.samples(0)
+    for chunk in plan.chunks():
+        window = video_window(samples, plan, chunk)
+        start = max(plan.timeline.time(chunk.first) - VIDEO_PREROLL, plan.timeline.start)
+        needed = np.flatnonzero((samples.pts >= int(start * 1000)) & (samples.pts < window.keep_to))
+
+        assert samples.key[window.first]
+        assert window.first <= needed.min()
+        assert needed.max() < window.last
+        assert samples.pts[window.first] <= int(start * 1000)
+        assert start - Fraction(40, 1000) < window.begin < start
+        assert not samples.key[window.first + 1 : int(needed.min())].any()  # no more than is needed
+
+
+def _tile(windows: list[Window]) -> None:
+    assert all(window.keep_from < window.keep_to for window in windows)
+    assert all(before.keep_to == after.keep_from for before, after in pairwise(windows))
+
+
+@given(st.integers(20, 70), RATES, st.integers(1, 6))
+def test_the_audio_windows_of_all_chunks_tile_the_grid_of_aac_frames(length: int, rate: int, seconds: int) -> None:
+    media, plan = planned(frames(length), sound(length), seconds=seconds)
+    samples = media.samples(1)
+    windows = [audio_window(samples, plan, chunk, rate) for chunk in plan.chunks()]
+
+    _tile(windows)
+    assert all(tick % AAC_FRAME == 0 for window in windows for tick in (window.keep_from, window.keep_to))
+    assert windows[0].keep_from == 0
+    assert samples.end <= Fraction(windows[-1].keep_to, rate) < samples.end + Fraction(AAC_FRAME, rate)
+
+
+@given(st.integers(20, 70), RATES)
+def test_audio_is_encoded_some_frames_before_and_behind_what_is_kept(length: int, rate: int) -> None:
+    media, plan = planned(frames(length), sound(length))
+    samples = media.samples(1)
+    for chunk in plan.chunks():
+        window = audio_window(samples, plan, chunk, rate)
+        roll = AUDIO_PREROLL * AAC_FRAME
+        assert [window.keep_from - roll, window.keep_to + roll] == [window.begin * rate, window.end * rate]
+        begin, end = float(window.begin * 48000), float(window.end * 48000)
+        heard = np.flatnonzero((samples.pts + samples.duration > begin) & (samples.pts < end))
+        assert window.first <= heard.min()
+        assert heard.max() < window.last
+
+
+@given(LENGTHS, st.integers(1, 6))
+def test_forced_key_frames_lie_between_the_frame_before_and_the_one_that_opens_the_segment(
+    length: int, seconds: int
+) -> None:
+    media, plan = planned(frames(max(length, 4)), seconds=seconds)
+    shown = np.sort(media.samples(0).pts)
+    for chunk in plan.chunks():
+        times = [Fraction(text) - ORIGIN for text in forced_key_frames(shown, plan, chunk).split(",")]
+        assert len(chunk) == len(times)
+        for number, time in zip(chunk, times, strict=True):
+            opening = plan.timeline.boundaries[number]
+            before = shown[shown < opening]
+            assert time * 1000 < opening
+            assert not len(before) or time * 1000 > int(before[-1])
+
+
+@pytest.mark.parametrize("timescale", [600, 90_000, 1_000_000, 10_000_000])
+@pytest.mark.parametrize("late", [0, 6, 333_667])
+def test_the_first_frame_is_not_lost_to_the_rounding_of_times_in_text(timescale: int, late: int) -> None:
+    """30000/1001 pictures a second; some writers count in tenths of microseconds."""
+    step = timescale * 1001 // 30000
+    track = replace(frames(4), timescale=timescale, durations=(step,) * 100, composition=(late,) * 100)
+    media, plan = planned(track)
+    shown = np.sort(media.samples(0).pts)
+    assert plan.video_track
+    for chunk in plan.chunks():
+        window = video_window(media.samples(0), plan, chunk)
+        forced = forced_key_frames(shown, plan, chunk)
+        argv = encode_command((plan.video_track, window, forced), None, threads=1)
+        (trimmed,) = re.findall(r"trim=end=([\d.]+):start=([\d.]+)", " ".join(argv))
+        opening = Fraction(int(shown[shown >= plan.timeline.boundaries[chunk.first]][0]), timescale) + ORIGIN
+        closing = plan.timeline.time(chunk.last) + ORIGIN
+        assert Fraction(trimmed[1]) <= opening
+        assert Fraction(forced.split(",")[0]) <= opening
+        assert Fraction(trimmed[0]) <= closing + Fraction(step, timescale)
+
+
+# segments
+
+
+def test_a_chunk_made_alone_equals_the_same_chunk_of_a_full_run_in_its_frames() -> None:
+    media = opened(film(Film(audio="ac3", seconds=12, gop=50)))
+    wishes = Wishes(Profile.H264, segment_seconds=2, preset="ultrafast")
+    plan = make_plan(media, source_of(b""), wishes, video="film", revision="0" * 12, stored=False)
+    encoder = encode.ChunkEncoder(media, plan)
+    middle = Chunk(2, 4)
+
+    alone = dict(encoder.segments(middle))
+    whole = dict(encoder.segments(Chunk(0, len(plan.timeline))))
+
+    assert list(range(len(plan.timeline))) == sorted(whole)
+    assert [_times(bytes(whole[number])) for number in middle] == [_times(bytes(alone[number])) for number in middle]
+
+
+def _times(segment: bytes) -> dict[str, list[tuple[int | None, int | None]]]:
+    found: dict[str, list[tuple[int | None, int | None]]] = {}
+    with av.open(io.BytesIO(segment), format="mpegts") as container:
+        for packet in container.demux():
+            if packet.size:
+                found.setdefault(packet.stream.type, []).append((packet.dts, packet.pts))
+    return found
+
+
+@pytest.mark.parametrize(
+    "what", [Film(seconds=8), Film(seconds=8, movflags="negative_cts_offsets"), Film(video=None, seconds=8)]
+)
+def test_remuxed_segments_hold_every_packet_of_the_source_once(what: Film) -> None:
+    data = film(what)
+    media = opened(data)
+    plan = make_plan(
+        media, source_of(data), Wishes(Profile.SOURCE, segment_seconds=2), video="f", revision="0", stored=False
+    )
+    remuxer = Remuxer(media, plan)
+
+    found: dict[str, int] = {}
+    for number in range(len(plan.timeline)):
+        for kind, packets in _times(bytes(remuxer.segment(number))).items():
+            found[kind] = found.get(kind, 0) + len(packets)
+
+    kinds = {"vide": "video", "soun": "audio"}
+    assert {kinds[track.header.kind]: len(media.samples(track.number)) for track in media.tracks} == found

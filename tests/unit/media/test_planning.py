@@ -1,0 +1,366 @@
+"""What is decided about a source: which tracks, copied or encoded and why, and where each segment begins."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import replace
+from fractions import Fraction
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mam.errors import MamError, NotRemuxable, TooLarge
+from mam.hls.plan import Plan, Profile
+from mam.media import planning
+from mam.media.planning import Wishes, choose_tracks, h264_level, make_plan, orientation, picture_filters
+from mam.media.source import MediaSource
+from tests.unit.films import Film, film, opened, source_of
+from tests.unit.mp4.movies import Edit, Movie, Track, box, even_chunks, write
+from tests.unit.mp4.strategies import movies, playable
+
+COPY, ENCODE = Wishes(Profile.SOURCE), Wishes(Profile.H264)
+UPRIGHT = (1, 0, 0, 1)
+
+
+def frames(
+    seconds: int, *, gop: int = 25, edit: Edit | None = None, matrix: tuple[int, int, int, int] = UPRIGHT
+) -> Track:
+    """25 pictures a second."""
+    total = seconds * 25
+    return Track(
+        sizes=(20,) * total, durations=(40,) * total, timescale=1000, chunks=even_chunks(total, 10), edit=edit,
+        sync=tuple(n % gop == 0 for n in range(total)), matrix=matrix,
+    )  # fmt: skip
+
+
+def sound(seconds: int, *, edit: Edit | None = None) -> Track:
+    """AAC frames of 1024 samples at 48 kHz."""
+    total = -(-seconds * 48000 // 1024)
+    return Track(
+        kind="soun", entry="mp4a", sizes=(20,) * total, durations=(1024,) * total, timescale=48000,
+        chunks=even_chunks(total, 10), edit=edit,
+    )  # fmt: skip
+
+
+def media_of(*tracks: Track) -> MediaSource:
+    return opened(write(Movie(tracks)).data)
+
+
+def plan_of(media: MediaSource, wishes: Wishes) -> Plan:
+    return make_plan(media, source_of(b""), wishes, video="film", revision="0123456789ab", stored=False)
+
+
+def boundaries(plan: Plan) -> list[Fraction]:
+    return [plan.timeline.time(number) for number in range(len(plan.timeline) + 1)]
+
+
+# which tracks
+
+
+def test_the_first_of_each_kind_is_chosen() -> None:
+    picture, heard = choose_tracks(media_of(sound(1), frames(1), sound(1), frames(1)))
+    assert (picture and picture.number, heard and heard.number) == (1, 0)
+
+
+def test_a_source_may_lack_either() -> None:
+    assert choose_tracks(media_of(sound(1)))[0] is None
+    assert choose_tracks(media_of(frames(1)))[1] is None
+
+
+def test_other_tracks_do_not_count() -> None:
+    text = replace(frames(1), kind="text", entry="tx3g")
+    assert [track.number for track in media_of(text, frames(1), sound(1)).tracks] == [1, 2]
+
+
+# copied or not
+
+
+@pytest.mark.parametrize(
+    ("what", "reason"),
+    [
+        (Film(video="libvpx-vp9"), "VP9"),
+        (Film(video="mpeg4"), "MPEG4"),
+        (Film(pixels="yuv444p"), "High 4:4:4"),
+        (Film(pixels="yuv422p"), "High 4:2:2"),
+        (Film(audio="libopus"), "OPUS"),
+        (Film(audio="flac"), "FLAC"),
+    ],
+    ids=str,
+)
+def test_what_players_do_not_take_is_not_remuxable_and_the_reason_is_said(what: Film, reason: str) -> None:
+    with pytest.raises(NotRemuxable, match=reason):
+        plan_of(opened(film(what)), COPY)
+
+
+@pytest.mark.parametrize(
+    "what", [Film(), Film(b_frames=0), Film(video=None), Film(audio=None), Film(audio="ac3")], ids=str
+)
+def test_what_players_take_is_copied(what: Film) -> None:
+    plan = plan_of(opened(film(what)), COPY)
+    assert {"copy"} == {track.action for track in (plan.video_track, plan.audio_track) if track}
+    assert not plan.encodes
+    assert plan.rendition == "source"
+
+
+def test_a_rotated_picture_is_not_remuxable() -> None:
+    with pytest.raises(NotRemuxable, match="rotated"):
+        plan_of(media_of(frames(2, matrix=(0, 1, -1, 0))), COPY)
+
+
+@pytest.mark.parametrize(
+    ("what", "action"),
+    [
+        (Film(), "copy"),
+        (Film(sample_rate=44100), "copy"),
+        (Film(layout="mono"), "copy"),
+        (Film(layout="5.1"), "encode"),
+        (Film(sample_rate=96000), "encode"),
+        (Film(audio="libopus"), "encode"),
+        (Film(audio="ac3"), "encode"),
+    ],
+    ids=str,
+)
+def test_audio_is_encoded_only_where_it_is_not_plain_aac(what: Film, action: str) -> None:
+    plan = plan_of(opened(film(what)), ENCODE)
+    assert plan.audio_track
+    assert action == plan.audio_track.action
+    if action == "encode":
+        assert plan.audio_track.sample_rate in planning.OUTPUT_RATES
+        assert (2, ENCODE.audio_bitrate) == (plan.audio_track.channels, plan.audio_track.bitrate)
+
+
+def test_video_is_encoded_when_that_was_asked_for() -> None:
+    track = plan_of(opened(film(Film())), ENCODE).video_track
+    assert track
+    assert (track.action, track.codec, track.preset, track.crf, track.level) == (
+        "encode",
+        "h264",
+        "veryfast",
+        23,
+        "3.0",
+    )
+
+
+def test_a_video_without_key_frames_is_not_remuxable_or_one_segment() -> None:
+    track = replace(frames(20), sync=(False,) * 500)
+    try:
+        plan = plan_of(media_of(track), COPY)
+    except MamError:
+        return
+    assert len(plan.timeline) == 1
+
+
+# pictures
+
+
+@pytest.mark.parametrize("matrix", planning.ORIENTATIONS)
+def test_every_quarter_turn_and_mirror_has_filters_that_undo_it(matrix: tuple[int, int, int, int]) -> None:
+    """The filters map each corner of the stored picture to where the matrix shows it."""
+    (track,) = media_of(frames(1, matrix=matrix)).tracks
+    stored = np.arange(6).reshape(2, 3)
+    assert _shown(stored, matrix).tolist() == _filtered(stored, orientation(track)).tolist()
+
+
+def _shown(picture: np.ndarray, matrix: tuple[int, int, int, int]) -> np.ndarray:
+    """Where the display matrix puts each pixel: (x', y') = (a x + c y, b x + d y), moved into the positive quarter."""
+    a, b, c, d = matrix
+    places = {(a * x + c * y, b * x + d * y): picture[y, x] for y in range(2) for x in range(3)}
+    left, top = min(x for x, _ in places), min(y for _, y in places)
+    out = np.zeros(picture.shape if a else picture.shape[::-1], picture.dtype)
+    for (x, y), value in places.items():
+        out[y - top, x - left] = value
+    return out
+
+
+def _filtered(picture: np.ndarray, filters: tuple[str, ...]) -> np.ndarray:
+    """What libavfilter's filters of these names do."""
+    steps = {
+        "hflip": np.fliplr,
+        "vflip": np.flipud,
+        "transpose=dir=clock": lambda p: np.rot90(p, -1),
+        "transpose=dir=cclock": lambda p: np.rot90(p, 1),
+        "transpose=dir=cclock_flip": lambda p: p.T,
+        "transpose=dir=clock_flip": lambda p: np.rot90(p.T, 2),
+    }
+    for name in filters:
+        picture = steps[name](picture)
+    return picture
+
+
+@pytest.mark.parametrize("matrix", [(2, 0, 0, 2), (1, 1, -1, 1), (0, 0, 0, 0)])
+def test_matrices_that_are_no_quarter_turns_change_nothing(matrix: tuple[int, int, int, int]) -> None:
+    (track,) = media_of(frames(1, matrix=matrix)).tracks
+    assert orientation(track) == ()
+
+
+@pytest.mark.parametrize(
+    ("aspect", "size"),
+    [((1, 1), (64, 48)), ((4, 3), (84, 48)), ((3, 4), (64, 64)), ((12, 11), (68, 48)), ((1000, 1), (64, 48)),
+     ((0, 0), (64, 48))],
+)  # fmt: skip
+def test_pictures_become_square_and_even(aspect: tuple[int, int], size: tuple[int, int]) -> None:
+    (track,) = opened(_with_aspect(frames(1), *aspect)).tracks
+    filters, width, height = picture_filters(track)
+    assert size == (width, height)
+    assert (f"scale=w={width}:h={height}:out_range=limited", "setsar=sar=1", "format=pix_fmts=yuv420p") == filters
+
+
+def test_a_turned_picture_is_scaled_first_and_has_its_sides_swapped() -> None:
+    (track,) = opened(_with_aspect(frames(1, matrix=(0, 1, -1, 0)), 4, 3)).tracks
+    filters, width, height = picture_filters(track)
+    assert (width, height) == (48, 84)
+    assert filters == (
+        "scale=w=84:h=48:out_range=limited",
+        "setsar=sar=1",
+        "transpose=dir=clock",
+        "format=pix_fmts=yuv420p",
+    )
+
+
+def _with_aspect(track: Track, across: int, down: int) -> bytes:
+    """A file whose sample entry has a `pasp` box; the boxes around it grow."""
+    data = write(Movie((track,), moov_first=False)).data
+    at = data.rindex(b"avcC") - 4
+    pasp = box(b"pasp", struct.pack(">II", across, down))
+    data = data[:at] + pasp + data[at:]
+    for kind in (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd", b"avc1"):
+        where = data.rindex(kind, 0, at) - 4
+        data = (
+            data[:where] + struct.pack(">I", struct.unpack_from(">I", data, where)[0] + len(pasp)) + data[where + 4 :]
+        )
+    return data
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "rate", "level"),
+    [
+        (64, 48, 25, "3.0"),
+        (720, 576, 25, "3.0"),
+        (720, 576, 26, "3.1"),
+        (1280, 720, 30, "3.1"),
+        (1280, 720, 60, "4.0"),
+        (1920, 1080, 30, "4.0"),
+        (1920, 1080, 60, "4.2"),
+        (3840, 2160, 30, "5.1"),
+        (3840, 2160, 60, "5.2"),
+        (7680, 4320, 60, "6.2"),
+        (8192, 4320, 1000, "6.2"),
+    ],
+)
+def test_the_level_is_the_lowest_that_allows_the_picture(width: int, height: int, rate: float, level: str) -> None:
+    assert level == h264_level(width, height, rate)
+
+
+def test_frames_too_far_apart_are_refused() -> None:
+    track = replace(frames(1), durations=(3601 * 1000, *(40,) * 24))
+    with pytest.raises(TooLarge):
+        plan_of(media_of(track), COPY)
+
+
+def test_a_film_that_is_too_long_is_refused() -> None:
+    with pytest.raises(TooLarge):
+        plan_of(media_of(frames(3)), Wishes(Profile.SOURCE, max_duration=2))
+
+
+# segments
+
+
+def test_copied_segments_begin_with_key_frames() -> None:
+    plan = plan_of(media_of(frames(30, gop=100)), COPY)  # a key frame every 4 s, a wish every 6 s
+    assert boundaries(plan) == [0, 8, 12, 20, 24, 30]
+    assert plan.frames == (200, 100, 200, 100, 150)
+
+
+def test_encoded_segments_begin_where_they_were_wished_for_the_first_ones_earlier() -> None:
+    plan = plan_of(media_of(frames(30, gop=1000)), ENCODE)
+    assert boundaries(plan) == [0, 2, 4, 8, 14, 20, 26, 30]
+    assert plan.frames == (50, 50, 100, 150, 150, 150, 100)
+
+
+def test_audio_alone_is_cut_at_any_of_its_frames() -> None:
+    plan = plan_of(media_of(sound(20)), COPY)
+    frame = Fraction(1024, 48000)
+    assert len(plan.timeline) == 4
+    assert all(0 <= time - wish < frame for time, wish in zip(boundaries(plan)[1:-1], (6, 12, 18), strict=True))
+    assert plan.frames == ()
+
+
+def test_audio_that_starts_late_moves_nothing() -> None:
+    plan = plan_of(media_of(frames(10), sound(8, edit=Edit(delay=2000))), COPY)
+    assert boundaries(plan)[:2] == [0, 6]
+
+
+def test_audio_that_starts_early_is_heard_before_the_first_picture() -> None:
+    plan = plan_of(media_of(frames(10, edit=Edit(delay=2000)), sound(12)), COPY)
+    assert plan.timeline.start == 0
+    assert sum(plan.frames) == 250
+
+
+def test_audio_that_starts_hardly_earlier_moves_nothing() -> None:
+    plan = plan_of(media_of(frames(10, edit=Edit(delay=50)), sound(10)), COPY)
+    assert Fraction(1, 20) == plan.timeline.start
+
+
+def test_audio_that_ends_late_is_heard_to_its_end_in_segments_of_the_usual_length() -> None:
+    plan = plan_of(media_of(frames(10), sound(40)), COPY)
+    assert 40 <= plan.timeline.end < Fraction(401, 10)
+    assert all(b - a <= 12 for a, b in pairwise(boundaries(plan)))
+    assert sum(plan.frames) == 250
+
+
+def test_audio_that_ends_hardly_later_moves_nothing() -> None:
+    track = frames(10)
+    assert plan_of(media_of(track, sound(10)), COPY).timeline.end == 10
+
+
+@pytest.mark.parametrize("wishes", [COPY, ENCODE], ids=["copy", "encode"])
+def test_a_shown_part_begins_at_zero(wishes: Wishes) -> None:
+    """The edit list hides two seconds, which begin with a key frame."""
+    plan = plan_of(media_of(frames(20, edit=Edit(media_time=2000))), wishes)
+    assert boundaries(plan)[:: len(plan.timeline)] == [0, 18]
+
+
+def test_pictures_that_are_hidden_but_needed_are_copied_and_not_encoded() -> None:
+    media = media_of(frames(20, gop=100, edit=Edit(media_time=2000)))
+    copied, encoded = plan_of(media, COPY), plan_of(media, ENCODE)
+    assert (float(copied.timeline.start), sum(copied.frames)) == (-2, 500)
+    assert (float(encoded.timeline.start), sum(encoded.frames)) == (0, 450)
+
+
+@given(movies(of=playable(), max_tracks=2), st.sampled_from((COPY, ENCODE)), st.integers(1, 4))
+def test_every_frame_of_a_copied_video_lies_in_one_segment(movie: Movie, wishes: Wishes, seconds: int) -> None:
+    media = opened(write(movie).data)
+    plan = plan_of(media, replace(wishes, segment_seconds=seconds))
+
+    if plan.video_track is None:
+        assert plan.frames == ()
+        return
+    samples = media.samples(plan.video_track.track)
+    shown = samples.pts[samples.pts >= plan.timeline.boundaries[0]]
+    assert len(plan.timeline) == len(plan.frames)
+    assert (len(samples) if wishes is COPY else len(shown)) == sum(plan.frames)
+    assert all(count >= 0 for count in plan.frames)
+
+
+@given(movies(of=playable(), max_tracks=2), st.integers(1, 4))
+def test_every_copied_segment_behind_the_first_opens_with_the_key_frame_at_its_boundary(
+    movie: Movie, seconds: int
+) -> None:
+    media = opened(write(movie).data)
+    plan = plan_of(media, replace(COPY, segment_seconds=seconds))
+    if plan.video_track is None:
+        return
+    samples = media.samples(plan.video_track.track)
+    edges = planning.segment_edges(samples, plan.timeline)[1:-1]
+    opening = edges[edges < len(samples)]  # behind the last picture there may be segments of audio alone
+    assert samples.key[opening].all()
+    assert list(plan.timeline.boundaries[1 : len(opening) + 1]) == samples.pts[opening].tolist()
+
+
+@given(movies(of=playable(), max_tracks=2))
+def test_the_same_source_is_planned_the_same_each_time(movie: Movie) -> None:
+    data = write(movie).data
+    assert plan_of(opened(data), COPY) == plan_of(opened(data), COPY)

@@ -1,0 +1,25 @@
+"""Samples as rows, to be compared."""
+
+from __future__ import annotations
+
+from mam.mp4.index import Samples
+from tests.unit.mp4.movies import Sample, Track, composition_times, sync_or_all
+
+Row = tuple[int, int, int, int, int, bool]
+
+
+def rows_of(samples: Samples) -> list[Row]:
+    columns = (samples.offset, samples.size, samples.dts, samples.pts, samples.duration, samples.key)
+    return list(zip(*(column.tolist() for column in columns), strict=True))
+
+
+def as_rows(samples: tuple[Sample, ...]) -> list[Row]:
+    return [(s.offset, s.size, s.dts, s.pts, s.duration, s.key) for s in samples]
+
+
+def first_needed(track: Track) -> int:
+    """The sample that decoding must start at: the last key frame shown no later than the edit begins; for video."""
+    if track.kind != "vide" or track.edit is None:
+        return 0
+    times = zip(composition_times(track), sync_or_all(track), strict=True)
+    return max((n for n, (time, key) in enumerate(times) if key and time <= track.edit.media_time), default=0)

@@ -1,0 +1,236 @@
+"""What is read from sample tables is what was written into them."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mam.errors import EncryptedMedia, NotAVideo, TruncatedMedia
+from mam.media.source import read_moov
+from mam.mp4 import index
+from mam.mp4.boxes import InvalidIndex
+from mam.mp4.tables import NoSampleTables
+from tests.unit.mp4.movies import Edit, Movie, Track, box, even_chunks, full, write
+from tests.unit.mp4.rows import as_rows, first_needed, rows_of
+from tests.unit.mp4.strategies import LARGEST, movies, tracks
+
+TEN_FRAMES = Track(
+    sizes=tuple(range(100, 110)),
+    durations=(40,) * 10,
+    timescale=1000,
+    sync=(True, *(False,) * 4) * 2,
+    chunks=even_chunks(10, 3),
+)
+
+
+def read_all(data: bytes) -> list[list[tuple[int, int, int, int, int, bool]]]:
+    moov = read_moov(lambda start, stop: data[start:stop], len(data))
+    return [rows_of(index.read_samples(moov, header.number, len(data))) for header in index.read_headers(moov)]
+
+
+@given(movies())
+def test_every_sample_is_read_back_as_it_was_described(movie: Movie) -> None:
+    written = write(movie)
+    expected = [
+        as_rows(samples)[first_needed(track) :] for track, samples in zip(movie.tracks, written.samples, strict=True)
+    ]
+    assert expected == read_all(written.data)
+
+
+@given(st.integers(0, 2000), st.integers(0, 9), st.sampled_from((600, 1000, 90000)))
+def test_an_edit_behind_a_delay_hides_as_much_as_one_without(delay: int, frame: int, movie_timescale: int) -> None:
+    track = replace(TEN_FRAMES, edit=Edit(delay=delay, media_time=frame * 40))
+    written = write(Movie((track,), timescale=movie_timescale))
+
+    (actual,) = read_all(written.data)
+
+    assert as_rows(written.samples[0])[0 if frame < 5 else 5 :] == actual
+
+
+@given(tracks())
+def test_the_same_samples_are_read_wherever_the_moov_box_is(track: Track) -> None:
+    front, back = (read_all(write(Movie((track,), moov_first=first)).data) for first in (True, False))
+    assert [row[1:] for row in front[0]] == [row[1:] for row in back[0]]
+
+
+def test_a_moov_box_with_a_64_bit_size_is_read() -> None:
+    written = write(Movie((TEN_FRAMES,), wide=frozenset({b"moov"})))
+    assert [as_rows(written.samples[0])] == read_all(written.data)
+
+
+@pytest.mark.parametrize("bits", ["4", "8", "16"])
+@pytest.mark.parametrize("total", [1, 2, 3, 8, 9])
+def test_compact_sizes_are_read_whatever_their_number(bits: str, total: int) -> None:
+    sizes = tuple(LARGEST[bits] - n % 3 for n in range(total))
+    track = Track(sizes=sizes, durations=(1,) * total, chunks=(total,), size_form=bits)
+    (rows,) = read_all(write(Movie((track,))).data)
+    assert list(sizes) == [row[1] for row in rows]
+
+
+def test_composition_offsets_are_signed_in_version_0_too() -> None:
+    track = replace(TEN_FRAMES, composition=(-40,) * 10, composition_version=0)
+    (rows,) = read_all(write(Movie((track,))).data)
+    assert [-40 + 40 * n for n in range(10)] == [row[3] for row in rows]
+
+
+def test_no_sample_is_decoded_after_it_is_shown() -> None:
+    """Writers of signed offsets let frames be shown before they are decoded; muxers refuse that."""
+    track = replace(TEN_FRAMES, composition=(0, 80, -40, -40) * 2 + (0, 0), composition_version=1)
+    samples = index.read_samples(write(Movie((track,))).moov, 0, 1 << 20)
+    assert (samples.dts <= samples.pts).all()
+    assert [-40 + 40 * n for n in range(10)] == samples.dts.tolist()
+
+
+def test_samples_without_a_composition_offset_are_shown_when_they_are_decoded() -> None:
+    moov = write(Movie((replace(TEN_FRAMES, composition=(0,) * 9 + (40,)),))).moov
+    # the last entry of ctts says how long a run of 1 is: now the table covers nine samples
+    cut = moov.replace(_ctts((9, 0), (1, 40)), _ctts((4, 80), (0, 0)))
+    samples = index.read_samples(cut, 0, 1 << 20)
+    assert (samples.pts - samples.dts).tolist() == [80] * 4 + [0] * 6
+
+
+def _ctts(*runs: tuple[int, int]) -> bytes:
+    packed = b"".join(count.to_bytes(4, "big") + offset.to_bytes(4, "big") for count, offset in runs)
+    return full(b"ctts", len(runs).to_bytes(4, "big") + packed)
+
+
+def test_a_duration_that_should_have_been_negative_is_a_tick() -> None:
+    """As in libavformat: decode times must rise, and nothing better is known."""
+    moov = write(Movie((replace(TEN_FRAMES, durations=(40,) * 9 + (80,)),))).moov
+    odd = moov.replace(struct.pack(">IIII", 9, 40, 1, 80), struct.pack(">IIII", 4, 40, 6, 0xFFFFFFD8))
+    assert index.read_samples(odd, 0, 1 << 20).duration.tolist() == [40] * 4 + [1] * 6
+
+
+def test_without_stss_every_sample_is_a_sync_sample() -> None:
+    moov = write(Movie((replace(TEN_FRAMES, sync=None),))).moov
+    assert index.read_samples(moov, 0, 1 << 20).key.all()
+
+
+def test_with_an_empty_stss_none_is() -> None:
+    moov = write(Movie((replace(TEN_FRAMES, sync=(False,) * 10),))).moov
+    assert not index.read_samples(moov, 0, 1 << 20).key.any()
+
+
+def test_video_hidden_before_the_edit_is_kept_from_the_key_frame_that_the_edit_needs() -> None:
+    track = replace(TEN_FRAMES, edit=Edit(media_time=7 * 40))  # within the second group of pictures
+    (rows,) = read_all(write(Movie((track,))).data)
+    assert [(row[3], row[5]) for row in rows] == [(-80, True), (-40, False), (0, False), (40, False), (80, False)]
+
+
+def test_hidden_audio_is_kept() -> None:
+    track = replace(TEN_FRAMES, kind="soun", entry="mp4a", sync=None, edit=Edit(media_time=7 * 40))
+    (rows,) = read_all(write(Movie((track,))).data)
+    assert rows[0][3] == -280
+
+
+def test_start_and_end_are_of_what_is_shown() -> None:
+    track = replace(TEN_FRAMES, composition=(80, 160, 40, 40) + (80,) * 6, edit=Edit(delay=500, media_time=80))
+    samples = index.read_samples(write(Movie((track,))).moov, 0, 1 << 20)
+    assert (int(samples.start * 1000), int(samples.end * 1000)) == (500, 900)
+
+
+def test_more_edits_than_one_are_left_to_the_demuxer() -> None:
+    moov = write(Movie((replace(TEN_FRAMES, edit=Edit(delay=500, media_time=40)),))).moov
+    two_parts = moov.replace(b"\xff\xff\xff\xff\x00\x01\x00\x00", b"\x00\x00\x00\x50\x00\x01\x00\x00")  # no delay now
+    with pytest.raises(NoSampleTables):
+        index.read_samples(two_parts, 0, 1 << 20)
+
+
+def test_a_fragmented_file_has_no_sample_tables() -> None:
+    moov = write(Movie((TEN_FRAMES,))).moov
+    with pytest.raises(NoSampleTables):
+        index.read_samples(moov + box(b"mvex", b""), 0, 1 << 20)
+
+
+@given(tracks(), st.data())
+def test_an_index_that_points_beyond_the_object_is_truncated_media(track: Track, data: st.DataObject) -> None:
+    written = write(Movie((replace(track, edit=None),)))
+    needed = max(sample.offset + sample.size for sample in written.samples[0])
+
+    index.read_samples(written.moov, 0, needed)
+    with pytest.raises(TruncatedMedia):
+        index.read_samples(written.moov, 0, data.draw(st.integers(0, needed - 1)))
+
+
+def test_offsets_beyond_any_file_are_not_taken_for_small_ones() -> None:
+    track = replace(TEN_FRAMES, chunks=(10,), wide_offsets=True)
+    written = write(Movie((track,)))
+    start = written.samples[0][0].offset.to_bytes(8, "big")
+    wrapped = written.moov.replace(start, ((1 << 63) - 50).to_bytes(8, "big"))
+    with pytest.raises((TruncatedMedia, InvalidIndex)):
+        index.read_samples(wrapped, 0, 1 << 20)
+
+
+def test_samples_that_overlap_to_more_than_the_object_are_refused() -> None:
+    moov = write(Movie((replace(TEN_FRAMES, chunks=(1,) * 10),))).moov
+    offsets = [sample.offset for sample in write(Movie((replace(TEN_FRAMES, chunks=(1,) * 10),))).samples[0]]
+    for offset in offsets[1:]:
+        moov = moov.replace(offset.to_bytes(4, "big"), offsets[0].to_bytes(4, "big"))
+    assert len(index.read_samples(moov, 0, 2000)) == 10
+    with pytest.raises(InvalidIndex):
+        index.read_samples(moov, 0, 1040)
+
+
+@pytest.mark.parametrize("kind", [b"mvhd", b"mdhd", b"stts", b"stsc", b"stco", b"stsz", b"hdlr", b"stsd"])
+def test_an_index_without_one_of_its_boxes_is_damaged(kind: bytes) -> None:
+    moov = write(Movie((TEN_FRAMES,))).moov.replace(kind, b"free")
+    with pytest.raises(InvalidIndex):
+        for header in index.read_headers(moov):
+            index.read_samples(moov, header.number, 1 << 20)
+
+
+def test_headers_say_kind_codec_and_orientation() -> None:
+    picture = replace(TEN_FRAMES, matrix=(0, 1, -1, 0), version=1)
+    sound = replace(TEN_FRAMES, kind="soun", entry="mp4a", sync=None)
+    text = replace(TEN_FRAMES, kind="text", entry="tx3g")
+
+    headers = index.read_headers(write(Movie((sound, picture, text))).moov)
+
+    unit = 1 << 16
+    assert [
+        index.TrackHeader(0, "soun", "mp4a", (unit, 0, 0, unit)),
+        index.TrackHeader(1, "vide", "avc1", (0, unit, -unit, 0)),
+        index.TrackHeader(2, "text", "", (unit, 0, 0, unit)),
+    ] == headers
+
+
+def test_no_tracks_are_no_video() -> None:
+    with pytest.raises(NotAVideo):
+        index.read_headers(write(Movie(())).moov)
+
+
+def test_a_crowd_of_tracks_is_refused() -> None:
+    with pytest.raises(InvalidIndex):
+        index.read_headers(write(Movie((TEN_FRAMES,) * (index.MAX_TRACKS + 1))).moov)
+
+
+@pytest.mark.parametrize("entry", ["encv", "enca", "drmi"])
+def test_encrypted_sample_entries_are_found(entry: str) -> None:
+    moov = write(Movie((TEN_FRAMES, replace(TEN_FRAMES, entry=entry)))).moov
+    with pytest.raises(EncryptedMedia):
+        index.check_encryption(moov)
+
+
+def test_a_pssh_box_means_encryption() -> None:
+    moov = write(Movie((TEN_FRAMES,))).moov + box(b"pssh", bytes(20))
+    with pytest.raises(EncryptedMedia):
+        index.check_encryption(moov)
+
+
+@given(movies())
+def test_clear_files_are_not_taken_for_encrypted(movie: Movie) -> None:
+    index.check_encryption(write(movie).moov)
+
+
+@given(movies())
+def test_without_its_tables_a_file_has_the_same_tracks_and_no_samples(movie: Movie) -> None:
+    moov = write(movie).moov
+    emptied = index.without_tables(moov)
+    bare = read_moov(lambda start, stop: emptied[start:stop], len(emptied))
+
+    assert index.read_headers(moov) == index.read_headers(bare)
+    assert all(not len(index.read_samples(bare, n, len(emptied))) for n in range(len(movie.tracks)))

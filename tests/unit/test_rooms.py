@@ -1,0 +1,168 @@
+"""The import graph: imports point down, and each room knows only what it may (DESIGN section 7)."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SERVERS = ("video_transcoding_main_server", "vod_main_server")
+LEAVES = {"mam.naming", "mam.errors", "mam.settings"}
+
+# What a room's modules may import of this project, besides their own room and what every room may.
+ROOMS: dict[str, set[str]] = {
+    "mam.errors": set(),
+    "mam.naming": {"mam.errors"},
+    "mam.settings": set(),
+    "mam.events": {"mam.settings"},
+    "mam.hls": {"mam.errors"},
+    "mam.mp4": {"mam.errors"},
+    "mam.store": LEAVES,
+    "mam.media": LEAVES | {"mam.hls", "mam.mp4", "mam.store"},
+    "mam.http": LEAVES,
+    "mam.vod": LEAVES | {"mam.events", "mam.hls", "mam.http", "mam.store", "redis_adapter"},
+    "mam.transcoding": LEAVES
+    | {"mam.events", "mam.hls", "mam.http", "mam.mp4", "mam.store", "mam.media", "redis_adapter"},
+    "redis_adapter": {"mam.events", "mam.settings"},
+    "vod_main_server": LEAVES | {"mam.events", "mam.hls", "mam.http", "mam.store", "mam.vod", "redis_adapter"},
+    "video_transcoding_main_server": LEAVES
+    | {"mam.events", "mam.hls", "mam.http", "mam.store", "mam.transcoding", "redis_adapter"},
+}
+# What a room's modules may import besides the standard library and this project; rooms that are not here, anything.
+PACKAGES: dict[str, set[str]] = {
+    "mam.errors": set(),
+    "mam.naming": set(),
+    "mam.settings": {"pydantic", "pydantic_settings"},
+    "mam.events": {"redis"},
+    "mam.hls": {"pydantic"},
+    "mam.mp4": {"numpy"},
+}
+
+
+@cache
+def modules() -> dict[str, Path]:
+    """Every module of the project by name."""
+    paths = [*(ROOT / "mam").rglob("*.py"), *(ROOT / f"{name}.py" for name in (*SERVERS, "redis_adapter"))]
+    return {name_of(path): path for path in sorted(paths)}
+
+
+def name_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+@cache
+def imports(module: str) -> frozenset[str]:
+    """Full names of all modules that a module imports anywhere in it, lazily too; TYPE_CHECKING counts."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(modules()[module].read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{module}: relative imports are not used here"
+            base = node.module or ""
+            parts = {f"{base}.{alias.name}" for alias in node.names}
+            found |= {part if part in modules() else base for part in parts}
+    return frozenset(found)
+
+
+def room_of(module: str) -> str:
+    return ".".join(module.split(".")[:2])
+
+
+def is_ours(module: str) -> bool:
+    return module.partition(".")[0] in ("mam", "redis_adapter", *SERVERS)
+
+
+def importers(*, of: str) -> set[str]:
+    return {module for module in modules() if any(name == of or name.startswith(of + ".") for name in imports(module))}
+
+
+@pytest.mark.parametrize("module", modules())
+def test_a_module_imports_only_what_its_room_may(module: str) -> None:
+    if module == "mam":
+        assert not imports(module)
+        return
+    room = room_of(module)
+    allowed = ROOMS.get(room)
+    assert allowed is not None, f"{room} is a new room: say here what it may import"
+    foreign = {room_of(name) for name in imports(module) if is_ours(name)} - {room}
+    assert foreign <= allowed
+
+
+@pytest.mark.parametrize("module", [module for module in modules() if room_of(module) in PACKAGES])
+def test_pure_rooms_import_only_the_packages_that_they_name(module: str) -> None:
+    packages = {name.partition(".")[0] for name in imports(module) if not is_ours(name)} - sys.stdlib_module_names
+    assert packages <= PACKAGES[room_of(module)]
+
+
+def test_no_module_imports_a_server() -> None:
+    assert not set().union(*(importers(of=server) for server in SERVERS))
+
+
+def test_vod_and_transcoding_speak_http_and_never_import_each_other() -> None:
+    rooms = {(room_of(module), room_of(name)) for module in modules() for name in imports(module)}
+    assert ("mam.vod", "mam.transcoding") not in rooms
+    assert ("mam.transcoding", "mam.vod") not in rooms
+    assert "vod_main_server" not in importers(of="mam.transcoding")
+    assert "video_transcoding_main_server" not in importers(of="mam.vod")
+
+
+def test_the_store_alone_imports_minio() -> None:
+    assert {"mam.store"} == {room_of(module) for module in importers(of="minio")}
+
+
+def test_media_is_opened_by_tasks_alone() -> None:
+    outside = {module for module in importers(of="mam.media") if room_of(module) != "mam.media"}
+    assert {"mam.transcoding.work"} == outside
+    assert {"mam.media"} == {room_of(module) for module in importers(of="av")}
+
+
+def test_tasks_import_the_work_only_when_they_run() -> None:
+    """The transcoding service imports the tasks to queue them, and must not load libav by it."""
+    assert {"mam.transcoding.tasks"} == importers(of="mam.transcoding.work")
+    tree = ast.parse(modules()["mam.transcoding.tasks"].read_text("utf-8"))
+    at_top = {
+        f"{node.module}.{alias.name}" for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names
+    }
+    assert "mam.transcoding.work" not in at_top
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    done: set[str] = set()
+
+    def visit(module: str, path: tuple[str, ...]) -> None:
+        assert module not in path, " -> ".join((*path, module))
+        if module in done:
+            return
+        for name in imports(module):
+            if name in modules():
+                visit(name, (*path, module))
+        done.add(module)
+
+    for module in modules():
+        visit(module, ())
+
+
+@pytest.mark.parametrize("module", modules())
+def test_a_module_begins_with_a_sentence_about_what_lives_there(module: str) -> None:
+    words = ast.get_docstring(ast.parse(modules()[module].read_text("utf-8")))
+    assert words
+    assert words.partition("\n")[0].rstrip().endswith((".", ":", "?"))
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_nothing_is_read_or_opened_at_import(server: str) -> None:
+    """No settings at module level: importing a server needs no environment."""
+    tree = ast.parse(modules()[server].read_text("utf-8"))
+    called = {
+        node.func.id
+        for statement in tree.body
+        if isinstance(statement, ast.Assign | ast.AnnAssign | ast.Expr)
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    }
+    assert not {"Settings", "Store", "PlaylistCache", "open"} & called

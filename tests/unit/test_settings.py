@@ -1,0 +1,210 @@
+"""Settings: read from the environment and `.env`, checked at the start, and their rules."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import SecretStr, ValidationError
+
+from mam.settings import MAX_SIGNED_URL_SECONDS, Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+SECONDS = st.integers(1, 30 * 24 * 3600)
+
+
+@pytest.fixture(autouse=True)
+def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No settings of this machine: a folder without `.env`, an environment without our names."""
+    monkeypatch.chdir(tmp_path)
+    for name in set(os.environ):
+        if name.lower() in Settings.model_fields:
+            monkeypatch.delenv(name)
+
+
+def with_key(**values: object) -> Settings:
+    return Settings(_env_file=None, transcode_api_key=SecretStr("k"), **values)  # type: ignore[arg-type]
+
+
+def test_without_an_api_key_the_services_refuse_to_start() -> None:
+    with pytest.raises(ValidationError, match="transcode_api_key"):
+        Settings()
+
+
+def test_an_empty_api_key_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRANSCODE_API_KEY", "")
+    with pytest.raises(ValidationError, match="transcode_api_key"):
+        Settings()
+
+
+def test_an_api_key_is_all_that_must_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRANSCODE_API_KEY", "secret")
+    assert Settings().transcode_api_key.get_secret_value() == "secret"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("MINIO_ENDPOINT", "store:9000", "store:9000"),
+        ("MINIO_USR", "someone", "someone"),
+        ("MINIO_PWD", "p w#=", SecretStr("p w#=")),
+        ("MINIO_SECURE", "true", True),
+        ("MINIO_REGION", "eu-1", "eu-1"),
+        ("MINIO_BUCKET_VOD", "hls", "hls"),
+        ("MINIO_SOURCE_BUCKETS", " a-b , c.d,", ["a-b", "c.d"]),
+        ("MINIO_PUBLIC_ENDPOINT", "s3.example.org", "s3.example.org"),
+        ("MINIO_PUBLIC_SECURE", "1", True),
+        ("REDIS_HOST", "cache", "cache"),
+        ("REDIS_PORT", "6380", 6380),
+        ("REDIS_DB", "3", 3),
+        ("REDIS_PASSWORD", "r", SecretStr("r")),
+        ("CELERY_REDIS_DB", "9", 9),
+        ("TRANSCODE_API_KEY", "ключ", SecretStr("ключ")),
+        ("TRANSCODE_API_URL", "http://t:8001", "http://t:8001"),
+        ("ALLOWED_ORIGINS", "https://a.org,https://b.org", ["https://a.org", "https://b.org"]),
+        ("LOG_LEVEL", "DEBUG", "DEBUG"),
+        ("SIGNED_URL_TTL_SECONDS", "60", 60),
+        ("PLAYLIST_CACHE_TTL_SECONDS", "30", 30),
+        ("EMBEDDED_WORKERS", "0", 0),
+        ("SEGMENT_SECONDS", "4", 4),
+        ("H264_PRESET", "medium", "medium"),
+        ("H264_CRF", "20", 20),
+        ("AUDIO_BITRATE", "96000", 96_000),
+        ("MAX_SOURCE_BYTES", "1000", 1000),
+        ("MAX_DURATION_SECONDS", "60", 60),
+    ],
+)
+def test_documented_names_are_read_from_the_environment(
+    monkeypatch: pytest.MonkeyPatch, name: str, text: str, value: object
+) -> None:
+    monkeypatch.setenv("TRANSCODE_API_KEY", "k")
+    monkeypatch.setenv(name, text)
+    assert value == getattr(Settings(), name.lower())
+
+
+def test_the_file_env_is_read_and_the_environment_goes_first(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("TRANSCODE_API_KEY=from file\nREDIS_HOST=file\nSOMETHING_ELSE=1\n", "utf-8")
+    assert as_a_service_reads_them(tmp_path, REDIS_HOST="environment") == ["from file", "environment"]
+
+
+def as_a_service_reads_them(folder: Path, **environment: str) -> list[str]:
+    """API key and Redis host in a process of its own, started in a folder: the tests' own process reads no `.env`."""
+    code = (
+        "from mam.settings import Settings; s = Settings();"
+        "print(s.transcode_api_key.get_secret_value(), s.redis_host, sep='|')"
+    )
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **environment}
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, check=True)
+    return done.stdout.decode().strip().split("|")
+
+
+def test_what_is_set_to_nothing_has_its_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRANSCODE_API_KEY", "k")
+    for name in ("REDIS_PASSWORD", "MINIO_SOURCE_BUCKETS", "REDIS_PORT", "MINIO_PUBLIC_ENDPOINT"):
+        monkeypatch.setenv(name, "")
+    settings = Settings()
+    assert (
+        settings.redis_password, settings.minio_source_buckets, settings.redis_port, settings.minio_public_endpoint
+    ) == (None, None, 6379, None)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("SIGNED_URL_TTL_SECONDS", "0"), ("PLAYLIST_CACHE_TTL_SECONDS", "-1"), ("SEGMENT_SECONDS", "0"),
+        ("SEGMENT_SECONDS", "31"), ("H264_CRF", "52"), ("H264_PRESET", "veryfast -y /etc/x"), ("REDIS_PORT", "x"),
+        ("EMBEDDED_WORKERS", "-1"), ("AUDIO_BITRATE", "1"),
+    ],
+)  # fmt: skip
+def test_nonsense_is_refused_at_the_start(monkeypatch: pytest.MonkeyPatch, name: str, text: str) -> None:
+    monkeypatch.setenv("TRANSCODE_API_KEY", "k")
+    monkeypatch.setenv(name, text)
+    with pytest.raises(ValidationError, match=name.lower()):
+        Settings()
+
+
+@pytest.mark.parametrize(
+    "given_as", ["store:9000", "http://store:9000", "https://store:9000/", "store:9000/", "http://store:9000/minio"]
+)
+def test_an_endpoint_may_be_given_as_a_url(given_as: str) -> None:
+    assert with_key(minio_endpoint=given_as).minio_endpoint == "store:9000"
+    assert with_key(minio_public_endpoint=given_as).public_endpoint == "store:9000"
+
+
+@pytest.mark.parametrize(
+    "given_as", ["http://t:8001", "http://t:8001/", "http://t:8001/transcode", "http://t:8001/transcode/"]
+)
+def test_the_transcoding_service_may_be_given_with_its_route(given_as: str) -> None:
+    assert with_key(transcode_api_url=given_as).transcode_api_url == "http://t:8001"
+
+
+def test_the_public_endpoint_is_the_private_one_unless_set() -> None:
+    assert _public(with_key(minio_endpoint="a:1", minio_secure=True)) == ("a:1", True)
+    assert _public(
+        with_key(minio_endpoint="a:1", minio_secure=True, minio_public_endpoint="b:2", minio_public_secure=False)
+    ) == ("b:2", False)
+
+
+def _public(settings: Settings) -> tuple[str, bool]:
+    return settings.public_endpoint, settings.public_secure
+
+
+def test_celery_has_a_database_of_its_own() -> None:
+    assert with_key(redis_db=3).broker_db == 4
+    assert with_key(redis_db=3, celery_redis_db=0).broker_db == 0
+
+
+def test_only_listed_buckets_may_be_streamed_and_never_that_of_the_streams() -> None:
+    anything, listed = with_key(), with_key(minio_source_buckets=["films", "vod"])
+    assert anything.may_stream("films")
+    assert not anything.may_stream("vod")
+    assert listed.may_stream("films")
+    assert not listed.may_stream("other")
+    assert not listed.may_stream("vod")
+
+
+def test_an_empty_list_of_buckets_allows_none() -> None:
+    assert not with_key(minio_source_buckets=[]).may_stream("films")
+
+
+def test_secrets_are_not_shown() -> None:
+    shown = repr(with_key(minio_pwd=SecretStr("hidden one"), redis_password=SecretStr("hidden two")))
+    assert "hidden" not in shown
+
+
+@given(SECONDS, SECONDS, st.floats(0, 14 * 24 * 3600))
+def test_no_cached_playlist_is_given_out_that_cannot_be_played_to_its_end(
+    signed: int, cached: int, duration: float
+) -> None:
+    settings = with_key(signed_url_ttl_seconds=signed, playlist_cache_ttl_seconds=cached)
+
+    ttl = settings.signature_ttl(duration)
+
+    assert 0 < ttl <= MAX_SIGNED_URL_SECONDS
+    assert ttl == MAX_SIGNED_URL_SECONDS or ttl - cached >= max(signed, 2 * duration)
+
+
+@given(st.floats(0, 1e6), st.floats(0, 1e6))
+def test_longer_videos_have_no_shorter_signatures(one: float, other: float) -> None:
+    settings = with_key()
+    assert settings.signature_ttl(min(one, other)) <= settings.signature_ttl(max(one, other))
+
+
+def test_the_example_names_every_setting_and_nothing_else() -> None:
+    text = (ROOT / ".env.example").read_text("utf-8")
+    named = re.findall(r"^#?[ ]?([A-Z][A-Z0-9_]*)=", text, re.MULTILINE)
+    assert sorted(name.upper() for name in Settings.model_fields) == sorted(named)
+
+
+def test_the_example_is_a_working_set_of_settings(tmp_path: Path) -> None:
+    """Once the API key is in it, and whatever is commented out is not."""
+    text = (ROOT / ".env.example").read_text("utf-8")
+    chosen = re.sub(r"^TRANSCODE_API_KEY=.*$", "TRANSCODE_API_KEY=k", text, flags=re.MULTILINE)
+    (tmp_path / ".env").write_text(chosen, "utf-8")
+    assert as_a_service_reads_them(tmp_path) == ["k", "localhost"]
