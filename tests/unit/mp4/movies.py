@@ -213,7 +213,8 @@ def _matrix(matrix: tuple[int, int, int, int]) -> bytes:
 
 def _trak(movie: Movie, number: int, track: Track, starts: list[int]) -> bytes:
     duration = sum(track.durations)
-    in_movie = -(-duration * movie.timescale // track.timescale)
+    shown = duration + max(track.composition or (0,)) + 1  # an edit this long hides nothing
+    in_movie = -(-max(shown, duration) * movie.timescale // track.timescale)
     times = _times(track.version, in_movie)
     tkhd = full(
         b"tkhd",
