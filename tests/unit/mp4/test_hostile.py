@@ -32,7 +32,7 @@ VIDEO = Track(
     composition=(40, 80, 0, 40) * 5,
     sync=(True, False, False, False) * 5,
     chunks=even_chunks(20, 3),
-    edit=Edit(delay=100, media_time=40, version=1),
+    edit=Edit(delay=100, media_time=40, duration=800, version=1),
 )
 SOUND = Track(
     kind="soun",

@@ -1,0 +1,73 @@
+"""A source that is replaced becomes a new revision; what is live plays until that is complete."""
+
+from __future__ import annotations
+
+from tests.integration.system import Stack, is_problem, until
+from tests.media import CLIP, FILM, LONG, OTHER, MediaFolder, complaints, picture_hashes
+
+
+def test_a_replaced_source_becomes_a_new_revision(stack: Stack, media: MediaFolder, folder: str) -> None:
+    key = stack.put(f"{folder}/a.mp4", media.path(CLIP))
+    video = stack.convert(key)
+    old, old_segments = stack.revision(video), stack.making(video)
+    stack.put(key, media.path(OTHER))
+    assert stack.convert(key) == video
+    new = stack.revision(video)
+    assert new != old
+    for url in (stack.video_url(video), stack.stream_url(key)):
+        assert picture_hashes(url) == picture_hashes(media.path(OTHER))
+    made = stack.making(video)
+    assert {name: made.get(name) for name in old_segments} == old_segments, "whoever plays the old one plays on"
+
+
+def test_viewers_notice_a_replaced_source_without_anybody_asking(stack: Stack, media: MediaFolder, folder: str) -> None:
+    key = stack.put(f"{folder}/a.mp4", media.path(CLIP))
+    video = stack.convert(key)
+    old = stack.revision(video)
+    stack.put(key, media.path(OTHER))
+    stack.delete(stack.cache_url(video))
+    assert stack.get(stack.stream_url(key)).status_code == 200  # the old one; and it sees that the source has changed
+    until(lambda: stack.revision(video) != old, "the new version is live")
+    until(lambda: stack.revision(video) in stack.get(stack.stream_url(key)).text, "the new version is given out")
+    assert picture_hashes(stack.stream_url(key)) == picture_hashes(media.path(OTHER))
+
+
+def test_the_revision_before_the_last_is_swept(one_stack: Stack, media: MediaFolder, folder: str) -> None:
+    revisions = []
+    for recipe in (CLIP, OTHER, FILM):
+        key = one_stack.put(f"{folder}/a.mp4", media.path(recipe))
+        revisions.append(one_stack.revision(one_stack.convert(key)))
+    assert len(set(revisions)) == 3
+    kept = {name.split("/")[2] for name in one_stack.making(f"{folder}/a")}
+    assert kept == set(revisions[1:])
+
+
+def test_a_source_replaced_while_it_is_converted_is_never_published_mixed(
+    stack: Stack, media: MediaFolder, folder: str
+) -> None:
+    key = stack.put(f"{folder}/a.mp4", media.path(CLIP))
+    video = stack.convert(key)
+    stack.put(key, media.path(LONG))
+    accepted = stack.transcode(key, reencode=True, wait=False)
+    assert accepted.status_code == 202
+    old, job = stack.revision(video), accepted.json()["job"]
+    until(lambda: stack.job(job).json()["progress"]["segments_done"] >= 1, "the first segment is made")
+    stack.put(key, media.path(OTHER))
+    until(lambda: stack.job(job).json()["state"] == "failed", "the change is noticed", seconds=90)
+    assert stack.job(job).json()["error"]["code"] == "source_changed"
+    assert stack.revision(video) == old
+    assert complaints(stack.video_url(video)) == ""
+
+    assert stack.convert(key, reencode=True) == video
+    assert stack.revision(video) not in (old, job)
+    assert len(picture_hashes(stack.stream_url(key, reencode="true"))) == len(picture_hashes(media.path(OTHER)))
+
+
+def test_a_removed_source_leaves_its_stream(one_stack: Stack, media: MediaFolder, folder: str) -> None:
+    key = one_stack.put(f"{folder}/a.mp4", media.path(CLIP))
+    video = one_stack.convert(key)
+    one_stack.s3.client.remove_object("myvideos", key)
+    one_stack.delete(one_stack.cache_url(video))
+    assert complaints(one_stack.video_url(video)) == ""
+    assert complaints(one_stack.stream_url(key)) == ""
+    assert is_problem(one_stack.transcode(key), 404, "not_found")
