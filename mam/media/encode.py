@@ -30,6 +30,7 @@ VIDEO_PREROLL = 1  # seconds encoded and thrown away: after it a CRF encode equa
 AUDIO_PREROLL = 24  # AAC frames on either side: the encoder has forgotten the seam by then
 AAC_FRAME = 1024  # samples
 DECODE_AHEAD = Fraction(1, 2)  # seconds of audio packets before and behind what is needed: decoders need a start too
+LATER_NICE = 5  # once a chunk's first segment is made, which a viewer may wait for: another viewer's goes first
 LAYOUTS = {1: "mono", 2: "stereo"}
 REORDER = 2  # frames by which x264 with two B-frames in a pyramid decodes ahead of what is shown
 
@@ -194,7 +195,9 @@ class ChunkEncoder:
             ) as encoder,
             _open_output(encoder) as output,
         ):
-            yield from self._cut(output, windows, chunk, encoder, alive)
+            for made in self._cut(output, windows, chunk, encoder, alive):
+                yield made
+                encoder.stand_back(max(self._nice, LATER_NICE))
 
     def _windows(self, chunk: Chunk) -> dict[int, Window]:
         """By track number: what of each encoded track goes through ffmpeg."""

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache, partial
+from pathlib import Path
 from typing import IO
 
 import imageio_ffmpeg
@@ -25,6 +26,7 @@ SAID_LINES = 40  # of stderr that are kept
 TOO_MANY_ERRORS = 69  # ffmpeg's status when more than two thirds of what it decoded was broken (-max_error_rate)
 KILL_AFTER = 5  # seconds between TERM and KILL
 PR_SET_PDEATHSIG = 1
+AUTOGROUP = "/proc/self/autogroup"
 GUARDS: dict[str, object] = {
     # before -i: what ffmpeg may open and how much a file may claim
     "protocol_whitelist": "pipe",
@@ -83,6 +85,12 @@ class Encoder:
     def moved(self) -> None:
         """Tells the watchdog that packets went in or came out."""
         self._moved += 1
+
+    def stand_back(self, nice: int) -> None:
+        """Lets others go first from here on, as if it had been started with that nice value."""
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PGRP, self._process.pid, nice)
+            Path(AUTOGROUP.replace("self", str(self._process.pid))).write_text(str(nice))
 
     def stop(self) -> None:
         """Ends the process group: TERM, five seconds, KILL. Quiet when it has ended already."""
@@ -181,6 +189,8 @@ _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 def _contain(nice: int) -> None:
     """In the child, before ffmpeg starts: it dies with the worker, yields to others and cannot eat the machine."""
     os.nice(nice)
+    with suppress(OSError), open(AUTOGROUP, "w") as group:  # noqa: PTH123 - fewer steps after the fork
+        group.write(str(nice))  # where sessions share the processor as groups, a nice value counts within one alone
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # it writes to a pipe alone
     if _libc is not None:

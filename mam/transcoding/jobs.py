@@ -223,6 +223,11 @@ class Jobs:
                 pipe.set(f"{PREFIX}{job}:seek:{number}", "1", nx=True, ex=SEEK_SECONDS)
             return bool(pipe.execute()[0])
 
+    def drop_seek(self, job: str, numbers: Sequence[int]) -> None:
+        """These segments are not on their way after all: they may be asked for again at once."""
+        if numbers:
+            self._client.delete(*(f"{PREFIX}{job}:seek:{number}" for number in numbers))
+
     def viewed(self, job: str) -> None:
         """Somebody watches."""
         self._client.hset(PREFIX + job, "viewed_at", str(time.time()))

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from celery import Celery
@@ -24,6 +25,7 @@ from mam.transcoding.worker import die_with_parent, say_ready, share_memory
 app = Celery("mam")
 app.config_from_object("mam.transcoding.celeryconfig")
 
+INTERACTIVE = "interactive"  # the queue of viewers
 RETRY_SECONDS = (1, 3, 9)  # before each further try of what may succeed a little later
 
 log = logging.getLogger(__name__)
@@ -76,8 +78,17 @@ def _make(task: Any, order: dict[str, Any], name: str, chunk: Chunk, *, urgent: 
     from mam.transcoding import work
 
     with _attempt(task, Order(**order), name) as job:
-        if job is not None and work.make(job, chunk, urgent=urgent, alive=_lease(task, job)):
+        if job is None:
+            return
+        enough = partial(_others_wait, task) if urgent else lambda: False
+        if work.make(job, chunk, urgent=urgent, alive=_lease(task, job), enough=enough):
             commit.delay(order)
+
+
+def _others_wait(task: Any) -> bool:
+    """Whether another viewer's segment waits for a worker: it goes before what a viewer may ask for next."""
+    with task.app.pool.acquire(block=True) as connection:
+        return bool(connection.default_channel.client.llen(INTERACTIVE))
 
 
 @app.task(name="mam.commit", bind=True, max_retries=None)

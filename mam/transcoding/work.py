@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import os
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import islice
@@ -44,7 +45,7 @@ from mam.transcoding.jobs import Jobs
 
 KEPT_SOURCES = 2  # indexes that a worker keeps: some 25 MB each for a two-hour film
 THREADS = 4  # segments of a chunk that are read, made and put at a time
-BATCH_NICE = 10  # viewers and the services go first
+BATCH_NICE = 15  # a thirtieth of the share of what a viewer waits for
 IN_FLIGHT_BYTES = 64 << 20  # of segments in the making, per process
 
 log = logging.getLogger(__name__)
@@ -170,10 +171,11 @@ def _existing(shop: Workshop, made: Plan) -> set[int]:
 # make
 
 
-def make(order: Order, chunk: Chunk, *, urgent: bool, alive: Alive) -> bool:
+def make(order: Order, chunk: Chunk, *, urgent: bool, alive: Alive, enough: Callable[[], bool] = lambda: False) -> bool:
     """Makes the segments that are missing. True when that completed the job, and the commit is to follow.
 
-    `urgent`: a viewer waits, so ffmpeg takes all cores and does not stand back.
+    `urgent`: a viewer waits, so ffmpeg takes all cores and does not stand back. `enough`: asked after each segment;
+    true leaves the rest to whoever makes it anyway.
     """
     shop = workshop()
     made, media = _open(order)
@@ -182,8 +184,18 @@ def make(order: Order, chunk: Chunk, *, urgent: bool, alive: Alive) -> bool:
     if not missing:
         return False
     if made.encodes:
-        return _encode(shop, order, made, media, Chunk(missing[0], missing[-1] + 1), urgent, alive)
-    return _remux(shop, order, made, media, missing, urgent, alive)
+        work = _encoded(shop, made, media, Chunk(missing[0], missing[-1] + 1), urgent, alive)
+    else:
+        work = _remuxed(shop, made, media, missing, urgent)
+    completed = False
+    with closing(work):  # ends ffmpeg at once, whatever happens
+        for number in work:
+            completed |= shop.jobs.made(order.job, order.epoch, [number])
+            alive()
+            if enough():
+                shop.jobs.drop_seek(order.job, [n for n in missing if n > number])
+                break
+    return completed
 
 
 def _open(order: Order) -> tuple[Plan, MediaSource]:
@@ -204,21 +216,16 @@ def _open(order: Order) -> tuple[Plan, MediaSource]:
     return made, media
 
 
-def _remux(
-    shop: Workshop, order: Order, made: Plan, media: MediaSource, numbers: list[int], urgent: bool, alive: Alive
-) -> bool:
+def _remuxed(
+    shop: Workshop, made: Plan, media: MediaSource, numbers: list[int], urgent: bool
+) -> Generator[int, None, None]:
+    """Copies segments, several at a time; the number of each that is in the bucket."""
     remuxer = Remuxer(media, made)
-
-    def one(number: int) -> int:
-        return _upload(shop, made, number, remuxer.segment(number))
-
-    completed = False
     # One after the other for a viewer, who waits for the first of them.
     threads = 1 if urgent else _threads(made.source.size, len(made.timeline))
-    for number in _in_parallel(shop.pool, one, numbers, threads):
-        completed |= shop.jobs.made(order.job, order.epoch, [number])
-        alive()
-    return completed
+    yield from _in_parallel(
+        shop.pool, lambda number: _upload(shop, made, number, remuxer.segment(number)), numbers, threads
+    )
 
 
 def _threads(size: int, segments: int) -> int:
@@ -245,9 +252,10 @@ def _in_parallel(
         wait(running)
 
 
-def _encode(
-    shop: Workshop, order: Order, made: Plan, media: MediaSource, chunk: Chunk, urgent: bool, alive: Alive
-) -> bool:
+def _encoded(
+    shop: Workshop, made: Plan, media: MediaSource, chunk: Chunk, urgent: bool, alive: Alive
+) -> Generator[int, None, None]:
+    """Encodes the segments of a chunk; the number of each that is in the bucket."""
     chosen = shop.settings
     encoder = ChunkEncoder(
         media,
@@ -256,26 +264,17 @@ def _encode(
         nice=0 if urgent else BATCH_NICE,
         stall_seconds=chosen.encoder_stall_seconds,
     )
-    completed = False
     uploads: deque[Future[int]] = deque()
-
-    def settle(keep: int) -> bool:
-        """Waits until at most `keep` uploads are under way, and reports the others."""
-        done = False
-        while len(uploads) > keep:
-            done |= shop.jobs.made(order.job, order.epoch, [uploads.popleft().result()])
-        return done
-
-    segments = encoder.segments(chunk, alive=alive)
     try:
-        for number, data in segments:
-            uploads.append(shop.pool.submit(_upload, shop, made, number, data))
-            completed |= settle(0 if urgent else 1)  # ffmpeg goes on meanwhile
-        completed |= settle(0)
+        with closing(encoder.segments(chunk, alive=alive)) as segments:
+            for number, data in segments:
+                uploads.append(shop.pool.submit(_upload, shop, made, number, data))
+                while len(uploads) > (0 if urgent else 1):  # ffmpeg goes on during the last one
+                    yield uploads.popleft().result()
+        while uploads:
+            yield uploads.popleft().result()
     finally:
-        segments.close()  # ends ffmpeg at once, whatever happened
         wait(uploads)
-    return completed
 
 
 def _upload(shop: Workshop, made: Plan, number: int, data: memoryview) -> int:
