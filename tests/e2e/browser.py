@@ -60,6 +60,7 @@ class _Handler(SimpleHTTPRequestHandler):
 
 def play(url: str, folder: Path, hls_js: Path, *, seeks: Sequence[float] = (), limit: float = 60) -> dict[str, Any]:
     """Plays `url`, seeks, goes on to the end. Returns the page's report; `failed` stands in it when it gave up."""
+    folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(PAGE, folder / "player.html")
     shutil.copy(hls_js, folder / "hls.js")
     browser = chromium()

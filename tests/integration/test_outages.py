@@ -9,7 +9,7 @@ import pytest
 
 import redis_adapter
 from dev.servers import LOOPBACK, Server, free_port, start_redis, start_s3
-from tests.integration.conftest import KINDS
+from tests.conftest import KINDS
 from tests.integration.system import (
     ACCESS_KEY,
     API_KEY,

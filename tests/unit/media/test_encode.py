@@ -15,23 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mam.hls.plan import Chunk, Plan, Profile
-from mam.media import encode
-from mam.media.encode import (
-    AAC_FRAME,
-    AUDIO_PREROLL,
-    VIDEO_PREROLL,
-    Window,
-    audio_window,
-    encode_command,
-    filtering,
-    forced_key_frames,
-    video_window,
-)
+from mam.media.commands import encode_command, filtering, forced_key_frames
+from mam.media.encode import ChunkEncoder
 from mam.media.ffmpeg import executable
 from mam.media.packets import ORIGIN
 from mam.media.planning import Wishes, make_plan
 from mam.media.remux import Remuxer
 from mam.media.source import MediaSource
+from mam.media.windows import AAC_FRAME, AUDIO_PREROLL, VIDEO_PREROLL, Window, audio_window, video_window
 from tests.unit.films import Film, film, opened, source_of
 from tests.unit.media.test_planning import frames, media_of, sound
 from tests.unit.mp4.movies import Track
@@ -272,7 +263,7 @@ def test_a_chunk_made_alone_equals_the_same_chunk_of_a_full_run_in_its_frames() 
     media = opened(film(Film(audio="ac3", seconds=12, gop=50)))
     wishes = Wishes(Profile.H264, segment_seconds=2, preset="ultrafast")
     plan = make_plan(media, source_of(b""), wishes, video="film", revision="0" * 12, stored=False)
-    encoder = encode.ChunkEncoder(media, plan)
+    encoder = ChunkEncoder(media, plan)
     middle = Chunk(2, 4)
 
     alone = dict(encoder.segments(middle))

