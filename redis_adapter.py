@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import gzip
 import logging
+import os
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -23,6 +25,8 @@ PREFIX = "mam:playlist:"
 GENERATION = "mam:playlist-generation:"
 GZIP_LEVEL = 6
 AGE_BYTES = 4
+STAMP_BYTES = 8
+KEPT_PLAYLISTS = 256  # some 50 KB each for a two-hour film
 GZIP_MAGIC = b"\x1f\x8b"
 
 log = logging.getLogger(__name__)
@@ -31,7 +35,7 @@ log = logging.getLogger(__name__)
 # A playlist that was built while its video was invalidated is out of date: the generation tells.
 _PUT = """
 if (redis.call('GET', KEYS[2]) or '0') ~= ARGV[1] then return 0 end
-redis.call('HSET', KEYS[1], ARGV[3], ARGV[4], 'source', ARGV[5], 'profile', ARGV[6])
+redis.call('HSET', KEYS[1], ARGV[3], ARGV[4], 'source', ARGV[5], 'profile', ARGV[6], ARGV[7], ARGV[8])
 if redis.call('TTL', KEYS[1]) < 0 then redis.call('EXPIRE', KEYS[1], ARGV[2]) end
 return 1
 """
@@ -81,25 +85,48 @@ class PlaylistCache:
         self._client = client
         self._ttl = ttl
         self._put = client.register_script(_PUT)
+        self._kept: OrderedDict[tuple[str, str], tuple[bytes, CachedPlaylist]] = OrderedDict()
 
     async def get(self, names: Sequence[str], rendition: str = "") -> list[Lookup]:
-        """The playlists of several videos, in one round trip."""
+        """The playlists of several videos, in one round trip; in two when their bytes are not at hand.
+
+        What was read once is kept with its stamp, and Redis asked for the stamp alone: most reads are a few bytes.
+        """
         try:
-            async with self._client.pipeline(transaction=False) as pipe:
-                for name in names:
-                    pipe.hmget(PREFIX + name, [_body(rendition), "source", "profile"])
-                    pipe.get(GENERATION + name)
-                rows = await pipe.execute()
+            return await self._lookups(names, rendition)
         except (redis.RedisError, OSError) as error:
             log.warning("playlist cache unavailable", extra={"error": type(error).__name__})
             return [Lookup(None, None)] * len(names)
-        return [
-            Lookup(
-                _from_bytes(body, source, profile),
-                (generation or b"0").decode(),
-            )
-            for (body, source, profile), generation in zip(rows[::2], rows[1::2], strict=True)
-        ]
+
+    async def _lookups(self, names: Sequence[str], rendition: str) -> list[Lookup]:
+        async with self._client.pipeline(transaction=False) as pipe:
+            for name in names:
+                pipe.hget(PREFIX + name, _stamp(rendition))
+                pipe.get(GENERATION + name)
+            rows = await pipe.execute()
+        lookups = []
+        for name, stamp, generation in zip(names, rows[::2], rows[1::2], strict=True):
+            kept = self._kept.get((name, rendition))
+            if stamp is None:
+                playlist = None
+            elif kept is not None and kept[0] == stamp:
+                playlist = kept[1]
+            else:
+                playlist = await self._fetch(name, rendition)
+            lookups.append(Lookup(playlist, (generation or b"0").decode()))
+        return lookups
+
+    async def _fetch(self, name: str, rendition: str) -> CachedPlaylist | None:
+        fields = [_stamp(rendition), _body(rendition), "source", "profile"]
+        found: list[Any] = await self._client.hmget(PREFIX + name, fields)
+        stamp, body, source, profile = found
+        playlist = _from_bytes(body, source, profile)
+        if playlist is not None and stamp is not None:
+            self._kept[name, rendition] = (stamp, playlist)
+            self._kept.move_to_end((name, rendition))
+            while len(self._kept) > KEPT_PLAYLISTS:
+                self._kept.popitem(last=False)
+        return playlist
 
     async def put(self, name: str, playlist: CachedPlaylist, rendition: str, generation: str | None) -> None:
         """Keeps a playlist for the cache's lifetime, counted from the first of the video's playlists.
@@ -116,6 +143,8 @@ class PlaylistCache:
             playlist.to_bytes(),
             playlist.source,
             playlist.profile,
+            _stamp(rendition),
+            os.urandom(STAMP_BYTES),
         ]
         try:
             await self._put(keys=keys, args=values)
@@ -144,7 +173,11 @@ def set_cached_playlist(video_name: str, m3u8_text: str) -> None:
     try:
         with _client().pipeline(transaction=True) as pipe:
             playlist = CachedPlaylist(gzip.compress(m3u8_text.encode(), GZIP_LEVEL, mtime=0))
-            pipe.hset(PREFIX + video_name, _body(""), playlist.to_bytes())
+            fields: Any = {
+                _body(""): playlist.to_bytes(),
+                _stamp(""): os.urandom(STAMP_BYTES),
+            }
+            pipe.hset(PREFIX + video_name, mapping=fields)
             pipe.expire(PREFIX + video_name, _settings().playlist_cache_ttl_seconds)
             pipe.execute()
     except (redis.RedisError, OSError) as error:
@@ -169,6 +202,11 @@ def _forget(pipe: Any, name: str) -> None:
 
 def _body(rendition: str) -> str:
     return f"body:{rendition}"
+
+
+def _stamp(rendition: str) -> str:
+    """Another one each time that the body is written."""
+    return f"stamp:{rendition}"
 
 
 @cache

@@ -28,6 +28,7 @@ VIEWER_PROCESSES = 2  # for viewers alone: one may be busy with the opening of a
 PR_SET_PDEATHSIG = 1
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # <malloc.h>
 LARGE_BLOCK, KEPT_FREE = 32 << 20, 64 << 20  # bytes: larger blocks, and more free memory than that, go back
+BATCH_NICE = 10
 READY_PIPE = "MAM_READY_PIPE"  # environment of a worker: the file descriptor of a pipe to its service
 
 log = logging.getLogger(__name__)
@@ -37,6 +38,14 @@ def die_with_parent() -> None:
     """Asks Linux to kill this process when its parent ends, however it ends."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def _stand_back() -> None:
+    """For workers that take batch work: while they do, viewers' workers and the services go first."""
+    die_with_parent()
+    os.nice(BATCH_NICE)
+    with suppress(OSError), open("/proc/self/autogroup", "w") as group:  # noqa: PTH123 - fewer steps after the fork
+        group.write(str(BATCH_NICE))  # where sessions share the processor as groups, nice counts within one alone
 
 
 def share_memory() -> None:
@@ -138,7 +147,7 @@ class EmbeddedWorkers:
         os.set_blocking(listening, False)
         self._processes[name] = subprocess.Popen(
             command(queues, processes, name),
-            preexec_fn=die_with_parent,
+            preexec_fn=die_with_parent if viewers else _stand_back,
             start_new_session=True,  # Ctrl-C in a terminal reaches the service alone, which then stops them in order
             pass_fds=[speaking],
             # Celery's soft shutdown; and where to say that it is ready

@@ -93,9 +93,9 @@ class HotPath:
             return False
         started = time.perf_counter()
         for found in await self._reads.read(wanted.names, wanted.rendition):
-            playlist = found.playlist
-            if playlist is not None and playlist.fits(wanted.source, wanted.profile):
-                answer = found.answers.to(scope["headers"])
+            answers = found.answers
+            if answers is not None and answers.playlist.fits(wanted.source, wanted.profile):
+                answer = answers.to(scope["headers"])
                 method: str = scope["method"]
                 headers = [*answer.headers, *self._cors(scope["headers"])]
                 await send({"type": "http.response.start", "status": answer.status, "headers": headers})

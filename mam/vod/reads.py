@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from functools import cached_property
+from collections import OrderedDict
+from dataclasses import dataclass
 
 from mam.vod.answer import Answers
-from redis_adapter import CachedPlaylist, Lookup, PlaylistCache
+from redis_adapter import KEPT_PLAYLISTS, CachedPlaylist, Lookup, PlaylistCache
 
 Key = tuple[tuple[str, ...], str]
 
 
+@dataclass(frozen=True, slots=True)
 class Found:
-    """What one read found under a name; everyone who shares the read shares the answers made from it."""
+    """What one read found under a name, and the answers made from it, which all reads of the same bytes share."""
 
-    def __init__(self, lookup: Lookup) -> None:
-        self.lookup = lookup
+    lookup: Lookup
+    answers: Answers | None
 
     @property
     def playlist(self) -> CachedPlaylist | None:
         return self.lookup.playlist
-
-    @cached_property
-    def answers(self) -> Answers:
-        assert self.lookup.playlist is not None
-        return Answers(self.lookup.playlist)
 
 
 class _Read:
@@ -47,6 +44,7 @@ class SharedReads:
         self._cache = cache
         self._next: dict[Key, _Read] = {}
         self._reading: dict[Key, asyncio.Task[None]] = {}
+        self._answers: OrderedDict[tuple[str, str], Answers] = OrderedDict()
 
     async def read(self, names: tuple[str, ...], rendition: str) -> list[Found]:
         """What is cached for each of the names."""
@@ -62,7 +60,17 @@ class SharedReads:
     async def _run(self, key: Key) -> None:
         while read := self._next.pop(key, None):
             lookups = await self._cache.get(*key)  # never raises: Redis away reads as nothing
-            read.found = [Found(lookup) for lookup in lookups]
+            read.found = [self._found(name, key[1], each) for name, each in zip(key[0], lookups, strict=True)]
             read.done.set()
             await asyncio.sleep(0)  # those who waited answer before the next read's reply is looked for
         del self._reading[key]
+
+    def _found(self, name: str, rendition: str, lookup: Lookup) -> Found:
+        if lookup.playlist is None:
+            return Found(lookup, None)
+        answers = self._answers.get((name, rendition))
+        if answers is None or answers.playlist is not lookup.playlist:
+            answers = self._answers[name, rendition] = Answers(lookup.playlist)
+            while len(self._answers) > KEPT_PLAYLISTS:
+                self._answers.popitem(last=False)
+        return Found(lookup, answers)
