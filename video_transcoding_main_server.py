@@ -140,7 +140,7 @@ def create_app() -> FastAPI:
     )
     problems.install(app)
     metrics.install(app, service="transcoder")
-    app.include_router(health.router(lambda: _checks(app)))
+    app.include_router(health.router(lambda: {**health.store_and_redis(app.state), "workers": app.state.workers.check}))
     _add_routes(app)
     return app
 
@@ -167,16 +167,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await state.workers.stop()
         await state.listener.stop()
         await state.redis.aclose()
-
-
-def _checks(app: FastAPI) -> dict[str, health.Check]:
-    async def store() -> None:
-        await asyncio.to_thread(app.state.store.check, app.state.settings.minio_bucket_vod)
-
-    async def redis() -> None:
-        await app.state.redis.ping()
-
-    return {"store": store, "redis": redis, "workers": app.state.workers.check}
 
 
 def _add_routes(app: FastAPI) -> None:

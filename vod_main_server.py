@@ -73,7 +73,7 @@ def create_app() -> FastAPI:
     problems.install(app)
     app.add_middleware(_ConfiguredCORS)
     app.state.recorder = metrics.install(app, service="vod")
-    app.include_router(health.router(lambda: _checks(app)))
+    app.include_router(health.router(lambda: health.store_and_redis(app.state)))
     _add_routes(app)
     return app
 
@@ -131,16 +131,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     finally:
         await state.listener.stop()
         await state.redis.aclose()
-
-
-def _checks(app: FastAPI) -> dict[str, health.Check]:
-    async def store() -> None:
-        await asyncio.to_thread(app.state.store.check, app.state.settings.minio_bucket_vod)
-
-    async def redis() -> None:
-        await app.state.redis.ping()
-
-    return {"store": store, "redis": redis}
 
 
 def _add_routes(app: FastAPI) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from fastapi import APIRouter
 from pydantic import BaseModel
@@ -35,6 +36,18 @@ def router(checks: Callable[[], dict[str, Check]]) -> APIRouter:
         return JSONResponse(body.model_dump(), status_code=200 if ready else 503)
 
     return routes
+
+
+def store_and_redis(state: Any) -> dict[str, Check]:
+    """The checks that both services make. `state`: with `store`, `settings` and `redis`."""
+
+    async def store() -> None:
+        await asyncio.to_thread(state.store.check, state.settings.minio_bucket_vod)
+
+    async def redis() -> None:
+        await state.redis.ping()
+
+    return {"store": store, "redis": redis}
 
 
 async def _outcome(check: Check) -> str:

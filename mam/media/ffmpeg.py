@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import resource
 import shlex
@@ -14,19 +13,17 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache, partial
-from pathlib import Path
 from typing import IO
 
 import imageio_ffmpeg
 
 from mam.errors import DamagedMedia, EncoderFailed
+from mam.processes import die_with_parent, stand_back
 
 ADDRESS_SPACE = 6 << 30  # bytes: 8192x4320 at a few threads needs about one
 SAID_LINES = 40  # of stderr that are kept
 TOO_MANY_ERRORS = 69  # ffmpeg's status when more than two thirds of what it decoded was broken (-max_error_rate)
 KILL_AFTER = 5  # seconds between TERM and KILL
-PR_SET_PDEATHSIG = 1
-AUTOGROUP = "/proc/self/autogroup"
 GUARDS: dict[str, object] = {
     # before -i: what ffmpeg may open and how much a file may claim
     "protocol_whitelist": "pipe",
@@ -88,9 +85,7 @@ class Encoder:
 
     def stand_back(self, nice: int) -> None:
         """Lets others go first from here on, as if it had been started with that nice value."""
-        with suppress(OSError):
-            os.setpriority(os.PRIO_PGRP, self._process.pid, nice)
-            Path(AUTOGROUP.replace("self", str(self._process.pid))).write_text(str(nice))
+        stand_back(nice, self._process.pid)
 
     def stop(self) -> None:
         """Ends the process group: TERM, five seconds, KILL. Quiet when it has ended already."""
@@ -183,16 +178,11 @@ def run(
         feeder.join()
 
 
-_libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
-
-
 def _contain(nice: int) -> None:
     """In the child, before ffmpeg starts: it dies with the worker, yields to others and cannot eat the machine."""
-    os.nice(nice)
-    with suppress(OSError), open(AUTOGROUP, "w") as group:  # noqa: PTH123 - fewer steps after the fork
-        group.write(str(nice))  # where sessions share the processor as groups, a nice value counts within one alone
+    die_with_parent()
+    stand_back(nice)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # it writes to a pipe alone
-    if _libc is not None:
-        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if sys.platform == "linux":
         resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))

@@ -16,11 +16,12 @@ import redis_adapter
 from mam.errors import MamError, MediaError, PoisonedChunk, Superseded, Unavailable
 from mam.hls.plan import Chunk
 from mam.http.logging import setup_logging
+from mam.processes import die_with_parent
 from mam.settings import Settings
 from mam.transcoding.conversions import Order
 from mam.transcoding.jobs import MAX_ATTEMPTS
 from mam.transcoding.lease import Lease
-from mam.transcoding.worker import die_with_parent, say_ready, share_memory
+from mam.transcoding.worker import say_ready, share_memory
 
 app = Celery("mam")
 app.config_from_object("mam.transcoding.celeryconfig")

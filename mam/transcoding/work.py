@@ -44,7 +44,7 @@ from mam.transcoding.conversions import Order, live_revision, read_plan
 from mam.transcoding.jobs import Jobs
 
 KEPT_SOURCES = 2  # indexes that a worker keeps: some 25 MB each for a two-hour film
-THREADS = 4  # segments of a chunk that are read, made and put at a time
+THREADS = 3  # segments of a chunk in the making at a time: a fourth only waits for the other three
 BATCH_NICE = 15  # a thirtieth of the share of what a viewer waits for
 IN_FLIGHT_BYTES = 64 << 20  # of segments in the making, per process
 
@@ -91,7 +91,7 @@ def warm_up() -> None:
         shop.redis.ping()
     except (Unavailable, redis.RedisError) as error:
         log.warning("started without its store or Redis", extra={"error": str(error)})
-    np.cumsum(np.ones(1 << 20, np.int64)).searchsorted([1])
+    np.cumsum(np.ones(1 << 16, np.int64)).searchsorted([1])
 
 
 def is_outage(error: Exception) -> bool:

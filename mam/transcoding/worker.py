@@ -20,32 +20,24 @@ from pathlib import Path
 from typing import IO
 
 from mam.errors import Unavailable
+from mam.processes import die_with_parent, stand_back
 from mam.settings import Settings
 
 STOP_SECONDS = 28  # a running chunk gets 20 (worker_soft_shutdown_timeout), then it is handed back
 LOOK_SECONDS = 1  # between looks at the workers, and at who has them
 VIEWER_PROCESSES = 2  # for viewers alone: one may be busy with the opening of another video
-PR_SET_PDEATHSIG = 1
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # <malloc.h>
-LARGE_BLOCK, KEPT_FREE = 32 << 20, 64 << 20  # bytes: larger blocks, and more free memory than that, go back
+LARGE_BLOCK, KEPT_FREE = 32 << 20, 32 << 20  # bytes: larger blocks, and more free memory than that, go back
 BATCH_NICE = 10
 READY_PIPE = "MAM_READY_PIPE"  # environment of a worker: the file descriptor of a pipe to its service
 
 log = logging.getLogger(__name__)
 
 
-def die_with_parent() -> None:
-    """Asks Linux to kill this process when its parent ends, however it ends."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-
-
-def _stand_back() -> None:
+def _prepare_batch() -> None:
     """For workers that take batch work: while they do, viewers' workers and the services go first."""
     die_with_parent()
-    os.nice(BATCH_NICE)
-    with suppress(OSError), open("/proc/self/autogroup", "w") as group:  # noqa: PTH123 - fewer steps after the fork
-        group.write(str(BATCH_NICE))  # where sessions share the processor as groups, nice counts within one alone
+    stand_back(BATCH_NICE)
 
 
 def share_memory() -> None:
@@ -147,7 +139,7 @@ class EmbeddedWorkers:
         os.set_blocking(listening, False)
         self._processes[name] = subprocess.Popen(
             command(queues, processes, name),
-            preexec_fn=die_with_parent if viewers else _stand_back,
+            preexec_fn=die_with_parent if viewers else _prepare_batch,
             start_new_session=True,  # Ctrl-C in a terminal reaches the service alone, which then stops them in order
             pass_fds=[speaking],
             # Celery's soft shutdown; and where to say that it is ready

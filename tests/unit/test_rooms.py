@@ -18,15 +18,16 @@ ROOMS: dict[str, set[str]] = {
     "mam.errors": set(),
     "mam.naming": {"mam.errors"},
     "mam.settings": set(),
+    "mam.processes": set(),
     "mam.events": {"mam.settings"},
     "mam.hls": {"mam.errors"},
     "mam.mp4": {"mam.errors"},
     "mam.store": LEAVES,
-    "mam.media": LEAVES | {"mam.hls", "mam.mp4", "mam.store"},
+    "mam.media": LEAVES | {"mam.hls", "mam.mp4", "mam.processes", "mam.store"},
     "mam.http": LEAVES,
     "mam.vod": LEAVES | {"mam.events", "mam.hls", "mam.http", "mam.store", "redis_adapter"},
     "mam.transcoding": LEAVES
-    | {"mam.events", "mam.hls", "mam.http", "mam.mp4", "mam.store", "mam.media", "redis_adapter"},
+    | {"mam.events", "mam.hls", "mam.http", "mam.media", "mam.mp4", "mam.processes", "mam.store", "redis_adapter"},
     "redis_adapter": {"mam.events", "mam.settings"},
     "vod_main_server": LEAVES | {"mam.events", "mam.hls", "mam.http", "mam.store", "mam.vod", "redis_adapter"},
     "video_transcoding_main_server": LEAVES
@@ -36,6 +37,7 @@ ROOMS: dict[str, set[str]] = {
 PACKAGES: dict[str, set[str]] = {
     "mam.errors": set(),
     "mam.naming": set(),
+    "mam.processes": set(),
     "mam.settings": {"pydantic", "pydantic_settings"},
     "mam.events": {"redis"},
     "mam.hls": {"pydantic"},
