@@ -14,8 +14,8 @@ def overhead(run: Run) -> Iterator[Row]:
     """`POST /transcode` with `reencode: true` of a film that was never converted, until it is live.
 
     Against one `ffmpeg` with the same settings (veryfast, CRF 23, High, audio copied, HLS of 6 s) and all the threads
-    it likes, which reads the local file and writes to the local disk, at the priority that the product encodes with
-    (nice 10). They take turns.
+    it likes, which reads the local file and writes to the local disk, at a low priority, as the product encodes
+    (nice 10; the product's own is lower still). They take turns.
     """
     film = Film(MINUTE if run.quick else 150)
     source = media.file(film)

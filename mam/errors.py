@@ -145,8 +145,3 @@ class RedisUnavailable(Unavailable):
 class TranscoderUnavailable(Unavailable):
     code, title = "transcoder_unavailable", "The transcoding service does not answer"
     hint = "Check TRANSCODE_API_URL and TRANSCODE_API_KEY; try again in a few seconds."
-
-
-class ConversionTimeout(Unavailable):
-    code, title = "conversion_pending", "The video is still being converted"
-    hint = "Ask again: the conversion goes on."
