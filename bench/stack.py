@@ -38,7 +38,9 @@ from dev.servers import (
 from mam.events import sync_client
 from mam.naming import stem
 from mam.settings import Settings
-from mam.transcoding.jobs import PREFIX, Job, Jobs
+from mam.transcoding.job import Job
+from mam.transcoding.jobs import PREFIX, Jobs
+from mam.transcoding.queues import QUEUES
 
 API_KEY = "bench-api-key"
 ACCESS_KEY, SECRET_KEY = "bench", "bench-secret-key"
@@ -46,7 +48,6 @@ FILMS = "films"  # the source bucket
 CLONES = "clones"  # the folder in it for films under other names
 LARGE = 1 << 30  # bytes: a larger film is not kept on the local disk beside the store
 PART = 64 << 20  # of multipart uploads
-QUEUES = ("interactive", "batch")
 READY_SECONDS, CONVERT_SECONDS, IDLE_SECONDS = 60, 3600, 120
 
 

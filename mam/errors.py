@@ -52,6 +52,36 @@ class JobNotFound(NotFound):
     hint = "Jobs are forgotten some days after they end. POST /transcode answers at once when the video is live."
 
 
+class JobEnded(MamError):
+    status, code, title = 409, "job_ended", "The job has ended already"
+    hint = "POST /jobs/{id}/retry begins it again."
+
+
+class JobActive(MamError):
+    status, code, title = 409, "job_active", "The job has not ended"
+    hint = "Wait for it, or cancel it first (DELETE /jobs/{id})."
+
+
+class Cancelled(MamError):
+    status, code, title = 409, "cancelled", "The conversion was cancelled"
+    hint = "Send the request again, or POST /jobs/{id}/retry."
+
+
+class TooManyJobs(MamError):
+    status, code, title = 429, "too_many_jobs", "Too many conversions are waiting"
+    hint = "Try again later, or raise MAX_QUEUED_JOBS; what is converted already plays meanwhile."
+
+
+class KeyReused(MamError):
+    status, code, title = 422, "idempotency_key_reused", "The idempotency key belongs to another request"
+    hint = "Use a new key for each request that is not a repetition."
+
+
+class InvalidCallback(MamError):
+    status, code, title = 422, "invalid_callback", "The callback_url cannot be used"
+    hint = "Give an http or https URL of a public host; WEBHOOK_ALLOW_PRIVATE=true allows private addresses too."
+
+
 class MediaError(MamError):
     """The object is there but cannot become a stream as asked; asking again will not help."""
 

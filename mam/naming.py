@@ -15,6 +15,7 @@ REVISION = re.compile(r"[0-9a-f]{12}")
 RENDITION = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 COMMIT = "index.m3u8"
 PLAN = "plan.json"
+UNFINISHED = ".unfinished/"
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}  # controls, surrogates, line and paragraph separators
 
@@ -105,6 +106,17 @@ def revision_plan_key(video: str, revision: str) -> str:
 def index_key(video: str, revision: str) -> str:
     """The sample index of a source that has none of its own."""
     return f"{video}/{revision}/samples.npz"
+
+
+def unfinished_key(revision: str) -> str:
+    """The order of a conversion that has not ended: what is left of it when everything but the bucket is lost."""
+    return f"{UNFINISHED}{revision}.json"
+
+
+def unfinished_revision(key: str) -> str | None:
+    """The revision that `unfinished_key` gave this key; None for any other key."""
+    name = key.removeprefix(UNFINISHED).removesuffix(".json")
+    return name if REVISION.fullmatch(name) and key == unfinished_key(name) else None
 
 
 def segment_name(number: int) -> str:

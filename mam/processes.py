@@ -24,13 +24,13 @@ def die_with_parent() -> None:
         _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
-def stand_back(nice: int, group: int | None = None) -> None:
-    """Gives a process group (this process's own by default) that nice value, also against other sessions.
+def stand_back(nice: int) -> None:
+    """Gives this process's group that nice value, also against other sessions.
 
     Linux may share the processor between sessions, each of which counts as one however nice its processes are: then
     the session's own value matters, which is written to `autogroup`.
     """
     with suppress(OSError):
-        os.setpriority(os.PRIO_PGRP, group or 0, nice)
+        os.setpriority(os.PRIO_PGRP, 0, nice)
     with suppress(OSError):
-        Path(f"/proc/{group or 'self'}/autogroup").write_text(str(nice))
+        Path("/proc/self/autogroup").write_text(str(nice))

@@ -7,7 +7,7 @@ import os
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 MAX_SIGNED_URL_SECONDS = 7 * 24 * 3600  # of Signature Version 4
@@ -53,8 +53,14 @@ class Settings(BaseSettings):
     transcode_api_key: SecretStr = Field(min_length=1)
     transcode_api_url: str = "http://localhost:8001"
     max_waiting_conversions: int = Field(default=256, gt=0)
+    max_queued_jobs: int = Field(default=1000, gt=0)
     allowed_origins: Names = ["*"]
     log_level: str = "INFO"
+
+    # webhooks
+    webhook_url: str | None = None
+    webhook_secret: Annotated[list[SecretStr], NoDecode, BeforeValidator(_split)] | None = None
+    webhook_allow_private: bool = False
 
     # playlists
     playback_secret: Annotated[list[SecretStr], NoDecode, BeforeValidator(_split)] | None = None
@@ -72,13 +78,21 @@ class Settings(BaseSettings):
     max_source_bytes: int = Field(default=1 << 40, gt=0)
     max_duration_seconds: int = Field(default=24 * 3600, gt=0)
     encoder_stall_seconds: int = Field(default=60, gt=0)
-    encoder_threads: int = Field(default=1, ge=1)
+    encoder_threads: int | None = Field(default=None, ge=1)
+    task_lease_seconds: int = Field(default=30, ge=2)
+    worker_metrics_port: int | None = Field(default=None, ge=0, le=65535)
 
     @field_validator("transcode_api_url")
     @classmethod
     def _base_url(cls, value: str) -> str:
         """Both `http://host:8001` and `http://host:8001/transcode` are in use."""
         return value.rstrip("/").removesuffix("/transcode")
+
+    @model_validator(mode="after")
+    def _signed_webhooks(self) -> Settings:
+        if self.webhook_url and not self.webhook_secret:
+            raise ValueError("WEBHOOK_URL needs a WEBHOOK_SECRET to sign with")
+        return self
 
     @property
     def broker_db(self) -> int:

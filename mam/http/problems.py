@@ -46,7 +46,7 @@ def problem(error: MamError) -> ProblemResponse:
         hint=error.hint,
     )
     headers = {"Cache-Control": "no-store"}
-    if error.status == HTTPStatus.SERVICE_UNAVAILABLE:
+    if error.status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
         headers["Retry-After"] = str(RETRY_SECONDS)
     return ProblemResponse(body.model_dump(), status_code=error.status, headers=headers)
 

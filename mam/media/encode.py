@@ -26,8 +26,6 @@ from mam.media.remux import check_frames, copied_edges
 from mam.media.source import MediaSource
 from mam.media.windows import Window, audio_window, video_window
 
-LATER_NICE = 5  # once a chunk's first segment is made, which a viewer may wait for: another viewer's goes first
-
 
 @dataclass(slots=True)
 class _Part:
@@ -38,16 +36,27 @@ class _Part:
 
 
 class ChunkEncoder:
-    """Makes the segments of one plan, a chunk at a time."""
+    """Makes the segments of one plan, a chunk at a time.
+
+    `watch` gets each ffmpeg when it was started, and again after each of its segments.
+    """
 
     def __init__(
-        self, media: MediaSource, plan: Plan, *, threads: int = 1, nice: int = 0, stall_seconds: float = 60
+        self,
+        media: MediaSource,
+        plan: Plan,
+        *,
+        threads: int = 1,
+        nice: int = 0,
+        stall_seconds: float = 60,
+        watch: Callable[[door.Encoder], None] = lambda _: None,
     ) -> None:
         self._media = media
         self._plan = plan
         self._threads = threads
         self._nice = nice
         self._stall_seconds = stall_seconds
+        self._watch = watch
         self._copied = copied_edges(media, plan)
         if plan.video_track and plan.video_track.action == "encode":
             shown = np.sort(media.samples(plan.video_track.track).pts)
@@ -70,11 +79,11 @@ class ChunkEncoder:
                 stall_seconds=self._stall_seconds,
                 feed=lambda pipe: self._feed(pipe, windows),
             ) as encoder,
-            _open_output(encoder) as output,
+            _open_output(encoder, self._watch) as output,
         ):
             for made in self._cut(output, windows, chunk, encoder, alive):
                 yield made
-                encoder.stand_back(max(self._nice, LATER_NICE))
+                self._watch(encoder)
 
     def _windows(self, chunk: Chunk) -> dict[int, Window]:
         """By track number: what of each encoded track goes through ffmpeg."""
@@ -189,8 +198,9 @@ class ChunkEncoder:
             packet.dts = int(tick) + ORIGIN * scale
 
 
-def _open_output(encoder: door.Encoder) -> Any:
+def _open_output(encoder: door.Encoder, watch: Callable[[door.Encoder], None]) -> Any:
     """What ffmpeg writes, as packets. Raises EncoderFailed or DamagedMedia when it wrote nothing."""
+    watch(encoder)
     try:
         return av.open(encoder.stdout, format="nut", options={"probesize": "32", "analyzeduration": "0"})
     except (av.error.FFmpegError, EOFError, OSError) as error:

@@ -35,6 +35,27 @@ GUARDS: dict[str, object] = {
 }
 
 
+_running: set[Encoder] = set()  # of this process
+
+
+def interrupt() -> None:
+    """Kills every ffmpeg of this process: whoever reads from one sees it end."""
+    for encoder in list(_running):
+        encoder.signal(signal.SIGKILL)
+
+
+def pause() -> None:
+    """Has every ffmpeg of this process stand still until `resume`."""
+    for encoder in list(_running):
+        encoder.signal(signal.SIGSTOP)
+
+
+def resume() -> None:
+    for encoder in list(_running):
+        encoder.moved()
+        encoder.signal(signal.SIGCONT)
+
+
 @cache
 def executable() -> str:
     """The ffmpeg binary that came with imageio-ffmpeg, or IMAGEIO_FFMPEG_EXE."""
@@ -73,6 +94,7 @@ class Encoder:
         ]
         for thread in self._threads:
             thread.start()
+        _running.add(self)
 
     @property
     def command(self) -> str:
@@ -83,17 +105,14 @@ class Encoder:
         """Tells the watchdog that packets went in or came out."""
         self._moved += 1
 
-    def stand_back(self, nice: int) -> None:
-        """Lets others go first from here on, as if it had been started with that nice value."""
-        stand_back(nice, self._process.pid)
-
     def stop(self) -> None:
         """Ends the process group: TERM, five seconds, KILL. Quiet when it has ended already."""
-        self._signal(signal.SIGTERM)
+        self.signal(signal.SIGTERM)
+        self.signal(signal.SIGCONT)  # one that stands still does not hear
         try:
             self._process.wait(KILL_AFTER)
         except subprocess.TimeoutExpired:
-            self._signal(signal.SIGKILL)
+            self.signal(signal.SIGKILL)
             self._process.wait()
 
     def wait(self) -> None:
@@ -112,6 +131,7 @@ class Encoder:
 
     def close(self) -> None:
         """Frees everything, whatever state it is in."""
+        _running.discard(self)
         self.stop()
         self._ended.set()
         for pipe in (self.stdin, self.stdout):
@@ -120,9 +140,11 @@ class Encoder:
         for thread in self._threads:
             thread.join()
 
-    def _signal(self, number: int) -> None:
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, number)
+    def signal(self, number: int) -> None:
+        """To its process group; quiet when it has ended."""
+        if self._process.returncode is None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, number)
 
     def _listen(self, stderr: IO[bytes]) -> None:
         with stderr:
@@ -134,7 +156,7 @@ class Encoder:
         while not self._ended.wait(self._stall_seconds):
             if self._moved == seen:
                 self._stalled = True
-                self._signal(signal.SIGKILL)
+                self.signal(signal.SIGKILL)
                 return
             seen = self._moved
 

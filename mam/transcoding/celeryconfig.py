@@ -10,14 +10,14 @@ _settings = Settings()
 _password = _settings.redis_password.get_secret_value() if _settings.redis_password else ""
 _login = f":{quote(_password, safe='')}@" if _password else ""
 
-VISIBILITY_SECONDS = 30  # a task whose worker died is given to another after this; running tasks renew it
+VISIBILITY_SECONDS = _settings.task_lease_seconds  # then a dead worker's task is another's; running ones renew it
 
 broker_url = f"redis://{_login}{_settings.redis_host}:{_settings.redis_port}/{_settings.broker_db}"
 broker_transport_options = {
     "visibility_timeout": VISIBILITY_SECONDS,
-    "unacked_restore_interval": 5,
+    "unacked_restore_interval": min(5, VISIBILITY_SECONDS / 4),
     "unacked_restore_throttle": 1,
-    "queue_order_strategy": "priority",  # the order of -Q: interactive before batch
+    "queue_order_strategy": "priority",  # the order of -Q: viewers before batches
     "priority_steps": [0],  # queues are plain lists by their own names, which `LLEN batch` and autoscalers read
     "socket_keepalive": True,
     "health_check_interval": 10,
@@ -40,11 +40,13 @@ task_default_queue = "batch"
 task_routes = {
     "mam.plan": {"queue": "interactive"},
     "mam.seek": {"queue": "interactive"},
+    "mam.ahead": {"queue": "ahead"},
     "mam.make": {"queue": "batch"},
     "mam.commit": {"queue": "interactive"},
+    "mam.discard": {"queue": "interactive"},
 }
 task_publish_retry_policy = {"max_retries": 2, "interval_start": 0.1, "interval_step": 0.2, "interval_max": 0.5}
-worker_soft_shutdown_timeout = 20  # seconds a running chunk gets to finish after SIGTERM
+worker_soft_shutdown_timeout = 5  # seconds a running chunk gets to finish after SIGTERM: what it made, it made
 worker_hijack_root_logger = False
 worker_redirect_stdouts = False  # our log goes to standard error; through Celery's proxy it would go nowhere
 worker_proc_alive_timeout = 30  # importing numpy and libav on a busy machine takes a while

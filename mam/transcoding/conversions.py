@@ -6,14 +6,17 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 
-from mam.errors import InvalidPlan, NotAVideo, NotFound, TooLarge
+from mam.errors import InvalidPlan, NotAVideo, NotFound, TooLarge, TooManyJobs
 from mam.hls import playlist
 from mam.hls.plan import PLANNER_VERSION, Plan, Profile, Source
 from mam.naming import Asset, commit_key, plan_key, revision_id, revision_of, video_names
 from mam.settings import Settings
 from mam.store.objects import ObjectInfo, Store
-from mam.transcoding.jobs import Claim, Jobs
+from mam.transcoding.job import State
+from mam.transcoding.jobs import Claim, Jobs, Mode
+from mam.transcoding.queues import Priority
 
+VIEWERS_SHARE = 2  # times as many conversions may be under way before a viewer is refused
 READERS = 24  # reads of the store at a time: eight requests' worth
 
 
@@ -37,6 +40,8 @@ class Order:
     preset: str
     crf: int
     audio_bitrate: int
+    viewer: bool = False  # somebody waits for its first segment
+    callback: str = ""  # a URL that is told how it goes
 
     @property
     def asset(self) -> Asset:
@@ -48,6 +53,17 @@ class Order:
 
     def to_dict(self) -> dict[str, object]:
         return asdict(self)
+
+    def to_json(self) -> str:
+        return json.dumps(self.to_dict())
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Order:
+        """Raises InvalidPlan for anything but what `to_json` wrote."""
+        try:
+            return cls(**json.loads(text))
+        except (TypeError, ValueError) as error:
+            raise InvalidPlan(f"An order in the VoD bucket: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +85,18 @@ class Conversions:
         self._jobs = jobs
         self._pool = ThreadPoolExecutor(READERS, "conversions")
 
-    def request(self, asset: Asset, profile: Profile, *, viewer: bool = False) -> Conversion:
+    def request(
+        self,
+        asset: Asset,
+        profile: Profile,
+        *,
+        viewer: bool = False,
+        priority: Priority = Priority.NORMAL,
+        callback: str = "",
+    ) -> Conversion:
         """The conversion of an asset as it is now. `viewer`: it may stop when nobody watches.
+
+        `callback`: a URL that is told how it goes.
 
         Raises NotFound, NotAVideo for an empty object, TooLarge, StoreUnavailable, or the failure that is remembered.
         """
@@ -88,12 +114,27 @@ class Conversions:
         revision = live.result() if video == plain else live_revision(self._store, bucket, video)
         if revision == job:
             return Conversion(job, video, live=True)
-        order = self._order(asset, info, job, video, profile)
-        fields = {"video": video, "bucket": asset.bucket, "key": asset.key, "profile": profile.value}
-        claim, epoch = self._jobs.claim(job, {**fields, "order": json.dumps(order.to_dict())}, viewer=viewer)
+        callback = callback or self._settings.webhook_url or ""
+        order = replace(self._order(asset, info, job, video, profile), viewer=viewer, callback=callback)
+        fields = {**_fields(order), "priority": priority.value}
+        self._admit(job, viewer)
+        claim, epoch = self._jobs.claim(job, fields, viewer=viewer, callback=callback)
         if claim is Claim.FAILED:
             raise self._jobs.get(job).failure()
         return Conversion(job, video, live=False, order=replace(order, epoch=epoch) if claim is Claim.LEAD else None)
+
+    def resume(self, order: Order, mode: Mode, *, priority: Priority | None = None) -> Order:
+        """Takes a job up again, whoever led it before; the order that its tasks are to go by now."""
+        order = replace(order, viewer=False)
+        fields = _fields(order) | ({"priority": priority.value} if priority else {})
+        _, epoch = self._jobs.claim(order.job, fields, viewer=False, callback=order.callback, mode=mode)
+        return replace(order, epoch=epoch)
+
+    def _admit(self, job: str, viewer: bool) -> None:
+        """Raises TooManyJobs when so many have not ended that another one must wait outside; viewers' come last."""
+        limit = self._settings.max_queued_jobs * (VIEWERS_SHARE if viewer else 1)
+        if self._jobs.active() >= limit and self._jobs.states([job]) not in ([State.QUEUED], [State.RUNNING]):
+            raise TooManyJobs(f"{limit} conversions have not ended.")
 
     def _check(self, asset: Asset, info: ObjectInfo | None) -> ObjectInfo:
         if info is None:
@@ -138,6 +179,12 @@ class Conversions:
             return apart
         # Two assets asked for at once have no plan yet: Redis decides between them.
         return plain if self._jobs.claim_name(plain, str(asset)) else apart
+
+
+def _fields(order: Order) -> dict[str, str]:
+    """What the job's state in Redis says of an order."""
+    return {"video": order.video, "bucket": order.bucket, "key": order.key, "profile": order.profile,
+            "order": order.to_json()}  # fmt: skip
 
 
 def read_plan(store: Store, bucket: str, video: str) -> Plan | None:

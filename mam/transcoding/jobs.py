@@ -7,95 +7,32 @@ leader's tasks report is refused, so a paused worker cannot meddle with its succ
 from __future__ import annotations
 
 import json
+import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
 import redis
 
-from mam.errors import ConversionFailed, JobNotFound, MamError
+from mam.errors import JobNotFound, MamError
 from mam.events import publish
+from mam.transcoding import scripts
+from mam.transcoding.job import Job, State, parse
+from mam.transcoding.queues import Priority
 
 PREFIX = "mam:job:"
 NAME_PREFIX = "mam:name:"
+IDEMPOTENCY_PREFIX = "mam:idempotency:"
 KEEP_SECONDS = 7 * 24 * 3600  # after the last change
-LEASE_SECONDS = 120  # without any sign of life a job may be claimed anew
 FAILURE_SECONDS = 60  # a failure is given as the answer for that long before another attempt
 NAME_SECONDS = 3600  # a name is held by its plan once that is written; until then by this
 SEEK_SECONDS = 15  # a segment that was asked for is not asked for again before this
-MAX_ATTEMPTS = 3  # of one task: what ends its worker that often is not tried again
-
-_CLAIM = """
-local job, now = KEYS[1], tonumber(ARGV[1])
-local state = redis.call('HGET', job, 'state')
-local updated = tonumber(redis.call('HGET', job, 'updated_at') or '0')
-if (state == 'queued' or state == 'running') and now - updated < tonumber(ARGV[2]) then
-  if ARGV[5] == '0' then redis.call('HSET', job, 'for_viewers', '0') end
-  return {'join', redis.call('HGET', job, 'epoch')}
-end
-if state == 'failed' and now - updated < tonumber(ARGV[3]) then
-  return {'failed', redis.call('HGET', job, 'epoch')}
-end
-local epoch = redis.call('HINCRBY', job, 'epoch', 1)
-redis.call('DEL', job .. ':made', job .. ':attempts')
-redis.call('HDEL', job, 'error', 'started_at', 'finished_at', 'segments', 'finalizing', 'playable', 'viewed_at')
-redis.call('HSET', job, 'state', 'queued', 'created_at', ARGV[1], 'updated_at', ARGV[1], 'for_viewers', ARGV[5])
-for n = 6, #ARGV, 2 do redis.call('HSET', job, ARGV[n], ARGV[n + 1]) end
-redis.call('EXPIRE', job, ARGV[4])
-return {'lead', tostring(epoch)}
-"""
-
-# The epoch's guard stands before every change.
-_UPDATE = """
-if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return 0 end
-local state = redis.call('HGET', KEYS[1], 'state')
-if state ~= 'queued' and state ~= 'running' then return 0 end
-for n = 3, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[n], ARGV[n + 1]) end
-redis.call('EXPIRE', KEYS[1], ARGV[2])
-return 1
-"""
-
-_ATTEMPT = """
-if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return -1 end
-local state = redis.call('HGET', KEYS[1], 'state')
-if state ~= 'queued' and state ~= 'running' then return -1 end
-redis.call('HSET', KEYS[1], 'state', 'running', 'updated_at', ARGV[2])
-redis.call('HSETNX', KEYS[1], 'started_at', ARGV[2])
-local count = redis.call('HINCRBY', KEYS[2], ARGV[3], 1)
-redis.call('EXPIRE', KEYS[2], ARGV[4])
-return count
-"""
-
-_MADE = """
-if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return -1 end
-for n = 4, #ARGV do redis.call('SETBIT', KEYS[2], ARGV[n], 1) end
-redis.call('HSET', KEYS[1], 'updated_at', ARGV[2], 'playable', '1')
-redis.call('EXPIRE', KEYS[2], ARGV[3])
-local total = tonumber(redis.call('HGET', KEYS[1], 'segments') or '-1')
-if redis.call('BITCOUNT', KEYS[2]) == total then return redis.call('HSETNX', KEYS[1], 'finalizing', '1') end
-return 0
-"""
-
-_NAME = """
-local holder = redis.call('GET', KEYS[1])
-if holder and holder ~= ARGV[1] then return holder end
-redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
-return ARGV[1]
-"""
-
-
-class State(str, Enum):
-    QUEUED = "queued"
-    RUNNING = "running"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-    @property
-    def is_final(self) -> bool:
-        return self in (State.SUCCEEDED, State.FAILED, State.CANCELLED)
+IDEMPOTENCY_SECONDS = 24 * 3600
+MAX_ATTEMPTS = 4  # of one task without getting on: what ends its worker that often is not tried again
+CURSOR = re.compile(r"^[0-9]{1,12}(\.[0-9]{1,9})?:[0-9]{1,9}$")  # of a list: a moment, and how many of it were shown
+PAGE = 200  # jobs that are looked at in one round trip when they are listed
 
 
 class Claim(str, Enum):
@@ -104,103 +41,129 @@ class Claim(str, Enum):
     FAILED = "failed"
 
 
+class Mode(str, Enum):
+    """How a job is claimed. `revive`: goes on with what was lost; `retry`: begins again, whatever its state."""
+
+    ASK = "ask"
+    RETRY = "retry"
+    REVIVE = "revive"
+
+
 @dataclass(frozen=True, slots=True)
-class Job:
-    """A job as the API shows it. Times are Unix seconds."""
+class Page:
+    """Some jobs, newest first. `cursor`: where the next page begins; None at the end."""
 
-    id: str
-    state: State
-    epoch: int
-    video: str
-    asset_bucket: str
-    asset_object: str
-    profile: str
-    playable: bool
-    segments_done: int
-    segments_total: int | None
-    created_at: float
-    updated_at: float
-    started_at: float | None
-    finished_at: float | None
-    error: dict[str, Any] | None
-
-    @property
-    def percent(self) -> float:
-        if self.state is State.SUCCEEDED:
-            return 100.0
-        return round(100 * self.segments_done / self.segments_total, 1) if self.segments_total else 0.0
-
-    @property
-    def is_abandoned(self) -> bool:
-        """Whether nobody is at work on it any more, though it has not ended."""
-        return not self.state.is_final and time.time() - self.updated_at > LEASE_SECONDS
-
-    def failure(self) -> ConversionFailed:
-        """The recorded failure as an error to be raised."""
-        error = self.error or {}
-        return ConversionFailed(
-            error.get("message", "The conversion failed."),
-            status=error.get("status", 500),
-            code=error.get("code", "internal_error"),
-            title=error.get("title", "The conversion failed"),
-            hint=error.get("hint", "Send the request again."),
-        )
+    jobs: list[Job]
+    cursor: str | None
 
 
 class Jobs:
-    """Reads and changes jobs. Every method is one round trip and atomic."""
+    """Reads and changes jobs. Every change is one round trip and atomic."""
 
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
-        self._claim = client.register_script(_CLAIM)
-        self._update = client.register_script(_UPDATE)
-        self._attempt = client.register_script(_ATTEMPT)
-        self._made = client.register_script(_MADE)
-        self._name = client.register_script(_NAME)
+        self._claim = client.register_script(scripts.CLAIM)
+        self._change_script = client.register_script(scripts.CHANGE)
+        self._attempt = client.register_script(scripts.ATTEMPT)
+        self._made = client.register_script(scripts.MADE)
+        self._name = client.register_script(scripts.NAME)
+        self._seek = client.register_script(scripts.SEEK)
+
+    # claims
 
     def claim_name(self, name: str, holder: str) -> bool:
         """Whether the video name is `holder`'s: it was free, or is held by it already."""
         return bool(self._name(keys=[NAME_PREFIX + name], args=[holder, NAME_SECONDS]) == holder.encode())
 
-    def claim(self, job: str, fields: dict[str, str], *, viewer: bool) -> tuple[Claim, int]:
+    def claim(
+        self, job: str, fields: Mapping[str, str], *, viewer: bool, callback: str = "", mode: Mode = Mode.ASK
+    ) -> tuple[Claim, int]:
         """Takes the lead of a job that nobody is at work on, or finds out who is. Returns the epoch in force.
 
-        `viewer`: nobody but a viewer asked, so the job may stop when nobody watches.
+        `callback`: a URL that is told how the job goes, also by whoever leads it.
         """
         flat = [item for pair in fields.items() for item in pair]
         outcome, epoch = self._claim(
-            keys=[PREFIX + job], args=[time.time(), LEASE_SECONDS, FAILURE_SECONDS, KEEP_SECONDS, int(viewer), *flat]
+            keys=[PREFIX + job],
+            args=[mode.value, time.time(), FAILURE_SECONDS, KEEP_SECONDS, int(viewer), callback, *flat],
         )
         return Claim(outcome.decode()), int(epoch)
 
+    def claim_request(self, key: str, fingerprint: str, job: str) -> tuple[str, str]:
+        """(fingerprint, job) of the first request that came with this idempotency key: this one's, or an earlier's."""
+        name = IDEMPOTENCY_PREFIX + key
+        value = json.dumps([fingerprint, job])
+        if self._client.set(name, value, nx=True, ex=IDEMPOTENCY_SECONDS):
+            return fingerprint, job
+        found = self._client.get(name)
+        first, earlier = json.loads(found) if isinstance(found, bytes) else (fingerprint, job)
+        return first, earlier
+
+    def earlier_request(self, key: str) -> tuple[str, str] | None:
+        """(fingerprint, job) of the request that came with this idempotency key; None when there was none."""
+        found = self._client.get(IDEMPOTENCY_PREFIX + key)
+        if not isinstance(found, bytes):
+            return None
+        fingerprint, job = json.loads(found)
+        return fingerprint, job
+
+    # what is known
+
     def get(self, job: str) -> Job:
         """Raises JobNotFound."""
-        with self._client.pipeline(transaction=True) as pipe:
-            pipe.hgetall(PREFIX + job)
-            pipe.bitcount(_made_key(job))
-            raw, done = pipe.execute()
-        fields = {key.decode(): value.decode() for key, value in raw.items()}
-        if "state" not in fields:
+        found = self._read([job])[0]
+        if found is None:
             raise JobNotFound(f"No job has the id {job!r}.")
-        return _job(job, fields, done)
+        return found
 
-    def attempt(self, job: str, epoch: int, task: str) -> int | None:
-        """Counts a start of `task`; None when the job is no longer this epoch's to work on."""
-        count = self._attempt(
-            keys=[PREFIX + job, f"{PREFIX}{job}:attempts"], args=[epoch, time.time(), task, KEEP_SECONDS]
-        )
-        return None if count < 0 else int(count)
+    def page(
+        self, *, states: Sequence[State] = (), bucket: str = "", limit: int = 50, cursor: str | None = None
+    ) -> Page:
+        """Jobs by the moment of their creation, newest first. `cursor`: of the page before."""
+        index = scripts.ACTIVE if states and not any(state.is_final for state in states) else scripts.ALL
+        found: list[Job] = []
+        offset_score, skipped = _parse_cursor(cursor)
+        while True:
+            rows: list[tuple[bytes, float]] = self._client.zrevrangebyscore(  # type: ignore[assignment]
+                index, offset_score, "-inf", start=skipped, num=PAGE, withscores=True
+            )
+            ids = [row[0].decode() for row in rows]
+            for at, job in enumerate(self._read(ids)):
+                if job is None:
+                    self._client.zrem(index, ids[at])  # its hash has expired
+                elif (not states or job.state in states) and bucket in ("", job.asset_bucket):
+                    if len(found) == limit:
+                        return Page(found, _cursor_before(rows, at, offset_score, skipped))
+                    found.append(job)
+            if len(rows) < PAGE:
+                return Page(found, None)
+            offset_score, skipped = _next_round(rows, offset_score, skipped)
 
-    def planned(self, job: str, epoch: int, segments: int) -> bool:
-        """The plan stands. False when the job is no longer this epoch's."""
-        return self._change(job, epoch, "planned", segments=str(segments))
+    def active(self) -> int:
+        """How many jobs have not ended."""
+        return int(self._client.zcard(scripts.ACTIVE))
 
-    def made(self, job: str, epoch: int, numbers: Sequence[int]) -> bool:
-        """These segments exist. True for the one call that completes the job: whoever gets it starts the commit."""
-        done = self._made(keys=[PREFIX + job, _made_key(job)], args=[epoch, time.time(), KEEP_SECONDS, *numbers])
-        if done >= 0:
-            publish(self._client, job, "made", segments=list(numbers))
-        return bool(done == 1)
+    def counts(self) -> dict[str, int]:
+        """How many jobs are queued and running."""
+        with self._client.pipeline(transaction=True) as pipe:
+            pipe.zcard(scripts.QUEUED)
+            pipe.zcard(scripts.ACTIVE)
+            queued, active = pipe.execute()
+        return {State.QUEUED.value: queued, State.RUNNING.value: max(active - queued, 0)}
+
+    def silent(self, seconds: float) -> list[Job]:
+        """Jobs that have not ended and gave no sign of life for so long."""
+        active: list[bytes] = self._client.zrange(scripts.ACTIVE, 0, -1)  # type: ignore[assignment]
+        ids = [name.decode() for name in active]
+        before = time.time() - seconds
+        return [job for job in self._read(ids) if job and not job.state.is_final and job.updated_at < before]
+
+    def states(self, jobs: Sequence[str]) -> list[State | None]:
+        """The state of each job; None for one that Redis knows nothing of."""
+        with self._client.pipeline(transaction=False) as pipe:
+            for job in jobs:
+                pipe.hget(PREFIX + job, "state")
+            return [State(state.decode()) if state else None for state in pipe.execute()]
 
     def is_made(self, job: str, numbers: Iterable[int]) -> list[bool]:
         """For each segment, whether it is known to exist."""
@@ -216,17 +179,38 @@ class Jobs:
             raise JobNotFound(f"No job has the id {job!r}.")
         return {**json.loads(raw), "epoch": int(epoch)}
 
-    def take_seek(self, job: str, numbers: Sequence[int]) -> bool:
-        """Whether nobody has asked for the first of these segments lately; they count as asked for from now on."""
-        with self._client.pipeline(transaction=True) as pipe:
+    def priority(self, job: str) -> Priority:
+        found = self._client.hget(PREFIX + job, "priority")
+        return Priority(found.decode()) if isinstance(found, bytes) else Priority.NORMAL
+
+    def is_current(self, job: str, epoch: int) -> bool:
+        """Whether the job is still this epoch's to work on."""
+        state, now = self._client.hmget(PREFIX + job, ["state", "epoch"])
+        return state in (b"queued", b"running") and now == str(epoch).encode()
+
+    # viewers
+
+    def take_seek(self, job: str, numbers: Sequence[int]) -> tuple[bool, bool]:
+        """(whether the first of these segments is to be made now, whether any of the others is to follow).
+
+        What is asked for counts as on its way for a while, and is not asked for twice.
+        """
+        keys = [f"{PREFIX}{job}:seek:{number}" for number in numbers]
+        now, following = self._seek(keys=keys, args=[SEEK_SECONDS])
+        return bool(now), bool(following)
+
+    def begin_ahead(self, job: str, numbers: Sequence[int]) -> None:
+        """What was to follow is being made: whoever asks for it may wait for it."""
+        with self._client.pipeline(transaction=False) as pipe:
             for number in numbers:
-                pipe.set(f"{PREFIX}{job}:seek:{number}", "1", nx=True, ex=SEEK_SECONDS)
-            return bool(pipe.execute()[0])
+                pipe.set(f"{PREFIX}{job}:seek:{number}", "wanted", ex=SEEK_SECONDS)
+            pipe.execute()
 
     def drop_seek(self, job: str, numbers: Sequence[int]) -> None:
-        """These segments are not on their way after all: they may be asked for again at once."""
+        """These segments are not on their way after all: whoever waits for one may ask again at once."""
         if numbers:
             self._client.delete(*(f"{PREFIX}{job}:seek:{number}" for number in numbers))
+            publish(self._client, job, "dropped", segments=list(numbers))
 
     def viewed(self, job: str) -> None:
         """Somebody watches."""
@@ -238,9 +222,52 @@ class Jobs:
         for_viewers, viewed, created = (float(value) if value else 0.0 for value in fields)
         return bool(for_viewers) and time.time() - max(viewed, created) > 60 * minutes
 
+    # what workers report
+
+    def attempt(self, job: str, epoch: int, task: str, worker: str) -> int | None:
+        """Counts a start of `task` since it last got on; None when the job is no longer this epoch's to work on."""
+        count = self._attempt(keys=[PREFIX + job], args=[epoch, time.time(), KEEP_SECONDS, task, worker])
+        return None if count < 0 else int(count)
+
+    def ended(self, job: str, task: str) -> None:
+        """The task has ended, well or not: it did not take its worker with it."""
+        with self._client.pipeline(transaction=False) as pipe:
+            pipe.hdel(f"{PREFIX}{job}:attempts", task)
+            pipe.hdel(f"{PREFIX}{job}:running", task)
+            pipe.execute()
+
+    def planned(self, job: str, epoch: int, *, segments: int, duration: float) -> bool:
+        """The plan stands. False when the job is no longer this epoch's."""
+        return self._change(job, epoch, "planned", segments=str(segments), duration=f"{duration:.3f}")
+
+    def made(
+        self, job: str, epoch: int, segments: Mapping[int, float], *, task: str, profile: str, worker: str
+    ) -> bool:
+        """These segments exist, so many seconds each, made by a task just now.
+
+        True for the one call that completes the job: whoever gets it starts the commit.
+        """
+        return self._report(job, epoch, segments, task, "1", profile, worker)
+
+    def found(self, job: str, epoch: int, segments: Mapping[int, float]) -> bool:
+        """These segments exist: an earlier leader made them. True when nothing is missing."""
+        return self._report(job, epoch, segments, "plan", "0", "", "")
+
+    def _report(self, job: str, epoch: int, segments: Mapping[int, float], *labels: str) -> bool:
+        flat = [item for number, seconds in segments.items() for item in (number, f"{seconds:.6f}")]
+        return bool(self._made(keys=[PREFIX + job], args=[epoch, time.time(), KEEP_SECONDS, *labels, *flat]) == 1)
+
+    def encoding(self, job: str, epoch: int, command: str) -> None:
+        """An ffmpeg was started for it."""
+        self._change(job, epoch, "", command=command, said="[]")
+
+    def said(self, job: str, epoch: int, lines: Sequence[str]) -> None:
+        """The last lines of what its last ffmpeg said."""
+        self._change(job, epoch, "", said=json.dumps(list(lines)))
+
     def touch(self, job: str, epoch: int) -> bool:
         """A sign of life. False when the job is no longer this epoch's: stop working."""
-        return bool(self._update(keys=[PREFIX + job], args=[epoch, KEEP_SECONDS, "updated_at", time.time()]))
+        return self._change(job, epoch, "")
 
     def incomplete(self, job: str, epoch: int, missing: Sequence[int]) -> None:
         """The commit found segments missing that were reported: they are to be made again."""
@@ -251,50 +278,105 @@ class Jobs:
             pipe.execute()
         self.touch(job, epoch)
 
+    def count(self, name: str, *labels: str, by: float = 1) -> None:
+        """Adds to a counter that metrics show."""
+        self._client.hincrbyfloat(scripts.COUNTERS, "|".join((name, *labels)), by)
+
+    def counters(self) -> dict[tuple[str, ...], float]:
+        """All counters: (name, label, ...) to their value."""
+        found: dict[bytes, bytes] = self._client.hgetall(scripts.COUNTERS)  # type: ignore[assignment]
+        return {tuple(key.decode().split("|")): float(value) for key, value in found.items()}
+
+    # ends
+
     def succeed(self, job: str, epoch: int) -> bool:
-        return self._change(job, epoch, "succeeded", state=State.SUCCEEDED.value, finished_at=str(time.time()))
+        return self._end(job, epoch, State.SUCCEEDED)
 
     def fail(self, job: str, epoch: int, error: MamError) -> bool:
         """Records a failure, with everything a caller needs to know."""
         record = {"code": error.code, "message": error.detail, "hint": error.hint, "title": error.title,
                   "status": error.status}  # fmt: skip
-        return self._change(
-            job, epoch, "failed", state=State.FAILED.value, error=json.dumps(record), finished_at=str(time.time())
-        )
+        return self._end(job, epoch, State.FAILED, error=json.dumps(record))
 
     def cancel(self, job: str, epoch: int) -> bool:
-        return self._change(job, epoch, "cancelled", state=State.CANCELLED.value, finished_at=str(time.time()))
+        return self._end(job, epoch, State.CANCELLED)
+
+    def replace(self, job: str, epoch: int, successor: str) -> bool:
+        """Ends a job whose source has changed: another one converts the new version."""
+        return self._end(job, epoch, State.CANCELLED, replaced_by=successor)
+
+    def forget_old(self) -> None:
+        """Drops what expired long ago from the list of all jobs."""
+        self._client.zremrangebyscore(scripts.ALL, "-inf", time.time() - 2 * KEEP_SECONDS)
+
+    def _end(self, job: str, epoch: int, state: State, **fields: str) -> bool:
+        return self._change(job, epoch, state.value, state=state.value, finished_at=str(time.time()), **fields)
 
     def _change(self, job: str, epoch: int, event: str, **fields: str) -> bool:
-        flat = [item for pair in {"updated_at": str(time.time()), **fields}.items() for item in pair]
-        changed = bool(self._update(keys=[PREFIX + job], args=[epoch, KEEP_SECONDS, *flat]))
-        if changed:
-            publish(self._client, job, event)
-        return changed
+        flat = [item for pair in fields.items() for item in pair]
+        return bool(self._change_script(keys=[PREFIX + job], args=[epoch, time.time(), KEEP_SECONDS, event, *flat]))
+
+    def _read(self, jobs: Sequence[str]) -> list[Job | None]:
+        """The jobs in as many places; None for those that there are not."""
+        if not jobs:
+            return []
+        with self._client.pipeline(transaction=False) as pipe:
+            for job in jobs:
+                pipe.hgetall(PREFIX + job)
+                pipe.bitcount(_made_key(job))
+                pipe.hgetall(f"{PREFIX}{job}:attempts")
+                pipe.hgetall(f"{PREFIX}{job}:running")
+                pipe.zrank(scripts.QUEUED, job)
+            rows = pipe.execute()
+        return [_job(job, *rows[5 * at : 5 * at + 5]) for at, job in enumerate(jobs)]
 
 
 def _made_key(job: str) -> str:
     return f"{PREFIX}{job}:made"
 
 
-def _job(job: str, fields: dict[str, str], done: int) -> Job:
-    def moment(name: str) -> float | None:
-        return float(fields[name]) if name in fields else None
-
-    return Job(
-        id=job,
-        state=State(fields["state"]),
-        epoch=int(fields["epoch"]),
-        video=fields.get("video", ""),
-        asset_bucket=fields.get("bucket", ""),
-        asset_object=fields.get("key", ""),
-        profile=fields.get("profile", ""),
-        playable=fields.get("playable") == "1",
-        segments_done=done,
-        segments_total=int(fields["segments"]) if "segments" in fields else None,
-        created_at=moment("created_at") or 0.0,
-        updated_at=moment("updated_at") or 0.0,
-        started_at=moment("started_at"),
-        finished_at=moment("finished_at"),
-        error=json.loads(fields["error"]) if "error" in fields else None,
+def _job(
+    job: str,
+    raw: dict[bytes, bytes],
+    done: int,
+    attempts: dict[bytes, bytes],
+    running: dict[bytes, bytes],
+    position: int | None,
+) -> Job | None:
+    if b"state" not in raw:
+        return None
+    return parse(
+        job,
+        _decoded(raw),
+        done=done,
+        attempts={name: int(count) for name, count in _decoded(attempts).items()},
+        running=_decoded(running),
+        position=position,
     )
+
+
+def _decoded(raw: dict[bytes, bytes]) -> dict[str, str]:
+    return {key.decode(): value.decode() for key, value in raw.items()}
+
+
+def _parse_cursor(cursor: str | None) -> tuple[str, int]:
+    score, _, skipped = (cursor or "+inf:0").partition(":")
+    return score, int(skipped or 0)
+
+
+def _cursor_before(rows: Sequence[tuple[bytes, float]], at: int, score: str, skipped: int) -> str:
+    """The cursor of a page that begins with row `at`."""
+    here = rows[at][1]
+    same = sum(1 for _, other in rows[:at] if other == here)
+    before = skipped if _is_score(score, here) else 0
+    return f"{here!r}:{same + before}"
+
+
+def _next_round(rows: Sequence[tuple[bytes, float]], score: str, skipped: int) -> tuple[str, int]:
+    here = rows[-1][1]
+    same = sum(1 for _, other in rows if other == here)
+    return repr(here), same + (skipped if _is_score(score, here) else 0)
+
+
+def _is_score(score: str, value: float) -> bool:
+    return score != "+inf" and float(score) == value

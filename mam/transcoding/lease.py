@@ -1,32 +1,112 @@
-"""Keeps a running task its worker's own: Celery on Redis gives a task to another when its lease runs out."""
+"""A task's hold on its job and on its message, kept by a thread beside the work.
+
+Celery on Redis gives a task to another worker when its lease runs out: a task that gets on renews it. A job may be
+cancelled or taken over at any moment: then the work is to end within a fraction of a second, also in the middle of an
+ffmpeg that says nothing.
+"""
 
 from __future__ import annotations
 
+import logging
+import threading
 import time
 from collections.abc import Callable
+from types import TracebackType
 from typing import Any
 
-RENEW_SECONDS = 3
+import redis
+from kombu.exceptions import KombuError
+
+from mam.errors import Superseded
+
+LOOK_SECONDS = 0.25  # between looks at the job
+PREEMPT_SECONDS = 0.05  # between looks at who else waits
+RENEWALS = 6  # in the time of one lease
+
+log = logging.getLogger(__name__)
+
+
+class Preempted(Exception):
+    """Something more urgent waits for this worker; what is left is somebody else's."""
 
 
 class Lease:
-    """Call it whenever work advances. A task that hangs is not renewed, and is run again elsewhere.
+    """Keeps a task while it gets on. A context manager; call `alive` whenever the work has advanced.
 
-    `also` is called with each renewal, and may raise to stop the work.
+    `is_ours`: whether the job is still to be worked on. `touch`: a sign of life, with each renewal. `interrupt`: ends
+    what blocks the work. `stall_seconds`: without getting on for so long, the task is left to another worker.
+    `preempted`: whether the work is to make room; `each_look`: called every `PREEMPT_SECONDS`.
     """
 
-    def __init__(self, task: Any, also: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        task: Any,
+        *,
+        seconds: float,
+        stall_seconds: float,
+        is_ours: Callable[[], bool],
+        touch: Callable[[], object],
+        interrupt: Callable[[], None],
+        preempted: Callable[[], bool] | None = None,
+        each_look: Callable[[], None] | None = None,
+    ) -> None:
         self._task = task
-        self._also = also
-        self._last = time.monotonic()
+        self._renew_seconds = seconds / RENEWALS
+        self._stall_seconds = stall_seconds
+        self._is_ours = is_ours
+        self._touch = touch
+        self._interrupt = interrupt
+        self._preempted = preempted
+        self._each_look = each_look
+        self._moved = time.monotonic()
+        self._reason: Exception | None = None
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
 
-    def __call__(self) -> None:
-        now = time.monotonic()
-        if now - self._last < RENEW_SECONDS:
-            return
-        self._last = now
-        self._renew()
-        self._also()
+    def __enter__(self) -> Lease:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._over.set()
+        self._thread.join()
+        if error is not None and self._reason is not None and error is not self._reason:
+            raise self._reason from error  # what was interrupted fails somehow; this is why
+
+    def alive(self) -> None:
+        """The work has advanced. Raises Superseded or Preempted when it is to end."""
+        self._moved = time.monotonic()
+        if self._reason is not None:
+            raise self._reason
+
+    def _keep(self) -> None:
+        renewed = looked = time.monotonic()
+        quick = self._preempted is not None or self._each_look is not None
+        while not self._over.wait(PREEMPT_SECONDS if quick else LOOK_SECONDS):
+            now = time.monotonic()
+            try:
+                if self._each_look:
+                    self._each_look()
+                if self._preempted and self._preempted():
+                    self._end(Preempted())
+                    return
+                if now - looked >= LOOK_SECONDS:
+                    looked = now
+                    if not self._is_ours():
+                        self._end(Superseded("The job was cancelled or taken over."))
+                        return
+                if now - renewed >= self._renew_seconds and now - self._moved < self._stall_seconds:
+                    renewed = now
+                    self._renew()
+                    self._touch()
+            except (redis.RedisError, KombuError, OSError) as error:
+                log.debug("lease not looked at", extra={"error": type(error).__name__})  # the next look may
+
+    def _end(self, reason: Exception) -> None:
+        self._reason = reason
+        self._interrupt()
 
     def _renew(self) -> None:
         """Sets the delivery's age in the transport's index of unacknowledged messages back to zero."""

@@ -4,30 +4,38 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import uuid
+from collections.abc import Callable
+from contextlib import nullcontext, suppress
 from functools import partial
 from typing import Any
 
+import redis
 from celery import Celery
-from celery.signals import worker_process_init, worker_ready
+from celery.signals import worker_process_init, worker_ready, worker_shutting_down
+from prometheus_client import start_http_server
 
 import redis_adapter
-from mam.errors import MamError, MediaError, PoisonedChunk, Superseded, Unavailable
-from mam.hls.plan import Chunk
+from mam.errors import EncoderFailed, MamError, MediaError, NotFound, PoisonedChunk, SourceChanged, Superseded
+from mam.hls.plan import Chunk, Profile
 from mam.http.logging import setup_logging
 from mam.processes import die_with_parent
 from mam.settings import Settings
+from mam.transcoding import fleet
 from mam.transcoding.conversions import Order
 from mam.transcoding.jobs import MAX_ATTEMPTS
-from mam.transcoding.lease import Lease
+from mam.transcoding.lease import Lease, Preempted
+from mam.transcoding.presence import Presence
+from mam.transcoding.queues import INTERACTIVE, task_id
 from mam.transcoding.worker import say_ready, share_memory
 
 app = Celery("mam")
 app.config_from_object("mam.transcoding.celeryconfig")
 
-INTERACTIVE = "interactive"  # the queue of viewers
 RETRY_SECONDS = (1, 3, 9)  # before each further try of what may succeed a little later
+WINDOW_PER_SLOT, LEAST_WINDOW = 2, 8  # chunks of one job that are queued at a time: enough for all, fair to others
+STALL_MARGIN = 10  # seconds after which a task is left to another worker, when ffmpeg's own watchdog did not help
+DISCARD_SECONDS, DISCARD_TRIES = 1, 60  # a job's leftovers are removed when its last task has ended
 
 log = logging.getLogger(__name__)
 
@@ -38,129 +46,295 @@ def _prepare(**_: Any) -> None:
     die_with_parent()
     share_memory()
     setup_logging(Settings().log_level, service="worker")
-    from mam.transcoding import work
+    from mam.transcoding import work, workshop
 
-    work.warm_up()
+    assert work  # libav and numpy are loaded with it
+    workshop.warm_up()
 
 
 @worker_ready.connect
-def _announce(**_: Any) -> None:
+def _announce(sender: Any, **_: Any) -> None:
     say_ready()
+    settings = Settings()
+    Presence.of(settings, sender).start()
+    if settings.worker_metrics_port is not None:
+        start_http_server(settings.worker_metrics_port, registry=fleet.machine(settings))
+
+
+@worker_shutting_down.connect
+def _take_leave(**_: Any) -> None:
+    Presence.leave()
+
+
+def queue(task: Any, order: Order, name: str, *arguments: Any, to: str | None = None) -> None:
+    """Queues a task of a job. `name`: what it is called in the job's state. Raises KombuError."""
+    task.apply_async(
+        (order.to_dict(), *arguments), queue=to, task_id=task_id(order.job, order.epoch, name, uuid.uuid4().hex[:8])
+    )
 
 
 @app.task(name="mam.plan", bind=True, max_retries=None)
 def plan(task: Any, order: dict[str, Any]) -> None:
-    """Looks at the source and writes its plan, has its chunks made by whoever is free, and makes the opening itself."""
-    from mam.transcoding import work
+    """Looks at the source and writes its plan, has its chunks made by whoever is free; for a viewer, begins itself."""
+    _attempt(task, Order(**order), "plan", _plan)
 
-    with _attempt(task, Order(**order), "plan") as job:
-        if job is None:
-            return
-        planned = work.plan(job, alive=_lease(task, job))
-        for chunk in planned.chunks:
-            make.delay(order, chunk.first, chunk.last)
-        if planned.complete or work.make(job, planned.opening, urgent=True, alive=_lease(task, job)):
-            commit.delay(order)
+
+def _plan(order: Order, lease: Lease) -> None:
+    from mam.transcoding import work, workshop
+
+    with workshop.workshop().urgency.held() if order.viewer else nullcontext():
+        planned = work.plan(order, alive=lease.alive)
+    if planned.complete:
+        queue(commit, order, "commit")
+        return
+    chunks = planned.plan.chunks()
+    # For a viewer, the opening is this task's, and the next one's.
+    missing = [number for number in range(int(order.viewer), len(chunks)) if planned.misses(chunks[number])]
+    window = _window()
+    for number in missing[:window]:
+        _queue_chunk(order, number, window)
+    if order.viewer:
+        first, last = chunks[0].first, chunks[0].last
+        if work.make(order, Chunk(first, first + 1), task="plan", urgent=True, alive=lease.alive):
+            queue(commit, order, "commit")
+        else:
+            queue(ahead, order, "ahead:0", first, last, window)
 
 
 @app.task(name="mam.make", bind=True, max_retries=None)
-def make(task: Any, order: dict[str, Any], first: int, last: int) -> None:
-    """Makes segments `first` to `last - 1`; the one who makes a job's last segment queues the commit."""
-    _make(task, order, f"make:{first}", Chunk(first, last), urgent=False)
+def make(task: Any, order: dict[str, Any], number: int, window: int) -> None:
+    """Makes a chunk of the plan, and has the one made that follows `window` chunks later: so every job gets on.
+
+    The one who makes a job's last segment queues the commit.
+    """
+    _attempt(task, Order(**order), f"make:{number}", partial(_make, number=number, window=window), paced=True)
+
+
+def _make(order: Order, lease: Lease, *, number: int, window: int) -> None:
+    from mam.transcoding import work, workshop
+
+    shop = workshop.workshop()
+    made, _ = shop.open(order)
+    chunks = made.chunks()
+    if work.make(order, chunks[number], task=f"make:{number}", urgent=False, alive=lease.alive):
+        queue(commit, order, "commit")
+    for following in range(number + window, len(chunks), window):
+        if not all(shop.jobs.is_made(order.job, chunks[following])):
+            _queue_chunk(order, following, window)
+            break
 
 
 @app.task(name="mam.seek", bind=True, max_retries=None)
-def seek(task: Any, order: dict[str, Any], first: int, last: int) -> None:
-    """Makes segments `first` to `last - 1`, in this order and before anything else: a viewer waits for the first."""
-    _make(task, order, f"seek:{first}", Chunk(first, last), urgent=True)
+def seek(task: Any, order: dict[str, Any], number: int) -> None:
+    """Makes one segment before anything else: a viewer waits for it."""
+    _attempt(task, Order(**order), f"seek:{number}", partial(_seek, number=number))
 
 
-def _make(task: Any, order: dict[str, Any], name: str, chunk: Chunk, *, urgent: bool) -> None:
+def _seek(order: Order, lease: Lease, *, number: int) -> None:
     from mam.transcoding import work
 
-    with _attempt(task, Order(**order), name) as job:
-        if job is None:
-            return
-        enough = partial(_others_wait, task) if urgent else lambda: False
-        if work.make(job, chunk, urgent=urgent, alive=_lease(task, job), enough=enough):
-            commit.delay(order)
+    if work.make(order, Chunk(number, number + 1), task=f"seek:{number}", urgent=True, alive=lease.alive):
+        queue(commit, order, "commit")
 
 
-def _others_wait(task: Any) -> bool:
-    """Whether another viewer's segment waits for a worker: it goes before what a viewer may ask for next."""
-    with task.app.pool.acquire(block=True) as connection:
-        return bool(connection.default_channel.client.llen(INTERACTIVE))
+@app.task(name="mam.ahead", bind=True, max_retries=None)
+def ahead(task: Any, order: dict[str, Any], first: int, last: int, window: int = 0) -> None:
+    """Makes what a viewer will ask for next, unless somebody waits for something: then it makes room at once.
+
+    `window`: of a plan whose opening this is, which must not be left out.
+    """
+    body = partial(_ahead, chunk=Chunk(first, last), window=window)
+    _attempt(task, Order(**order), f"ahead:{first}", body, preempted=partial(_somebody_waits, task))
+
+
+def _ahead(order: Order, lease: Lease, *, chunk: Chunk, window: int) -> None:
+    from mam.transcoding import work, workshop
+
+    jobs = workshop.workshop().jobs
+    jobs.begin_ahead(order.job, list(chunk))
+    try:
+        if work.make(order, chunk, task=f"ahead:{chunk.first}", urgent=True, alive=lease.alive):
+            queue(commit, order, "commit")
+    finally:
+        made = jobs.is_made(order.job, chunk)
+        left = [number for number, done in zip(chunk, made, strict=True) if not done]
+        jobs.drop_seek(order.job, left)
+        if window and left:
+            _queue_chunk(order, 0, window)
 
 
 @app.task(name="mam.commit", bind=True, max_retries=None)
 def commit(task: Any, order: dict[str, Any]) -> None:
     """Verifies that everything is there, and makes the video live."""
-    from mam.transcoding import work
-
-    with _attempt(task, Order(**order), "commit") as job:
-        if job is not None:
-            for chunk in work.commit(job):
-                make.delay(order, chunk.first, chunk.last)
+    _attempt(task, Order(**order), "commit", _commit)
 
 
-def _lease(task: Any, order: Order) -> Callable[[], None]:
-    from mam.transcoding import work
+def _commit(order: Order, _: Lease) -> None:
+    from mam.transcoding import publishing, workshop
 
-    def still_ours() -> None:
-        shop = work.workshop()
-        idle = shop.settings.stop_idle_minutes
-        if idle and shop.jobs.is_idle(order.job, idle):
-            shop.jobs.cancel(order.job, order.epoch)
-        if not shop.jobs.touch(order.job, order.epoch):
-            raise Superseded("The job was cancelled or taken over.")
-
-    return Lease(task, still_ours)
+    missing = publishing.commit(order)
+    if missing:
+        chunks = workshop.workshop().plan(order).chunks()
+        for number, chunk in enumerate(chunks):
+            if not set(missing).isdisjoint(chunk):
+                _queue_chunk(order, number, len(chunks))
 
 
-@contextmanager
-def _attempt(task: Any, order: Order, name: str) -> Iterator[Order | None]:
-    """One try of a task: yields its order, or None when the job is no longer this order's to work on.
+@app.task(name="mam.discard", bind=True, max_retries=DISCARD_TRIES)
+def discard(task: Any, order: dict[str, Any]) -> None:
+    """Removes what a failed or cancelled job left, once nobody is at it any more."""
+    from mam.transcoding import publishing, workshop
 
-    What may pass is tried again a little later, a few times; what will not fails the job with its reason.
+    jobs, job = workshop.workshop().jobs, Order(**order)
+    with suppress(MamError):  # the job is forgotten: so may its leftovers be removed
+        state = jobs.get(job.job)
+        if state.epoch != job.epoch or not state.state.is_final:
+            return  # it goes on
+        if state.running and task.request.retries < DISCARD_TRIES - 1:
+            raise task.retry(countdown=DISCARD_SECONDS)
+    publishing.discard(job)
+    redis_adapter.invalidate_playlist_cache(job.video)
+
+
+def _queue_chunk(order: Order, number: int, window: int) -> None:
+    """Queues a chunk by the job's priority as it is now."""
+    from mam.transcoding import workshop
+
+    priority = workshop.workshop().jobs.priority(order.job)
+    queue(make, order, f"make:{number}", number, window, to=priority.queue)
+
+
+def _window() -> int:
+    """How many chunks of one job are queued at a time."""
+    from mam.transcoding import workshop
+
+    slots = sum(worker.slots for worker in Presence.all(workshop.workshop().redis))
+    return max(LEAST_WINDOW, WINDOW_PER_SLOT * slots)
+
+
+def _somebody_waits(task: Any) -> bool:
+    """Whether a viewer's segment waits for a worker: it goes before what a viewer may ask for next."""
+    with task.app.pool.acquire(block=True) as connection:
+        return bool(connection.default_channel.client.llen(INTERACTIVE))
+
+
+def _attempt(
+    task: Any,
+    order: Order,
+    name: str,
+    work: Callable[[Order, Lease], None],
+    *,
+    preempted: Callable[[], bool] | None = None,
+    paced: bool = False,
+) -> None:
+    """One try of a task: does its work while the job is this order's to work on.
+
+    What may pass is tried again a little later, a few times; what will not fails the job with its reason. `preempted`
+    and `paced` say what the task makes room for: others, or any viewer on the same machine.
     """
-    from mam.transcoding import work
+    from mam.transcoding import workshop
 
-    jobs = work.workshop().jobs
+    shop = workshop.workshop()
     fields = {"video": order.video, "revision": order.job, "task": name}
     started = time.monotonic()
+    outcome = "done"
+    lease = _lease(task, shop, order, preempted=preempted, each_look=shop.pacer() if paced else None)
     try:
-        count = jobs.attempt(order.job, order.epoch, name)
+        count = shop.jobs.attempt(order.job, order.epoch, name, workshop.this_worker())
         if count is None:
-            log.info("task dropped", extra=fields)
-            yield None
-            return
-        if count > MAX_ATTEMPTS + len(RETRY_SECONDS):
-            raise PoisonedChunk(f"The task {name!r} did not survive {count - 1} attempts.")
-        yield order
+            raise Superseded("The job has ended, or was taken over, before the task began.")
+        if count > MAX_ATTEMPTS:
+            raise PoisonedChunk(f"The task {name!r} ended its worker {MAX_ATTEMPTS} times without getting on.")
+        with lease:
+            work(order, lease)
         log.info("task done", extra={**fields, "seconds": round(time.monotonic() - started, 3)})
+    except Preempted:
+        outcome = "preempted"
     except Superseded:
+        outcome = "stopped"
         log.info("task stopped", extra=fields)
-    except MamError as error:
-        if error.retryable and task.request.retries < len(RETRY_SECONDS):
-            log.warning("task retried", extra={**fields, "code": error.code, "detail": error.detail})
-            raise task.retry(exc=error, countdown=RETRY_SECONDS[task.request.retries]) from error
-        _fail(order, error, fields)
     except Exception as error:
-        if work.is_outage(error) and task.request.retries < len(RETRY_SECONDS):
+        outcome = "retried" if _may_pass(error) and task.request.retries < len(RETRY_SECONDS) else "failed"
+        if isinstance(error, EncoderFailed):
+            _quietly(shop.jobs.count, "ffmpeg_failures", error.code)
+        if outcome == "retried":
+            detail = error.detail if isinstance(error, MamError) else type(error).__name__
+            log.warning("task retried", extra={**fields, "detail": detail})
             raise task.retry(exc=error, countdown=RETRY_SECONDS[task.request.retries]) from error
+        _failed(order, error, fields)
+    finally:
+        kind = name.partition(":")[0]
+        _quietly(shop.jobs.ended, order.job, name)
+        _quietly(shop.jobs.count, "tasks", kind, outcome, workshop.this_worker())
+        _quietly(shop.jobs.count, "task_seconds", kind, workshop.this_worker(), by=time.monotonic() - started)
+
+
+def _lease(task: Any, shop: Any, order: Order, **more: Any) -> Lease:
+    from mam.media import ffmpeg
+
+    idle = shop.settings.stop_idle_minutes
+
+    def touch() -> None:
+        if idle and shop.jobs.is_idle(order.job, idle):
+            shop.jobs.cancel(order.job, order.epoch)
+        shop.jobs.touch(order.job, order.epoch)
+
+    return Lease(
+        task,
+        seconds=shop.settings.task_lease_seconds,
+        stall_seconds=shop.settings.encoder_stall_seconds + STALL_MARGIN,
+        is_ours=lambda: shop.jobs.is_current(order.job, order.epoch),
+        touch=touch,
+        interrupt=ffmpeg.interrupt,
+        **more,
+    )
+
+
+def _may_pass(error: Exception) -> bool:
+    from mam.transcoding import workshop
+
+    return error.retryable if isinstance(error, MamError) else workshop.is_outage(error)
+
+
+def _quietly(call: Callable[..., object], *arguments: Any, **options: Any) -> None:
+    """What the state shows besides: without Redis it is not shown, and nothing is lost."""
+    with suppress(redis.RedisError):
+        call(*arguments, **options)
+
+
+def _failed(order: Order, error: Exception, fields: dict[str, str]) -> None:
+    """Ends the job; leaves nothing behind when asking again cannot help."""
+    if isinstance(error, SourceChanged):
+        with suppress(MamError):  # then the change itself is the failure
+            _start_over(order)
+            return
+    if not isinstance(error, MamError):
         log.exception("task failed", extra=fields)
-        _fail(order, MamError(f"The task {name!r} ended with {type(error).__name__}."), fields)
+        error = MamError(f"The task {fields['task']!r} ended with {type(error).__name__}.")
+    _fail(order, error, fields)
+
+
+def _start_over(order: Order) -> None:
+    """Has the source converted as it is now, in a revision of its own. Raises MamError when it cannot be."""
+    from mam.transcoding import workshop
+
+    shop = workshop.workshop()
+    conversion = shop.conversions.request(
+        order.asset, Profile(order.profile), viewer=order.viewer, callback=order.callback
+    )
+    log.info("source has changed", extra={"video": order.video, "revision": order.job, "successor": conversion.job})
+    if conversion.order:
+        queue(plan, conversion.order, "plan")
+    if conversion.job != order.job and shop.jobs.replace(order.job, order.epoch, conversion.job):
+        redis_adapter.invalidate_playlist_cache(order.video)
+        queue(discard, order, "discard")
 
 
 def _fail(order: Order, error: MamError, fields: dict[str, str]) -> None:
-    """Ends the job, and leaves nothing behind when asking again cannot help."""
-    from mam.transcoding import work
+    from mam.transcoding import workshop
 
     log.error("job failed", extra={**fields, "code": error.code, "detail": error.detail})
-    failed = work.workshop().jobs.fail(order.job, order.epoch, error)
+    failed = workshop.workshop().jobs.fail(order.job, order.epoch, error)
     redis_adapter.invalidate_playlist_cache(order.video)  # its playlist may be out, made from the plan
-    if failed and isinstance(error, MediaError):
-        try:
-            work.discard(order)
-        except Unavailable:
-            log.warning("leftovers not removed", extra=fields)
+    if failed and isinstance(error, MediaError | NotFound):
+        queue(discard, order, "discard")

@@ -22,8 +22,9 @@ from typing import IO
 from mam.errors import Unavailable
 from mam.processes import die_with_parent, stand_back
 from mam.settings import Settings
+from mam.transcoding.queues import QUEUES, VIEWERS
 
-STOP_SECONDS = 28  # a running chunk gets 20 (worker_soft_shutdown_timeout), then it is handed back
+STOP_SECONDS = 20  # a running chunk gets 5 (worker_soft_shutdown_timeout), then it is handed back
 LOOK_SECONDS = 1  # between looks at the workers, and at who has them
 VIEWER_PROCESSES = 2  # for viewers alone: one may be busy with the opening of another video
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # <malloc.h>
@@ -121,7 +122,7 @@ class EmbeddedWorkers:
     def _lead(self) -> None:
         """One set of workers per machine and broker, however many processes serve requests (`--workers N`)."""
         if self._lock is None:
-            self._lock = _lock_file(self._settings).open("w")
+            self._lock = shared_file(self._settings, "workers").open("w")
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -132,7 +133,7 @@ class EmbeddedWorkers:
     def _spawn(self, name: str) -> None:
         """From the event loop's thread, which lives as long as the process: PDEATHSIG goes by the thread."""
         viewers = name == "viewers"
-        queues = "interactive" if viewers else "interactive,batch"
+        queues = ",".join(VIEWERS if viewers else QUEUES)
         processes = VIEWER_PROCESSES if viewers else self._settings.embedded_workers
         self._hang_up(name)
         listening, speaking = os.pipe()
@@ -154,9 +155,10 @@ class EmbeddedWorkers:
             os.close(pipe)
 
 
-def _lock_file(settings: Settings) -> Path:
+def shared_file(settings: Settings, name: str) -> Path:
+    """A file for locks that all workers of a machine, a broker and a user share."""
     broker = f"{settings.redis_host}:{settings.redis_port}/{settings.broker_db}:{os.getuid()}"
-    return Path(tempfile.gettempdir()) / f"mam-workers-{hashlib.sha256(broker.encode()).hexdigest()[:12]}.lock"
+    return Path(tempfile.gettempdir()) / f"mam-{name}-{hashlib.sha256(broker.encode()).hexdigest()[:12]}.lock"
 
 
 def _wait(process: subprocess.Popen[bytes]) -> None:

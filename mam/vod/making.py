@@ -58,6 +58,7 @@ class Making:
         self._flights = SingleFlight()
         self._made: OrderedDict[str, set[int]] = OrderedDict()
         self._told: dict[str, float] = {}
+        self._dropped: dict[str, int] = {}  # how often segments were given up that others may wait for
         self._telling: set[asyncio.Task[None]] = set()
         self._signer: tuple[float, Sign] | None = None
         listener.on_event(self._note)
@@ -78,13 +79,13 @@ class Making:
 
     async def _wait(self, segment: SegmentName, made: set[int], happened: asyncio.Event) -> None:
         deadline = time.monotonic() + self._settings.segment_wait_seconds
-        asked = 0.0
+        asked, dropped = 0.0, self._dropped.get(segment.revision, 0)
         while segment.number not in made:
             now = time.monotonic()
             if now >= deadline:
                 raise SegmentPending(f"Not made within {self._settings.segment_wait_seconds:.0f} s.")
-            if now - asked >= ASK_SECONDS:
-                asked = now
+            if now - asked >= ASK_SECONDS or dropped != self._dropped.get(segment.revision, 0):
+                asked, dropped = now, self._dropped.get(segment.revision, 0)
                 await self._flights.run(segment, lambda: self._ask(segment, made))
                 continue
             with suppress(asyncio.TimeoutError):
@@ -138,11 +139,14 @@ class Making:
         while len(self._made) > KNOWN_REVISIONS:
             forgotten, _ = self._made.popitem(last=False)
             self._told.pop(forgotten, None)
+            self._dropped.pop(forgotten, None)
         return known
 
     def _note(self, event: Event) -> None:
         if event["event"] == "made" and event["job"] in self._made:
             self._made[event["job"]].update(event["segments"])
+        elif event["event"] == "dropped" and event["job"] in self._made:
+            self._dropped[event["job"]] = self._dropped.get(event["job"], 0) + 1
 
     def _sign(self, key: str) -> str:
         now = time.monotonic()

@@ -82,6 +82,12 @@ def configuration(s3_address: str, redis_port: int, *, db: int = 0, **more: str)
     }
 
 
+def own(s3_address: str, redis_port: int, **more: str) -> dict[str, str]:
+    """The same for a system with a Redis of its own, which needs a VoD bucket of its own: the unfinished work in it is
+    what any system over it goes on with."""
+    return {**configuration(s3_address, redis_port), "MINIO_BUCKET_VOD": f"{VOD}-{redis_port}", **more}
+
+
 def settings_of(env: dict[str, str]) -> Settings:
     return Settings.model_validate({name.lower(): value for name, value in env.items()})
 
@@ -174,12 +180,13 @@ class Stack:
         self.s3.client.put_object(bucket, key, io.BytesIO(content), len(content))
         return key
 
-    def keys(self, prefix: str, *, bucket: str = VOD) -> set[str]:
-        found = self.s3.client.list_objects(bucket, prefix, recursive=True)
+    def keys(self, prefix: str, *, bucket: str | None = None) -> set[str]:
+        """The keys below a prefix, in the VoD bucket unless another is named."""
+        found = self.s3.client.list_objects(bucket or self.settings.minio_bucket_vod, prefix, recursive=True)
         return {item.object_name for item in found if item.object_name}
 
-    def read(self, key: str, *, bucket: str = VOD) -> bytes:
-        response = self.s3.client.get_object(bucket, key)
+    def read(self, key: str, *, bucket: str | None = None) -> bytes:
+        response = self.s3.client.get_object(bucket or self.settings.minio_bucket_vod, key)
         try:
             return response.read()
         finally:
@@ -205,7 +212,7 @@ class Stack:
 
     def making(self, video: str) -> dict[str, Any]:
         """{object key: moment at which it was last written} of the video's segments."""
-        found = self.s3.client.list_objects(VOD, f"{video}/", recursive=True)
+        found = self.s3.client.list_objects(self.settings.minio_bucket_vod, f"{video}/", recursive=True)
         return {i.object_name: i.last_modified for i in found if i.object_name and i.object_name.endswith(".ts")}
 
     def hash(self, key: str) -> dict[str, str]:

@@ -14,7 +14,7 @@ import pytest
 
 from dev.servers import start_redis
 from mam.naming import commit_key
-from tests.integration.system import S3, Stack, configuration, descendants, until
+from tests.integration.system import S3, Stack, descendants, own, until
 from tests.media import LONG, MediaFolder, complaints, frames
 
 MADE_SECONDS = 60.0
@@ -24,7 +24,7 @@ MADE_SECONDS = 60.0
 def fragile(one_s3: S3, tmp_path: Path) -> Iterator[Stack]:
     """A system of one's own, with a Redis of its own, to be broken; it encodes slowly enough to be met at work."""
     with start_redis(tmp_path / "redis", persist=False) as server:
-        env = configuration(one_s3.server.address, server.port, H264_PRESET="medium")
+        env = own(one_s3.server.address, server.port, H264_PRESET="medium")
         with Stack(one_s3, env, tmp_path / "services").running() as stack:
             yield stack
 

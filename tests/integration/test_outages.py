@@ -16,8 +16,8 @@ from tests.integration.system import (
     S3,
     SECRET_KEY,
     Stack,
-    configuration,
     is_problem,
+    own,
     until,
 )
 from tests.media import CLIP, FILM, MediaFolder, complaints
@@ -32,7 +32,7 @@ def own_redis(tmp_path: Path) -> Iterator[Server]:
 def test_without_redis_live_videos_play_and_with_it_everything_is_back(
     one_s3: S3, own_redis: Server, media: MediaFolder, folder: str, tmp_path: Path
 ) -> None:
-    stack = Stack(one_s3, configuration(one_s3.server.address, own_redis.port), tmp_path / "services")
+    stack = Stack(one_s3, own(one_s3.server.address, own_redis.port), tmp_path / "services")
     with stack.running():
         live, cold = (stack.put(f"{folder}/{name}.mp4", media.path(CLIP)) for name in ("live", "cold"))
         video = stack.convert(live)
@@ -65,7 +65,7 @@ def test_without_the_store_both_services_say_so_and_with_it_everything_is_back(
     if not KINDS:
         pytest.skip("no S3 server here")
     server = start_s3(tmp_path / "s3", access_key=ACCESS_KEY, secret_key=SECRET_KEY, kind=KINDS[0])
-    stack = Stack(S3.of(KINDS[0], server), configuration(server.address, own_redis.port), tmp_path / "services")
+    stack = Stack(S3.of(KINDS[0], server), own(server.address, own_redis.port), tmp_path / "services")
     try:
         with stack.running():
             live, cold = (stack.put(f"{folder}/{name}.mp4", media.path(FILM)) for name in ("live", "cold"))
@@ -93,7 +93,7 @@ def test_without_the_store_both_services_say_so_and_with_it_everything_is_back(
 def test_a_store_that_is_away_at_the_start_does_not_keep_the_services_from_starting(
     own_redis: Server, one_s3: S3, tmp_path: Path
 ) -> None:
-    env = configuration(f"{LOOPBACK}:{free_port()}", own_redis.port, EMBEDDED_WORKERS="0")
+    env = own(f"{LOOPBACK}:{free_port()}", own_redis.port, EMBEDDED_WORKERS="0")
     stack = Stack(one_s3, env, tmp_path / "services")
     stack.start_transcoder()
     stack.start_vod()

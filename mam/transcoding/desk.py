@@ -1,0 +1,206 @@
+"""Where requests about conversions are answered: begins them, waits for them, and steers them. For coroutines."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Any
+
+from kombu.exceptions import KombuError
+from redis import RedisError
+
+from mam.errors import (
+    Cancelled,
+    JobActive,
+    JobEnded,
+    JobNotFound,
+    KeyReused,
+    NotFound,
+    RedisUnavailable,
+)
+from mam.events import FINAL, Listener
+from mam.hls.plan import Profile
+from mam.naming import Asset
+from mam.transcoding import tasks
+from mam.transcoding.conversions import Conversion, Conversions, Order
+from mam.transcoding.job import Job, State
+from mam.transcoding.jobs import Jobs, Mode
+from mam.transcoding.queues import Priority
+from mam.transcoding.views import Accepted, Transcoded, TranscodeRequest
+from mam.transcoding.webhooks import Callbacks
+
+AHEAD_SEGMENTS = 2  # made behind the one that a viewer waits for: a player asks for them next
+LOOK_SECONDS = 5  # a waiting request looks at its job this often even when no event came
+FRAME_SECONDS = 0.25  # between two events of a stream: progress comes in bursts
+KEEPALIVE_SECONDS = 15  # proxies close streams that say nothing
+TURNS = 5  # of a request whose job was replaced or forgotten while it waited
+
+
+class Desk:
+    """Answers requests. One per process of the service."""
+
+    def __init__(self, jobs: Jobs, conversions: Conversions, listener: Listener, callbacks: Callbacks) -> None:
+        self._jobs = jobs
+        self._callbacks = callbacks
+        self._conversions = conversions
+        self._listener = listener
+
+    async def transcode(self, request: TranscodeRequest, key: str | None) -> Transcoded | Accepted:
+        """Has an asset converted; answers when it is live, or when it is planned (`wait: false`).
+
+        `key`: of idempotency: the same request again means the same job. Raises what the conversion failed with,
+        KeyReused, TooManyJobs, InvalidCallback.
+        """
+        if request.callback_url:
+            await asyncio.to_thread(self._callbacks.check, request.callback_url)
+        fingerprint = hashlib.sha256(request.model_dump_json().encode()).hexdigest()
+        known = await self._known(key, fingerprint) if key else None
+        for turn in range(TURNS):
+            if known is None or turn:
+                conversion = await self.begin(request)
+                if key:
+                    await asyncio.to_thread(self._jobs.claim_request, key, fingerprint, conversion.job)
+                if conversion.live:
+                    return Transcoded(video=conversion.video)
+                known = conversion.job
+            with suppress(JobNotFound):  # Redis was wiped while we waited
+                job = await self._await(known, planned_is_enough=not request.wait)
+                if job.state is State.SUCCEEDED:
+                    return Transcoded(video=job.video)
+                if not job.state.is_final:
+                    return Accepted(video=job.video, job=job.id)
+                if job.replaced_by is None:
+                    raise Cancelled("The conversion was cancelled.")
+        raise Cancelled("The source changes again and again while it is converted.")
+
+    async def _known(self, key: str, fingerprint: str) -> str | None:
+        """The job of an earlier request with this key, if it is still known."""
+        earlier = await asyncio.to_thread(self._jobs.earlier_request, key)
+        if earlier is None:
+            return None
+        if earlier[0] != fingerprint:
+            raise KeyReused("The Idempotency-Key came with another request before.")
+        states = await asyncio.to_thread(self._jobs.states, [earlier[1]])
+        return earlier[1] if states[0] is not None else None
+
+    async def begin(self, request: TranscodeRequest) -> Conversion:
+        """Finds or starts the conversion that a request asks for."""
+        return await self._begin(
+            Asset(request.asset_bucket, request.asset_object),
+            request.wanted,
+            viewer=request.viewer,
+            priority=request.priority,
+            callback=request.callback_url or "",
+        )
+
+    async def _begin(self, asset: Asset, profile: Profile, **how: Any) -> Conversion:
+        conversion = await asyncio.to_thread(self._conversions.request, asset, profile, **how)
+        if conversion.order is not None:
+            await self._queue_plan(conversion.order)
+        return conversion
+
+    async def _queue_plan(self, order: Order) -> None:
+        try:
+            await _queued(tasks.plan, order, "plan")
+        except RedisUnavailable:
+            with suppress(RedisError):  # else the claim would stand in the way
+                await asyncio.to_thread(self._jobs.cancel, order.job, order.epoch)
+            raise
+
+    async def _await(self, job_id: str, *, planned_is_enough: bool) -> Job:
+        """The job once it has ended, or is planned. Raises what it failed with, JobNotFound."""
+        kinds = (*FINAL, "planned") if planned_is_enough else FINAL
+        async with self._listener.watch(job_id, kinds) as happened:
+            while True:
+                happened.clear()
+                job = await asyncio.to_thread(self._jobs.get, job_id)
+                if job.state is State.FAILED:
+                    raise job.failure()
+                if job.state.is_final or (planned_is_enough and job.segments_total is not None):
+                    return job
+                with suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(happened.wait(), LOOK_SECONDS)
+
+    async def events(self, job_id: str) -> AsyncIterator[Job | None]:
+        """The job now, and again whenever something happens to it, until it has ended; None now and then, if nothing.
+
+        Raises JobNotFound.
+        """
+        async with self._listener.watch(job_id) as happened:
+            before = None
+            while True:
+                happened.clear()
+                job = await asyncio.to_thread(self._jobs.get, job_id)
+                if job != before:
+                    yield job
+                    before = job
+                if job.state.is_final:
+                    return
+                try:
+                    await asyncio.wait_for(happened.wait(), KEEPALIVE_SECONDS)
+                except asyncio.TimeoutError:
+                    yield None
+                await asyncio.sleep(FRAME_SECONDS)
+
+    async def seek(self, job_id: str, segment: int) -> State:
+        """Has the segment made next, and those behind it soon, unless it is there or on its way."""
+        job = await asyncio.to_thread(self._jobs.get, job_id)
+        await asyncio.to_thread(self._jobs.viewed, job_id)
+        if job.state is State.FAILED:
+            raise job.failure()
+        if job.state is State.CANCELLED:
+            await self._begin(Asset(job.asset_bucket, job.asset_object), Profile(job.profile), viewer=True)
+            return State.QUEUED
+        if job.state is State.SUCCEEDED or job.segments_total is None:
+            return job.state
+        if segment >= job.segments_total:
+            raise NotFound(f"The video has {job.segments_total} segments.", hint="Ask for the playlist again.")
+        numbers = range(segment, min(segment + 1 + AHEAD_SEGMENTS, job.segments_total))
+        now, following = await asyncio.to_thread(self._jobs.take_seek, job_id, numbers)
+        if now or following:
+            order = Order(**await asyncio.to_thread(self._jobs.order, job_id))
+            if now:
+                await _queued(tasks.seek, order, f"seek:{segment}", segment)
+            if following:
+                await _queued(tasks.ahead, order, f"ahead:{segment + 1}", segment + 1, numbers.stop)
+        return job.state
+
+    async def cancel(self, job_id: str) -> Job:
+        """Stops a job, queued or running; what it made is removed when its last task has stopped. Raises JobEnded."""
+        job = await asyncio.to_thread(self._jobs.get, job_id)
+        order = await asyncio.to_thread(self._jobs.order, job_id)
+        if job.state.is_final or not await asyncio.to_thread(self._jobs.cancel, job_id, job.epoch):
+            raise JobEnded(f"The job has ended: {job.state.value}.")
+        await _queued(tasks.discard, Order(**order), "discard")
+        return await asyncio.to_thread(self._jobs.get, job_id)
+
+    async def retry(self, job_id: str) -> Job:
+        """Begins a job again that has ended, however it did; what exists is not made again. Raises JobActive."""
+        job = await asyncio.to_thread(self._jobs.get, job_id)
+        if not job.state.is_final:
+            raise JobActive(f"The job is {job.state.value}.")
+        return await self._resumed(job, Mode.RETRY, None)
+
+    async def prioritise(self, job_id: str, priority: Priority) -> Job:
+        """Has the rest of a job made before or after others. Raises JobEnded."""
+        job = await asyncio.to_thread(self._jobs.get, job_id)
+        if job.state.is_final:
+            raise JobEnded(f"The job has ended: {job.state.value}.")
+        # What is queued already stands in another queue: the job is led anew, and its old tasks are dropped.
+        return job if job.priority is priority else await self._resumed(job, Mode.REVIVE, priority)
+
+    async def _resumed(self, job: Job, mode: Mode, priority: Priority | None) -> Job:
+        order = Order(**await asyncio.to_thread(self._jobs.order, job.id))
+        resume = self._conversions.resume
+        await self._queue_plan(await asyncio.to_thread(resume, order, mode, priority=priority))
+        return await asyncio.to_thread(self._jobs.get, job.id)
+
+
+async def _queued(task: Any, order: Order, name: str, *arguments: Any) -> None:
+    """Raises RedisUnavailable when the task cannot be queued."""
+    try:
+        await asyncio.to_thread(tasks.queue, task, order, name, *arguments)
+    except KombuError as error:
+        raise RedisUnavailable(f"The conversion could not be queued ({type(error).__name__}).") from error

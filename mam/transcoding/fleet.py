@@ -1,0 +1,133 @@
+"""The fleet at a glance: its workers and queues, as JSON and as Prometheus metrics."""
+
+from __future__ import annotations
+
+import platform
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+import redis
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector as PrometheusCollector
+
+from mam.events import sync_client
+from mam.settings import Settings
+from mam.transcoding import queues
+from mam.transcoding.jobs import Jobs
+from mam.transcoding.presence import Presence, Worker
+from mam.transcoding.scripts import OUTBOX
+from mam.transcoding.views import FleetView, WorkerView
+
+# Counters in Redis, which workers add to: name there -> name, help and labels as metrics have them.
+COUNTED = {
+    "media_seconds": ("mam_media_seconds", "Seconds of media made.", ("profile", "worker")),
+    "segments": ("mam_segments", "Segments made.", ("profile", "worker")),
+    "tasks": ("mam_tasks", "Tasks ended, by outcome.", ("task", "outcome", "worker")),
+    "task_seconds": ("mam_task_seconds", "Seconds spent on tasks.", ("task", "worker")),
+    "ffmpeg_failures": ("mam_ffmpeg_failures", "Times that ffmpeg gave up, by reason.", ("reason",)),
+    "jobs_ended": ("mam_jobs_ended", "Jobs ended, by state.", ("state",)),
+    "webhooks": ("mam_webhooks", "Webhooks, by outcome.", ("outcome",)),
+}
+
+
+class Fleet:
+    """Blocking: call it from a thread."""
+
+    def __init__(self, jobs: Jobs, state: redis.Redis, broker: redis.Redis) -> None:
+        self._jobs = jobs
+        self._state = state
+        self._broker = broker
+
+    def view(self) -> FleetView:
+        workers = Presence.all(self._state)
+        return FleetView(
+            workers=[WorkerView.of(worker) for worker in workers],
+            slots=sum(worker.slots for worker in workers),
+            queues=queues.lengths(self._broker),
+            jobs=self._jobs.counts(),
+        )
+
+    def metrics(self) -> Iterator[Metric]:
+        """What is so now, and what was counted."""
+        workers: list[Worker] = Presence.all(self._state)
+        yield _gauge("mam_workers", "Workers that were heard of lately.", len(workers))
+        yield _gauge("mam_worker_slots", "Tasks that they can run at a time.", sum(each.slots for each in workers))
+        yield _gauge("mam_webhooks_waiting", "Webhooks that are to be delivered.", int(self._state.zcard(OUTBOX)))
+        yield _labelled("mam_jobs", "Jobs that have not ended.", "state", self._jobs.counts())
+        yield _labelled("mam_queue_length", "Tasks that wait.", "queue", queues.lengths(self._broker))
+        yield from counted(self._jobs)
+
+
+def counted(jobs: Jobs, host: str | None = None) -> Iterator[Metric]:
+    """The counters of all workers, or of those of one machine."""
+    found: dict[str, dict[tuple[str, ...], float]] = defaultdict(dict)
+    for (name, *values), amount in jobs.counters().items():
+        found[name][tuple(values)] = amount
+    for key, (metric, text, labels) in COUNTED.items():
+        family = CounterMetricFamily(metric, text, labels=labels)
+        by_worker = labels[-1] == "worker"
+        sums = _by_machine(found[key], host) if by_worker else found[key]
+        if by_worker or host is None:
+            for labelled, total in sums.items():
+                family.add_metric(labelled, total)
+            yield family
+
+
+def _by_machine(values: dict[tuple[str, ...], float], host: str | None) -> dict[tuple[str, ...], float]:
+    """The number of a process says nothing over time: what its machine did is what counts."""
+    sums: dict[tuple[str, ...], float] = defaultdict(float)
+    for (*labels, worker), amount in values.items():
+        where = worker.rpartition(":")[0]
+        if host in (None, where):
+            key = (*labels, where)
+            sums[key] += amount
+    return sums
+
+
+def _gauge(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, text, value=value)
+
+
+def _labelled(name: str, text: str, label: str, values: dict[str, int]) -> Metric:
+    family = GaugeMetricFamily(name, text, labels=[label])
+    for key, value in values.items():
+        family.add_metric([key], value)
+    return family
+
+
+class Collector(PrometheusCollector):
+    """The fleet's metrics, read when they are asked for; none while Redis is away."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
+
+    def collect(self) -> Iterable[Metric]:
+        try:
+            return list(self._fleet.metrics())
+        except redis.RedisError:
+            return []
+
+    def describe(self) -> Iterable[Metric]:
+        return []  # known when asked for
+
+
+class _Machine(PrometheusCollector):
+    def __init__(self, jobs: Jobs) -> None:
+        self._jobs = jobs
+
+    def collect(self) -> Iterable[Metric]:
+        try:
+            return list(counted(self._jobs, host=platform.node()))
+        except redis.RedisError:
+            return []
+
+    def describe(self) -> Iterable[Metric]:
+        return []
+
+
+def machine(settings: Settings) -> CollectorRegistry:
+    """What the workers of this machine have counted, for an endpoint of their own."""
+    registry = CollectorRegistry()
+    registry.register(_Machine(Jobs(sync_client(settings))))
+    return registry

@@ -1,0 +1,148 @@
+"""A job as a value: its state, how far it is, and what can be told from that."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from mam.errors import ConversionFailed
+from mam.transcoding.queues import Priority
+
+
+class State(str, Enum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        return self in (State.SUCCEEDED, State.FAILED, State.CANCELLED)
+
+
+@dataclass(frozen=True, slots=True)
+class RunningTask:
+    """A task of a job that a worker is at. `since`: Unix seconds. `attempt`: starts since it last got on."""
+
+    name: str
+    worker: str
+    since: float
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job at one moment. Times are Unix seconds; `duration` and `media_made` are seconds of media.
+
+    `position`: how many queued jobs are begun before it, and itself. `command` and `said`: of the last ffmpeg.
+    """
+
+    id: str
+    state: State
+    epoch: int
+    video: str
+    asset_bucket: str
+    asset_object: str
+    profile: str
+    priority: Priority
+    playable: bool
+    segments_done: int
+    segments_total: int | None
+    duration: float | None
+    media_made: float
+    recent_speed: float | None
+    position: int | None
+    attempts: int
+    running: tuple[RunningTask, ...]
+    command: str | None
+    said: tuple[str, ...]
+    created_at: float
+    updated_at: float
+    started_at: float | None
+    finished_at: float | None
+    error: dict[str, Any] | None
+    replaced_by: str | None
+
+    @property
+    def percent(self) -> float:
+        if self.state is State.SUCCEEDED:
+            return 100.0
+        return round(100 * self.segments_done / self.segments_total, 1) if self.segments_total else 0.0
+
+    @property
+    def speed(self) -> float | None:
+        """Seconds of media made in a second: of late while it runs, of the whole once it has ended."""
+        if self.started_at is None or not self.media_made:
+            return None
+        if self.state is State.RUNNING and self.recent_speed is not None:
+            return self.recent_speed
+        return self.media_made / max((self.finished_at or time.time()) - self.started_at, 0.001)
+
+    @property
+    def eta(self) -> float | None:
+        """Seconds until it is done, at its present speed; None while that cannot be told."""
+        if self.state is not State.RUNNING or self.duration is None or not self.speed:
+            return None
+        return max(self.duration - self.media_made, 0.0) / self.speed
+
+    def failure(self) -> ConversionFailed:
+        """The recorded failure as an error to be raised."""
+        error = self.error or {}
+        return ConversionFailed(
+            error.get("message", "The conversion failed."),
+            status=error.get("status", 500),
+            code=error.get("code", "internal_error"),
+            title=error.get("title", "The conversion failed"),
+            hint=error.get("hint", "Send the request again."),
+        )
+
+
+def parse(
+    job: str,
+    fields: dict[str, str],
+    *,
+    done: int,
+    attempts: dict[str, int],
+    running: dict[str, str],
+    position: int | None,
+) -> Job:
+    """A job from what Redis holds of it: its hash and what lies beside."""
+
+    def number(name: str) -> float | None:
+        return float(fields[name]) if name in fields else None
+
+    tasks = {name: json.loads(text) for name, text in running.items()}
+    return Job(
+        id=job,
+        state=State(fields["state"]),
+        epoch=int(fields["epoch"]),
+        video=fields.get("video", ""),
+        asset_bucket=fields.get("bucket", ""),
+        asset_object=fields.get("key", ""),
+        profile=fields.get("profile", ""),
+        priority=Priority(fields.get("priority", Priority.NORMAL.value)),
+        playable=fields.get("playable") == "1",
+        segments_done=done,
+        segments_total=int(fields["segments"]) if "segments" in fields else None,
+        duration=number("duration"),
+        media_made=number("media_made") or 0.0,
+        recent_speed=number("speed"),
+        position=None if position is None else position + 1,
+        attempts=max(attempts.values(), default=1 if "started_at" in fields else 0),
+        running=tuple(
+            RunningTask(name, task["worker"], task["since"], attempts.get(name, 1))
+            for name, task in sorted(tasks.items())
+        ),
+        command=fields.get("command"),
+        said=tuple(json.loads(fields["said"])) if "said" in fields else (),
+        created_at=number("created_at") or 0.0,
+        updated_at=number("updated_at") or 0.0,
+        started_at=number("started_at"),
+        finished_at=number("finished_at"),
+        error=json.loads(fields["error"]) if "error" in fields else None,
+        replaced_by=fields.get("replaced_by"),
+    )

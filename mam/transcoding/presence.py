@@ -1,0 +1,91 @@
+"""Which workers there are: each says so every few seconds, and is forgotten soon after it falls silent."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import platform
+import threading
+import time
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+import redis
+
+from mam.events import sync_client
+from mam.settings import Settings
+
+WORKERS = "mam:workers"  # a hash: name -> what is known of it
+BEAT_SECONDS = 5
+SILENT_SECONDS = 3 * BEAT_SECONDS
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A worker: one Celery process with `slots` children. `since`, `seen`: Unix seconds."""
+
+    name: str
+    host: str
+    pid: int
+    slots: int
+    queues: tuple[str, ...]
+    since: float
+    seen: float
+
+
+class Presence:
+    """A thread in a worker's main process that says that it is there."""
+
+    _here: ClassVar[Presence | None] = None
+
+    def __init__(self, settings: Settings, name: str, slots: int, queues: tuple[str, ...]) -> None:
+        self._client = sync_client(settings)
+        self._worker = (name, platform.node(), os.getpid(), slots, queues, time.time())
+        self._gone = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="presence", daemon=True)
+
+    @classmethod
+    def of(cls, settings: Settings, consumer: Any) -> Presence:
+        """That of the Celery worker whose consumer this is."""
+        queues = tuple(sorted(queue.name for queue in consumer.task_consumer.queues))
+        cls._here = cls(settings, consumer.hostname, int(consumer.controller.concurrency), queues)
+        return cls._here
+
+    @classmethod
+    def leave(cls) -> None:
+        """This process takes no more tasks."""
+        if cls._here:
+            cls._here.stop()
+
+    @staticmethod
+    def all(client: redis.Redis) -> list[Worker]:
+        """The workers that were heard of lately, by name."""
+        found: dict[bytes, bytes] = client.hgetall(WORKERS)  # type: ignore[assignment]
+        workers = [Worker(**json.loads(text)) for text in found.values()]
+        silent = [worker.name for worker in workers if time.time() - worker.seen > SILENT_SECONDS]
+        if silent:
+            client.hdel(WORKERS, *silent)
+        return sorted((worker for worker in workers if worker.name not in silent), key=lambda worker: worker.name)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._gone.set()
+
+    def _beat(self) -> None:
+        while True:
+            try:
+                worker = Worker(*self._worker, seen=time.time())
+                if self._gone.is_set():
+                    self._client.hdel(WORKERS, worker.name)
+                    return
+                self._client.hset(WORKERS, worker.name, json.dumps(asdict(worker)))
+            except redis.RedisError as error:
+                log.debug("presence not told", extra={"error": type(error).__name__})
+                if self._gone.is_set():
+                    return
+            self._gone.wait(BEAT_SECONDS)

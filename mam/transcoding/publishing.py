@@ -1,0 +1,95 @@
+"""How a conversion ends in the bucket: the commit that makes a video live, and what is removed afterwards."""
+
+from __future__ import annotations
+
+import logging
+
+import redis_adapter
+from mam.errors import SourceChanged, Superseded
+from mam.hls import playlist
+from mam.hls.plan import Plan
+from mam.naming import (
+    REVISION,
+    commit_key,
+    plan_key,
+    rendition_prefix,
+    revision_prefix,
+    segment_name,
+    segment_uri,
+    unfinished_key,
+)
+from mam.transcoding.conversions import Order, live_revision, read_plan
+from mam.transcoding.workshop import Workshop, workshop
+
+log = logging.getLogger(__name__)
+
+
+def existing(shop: Workshop, plan: Plan) -> set[int]:
+    """The segments of the plan that are in the bucket."""
+    prefix = rendition_prefix(plan.video, plan.revision, plan.rendition)
+    names = {info.key.removeprefix(prefix) for info in shop.store.listing(shop.bucket, prefix) if info.size}
+    return {number for number in range(len(plan.timeline)) if segment_name(number) in names}
+
+
+def commit(order: Order) -> list[int]:
+    """Makes the video live, if everything is there; else returns the segments that are to be made again.
+
+    Raises SourceChanged when the source is no longer what was converted, Superseded.
+    """
+    shop = workshop()
+    plan = shop.plan(order)
+    there = existing(shop, plan)
+    missing = [number for number in range(len(plan.timeline)) if number not in there]
+    if missing:
+        log.warning(
+            "segments are missing", extra={"video": order.video, "revision": order.job, "segments": missing[:9]}
+        )
+        shop.jobs.incomplete(order.job, order.epoch, missing)
+        return missing
+    current = shop.store.head(order.bucket, order.key)
+    if current is None or current.version != plan.source.version:
+        raise SourceChanged("The source was changed or removed before its conversion ended.")
+    if not shop.jobs.touch(order.job, order.epoch):
+        raise Superseded("The job was cancelled or taken over.")
+    _publish(shop, plan)
+    shop.jobs.succeed(order.job, order.epoch)
+    shop.store.remove(shop.bucket, [unfinished_key(order.job)])
+    return []
+
+
+def _publish(shop: Workshop, plan: Plan) -> None:
+    """The commit: one PUT, the last of all. Then whatever was cached of the video before is forgotten."""
+    before = live_revision(shop.store, shop.bucket, plan.video)
+    uris = (segment_uri(plan.revision, plan.rendition, number) for number in range(len(plan.timeline)))
+    text = playlist.render(plan.timeline, uris)
+    shop.store.put(shop.bucket, commit_key(plan.video), text.encode(), playlist.CONTENT_TYPE)
+    redis_adapter.invalidate_playlist_cache(plan.video)
+    log.info("video is live", extra={"video": plan.video, "revision": plan.revision})
+    _sweep(shop, plan, keep={plan.revision, before})
+
+
+def _sweep(shop: Workshop, plan: Plan, keep: set[str | None]) -> None:
+    """Removes the revisions before the last: playlists of the one just replaced are still being played."""
+    newest = read_plan(shop.store, shop.bucket, plan.video)
+    keep = keep | {newest.revision if newest else None}  # the one that is being made meanwhile
+    folders = [info.key for info in shop.store.listing(shop.bucket, f"{plan.video}/", recursive=False)]
+    for folder in folders:
+        name = folder.removeprefix(f"{plan.video}/").rstrip("/")
+        if folder.endswith("/") and REVISION.fullmatch(name) and name not in keep:
+            _remove(shop, revision_prefix(plan.video, name))
+
+
+def discard(order: Order) -> None:
+    """Removes what a job left that will not go on: its revision, and the newest plan if it was that revision's."""
+    shop = workshop()
+    newest = read_plan(shop.store, shop.bucket, order.video)
+    live = live_revision(shop.store, shop.bucket, order.video)
+    keys = [unfinished_key(order.job)]
+    if live != order.job:
+        _remove(shop, revision_prefix(order.video, order.job))
+        keys += [plan_key(order.video)] if newest and newest.revision == order.job else []
+    shop.store.remove(shop.bucket, keys)
+
+
+def _remove(shop: Workshop, prefix: str) -> None:
+    shop.store.remove(shop.bucket, [info.key for info in shop.store.listing(shop.bucket, prefix)])

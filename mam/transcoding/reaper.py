@@ -1,0 +1,120 @@
+"""Goes on with what was lost: conversions that the bucket calls unfinished and nobody is at work on.
+
+A task is never lost while Redis holds it: a killed worker's are given to others. What can be lost is Redis itself, or
+what it wrote last. So this looks at both, the bucket and Redis, and takes up again what has no task anywhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from contextlib import suppress
+
+import redis
+from kombu.exceptions import KombuError
+
+from mam.errors import InvalidPlan, JobNotFound, MamError
+from mam.naming import UNFINISHED, unfinished_key, unfinished_revision
+from mam.settings import Settings
+from mam.store.objects import Store
+from mam.transcoding import tasks
+from mam.transcoding.conversions import Conversions, Order
+from mam.transcoding.jobs import Jobs, Mode
+from mam.transcoding.queues import jobs_at_hand
+
+LOCK = "mam:reaper"
+LOOK_SECONDS = 10  # between two looks, of all processes together
+SILENT_SECONDS = 60  # without a sign of life a job is looked for among the tasks
+
+log = logging.getLogger(__name__)
+
+
+class Reaper:
+    """Looks every few seconds; one process of the service at a time."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        jobs: Jobs,
+        conversions: Conversions,
+        *,
+        state: redis.Redis,
+        broker: redis.Redis,
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._jobs = jobs
+        self._conversions = conversions
+        self._state = state
+        self._broker = broker
+        self._silent_seconds = max(SILENT_SECONDS, 2 * settings.task_lease_seconds)
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        self._task = asyncio.create_task(self._run(), name="reaper")
+
+    async def stop(self) -> None:
+        if self._task:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                if await asyncio.to_thread(self._is_mine):
+                    await asyncio.to_thread(self.look)
+            except (MamError, redis.RedisError, KombuError) as error:
+                log.warning("unfinished work not looked for", extra={"error": str(error)})
+            await asyncio.sleep(LOOK_SECONDS)
+
+    def _is_mine(self) -> bool:
+        return bool(self._state.set(LOCK, str(os.getpid()), nx=True, px=int(LOOK_SECONDS * 900)))
+
+    def look(self) -> list[str]:
+        """Takes up again whatever was lost; the ids of those jobs."""
+        self._jobs.forget_old()
+        return [*self._forgotten(), *self._stranded()]
+
+    def _forgotten(self) -> list[str]:
+        """Unfinished in the bucket, and unknown to Redis: that was wiped. Those that have ended are tidied away."""
+        listed = [info.key for info in self._store.listing(self._settings.minio_bucket_vod, UNFINISHED)]
+        revisions = [revision for key in listed if (revision := unfinished_revision(key))]
+        resumed = []
+        for revision, state in zip(revisions, self._jobs.states(revisions), strict=True):
+            if state is None:
+                order = self._written_order(revision)
+                if order:
+                    self._resume(order, "unknown to Redis")
+                    resumed.append(revision)
+            elif state.is_final and self._jobs.states([revision]) == [state]:
+                self._store.remove(self._settings.minio_bucket_vod, [unfinished_key(revision)])
+        return resumed
+
+    def _written_order(self, revision: str) -> Order | None:
+        data = self._store.get(self._settings.minio_bucket_vod, unfinished_key(revision))
+        try:
+            return Order.from_json(data) if data else None
+        except InvalidPlan as error:
+            log.warning("order not understood", extra={"revision": revision, "detail": error.detail})
+            return None
+
+    def _stranded(self) -> list[str]:
+        """Known to Redis, silent, and without a task in any queue or worker."""
+        silent = self._jobs.silent(self._silent_seconds)
+        if not silent:
+            return []
+        at_hand = jobs_at_hand(self._broker)
+        resumed = []
+        for job in silent:
+            if (job.id, job.epoch) not in at_hand:
+                with suppress(JobNotFound):
+                    self._resume(Order(**self._jobs.order(job.id)), "without a task")
+                    resumed.append(job.id)
+        return resumed
+
+    def _resume(self, order: Order, reason: str) -> None:
+        log.warning("taking up again", extra={"video": order.video, "revision": order.job, "reason": reason})
+        tasks.queue(tasks.plan, self._conversions.resume(order, Mode.REVIVE), "plan")

@@ -1,0 +1,167 @@
+"""What must happen at once, or not at all: the changes of a job's state, as Lua that Redis runs.
+
+KEYS[1] of each is the job's hash. Beside it lie `:made` (a bit per segment), `:attempts` (starts of each task since it
+last got on), `:running` (who is at which task) and `:callbacks` (whom to tell).
+"""
+
+from __future__ import annotations
+
+# Sorted sets of job ids by the moment of their creation: all jobs, those that have not ended, those that nobody began.
+ALL, ACTIVE, QUEUED = "mam:jobs", "mam:jobs:active", "mam:jobs:queued"
+COUNTERS = "mam:counters"  # a hash: `name|label|label` -> how much of it there ever was
+OUTBOX = "mam:webhooks"  # a sorted set: what callers are to be told, by the moment at which it is due
+
+_SHARED = f"""
+local job, now = KEYS[1], ARGV[2]
+local id = string.sub(job, 9)
+
+local function is_current()
+  if redis.call('HGET', job, 'epoch') ~= ARGV[1] then return false end
+  local state = redis.call('HGET', job, 'state')
+  return state == 'queued' or state == 'running'
+end
+
+-- The event's name goes to whoever listens, and into the outbox of webhooks: once, however often a job is taken up.
+local function publish(kind, fields)
+  fields.job, fields.event = id, kind
+  redis.call('PUBLISH', job, cjson.encode(fields))
+end
+
+local function tell(kind)
+  if redis.call('HSETNX', job, 'told:' .. kind, '1') == 0 then return end
+  for _, url in ipairs(redis.call('SMEMBERS', job .. ':callbacks')) do
+    local event = {{id = 'evt_' .. id .. '_' .. ARGV[1] .. '_' .. kind, type = 'video.' .. kind, job = id, url = url,
+                   created_at = tonumber(now)}}
+    redis.call('ZADD', '{OUTBOX}', 'NX', now, cjson.encode(event))
+  end
+end
+"""
+
+# ARGV: mode (ask, retry, revive), now, seconds a failure is remembered, seconds to keep, viewer, callback, fields...
+# A job that is being worked on is joined, unless it is taken up again (revive) or asked for anew (retry).
+CLAIM = f"""
+local job, mode, now = KEYS[1], ARGV[1], ARGV[2]
+local id = string.sub(job, 9)
+local state = redis.call('HGET', job, 'state')
+local active = state == 'queued' or state == 'running'
+if ARGV[6] ~= '' then
+  redis.call('SADD', job .. ':callbacks', ARGV[6])
+  redis.call('EXPIRE', job .. ':callbacks', ARGV[4])
+end
+if mode == 'ask' and active then
+  if ARGV[5] == '0' then redis.call('HSET', job, 'for_viewers', '0') end
+  return {{'join', redis.call('HGET', job, 'epoch')}}
+end
+if mode == 'ask' and state == 'failed' and now - redis.call('HGET', job, 'updated_at') < tonumber(ARGV[3]) then
+  return {{'failed', redis.call('HGET', job, 'epoch')}}
+end
+local created = now
+if mode == 'revive' then
+  created = redis.call('HGET', job, 'created_at') or now
+else
+  redis.call('HDEL', job, 'told:playable', 'told:ready', 'told:failed', 'viewed_at')
+end
+local epoch = redis.call('HINCRBY', job, 'epoch', 1)
+redis.call('DEL', job .. ':made', job .. ':attempts', job .. ':running')
+redis.call('HDEL', job, 'error', 'started_at', 'finished_at', 'segments', 'finalizing', 'playable', 'media_made',
+  'speed', 'mark_at', 'mark_made', 'command', 'said', 'replaced_by')
+redis.call('HSET', job, 'state', 'queued', 'created_at', created, 'updated_at', now)
+for n = 7, #ARGV, 2 do redis.call('HSET', job, ARGV[n], ARGV[n + 1]) end
+if mode ~= 'revive' or not state then redis.call('HSET', job, 'for_viewers', ARGV[5]) end
+redis.call('EXPIRE', job, ARGV[4])
+for _, set in ipairs({{'{ALL}', '{ACTIVE}', '{QUEUED}'}}) do redis.call('ZADD', set, created, id) end
+redis.call('PUBLISH', job, cjson.encode({{job = id, event = 'queued'}}))
+return {{'lead', tostring(epoch)}}
+"""
+
+# The rest have ARGV: epoch, now, seconds to keep, ... Whatever an earlier epoch reports is refused.
+
+# ... event, fields... Changes fields of a job that has not ended.
+CHANGE = f"""{_SHARED}
+if not is_current() then return 0 end
+for n = 5, #ARGV, 2 do redis.call('HSET', job, ARGV[n], ARGV[n + 1]) end
+redis.call('HSET', job, 'updated_at', now)
+redis.call('EXPIRE', job, ARGV[3])
+local state = redis.call('HGET', job, 'state')
+if state ~= 'queued' and state ~= 'running' then
+  redis.call('ZREM', '{ACTIVE}', id)
+  redis.call('ZREM', '{QUEUED}', id)
+  redis.call('HINCRBY', '{COUNTERS}', 'jobs_ended|' .. state, 1)
+  if state == 'succeeded' then tell('ready') end
+  if state == 'failed' then tell('failed') end
+end
+if ARGV[4] ~= '' then publish(ARGV[4], {{}}) end
+return 1
+"""
+
+# ... task, worker. Counts the start of a task; -1 when the job is not this epoch's to work on.
+ATTEMPT = f"""{_SHARED}
+if not is_current() then return -1 end
+local first = redis.call('HGET', job, 'state') == 'queued'
+redis.call('HSET', job, 'state', 'running', 'updated_at', now)
+redis.call('HSETNX', job, 'started_at', now)
+redis.call('ZREM', '{QUEUED}', id)
+redis.call('HSET', job .. ':running', ARGV[4], cjson.encode({{worker = ARGV[5], since = tonumber(now)}}))
+redis.call('EXPIRE', job .. ':running', ARGV[3])
+local count = redis.call('HINCRBY', job .. ':attempts', ARGV[4], 1)
+redis.call('EXPIRE', job .. ':attempts', ARGV[3])
+if first then publish('running', {{}}) end
+return count
+"""
+
+# ... task, counted as new (1 or 0), profile, worker, then number and seconds of each segment that exists now.
+# 1 for the one call that completes the job.
+MADE = f"""{_SHARED}
+if not is_current() then return -1 end
+local seconds, numbers = 0, {{}}
+for n = 8, #ARGV, 2 do
+  if redis.call('SETBIT', job .. ':made', ARGV[n], 1) == 0 then seconds = seconds + tonumber(ARGV[n + 1]) end
+  table.insert(numbers, tonumber(ARGV[n]))
+end
+redis.call('EXPIRE', job .. ':made', ARGV[3])
+redis.call('HSET', job, 'updated_at', now)
+redis.call('HDEL', job .. ':attempts', ARGV[4])
+local media = tonumber(redis.call('HINCRBYFLOAT', job, 'media_made', seconds))
+local mark = redis.call('HMGET', job, 'mark_at', 'mark_made')
+if ARGV[5] == '1' then
+  local labels = '|' .. ARGV[6] .. '|' .. ARGV[7]
+  redis.call('HINCRBYFLOAT', '{COUNTERS}', 'media_seconds' .. labels, seconds)
+  redis.call('HINCRBY', '{COUNTERS}', 'segments' .. labels, #numbers)
+  if mark[1] and now - mark[1] >= 5 then
+    redis.call('HSET', job, 'speed', (media - mark[2]) / (now - mark[1]), 'mark_at', now, 'mark_made', media)
+  end
+end
+if ARGV[5] == '0' or not mark[1] then redis.call('HSET', job, 'mark_at', now, 'mark_made', media) end
+if redis.call('HSETNX', job, 'playable', '1') == 1 then tell('playable') end
+publish('made', {{segments = numbers}})
+local total = tonumber(redis.call('HGET', job, 'segments') or '-1')
+if redis.call('BITCOUNT', job .. ':made') == total then return redis.call('HSETNX', job, 'finalizing', '1') end
+return 0
+"""
+
+# The first entry of the outbox that is due, put off for as long as its delivery may take. ARGV: now, until when.
+TAKE = """
+local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, 1)[1]
+if due then redis.call('ZADD', KEYS[1], ARGV[2], due) end
+return due
+"""
+
+# A name belongs to whoever asks first. ARGV: holder, seconds.
+NAME = """
+local holder = redis.call('GET', KEYS[1])
+if holder and holder ~= ARGV[1] then return holder end
+redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
+return ARGV[1]
+"""
+
+# Whether a segment is to be made for a viewer now. KEYS: one per segment, the wanted one first. ARGV: seconds.
+# `wanted`: somebody is at it or will be next; `ahead`: it was to be made after others.
+SEEK = """
+local wanted = redis.call('GET', KEYS[1])
+if wanted ~= 'wanted' then redis.call('SET', KEYS[1], 'wanted', 'EX', ARGV[1]) end
+local following = 0
+for n = 2, #KEYS do
+  if redis.call('SET', KEYS[n], 'ahead', 'NX', 'EX', ARGV[1]) then following = following + 1 end
+end
+return {wanted == 'wanted' and 0 or 1, following}
+"""

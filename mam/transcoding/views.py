@@ -1,0 +1,194 @@
+"""What callers send and see of jobs: the transcoding service's JSON."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from mam.hls.plan import Profile
+from mam.transcoding.job import Job, RunningTask, State
+from mam.transcoding.presence import Worker
+from mam.transcoding.queues import Priority
+
+
+class TranscodeRequest(BaseModel):
+    """Which asset to convert, and how."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    asset_bucket: str = Field(examples=["myvideos"])
+    asset_object: str = Field(examples=["sample.mp4"])
+    reencode: bool = Field(default=False, description="false copies the streams; true makes H.264 and AAC.")
+    profile: Profile | None = Field(default=None, description="Instead of `reencode`.")
+    wait: bool = Field(default=True, description="false answers 202 as soon as the plan stands.")
+    viewer: bool = Field(
+        default=False,
+        description="true: a viewer asks; the conversion may stop when nobody watches (STOP_IDLE_MINUTES).",
+    )
+    priority: Priority = Field(default=Priority.NORMAL, description="Among conversions; viewers always go first.")
+    callback_url: str | None = Field(
+        default=None,
+        max_length=2048,
+        description="Is told by POST when the video is playable, ready or failed (needs WEBHOOK_SECRET).",
+        examples=["https://example.com/hooks/mam"],
+    )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> TranscodeRequest:
+        if self.profile is Profile.SOURCE and self.reencode:
+            raise ValueError("profile 'source' contradicts reencode=true")
+        return self
+
+    @property
+    def wanted(self) -> Profile:
+        return self.profile or (Profile.H264 if self.reencode else Profile.SOURCE)
+
+
+class Transcoded(BaseModel):
+    status: Literal["success"] = "success"
+    video: str = Field(examples=["sample"])
+
+
+class Accepted(BaseModel):
+    status: Literal["accepted"] = "accepted"
+    video: str = Field(examples=["sample"])
+    job: str = Field(examples=["1f0c9a7be2d4"])
+
+
+class JobError(BaseModel):
+    code: str
+    message: str
+    hint: str
+
+
+class Progress(BaseModel):
+    percent: float
+    segments_done: int
+    segments_total: int | None = Field(description="Known once the plan stands.")
+    speed: float | None = Field(description="Seconds of media made in a second.")
+    eta_seconds: float | None
+    queue_position: int | None = Field(description="1: the next to be begun. Null once it was begun.")
+
+
+class TaskView(BaseModel):
+    """What a worker is doing for the job right now."""
+
+    name: str = Field(examples=["make:7"])
+    worker: str = Field(examples=["worker-1:4711"])
+    since: float = Field(description="Unix seconds.")
+    attempt: int
+
+    @classmethod
+    def of(cls, task: RunningTask) -> TaskView:
+        return cls(name=task.name, worker=task.worker, since=task.since, attempt=task.attempt)
+
+
+class JobView(BaseModel):
+    """A job as callers see it."""
+
+    id: str
+    state: State
+    playable: bool
+    video: str
+    asset_bucket: str
+    asset_object: str
+    profile: str
+    priority: Priority
+    progress: Progress
+    attempts: int = Field(description="Starts of the task that needed most of them; 1 when all went well.")
+    running: list[TaskView]
+    command: str | None = Field(description="The last ffmpeg that was started for it, to be pasted into a shell.")
+    said: list[str] = Field(description="The last lines of what that ffmpeg said.")
+    error: JobError | None
+    replaced_by: str | None = Field(description="The job that converts the changed source instead.")
+    created_at: float = Field(description="Unix seconds.")
+    started_at: float | None
+    finished_at: float | None
+
+    @classmethod
+    def of(cls, job: Job) -> JobView:
+        error = job.error
+        return cls(
+            id=job.id,
+            state=job.state,
+            playable=job.playable,
+            video=job.video,
+            asset_bucket=job.asset_bucket,
+            asset_object=job.asset_object,
+            profile=job.profile,
+            priority=job.priority,
+            progress=Progress(
+                percent=job.percent,
+                segments_done=job.segments_done,
+                segments_total=job.segments_total,
+                speed=_rounded(job.speed),
+                eta_seconds=_rounded(job.eta),
+                queue_position=job.position,
+            ),
+            attempts=job.attempts,
+            running=[TaskView.of(task) for task in job.running],
+            command=job.command,
+            said=list(job.said),
+            error=JobError(**{key: error[key] for key in ("code", "message", "hint")}) if error else None,
+            replaced_by=job.replaced_by,
+            created_at=job.created_at,
+            started_at=job.started_at,
+            finished_at=job.finished_at,
+        )
+
+
+class JobList(BaseModel):
+    jobs: list[JobView]
+    next_cursor: str | None = Field(description="Of the next page; null on the last one.")
+
+
+class SeekRequest(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    rendition: str = Field(examples=["source"])
+    segment: int = Field(ge=0, examples=[417])
+
+
+class SeekAnswer(BaseModel):
+    state: State
+
+
+class JobChange(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    priority: Priority
+
+
+class WorkerView(BaseModel):
+    """A worker: one Celery process that runs `slots` tasks at a time."""
+
+    name: str
+    host: str
+    slots: int
+    queues: list[str]
+    since: float = Field(description="Unix seconds.")
+
+    @classmethod
+    def of(cls, worker: Worker) -> WorkerView:
+        return cls(
+            name=worker.name, host=worker.host, slots=worker.slots, queues=list(worker.queues), since=worker.since
+        )
+
+
+class FleetView(BaseModel):
+    """Who converts, and what waits."""
+
+    workers: list[WorkerView]
+    slots: int
+    queues: dict[str, int] = Field(description="Tasks that wait, by queue.")
+    jobs: dict[str, int] = Field(description="Jobs that have not ended, by state.")
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 2)
+
+
+def public(job: Job) -> dict[str, Any]:
+    """A job as JSON."""
+    return JobView.of(job).model_dump(mode="json")

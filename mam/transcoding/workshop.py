@@ -1,0 +1,148 @@
+"""What a worker process has at hand: connections, and the sources it looked at last."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cache
+
+import numpy as np
+import redis
+
+from mam.errors import Superseded, Unavailable
+from mam.events import sync_client
+from mam.hls import playlist
+from mam.hls.plan import Plan
+from mam.media import ffmpeg
+from mam.media.source import MediaSource, open_source
+from mam.mp4 import index
+from mam.naming import index_key, revision_plan_key, segment_key
+from mam.settings import Settings
+from mam.store.objects import Store
+from mam.transcoding.conversions import Conversions, Order
+from mam.transcoding.jobs import Jobs
+from mam.transcoding.urgency import Urgency
+from mam.transcoding.worker import shared_file
+
+KEPT_SOURCES = 2  # indexes that a worker keeps: some 25 MB each for a two-hour film
+THREADS = 3  # segments of a chunk in the making at a time: a fourth only waits for the other three
+STILL_SECONDS, MOVING_SECONDS = 10.0, 2.0  # batch encoders stand still so long at most, and then go on so long
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Workshop:
+    """Connections and kept sources of one worker process."""
+
+    settings: Settings
+    store: Store
+    redis: redis.Redis
+    jobs: Jobs
+    conversions: Conversions
+    urgency: Urgency
+    pool: ThreadPoolExecutor
+    opened: OrderedDict[str, tuple[Plan, MediaSource]] = field(default_factory=OrderedDict)
+
+    @property
+    def bucket(self) -> str:
+        return self.settings.minio_bucket_vod
+
+    def keep(self, plan: Plan, media: MediaSource) -> None:
+        media.settle([track.track for track in (plan.video_track, plan.audio_track) if track])
+        self.opened[plan.revision] = (plan, media)
+        self.opened.move_to_end(plan.revision)
+        while len(self.opened) > KEPT_SOURCES:
+            self.opened.popitem(last=False)
+
+    def plan(self, order: Order) -> Plan:
+        """The plan that the order's tasks go by. Raises Superseded when it is gone."""
+        data = self.store.get(self.bucket, revision_plan_key(order.video, order.job))
+        if data is None:
+            raise Superseded("The plan is gone: the video was deleted.")
+        return Plan.from_json(data)
+
+    def open(self, order: Order) -> tuple[Plan, MediaSource]:
+        """The order's plan and source, kept from an earlier task or read again."""
+        if order.job in self.opened:
+            self.opened.move_to_end(order.job)
+            return self.opened[order.job]
+        plan = self.plan(order)
+        media = open_source(self.store, plan.source)
+        if plan.stored_index:
+            media.adopt(index.load(self.store.get(self.bucket, index_key(order.video, order.job)) or b""))
+        self.keep(plan, media)
+        return plan, media
+
+    def put(self, plan: Plan, number: int, data: memoryview) -> None:
+        """Stores a segment."""
+        key = segment_key(plan.video, plan.revision, plan.rendition, number)
+        self.store.put(self.bucket, key, data, playlist.SEGMENT_TYPE)
+
+    @property
+    def encoder_threads(self) -> int:
+        """Of each ffmpeg of a batch: the cores, shared among the slots."""
+        cores = os.cpu_count() or 1
+        return self.settings.encoder_threads or max(1, cores // max(1, self.settings.embedded_workers or cores))
+
+    def pacer(self) -> Callable[[], None]:
+        """To be called again and again: has this process's encoders stand still while a viewer waits."""
+        longest = min(STILL_SECONDS, self.settings.encoder_stall_seconds / 3)
+        stopped, resumed = 0.0, 0.0
+
+        def look() -> None:
+            nonlocal stopped, resumed
+            now = time.monotonic()
+            if not stopped and now - resumed > MOVING_SECONDS and self.urgency.is_felt():
+                stopped = now
+                ffmpeg.pause()
+            elif stopped and (now - stopped > longest or not self.urgency.is_felt()):
+                resumed = now if now - stopped > longest else 0.0
+                stopped = 0.0
+                ffmpeg.resume()
+
+        return look
+
+
+@cache
+def workshop() -> Workshop:
+    """This process's workshop, set up when first needed: after the worker has forked."""
+    settings = Settings()
+    client = sync_client(settings)
+    store, jobs = Store(settings), Jobs(client)
+    return Workshop(
+        settings,
+        store,
+        client,
+        jobs,
+        Conversions(settings, store, jobs),
+        Urgency(shared_file(settings, "urgency")),
+        ThreadPoolExecutor(THREADS, "segments"),
+    )
+
+
+def warm_up() -> None:
+    """Opens connections and touches what is slow when first used, so that no viewer waits for it."""
+    shop = workshop()
+    try:
+        list(shop.pool.map(lambda _: shop.store.check(shop.bucket), range(THREADS)))
+        shop.redis.ping()
+    except (Unavailable, redis.RedisError) as error:
+        log.warning("started without its store or Redis", extra={"error": str(error)})
+    np.cumsum(np.ones(1 << 16, np.int64)).searchsorted([1])
+
+
+def this_worker() -> str:
+    """How people know this process: its machine and its number there."""
+    return f"{platform.node()}:{os.getpid()}"
+
+
+def is_outage(error: Exception) -> bool:
+    """Whether Redis, rather than the work, is to blame."""
+    return isinstance(error, redis.ConnectionError | redis.TimeoutError)
