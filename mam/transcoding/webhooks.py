@@ -1,0 +1,244 @@
+"""Webhooks: callers' URLs are told what became of their videos, signed, and again later where that did not work.
+
+What is to be told is put into an outbox in Redis by the change of state itself (scripts.py), so that nothing is told
+that did not happen, and nothing forgotten that did.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import ipaddress
+import json
+import logging
+import socket
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+import redis
+import urllib3
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
+
+from mam.errors import InvalidCallback, JobNotFound
+from mam.events import Event, Listener
+from mam.settings import Settings
+from mam.transcoding import views
+from mam.transcoding.jobs import Jobs
+from mam.transcoding.scripts import OUTBOX, TAKE
+
+SIGNATURE = "MAM-Signature"
+DELAYS = (5, 30, 120, 600, 3600, 3 * 3600, 6 * 3600, 12 * 3600)  # seconds before each further try: a day in all
+DELIVERIES = 8  # at a time: a receiver that hangs does not keep the others waiting
+DELIVERY_SECONDS = 10  # that a receiver has to answer
+LEASE_SECONDS = 60  # then a delivery whose process was killed is another's
+LOOK_SECONDS = 5  # between looks at what is due, when nothing happens
+
+log = logging.getLogger(__name__)
+
+
+def signature(secrets: Iterable[bytes], moment: int, body: bytes) -> str:
+    """The header's value: `t=<Unix seconds>,v1=<HMAC-SHA256 of "t.body">`, one `v1` for each secret in use."""
+    signed = f"{moment}.".encode() + body
+    return ",".join([f"t={moment}", *(f"v1={hmac.digest(secret, signed, 'sha256').hex()}" for secret in secrets)])
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a webhook goes: `address` is connected to, `url` says what for."""
+
+    url: SplitResult
+    address: str
+
+    @property
+    def port(self) -> int:
+        return self.url.port or (443 if self.url.scheme == "https" else 80)
+
+    @property
+    def path(self) -> str:
+        return (self.url.path or "/") + (f"?{self.url.query}" if self.url.query else "")
+
+
+def target(url: str, *, private: bool) -> Target:
+    """Looks up where a URL leads. Unless `private`, all of its host's addresses must be public.
+
+    What was looked up is what is connected to: a name that means another address a moment later leads nowhere else.
+    Raises InvalidCallback.
+    """
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise InvalidCallback(f"The URL cannot be read: {error}.") from error
+    if parts.scheme not in ("http", "https") or not host or parts.username is not None or port == 0:
+        raise InvalidCallback("It is no http or https URL with a host, without a user name.")
+    try:
+        found = socket.getaddrinfo(host, port or parts.scheme, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise InvalidCallback(f"There is no host {host!r}.") from error
+    addresses = [str(entry[4][0]) for entry in found]
+    if not private and not all(map(_is_public, addresses)):
+        raise InvalidCallback(f"The host {host!r} has a private address.")
+    return Target(parts, addresses[0])
+
+
+def _is_public(address: str) -> bool:
+    parsed = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(parsed, ipaddress.IPv6Address):
+        parsed = parsed.ipv4_mapped or parsed.sixtofour or parsed
+    return parsed.is_global and not parsed.is_multicast
+
+
+class Callbacks:
+    """Which URLs may be told: an operator's own in any case, callers' unless they lead into the private network."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def check(self, url: str) -> None:
+        """Whether a caller may have this URL told. Blocking. Raises InvalidCallback."""
+        if not self._settings.webhook_secret:
+            raise InvalidCallback("There is no WEBHOOK_SECRET to sign with.", hint="Set WEBHOOK_SECRET.")
+        self.target(url)
+
+    def target(self, url: str) -> Target:
+        own = url == self._settings.webhook_url
+        return target(url, private=own or self._settings.webhook_allow_private)
+
+
+class Webhooks:
+    """Delivers what is in the outbox. Any process of the service may run one: they share the work."""
+
+    def __init__(self, settings: Settings, jobs: Jobs, client: redis.Redis, listener: Listener) -> None:
+        self._callbacks = Callbacks(settings)
+        self._secrets = [secret.get_secret_value().encode() for secret in settings.webhook_secret or ()]
+        self._jobs = jobs
+        self._client = client
+        self._take = client.register_script(TAKE)
+        self._happened = asyncio.Event()
+        self._free = asyncio.Semaphore(DELIVERIES)
+        self._task: asyncio.Task[None] | None = None
+        self._deliveries: set[asyncio.Task[None]] = set()
+        listener.on_event(self._note)
+
+    async def start(self) -> None:
+        if self._secrets:
+            self._task = asyncio.create_task(self._run(), name="webhooks")
+
+    async def stop(self) -> None:
+        """Lets deliveries that are under way end."""
+        if self._task:
+            self._task.cancel()
+            await asyncio.gather(self._task, *self._deliveries, return_exceptions=True)
+
+    def _note(self, event: Event) -> None:
+        if event["event"] in ("made", "succeeded", "failed"):  # what something may be told about
+            self._happened.set()
+
+    async def _run(self) -> None:
+        while True:
+            self._happened.clear()
+            try:
+                while await self._deliver_next():
+                    pass
+            except redis.RedisError as error:
+                log.debug("outbox not looked at", extra={"error": type(error).__name__})
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._happened.wait(), LOOK_SECONDS)
+
+    async def _deliver_next(self) -> bool:
+        """Begins the next delivery that is due; False when there is none."""
+        await self._free.acquire()
+        entry: bytes | None = None
+        try:
+            entry = await asyncio.to_thread(self._taken)
+        finally:
+            if entry is None:
+                self._free.release()
+        if entry is None:
+            return False
+        task = asyncio.create_task(asyncio.to_thread(self._deliver, entry))
+        self._deliveries.add(task)
+        task.add_done_callback(self._delivered)
+        return True
+
+    def _delivered(self, task: asyncio.Task[None]) -> None:
+        self._deliveries.discard(task)
+        self._free.release()
+        if not task.cancelled() and (error := task.exception()):
+            log.warning("webhook left for later", extra={"error": type(error).__name__})
+
+    def _taken(self) -> bytes | None:
+        now = time.time()
+        found: Any = self._take(keys=[OUTBOX], args=[now, now + LEASE_SECONDS])
+        return found if isinstance(found, bytes) else None
+
+    def _deliver(self, entry: bytes) -> None:
+        event = json.loads(entry)
+        fields = {"revision": event["job"], "type": event["type"], "host": urlsplit(event["url"]).hostname}
+        attempt = event.get("attempt", 1)
+        try:
+            outcome = _post(self._callbacks.target(event["url"]), self._body(event, attempt), self._secrets)
+        except InvalidCallback as error:
+            outcome = error.detail
+        if outcome == "":
+            self._end(entry, "delivered")
+            log.info("webhook delivered", extra=fields)
+        elif attempt > len(DELAYS) or outcome == str(HTTPStatus.GONE.value):
+            self._end(entry, "given_up")
+            log.error("webhook given up", extra={**fields, "outcome": outcome, "attempt": attempt})
+        else:
+            self._jobs.count("webhooks", "retried")
+            log.warning("webhook not delivered", extra={**fields, "outcome": outcome, "attempt": attempt})
+            later = json.dumps({**event, "attempt": attempt + 1})
+            with self._client.pipeline(transaction=True) as pipe:
+                pipe.zrem(OUTBOX, entry)
+                pipe.zadd(OUTBOX, {later: time.time() + DELAYS[attempt - 1]})
+                pipe.execute()
+
+    def _end(self, entry: bytes, outcome: str) -> None:
+        self._client.zrem(OUTBOX, entry)
+        self._jobs.count("webhooks", outcome)
+
+    def _body(self, event: Mapping[str, Any], attempt: int) -> bytes:
+        data: dict[str, Any] = {"id": event["job"]}
+        with suppress(JobNotFound):
+            data = views.public(self._jobs.get(event["job"]))
+        moment = datetime.fromtimestamp(event["created_at"], timezone.utc).isoformat(timespec="milliseconds")
+        told = {"id": event["id"], "type": event["type"], "created_at": moment, "attempt": attempt, "data": data}
+        return json.dumps(told).encode()
+
+
+def _post(to: Target, body: bytes, secrets: Iterable[bytes]) -> str:
+    """Empty when the receiver took it; else what was wrong."""
+    headers = {
+        "Host": to.url.netloc,
+        "Content-Type": "application/json",
+        "User-Agent": "MAM-Webhooks",
+        SIGNATURE: signature(secrets, int(time.time()), body),
+    }
+    with _connection(to) as connection:
+        try:
+            answer = connection.request(
+                "POST", to.path, body=body, headers=headers, redirect=False, retries=False, preload_content=False
+            )
+            answer.close()  # what it says besides does not matter
+        except urllib3.exceptions.HTTPError as error:
+            return type(error).__name__
+    return "" if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES else str(answer.status)
+
+
+def _connection(to: Target) -> urllib3.HTTPConnectionPool:
+    timeout = urllib3.Timeout(total=DELIVERY_SECONDS)
+    if to.url.scheme == "http":
+        return urllib3.HTTPConnectionPool(to.address, to.port, timeout=timeout)
+    name = to.url.hostname
+    return urllib3.HTTPSConnectionPool(
+        to.address, to.port, timeout=timeout,
+        cert_reqs="CERT_REQUIRED", ca_certs=DEFAULT_CA_BUNDLE_PATH, assert_hostname=name, server_hostname=name,
+    )  # fmt: skip

@@ -1,0 +1,105 @@
+"""Where webhooks may go, and how their receivers can tell that they are ours."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+import pytest
+
+from mam.errors import InvalidCallback
+from mam.settings import Settings
+from mam.transcoding.webhooks import Callbacks, signature, target
+
+PUBLIC = "93.184.216.34"
+
+
+def settings(**values: Any) -> Settings:
+    return Settings.model_validate({"transcode_api_key": "k", "webhook_secret": "s", **values})
+
+
+@pytest.fixture
+def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
+    """What names lead to: no test asks a name server."""
+    known: dict[str, list[str]] = {}
+
+    def lookup(host: str, port: object, **_: object) -> list[Any]:
+        if host not in known:
+            raise socket.gaierror("unknown")
+        return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", (address, port)) for address in known[host]]
+
+    monkeypatch.setattr(socket, "getaddrinfo", lookup)
+    return known
+
+
+def test_the_signature_is_the_one_that_receivers_compute() -> None:
+    # By `printf '1700000000.{}' | openssl dgst -sha256 -hmac secret`.
+    digest = "b8569b78799ff9e3cbff0fc2d63a33a2b57f3282abd07c37ae5e8e7d79a5f163"
+    assert signature([b"secret"], 1700000000, b"{}") == f"t=1700000000,v1={digest}"
+
+
+def test_while_a_secret_is_replaced_both_sign() -> None:
+    old, new = (signature([secret], 7, b"{}").partition(",")[2] for secret in (b"old", b"new"))
+    assert signature([b"new", b"old"], 7, b"{}") == f"t=7,{new},{old}"
+
+
+@pytest.mark.parametrize("changed", [([b"other"], 7, b"{}"), ([b"s"], 8, b"{}"), ([b"s"], 7, b"{ }")])
+def test_another_secret_moment_or_body_has_another_signature(changed: tuple[list[bytes], int, bytes]) -> None:
+    assert signature(*changed).rpartition("v1=")[2] != signature([b"s"], 7, b"{}").rpartition("v1=")[2]
+
+
+@pytest.mark.parametrize(
+    ("url", "port", "path"),
+    [
+        ("https://example.com/hooks?a=b", 443, "/hooks?a=b"),
+        ("http://example.com", 80, "/"),
+        ("http://example.com:8080/x", 8080, "/x"),
+    ],
+)
+def test_a_public_url_is_connected_to_by_the_address_that_was_looked_up(
+    names: dict[str, list[str]], url: str, port: int, path: str
+) -> None:
+    names["example.com"] = [PUBLIC]
+    found = target(url, private=False)
+    assert (found.address, found.port, found.path) == (PUBLIC, port, path)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "0.0.0.0", "100.64.0.1", "224.0.0.1",
+     "::1", "fd00::1", "fe80::1", "fe80::1%eth0", "::ffff:10.0.0.1", "2002:7f00:1::"],
+)  # fmt: skip
+def test_a_private_address_is_refused_unless_allowed(names: dict[str, list[str]], address: str) -> None:
+    names["inside"] = [PUBLIC, address]
+    with pytest.raises(InvalidCallback, match="private"):
+        target("https://inside/", private=False)
+    assert target("https://inside/", private=True).address == PUBLIC
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "example.com", "ftp://example.com/", "file:///etc/passwd", "http://", "http://user@example.com/",
+     "http://example.com:0/", "http://example.com:99999/", "http://[::1/", "http://nowhere.example/", "gopher://x:70/"],
+)  # fmt: skip
+def test_what_is_no_web_address_is_refused(names: dict[str, list[str]], url: str) -> None:
+    names["example.com"] = [PUBLIC]
+    with pytest.raises(InvalidCallback):
+        target(url, private=True)
+
+
+def test_callers_may_not_name_a_private_url_but_the_operator_may(names: dict[str, list[str]]) -> None:
+    names["inside"] = ["10.0.0.1"]
+    callbacks = Callbacks(settings(webhook_url="http://inside/own"))
+    assert callbacks.target("http://inside/own").address == "10.0.0.1"
+    with pytest.raises(InvalidCallback):
+        callbacks.check("http://inside/other")
+    Callbacks(settings(webhook_allow_private=True)).check("http://inside/other")
+
+
+def test_without_a_secret_no_url_may_be_told(names: dict[str, list[str]]) -> None:
+    names["example.com"] = [PUBLIC]
+    with pytest.raises(InvalidCallback) as refused:
+        Callbacks(settings(webhook_secret=None)).check("https://example.com/")
+    assert "WEBHOOK_SECRET" in refused.value.hint
+    with pytest.raises(ValueError, match="WEBHOOK_SECRET"):
+        settings(webhook_secret=None, webhook_url="https://example.com/")
