@@ -7,9 +7,10 @@ wrong: reads then find nothing and writes do nothing.
 from __future__ import annotations
 
 import gzip
+import json
 import logging
 import os
-from collections import OrderedDict
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -25,8 +26,6 @@ PREFIX = "mam:playlist:"
 GENERATION = "mam:playlist-generation:"
 GZIP_LEVEL = 6
 AGE_BYTES = 4
-STAMP_BYTES = 8
-KEPT_PLAYLISTS = 256  # some 50 KB each for a two-hour film
 GZIP_MAGIC = b"\x1f\x8b"
 
 log = logging.getLogger(__name__)
@@ -35,11 +34,29 @@ log = logging.getLogger(__name__)
 # A playlist that was built while its video was invalidated is out of date: the generation tells.
 _PUT = """
 if (redis.call('GET', KEYS[2]) or '0') ~= ARGV[1] then return 0 end
-redis.call('HSET', KEYS[1], ARGV[3], ARGV[4], 'source', ARGV[5], 'profile', ARGV[6], ARGV[7], ARGV[8])
+redis.call('HSET', KEYS[1], ARGV[3], ARGV[4], 'source', ARGV[5], 'profile', ARGV[6])
 if redis.call('TTL', KEYS[1]) < 0 then redis.call('EXPIRE', KEYS[1], ARGV[2]) end
 return 1
 """
 GENERATION_SECONDS = 24 * 3600  # far longer than any playlist takes to build
+
+# Processes may answer from memory while they hold a lease (mam/vod/kept.py). They are told what to forget, say so in a
+# list of the token that came with it, and are waited for by whoever must be sure.
+CHANNEL = "mam:playlist-forget"
+HOLDERS = "mam:playlist-holders"  # a sorted set: processes by the moment at which their lease ends
+FORGOTTEN = "mam:playlist-forgotten:"
+LEASE_SECONDS = 2
+
+# ARGV: seconds to keep the generation, channel, message. How many were told, and who holds a lease.
+_FORGET = """
+redis.call('DEL', KEYS[1])
+redis.call('INCR', KEYS[2])
+redis.call('EXPIRE', KEYS[2], ARGV[1])
+local time = redis.call('TIME')
+redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', time[1] + time[2] / 1000000)
+local told = redis.call('PUBLISH', ARGV[2], ARGV[3])
+return {told, unpack(redis.call('ZRANGE', KEYS[3], 0, -1))}
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +89,11 @@ def _from_bytes(data: bytes | None, source: bytes | None, profile: bytes | None)
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """What the cache holds; `generation` is to be given back with what is built in its stead."""
+    """What the cache holds, for `seconds` more; `generation` is to be given back with what is built in its stead."""
 
     playlist: CachedPlaylist | None
     generation: str | None  # None while Redis is away: then nothing is to be kept
+    seconds: float = 0
 
 
 class PlaylistCache:
@@ -85,48 +103,24 @@ class PlaylistCache:
         self._client = client
         self._ttl = ttl
         self._put = client.register_script(_PUT)
-        self._kept: OrderedDict[tuple[str, str], tuple[bytes, CachedPlaylist]] = OrderedDict()
+        self._forget = client.register_script(_FORGET)
 
     async def get(self, names: Sequence[str], rendition: str = "") -> list[Lookup]:
-        """The playlists of several videos, in one round trip; in two when their bytes are not at hand.
-
-        What was read once is kept with its stamp, and Redis asked for the stamp alone: most reads are a few bytes.
-        """
+        """The playlists of several videos, in one round trip."""
         try:
-            return await self._lookups(names, rendition)
+            async with self._client.pipeline(transaction=False) as pipe:
+                for name in names:
+                    pipe.hmget(PREFIX + name, [_field(rendition), "source", "profile"])
+                    pipe.pttl(PREFIX + name)
+                    pipe.get(GENERATION + name)
+                rows: list[Any] = await pipe.execute()
         except (redis.RedisError, OSError) as error:
             log.warning("playlist cache unavailable", extra={"error": type(error).__name__})
             return [Lookup(None, None)] * len(names)
-
-    async def _lookups(self, names: Sequence[str], rendition: str) -> list[Lookup]:
-        async with self._client.pipeline(transaction=False) as pipe:
-            for name in names:
-                pipe.hget(PREFIX + name, _stamp(rendition))
-                pipe.get(GENERATION + name)
-            rows = await pipe.execute()
-        lookups = []
-        for name, stamp, generation in zip(names, rows[::2], rows[1::2], strict=True):
-            kept = self._kept.get((name, rendition))
-            if stamp is None:
-                playlist = None
-            elif kept is not None and kept[0] == stamp:
-                playlist = kept[1]
-            else:
-                playlist = await self._fetch(name, rendition)
-            lookups.append(Lookup(playlist, (generation or b"0").decode()))
-        return lookups
-
-    async def _fetch(self, name: str, rendition: str) -> CachedPlaylist | None:
-        fields = [_stamp(rendition), _body(rendition), "source", "profile"]
-        found: list[Any] = await self._client.hmget(PREFIX + name, fields)
-        stamp, body, source, profile = found
-        playlist = _from_bytes(body, source, profile)
-        if playlist is not None and stamp is not None:
-            self._kept[name, rendition] = (stamp, playlist)
-            self._kept.move_to_end((name, rendition))
-            while len(self._kept) > KEPT_PLAYLISTS:
-                self._kept.popitem(last=False)
-        return playlist
+        return [
+            Lookup(_from_bytes(*found), (generation or b"0").decode(), left / 1000)
+            for found, left, generation in zip(rows[::3], rows[1::3], rows[2::3], strict=True)
+        ]
 
     async def put(self, name: str, playlist: CachedPlaylist, rendition: str, generation: str | None) -> None:
         """Keeps a playlist for the cache's lifetime, counted from the first of the video's playlists.
@@ -139,12 +133,10 @@ class PlaylistCache:
         values: list[str | int | bytes] = [
             generation,
             self._ttl,
-            _body(rendition),
+            _field(rendition),
             playlist.to_bytes(),
             playlist.source,
             playlist.profile,
-            _stamp(rendition),
-            os.urandom(STAMP_BYTES),
         ]
         try:
             await self._put(keys=keys, args=values)
@@ -152,16 +144,25 @@ class PlaylistCache:
             log.warning("playlist not cached", extra={"error": type(error).__name__})
 
     async def invalidate(self, name: str) -> None:
-        """Forgets all playlists of a video. Raises RedisError: "cleared" must be true when it is said."""
-        async with self._client.pipeline(transaction=True) as pipe:
-            _forget(pipe, name)
-            await pipe.execute()
+        """Forgets all playlists of a video, in every process: returns when none answers from memory any more.
+
+        Raises RedisError: "cleared" must be true when it is said.
+        """
+        token = os.urandom(8).hex()
+        deadline = time.monotonic() + LEASE_SECONDS + 1  # by then a process that does not say so may not answer
+        told, *holders = await self._forget(keys=_forget_keys(name), args=_forget_arguments(name, token))
+        silent, heard = set(holders), 0
+        while (silent or heard < told) and (left := deadline - time.monotonic()) > 0:
+            found = await self._client.blpop([FORGOTTEN + token], timeout=left)
+            if found:
+                silent.discard(found[1])
+                heard += 1
 
 
 def get_cached_playlist(video_name: str) -> str | None:
     """The cached playlist of a video as text, or None."""
     try:
-        body = _client().hget(PREFIX + video_name, _body(""))
+        body = _client().hget(PREFIX + video_name, _field(""))
     except (redis.RedisError, OSError):
         return None
     found = _from_bytes(body, None, None) if isinstance(body, bytes) else None
@@ -170,14 +171,11 @@ def get_cached_playlist(video_name: str) -> str | None:
 
 def set_cached_playlist(video_name: str, m3u8_text: str) -> None:
     """Caches a playlist for PLAYLIST_CACHE_TTL_SECONDS. Does nothing while Redis is away."""
+    playlist = CachedPlaylist(gzip.compress(m3u8_text.encode(), GZIP_LEVEL, mtime=0))
     try:
+        invalidate(_client(), video_name)  # what other processes keep of the one before
         with _client().pipeline(transaction=True) as pipe:
-            playlist = CachedPlaylist(gzip.compress(m3u8_text.encode(), GZIP_LEVEL, mtime=0))
-            fields: Any = {
-                _body(""): playlist.to_bytes(),
-                _stamp(""): os.urandom(STAMP_BYTES),
-            }
-            pipe.hset(PREFIX + video_name, mapping=fields)
+            pipe.hset(PREFIX + video_name, _field(""), playlist.to_bytes())
             pipe.expire(PREFIX + video_name, _settings().playlist_cache_ttl_seconds)
             pipe.execute()
     except (redis.RedisError, OSError) as error:
@@ -187,26 +185,26 @@ def set_cached_playlist(video_name: str, m3u8_text: str) -> None:
 def invalidate_playlist_cache(video_name: str) -> None:
     """Forgets all cached playlists of a video. Does nothing while Redis is away: nothing can be read then either."""
     try:
-        with _client().pipeline(transaction=True) as pipe:
-            _forget(pipe, video_name)
-            pipe.execute()
+        invalidate(_client(), video_name)
     except (redis.RedisError, OSError) as error:
         log.warning("playlist cache not cleared", extra={"error": type(error).__name__})
 
 
-def _forget(pipe: Any, name: str) -> None:
-    pipe.delete(PREFIX + name)
-    pipe.incr(GENERATION + name)
-    pipe.expire(GENERATION + name, GENERATION_SECONDS)
+def invalidate(client: redis.Redis, name: str) -> None:
+    """Forgets all playlists of a video; other processes do so a moment later. Raises RedisError."""
+    client.eval(_FORGET, len(_forget_keys(name)), *_forget_keys(name), *_forget_arguments(name, ""))
 
 
-def _body(rendition: str) -> str:
+def _forget_keys(name: str) -> list[str]:
+    return [PREFIX + name, GENERATION + name, HOLDERS]
+
+
+def _forget_arguments(name: str, token: str) -> list[str | int]:
+    return [GENERATION_SECONDS, CHANNEL, json.dumps({"video": name, "token": token})]
+
+
+def _field(rendition: str) -> str:
     return f"body:{rendition}"
-
-
-def _stamp(rendition: str) -> str:
-    """Another one each time that the body is written."""
-    return f"stamp:{rendition}"
 
 
 @cache

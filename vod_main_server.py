@@ -27,6 +27,7 @@ from mam.settings import Settings
 from mam.store.objects import Store
 from mam.vod.answer import Answers
 from mam.vod.hotpath import HotPath
+from mam.vod.kept import Kept
 from mam.vod.making import Making, SegmentName
 from mam.vod.reads import SharedReads
 from mam.vod.tokens import Tokens
@@ -110,8 +111,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     state.redis = async_client(settings)
     state.listener = Listener(state.redis)
     cache = PlaylistCache(state.redis, ttl=settings.playlist_cache_ttl_seconds)
-    reads = SharedReads(cache)
-    state.hot = HotPath(settings, reads, state.recorder)
+    kept = Kept(state.redis)
+    reads = SharedReads(cache, kept)
+    state.hot = HotPath(settings, kept, reads, state.recorder)
     state.tokens = Tokens(settings)
     trees, transcoder = Trees(state.store, settings.minio_bucket_vod), Transcoder(settings)
     state.making = Making(settings, state.store, trees, transcoder, state.listener)
@@ -125,10 +127,12 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         tokens=state.tokens,
     )
     await state.listener.start()
+    await kept.start()
     try:
         async with bucket.made(partial(state.store.ensure_bucket, settings.minio_bucket_vod)):
             yield
     finally:
+        await kept.stop()
         await state.listener.stop()
         await state.redis.aclose()
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from dataclasses import dataclass
 
 from mam.vod.answer import Answers
-from redis_adapter import KEPT_PLAYLISTS, CachedPlaylist, Lookup, PlaylistCache
+from mam.vod.kept import Kept
+from redis_adapter import CachedPlaylist, Lookup, PlaylistCache
 
 Key = tuple[tuple[str, ...], str]
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What one read found under a name, and the answers made from it, which all reads of the same bytes share."""
+    """What one read found under a name, and the answers made from it, which all who shared the read share."""
 
     lookup: Lookup
     answers: Answers | None
@@ -40,11 +40,11 @@ class SharedReads:
     Never the one under way: a read that began before a request could miss an invalidation that was answered before it.
     """
 
-    def __init__(self, cache: PlaylistCache) -> None:
+    def __init__(self, cache: PlaylistCache, kept: Kept) -> None:
         self._cache = cache
+        self._kept = kept
         self._next: dict[Key, _Read] = {}
         self._reading: dict[Key, asyncio.Task[None]] = {}
-        self._answers: OrderedDict[tuple[str, str], Answers] = OrderedDict()
 
     async def read(self, names: tuple[str, ...], rendition: str) -> list[Found]:
         """What is cached for each of the names."""
@@ -59,18 +59,12 @@ class SharedReads:
 
     async def _run(self, key: Key) -> None:
         while read := self._next.pop(key, None):
+            began = self._kept.forgotten
             lookups = await self._cache.get(*key)  # never raises: Redis away reads as nothing
-            read.found = [self._found(name, key[1], each) for name, each in zip(key[0], lookups, strict=True)]
+            read.found = [Found(each, Answers(each.playlist) if each.playlist else None) for each in lookups]
+            for name, found in zip(key[0], read.found, strict=True):
+                if found.answers:
+                    self._kept.keep(name, key[1], found.answers, seconds=found.lookup.seconds, read_at=began)
             read.done.set()
             await asyncio.sleep(0)  # those who waited answer before the next read's reply is looked for
         del self._reading[key]
-
-    def _found(self, name: str, rendition: str, lookup: Lookup) -> Found:
-        if lookup.playlist is None:
-            return Found(lookup, None)
-        answers = self._answers.get((name, rendition))
-        if answers is None or answers.playlist is not lookup.playlist:
-            answers = self._answers[name, rendition] = Answers(lookup.playlist)
-            while len(self._answers) > KEPT_PLAYLISTS:
-                self._answers.popitem(last=False)
-        return Found(lookup, answers)

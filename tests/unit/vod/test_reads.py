@@ -6,6 +6,9 @@ import asyncio
 from collections.abc import Sequence
 from typing import cast
 
+import redis.asyncio
+
+from mam.vod.kept import Kept
 from mam.vod.reads import SharedReads
 from redis_adapter import CachedPlaylist, Lookup, PlaylistCache
 
@@ -29,7 +32,7 @@ def bodies(cache: SlowCache, *, late: int) -> list[bytes]:
     """What one early and `late` later requests get; the cache changes between them."""
 
     async def run() -> list[bytes]:
-        reads = SharedReads(cast(PlaylistCache, cache))
+        reads = SharedReads(cast(PlaylistCache, cache), Kept(redis.asyncio.Redis()))
 
         async def request() -> bytes:
             (found,) = await reads.read(("film",), "")
@@ -61,7 +64,7 @@ def test_a_request_never_gets_what_was_read_before_it_came() -> None:
 def test_a_request_that_is_given_up_takes_nothing_from_the_others() -> None:
     async def run() -> bytes:
         cache = SlowCache()
-        reads = SharedReads(cast(PlaylistCache, cache))
+        reads = SharedReads(cast(PlaylistCache, cache), Kept(redis.asyncio.Redis()))
         leaver = asyncio.create_task(reads.read(("film",), ""))
         stayer = asyncio.create_task(reads.read(("film",), ""))
         await asyncio.sleep(0)

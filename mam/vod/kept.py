@@ -1,0 +1,121 @@
+"""Cached playlists that this process answers from memory, for as long as it can be sure that they still hold.
+
+A lease says so. The process sends beats through Redis to itself, over the very connection on which it hears what to
+forget: a beat that has come back proves that everything published before it was heard. Whoever clears a playlist waits
+until each process has said that it forgot, or until the lease of one that is silent has run out; so a cleared playlist
+is given to nobody who asks afterwards, and a cached one costs no round trip.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import time
+from collections import OrderedDict
+from contextlib import suppress
+from typing import Any
+
+import redis
+import redis.asyncio
+
+from mam.vod.answer import Answers
+from redis_adapter import CHANNEL, FORGOTTEN, HOLDERS, LEASE_SECONDS
+
+MOST = 256  # playlists at hand: some 50 KB each for a two-hour film
+BEAT_SECONDS = LEASE_SECONDS / 4
+RECONNECT_SECONDS = 0.5
+TOKEN_SECONDS = 10  # that the list of those who forgot is kept
+
+# A process's lease begins again. ARGV: its name, seconds, the moment at which it said so, for its own ears.
+_BEAT = """
+local time = redis.call('TIME')
+redis.call('ZADD', KEYS[1], time[1] + time[2] / 1000000 + ARGV[2], ARGV[1])
+redis.call('PUBLISH', ARGV[1], ARGV[3])
+"""
+
+log = logging.getLogger(__name__)
+
+
+class Kept:
+    """One per process. Without a lease nothing is at hand, and Redis is asked each time."""
+
+    def __init__(self, client: redis.asyncio.Redis) -> None:
+        self._client = client
+        self._beat_script = client.register_script(_BEAT)
+        self._name = f"{CHANNEL}:{os.urandom(8).hex()}"  # also the channel of its beats
+        self._answers: OrderedDict[tuple[str, str], tuple[float, Answers]] = OrderedDict()
+        self._leased_until = 0.0
+        self._task: asyncio.Task[None] | None = None
+        self.forgotten = 0  # goes up with whatever is forgotten: what was read before that may be out of date
+
+    def get(self, name: str, rendition: str) -> Answers | None:
+        """A playlist that is cached now, for certain; None when Redis is to be asked."""
+        found = self._answers.get((name, rendition))
+        return found[1] if found and time.monotonic() < min(self._leased_until, found[0]) else None
+
+    def keep(self, name: str, rendition: str, answers: Answers, *, seconds: float, read_at: int) -> None:
+        """Keeps what was read from the cache, where it stays for `seconds`. `read_at`: `forgotten` before the read."""
+        now = time.monotonic()
+        if read_at != self.forgotten or now >= self._leased_until:
+            return
+        self._answers[name, rendition] = (now + seconds, answers)
+        self._answers.move_to_end((name, rendition))
+        while len(self._answers) > MOST:
+            self._answers.popitem(last=False)
+
+    async def start(self) -> None:
+        self._task = asyncio.create_task(self._run(), name="kept-playlists")
+
+    async def stop(self) -> None:
+        if self._task:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+            with suppress(redis.RedisError, OSError):
+                await self._client.zrem(HOLDERS, self._name)  # so that nobody waits for its word
+
+    async def _run(self) -> None:
+        while True:
+            beats = None
+            try:
+                async with self._client.pubsub() as subscription:
+                    await subscription.subscribe(CHANNEL, self._name)
+                    beats = asyncio.create_task(self._beat(), name="kept-playlists-beats")
+                    async for message in subscription.listen():
+                        if message["type"] == "message":
+                            await self._hear(message["channel"], message["data"])
+            except (redis.RedisError, OSError) as error:
+                log.debug("playlists not kept", extra={"error": type(error).__name__})
+                await asyncio.sleep(RECONNECT_SECONDS)
+            finally:
+                self._leased_until = 0.0
+                self._forget_all()
+                if beats:
+                    beats.cancel()
+
+    async def _beat(self) -> None:
+        while True:
+            with suppress(redis.RedisError, OSError):  # then the lease runs out
+                moment = time.monotonic()  # before Redis hears it: the lease ends here first
+                await self._beat_script(keys=[HOLDERS], args=[self._name, LEASE_SECONDS, moment])
+            await asyncio.sleep(BEAT_SECONDS)
+
+    async def _hear(self, channel: bytes, data: bytes) -> None:
+        if channel == self._name.encode():
+            self._leased_until = float(data) + LEASE_SECONDS
+            return
+        told: dict[str, Any] = json.loads(data)
+        self.forgotten += 1
+        for key in [key for key in self._answers if key[0] == told["video"]]:
+            del self._answers[key]
+        if told["token"]:
+            async with self._client.pipeline(transaction=False) as pipe:
+                pipe.rpush(FORGOTTEN + told["token"], self._name)
+                pipe.expire(FORGOTTEN + told["token"], TOKEN_SECONDS)
+                await pipe.execute()
+
+    def _forget_all(self) -> None:
+        self.forgotten += 1
+        self._answers.clear()
