@@ -42,6 +42,6 @@ def setup_logging(level: str, *, service: str) -> None:
     root.setLevel(level.upper())
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logging.getLogger(name).handlers.clear()
-        logging.getLogger(name).propagate = True
-    logging.getLogger("uvicorn.access").setLevel(logging.WARNING)  # the metrics count requests
+        # No access log: the metrics count requests. Without any handler uvicorn does not even write its lines.
+        logging.getLogger(name).propagate = name != "uvicorn.access"
     logging.getLogger("urllib3").setLevel(logging.ERROR)  # its retries end in an error of ours, or do not matter
