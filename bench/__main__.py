@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from bench import CACHE, encode, memory, planning, playlist, remux, start, viewers
+from bench import CACHE, encode, memory, planning, playlist, remux, segments, start, viewers
 from bench.run import Run, say
 from bench.stack import isolate
 from bench.table import Failure, Row, markdown
@@ -34,6 +34,7 @@ LINES: dict[str, Callable[[Run], Iterator[Row]]] = {
     "seek": start.seek,
     "seek-encode": start.seek_encode,
     "cached": playlist.cached,
+    "segments": segments.direct,
     "viewers": viewers.thousand,
     "processes": memory.afterwards,  # the last: after all the others
 }

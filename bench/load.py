@@ -22,19 +22,22 @@ class LoadFailed(Exception):
     """The server did not answer every request with 200."""
 
 
-def requests_per_second(url: str, *, seconds: float, gzip: bool = True) -> float:
+def requests_per_second(url: str, *, seconds: float, gzip: bool = True, connections: int = CONNECTIONS) -> float:
     """Kept-alive connections, each asking again when its answer is there: wrk where it is installed, else our own."""
     encoding = "gzip" if gzip else "identity"
     wrk = shutil.which("wrk")
     if wrk:
         header = f"Accept-Encoding: {encoding}"
-        argv = [wrk, "-t1", f"-c{CONNECTIONS}", f"-d{max(1, round(seconds))}s", "-H", header, url]
+        argv = [wrk, "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "-H", header, url]
         said = subprocess.run(argv, check=True, capture_output=True, text=True).stdout
         found = re.search(r"Requests/sec:\s*([0-9.]+)", said)
         if not found or not float(found[1]) or "Non-2xx" in said or "Socket errors" in said:
             raise LoadFailed(said[-400:])
         return float(found[1])
-    argv = [sys.executable, "-m", "bench.load", url, "--seconds", str(seconds), "--encoding", encoding]
+    argv = [
+        sys.executable, "-m", "bench.load", url,
+        "--seconds", str(seconds), "--encoding", encoding, "--connections", str(connections),
+    ]  # fmt: skip
     done = subprocess.run(argv, capture_output=True, text=True)
     if done.returncode:
         raise LoadFailed(done.stderr[-400:])
@@ -84,12 +87,13 @@ class _Connection(asyncio.Protocol):
         self._closed.set()
 
 
-async def generate(url: str, seconds: float, encoding: str) -> float:
-    """Answers a second, over `CONNECTIONS` connections. Raises LoadFailed when one of them fails."""
+async def generate(url: str, seconds: float, encoding: str, count: int) -> float:
+    """Answers a second, over `count` connections. Raises LoadFailed when one of them fails."""
     parts = urlsplit(url)
-    request = f"GET {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\nAccept-Encoding: {encoding}\r\n\r\n".encode()
+    target = f"{parts.path}?{parts.query}" if parts.query else parts.path
+    request = f"GET {target} HTTP/1.1\r\nHost: {parts.netloc}\r\nAccept-Encoding: {encoding}\r\n\r\n".encode()
     closed = asyncio.Event()
-    connections = [_Connection(request, closed) for _ in range(CONNECTIONS)]
+    connections = [_Connection(request, closed) for _ in range(count)]
     loop = asyncio.get_running_loop()
     for connection in connections:
         await loop.create_connection(partial(_itself, connection), parts.hostname or "", parts.port or 80)
@@ -120,8 +124,9 @@ def main() -> None:
     parser.add_argument("url")
     parser.add_argument("--seconds", type=float, default=3)
     parser.add_argument("--encoding", default="gzip")
+    parser.add_argument("--connections", type=int, default=CONNECTIONS)
     given = parser.parse_args()
-    print(json.dumps({"rate": uvloop.run(generate(given.url, given.seconds, given.encoding))}))
+    print(json.dumps({"rate": uvloop.run(generate(given.url, given.seconds, given.encoding, given.connections))}))
 
 
 if __name__ == "__main__":

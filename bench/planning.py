@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from bench.media import Film, Moov
+from bench.media import Moov
 from bench.run import Run, say
-from bench.stack import FILMS, Stack
+from bench.stack import FILMS, BenchError, Stack
 from bench.table import Bar, Line, Measure, Row, Rule
 from mam.hls.plan import Plan, Profile, Source
 from mam.hls.playlist import SEGMENT_TYPE
@@ -32,7 +32,7 @@ def index_and_plan(run: Run) -> Iterator[Row]:
     for moov in Moov:
         film = run.feature(moov)
         say(f"index and plan of {film.label}, index at the {moov.value}")
-        source = _source(stack, film)
+        source = _source(store, FILMS, stack.put(film))
         where = _moov(store, source)
         _plan(store, source)
         planning, fetching, making, reading = [], [], [], []
@@ -52,10 +52,16 @@ def index_and_plan(run: Run) -> Iterator[Row]:
         yield Line(f"segment 0 made and put, {what}", Measure.of(making), alone, SEGMENT_BUDGET)
 
 
-def _source(stack: Stack, film: Film) -> Source:
-    found = stack.minio.stat_object(FILMS, stack.put(film))
-    etag = (found.etag or "").strip('"') or None
-    return Source(bucket=FILMS, key=film.name, version=etag or "bench", etag=etag, size=found.size or 0)
+def plan_of(store: Store, bucket: str, key: str) -> tuple[MediaSource, Plan]:
+    """An object's index and plan, for copying its streams."""
+    return _plan(store, _source(store, bucket, key))
+
+
+def _source(store: Store, bucket: str, key: str) -> Source:
+    found = store.head(bucket, key)
+    if found is None:
+        raise BenchError(f"There is no {bucket}/{key}.")
+    return Source(bucket=bucket, key=key, version=found.version, etag=found.etag, size=found.size)
 
 
 def _plan(store: Store, source: Source) -> tuple[MediaSource, Plan]:

@@ -68,6 +68,7 @@ class Jobs:
         self._made = client.register_script(scripts.MADE)
         self._name = client.register_script(scripts.NAME)
         self._seek = client.register_script(scripts.SEEK)
+        self._ahead = client.register_script(scripts.AHEAD)
 
     # claims
 
@@ -199,12 +200,11 @@ class Jobs:
         now, following = self._seek(keys=keys, args=[SEEK_SECONDS])
         return bool(now), bool(following)
 
-    def begin_ahead(self, job: str, numbers: Sequence[int]) -> None:
-        """What was to follow is being made: whoever asks for it may wait for it."""
-        with self._client.pipeline(transaction=False) as pipe:
-            for number in numbers:
-                pipe.set(f"{PREFIX}{job}:seek:{number}", "wanted", ex=SEEK_SECONDS)
-            pipe.execute()
+    def take_ahead(self, job: str, numbers: Sequence[int]) -> list[int]:
+        """Those of the segments that nobody is at: the caller makes them now, and whoever asks for them waits."""
+        keys = [f"{PREFIX}{job}:seek:{number}" for number in numbers]
+        free = self._ahead(keys=keys, args=[SEEK_SECONDS])
+        return [number for number, is_free in zip(numbers, free, strict=True) if is_free]
 
     def drop_seek(self, job: str, numbers: Sequence[int]) -> None:
         """These segments are not on their way after all: whoever waits for one may ask again at once."""

@@ -155,13 +155,23 @@ return ARGV[1]
 """
 
 # Whether a segment is to be made for a viewer now. KEYS: one per segment, the wanted one first. ARGV: seconds.
-# `wanted`: somebody is at it or will be next; `ahead`: it was to be made after others.
+# `wanted`: somebody is at it or will be next, and at what follows too; `ahead`: it was to be made after others.
 SEEK = """
-local wanted = redis.call('GET', KEYS[1])
-if wanted ~= 'wanted' then redis.call('SET', KEYS[1], 'wanted', 'EX', ARGV[1]) end
+if redis.call('GET', KEYS[1]) == 'wanted' then return {0, 0} end
+redis.call('SET', KEYS[1], 'wanted', 'EX', ARGV[1])
 local following = 0
 for n = 2, #KEYS do
   if redis.call('SET', KEYS[n], 'ahead', 'NX', 'EX', ARGV[1]) then following = following + 1 end
 end
-return {wanted == 'wanted' and 0 or 1, following}
+return {1, following}
+"""
+
+# Which segments nobody is at; from now on the caller is. KEYS: one per segment. ARGV: seconds.
+AHEAD = """
+local free = {}
+for n, key in ipairs(KEYS) do
+  free[n] = redis.call('GET', key) == 'wanted' and 0 or 1
+  if free[n] == 1 then redis.call('SET', key, 'wanted', 'EX', ARGV[1]) end
+end
+return free
 """

@@ -6,7 +6,7 @@ import logging
 import time
 import uuid
 from collections.abc import Callable
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -27,6 +27,7 @@ from mam.transcoding.jobs import MAX_ATTEMPTS
 from mam.transcoding.lease import Lease, Preempted
 from mam.transcoding.presence import Presence
 from mam.transcoding.queues import INTERACTIVE, task_id
+from mam.transcoding.urgency import Urgency
 from mam.transcoding.worker import say_ready, share_memory
 
 app = Celery("mam")
@@ -82,7 +83,7 @@ def plan(task: Any, order: dict[str, Any]) -> None:
 def _plan(order: Order, lease: Lease) -> None:
     from mam.transcoding import work, workshop
 
-    with workshop.workshop().urgency.held() if order.viewer else nullcontext():
+    with workshop.workshop().precedence.held(Urgency.VIEWER if order.viewer else Urgency.BATCH):
         planned = work.plan(order, alive=lease.alive)
     if planned.complete:
         queue(commit, order, "commit")
@@ -95,7 +96,7 @@ def _plan(order: Order, lease: Lease) -> None:
         _queue_chunk(order, number, window)
     if order.viewer:
         first, last = chunks[0].first, chunks[0].last
-        if work.make(order, Chunk(first, first + 1), task="plan", urgent=True, alive=lease.alive):
+        if work.make(order, Chunk(first, first + 1), task="plan", urgency=Urgency.VIEWER, alive=lease.alive):
             queue(commit, order, "commit")
         else:
             queue(ahead, order, "ahead:0", first, last, window)
@@ -107,7 +108,7 @@ def make(task: Any, order: dict[str, Any], number: int, window: int) -> None:
 
     The one who makes a job's last segment queues the commit.
     """
-    _attempt(task, Order(**order), f"make:{number}", partial(_make, number=number, window=window), paced=True)
+    _attempt(task, Order(**order), f"make:{number}", partial(_make, number=number, window=window), pace=Urgency.BATCH)
 
 
 def _make(order: Order, lease: Lease, *, number: int, window: int) -> None:
@@ -116,7 +117,7 @@ def _make(order: Order, lease: Lease, *, number: int, window: int) -> None:
     shop = workshop.workshop()
     made, _ = shop.open(order)
     chunks = made.chunks()
-    if work.make(order, chunks[number], task=f"make:{number}", urgent=False, alive=lease.alive):
+    if work.make(order, chunks[number], task=f"make:{number}", urgency=Urgency.BATCH, alive=lease.alive):
         queue(commit, order, "commit")
     for following in range(number + window, len(chunks), window):
         if not all(shop.jobs.is_made(order.job, chunks[following])):
@@ -133,7 +134,7 @@ def seek(task: Any, order: dict[str, Any], number: int) -> None:
 def _seek(order: Order, lease: Lease, *, number: int) -> None:
     from mam.transcoding import work
 
-    if work.make(order, Chunk(number, number + 1), task=f"seek:{number}", urgent=True, alive=lease.alive):
+    if work.make(order, Chunk(number, number + 1), task=f"seek:{number}", urgency=Urgency.VIEWER, alive=lease.alive):
         queue(commit, order, "commit")
 
 
@@ -144,21 +145,23 @@ def ahead(task: Any, order: dict[str, Any], first: int, last: int, window: int =
     `window`: of a plan whose opening this is, which must not be left out.
     """
     body = partial(_ahead, chunk=Chunk(first, last), window=window)
-    _attempt(task, Order(**order), f"ahead:{first}", body, preempted=partial(_somebody_waits, task))
+    _attempt(task, Order(**order), f"ahead:{first}", body, preempted=partial(_somebody_waits, task), pace=Urgency.AHEAD)
 
 
 def _ahead(order: Order, lease: Lease, *, chunk: Chunk, window: int) -> None:
     from mam.transcoding import work, workshop
 
     jobs = workshop.workshop().jobs
-    jobs.begin_ahead(order.job, list(chunk))
+    taken = jobs.take_ahead(order.job, list(chunk))
     try:
-        if work.make(order, chunk, task=f"ahead:{chunk.first}", urgent=True, alive=lease.alive):
-            queue(commit, order, "commit")
+        if taken:
+            mine = Chunk(taken[0], taken[-1] + 1)
+            if work.make(order, mine, task=f"ahead:{chunk.first}", urgency=Urgency.AHEAD, alive=lease.alive):
+                queue(commit, order, "commit")
     finally:
         made = jobs.is_made(order.job, chunk)
         left = [number for number, done in zip(chunk, made, strict=True) if not done]
-        jobs.drop_seek(order.job, left)
+        jobs.drop_seek(order.job, [number for number in left if number in taken])
         if window and left:
             _queue_chunk(order, 0, window)
 
@@ -225,12 +228,12 @@ def _attempt(
     work: Callable[[Order, Lease], None],
     *,
     preempted: Callable[[], bool] | None = None,
-    paced: bool = False,
+    pace: Urgency = Urgency.VIEWER,
 ) -> None:
     """One try of a task: does its work while the job is this order's to work on.
 
     What may pass is tried again a little later, a few times; what will not fails the job with its reason. `preempted`
-    and `paced` say what the task makes room for: others, or any viewer on the same machine.
+    and `pace` say what it makes room for: what waits in a queue, and what is more urgent on the same machine.
     """
     from mam.transcoding import workshop
 
@@ -238,7 +241,7 @@ def _attempt(
     fields = {"video": order.video, "revision": order.job, "task": name}
     started = time.monotonic()
     outcome = "done"
-    lease = _lease(task, shop, order, preempted=preempted, each_look=shop.pacer() if paced else None)
+    lease = _lease(task, shop, order, preempted=preempted, each_look=shop.pacer(pace) if pace else None)
     try:
         count = shop.jobs.attempt(order.job, order.epoch, name, workshop.this_worker())
         if count is None:

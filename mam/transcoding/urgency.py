@@ -1,6 +1,6 @@
-"""Batch work stands still while a viewer waits on the same machine: a lock file that all its workers know.
+"""What is less urgent stands still while a viewer waits on the same machine: lock files that all its workers know.
 
-A nice value decides who gets a core, not who gets the memory, the disk and the store. The lock goes with its holder,
+A nice value decides who gets a core, not who gets the memory, the disk and the store. A lock goes with its holder,
 however that ends. Where workers share no folder (containers), there is nothing to notice, and nice values must do.
 """
 
@@ -10,36 +10,48 @@ import fcntl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import IntEnum
 from pathlib import Path
 
 LOOK_SECONDS = 0.005
-MOST_SECONDS = 1.0  # at a time: where viewers always wait, batch work still gets on
+MOST_SECONDS = 1.0  # at a time: where viewers always wait, the rest still gets on
 
 
-class Urgency:
-    """Whether a viewer waits. `path`: a file that all who take part can write."""
+class Urgency(IntEnum):
+    """Whom a task is for. The smaller goes first."""
+
+    VIEWER = 0  # who waits
+    AHEAD = 1  # who will ask next, as far as can be told
+    BATCH = 2  # nobody in particular
+
+
+class Precedence:
+    """Who goes before whom on this machine. `path`: how the lock files are called; all who take part can write them."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._paths = {urgency: path.with_name(f"{path.name}.{urgency.name.lower()}") for urgency in Urgency}
 
     @contextmanager
-    def held(self) -> Iterator[None]:
-        """Inside, a viewer waits."""
-        with self._path.open("ab") as file:
-            fcntl.flock(file, fcntl.LOCK_SH)  # shared: many may wait
+    def held(self, urgency: Urgency) -> Iterator[None]:
+        """Inside, work of this urgency is being done."""
+        with self._paths[urgency].open("ab") as file:
+            fcntl.flock(file, fcntl.LOCK_SH)  # shared: many may be at it
             yield
 
-    def is_felt(self) -> bool:
-        """Whether anybody holds it now."""
-        with self._path.open("ab") as file:
+    def is_felt(self, urgency: Urgency) -> bool:
+        """Whether anything more urgent is being done now."""
+        return any(self._is_held(other) for other in Urgency if other < urgency)
+
+    def _is_held(self, urgency: Urgency) -> bool:
+        with self._paths[urgency].open("ab") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 return True
             return False
 
-    def give_way(self) -> None:
-        """Returns when nobody waits any more, or after a second."""
+    def give_way(self, urgency: Urgency) -> None:
+        """Returns when nothing more urgent is being done, or after a second."""
         until = time.monotonic() + MOST_SECONDS
-        while self.is_felt() and time.monotonic() < until:
+        while self.is_felt(urgency) and time.monotonic() < until:
             time.sleep(LOOK_SECONDS)

@@ -7,7 +7,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import closing, nullcontext
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 
@@ -23,6 +23,7 @@ from mam.mp4.tables import NoSampleTables
 from mam.naming import index_key, plan_key, revision_plan_key, unfinished_key
 from mam.transcoding.conversions import Order
 from mam.transcoding.publishing import existing
+from mam.transcoding.urgency import Urgency
 from mam.transcoding.workshop import THREADS, Workshop, this_worker, workshop
 
 BATCH_NICE = 15  # a thirtieth of the share of what a viewer waits for
@@ -72,7 +73,7 @@ def plan(order: Order, *, alive: Alive) -> Planned:
         write.result()
     there = listing.result()
     if order.viewer and 0 not in there:
-        shop.jobs.begin_ahead(order.job, [0])  # before anybody can ask for it
+        shop.jobs.take_ahead(order.job, [0])  # before anybody can ask for it
     duration = float(made.timeline.duration)
     if not shop.jobs.planned(order.job, order.epoch, segments=len(made.timeline), duration=duration):
         raise Superseded("The job was cancelled or taken over.")
@@ -129,23 +130,23 @@ def _read_index(shop: Workshop, media: MediaSource, order: Order, alive: Alive) 
 # make
 
 
-def make(order: Order, chunk: Chunk, *, task: str, urgent: bool, alive: Alive) -> bool:
+def make(order: Order, chunk: Chunk, *, task: str, urgency: Urgency, alive: Alive) -> bool:
     """Makes the segments that are missing. True when that completed the job, and the commit is to follow.
 
-    `urgent`: a viewer waits, so ffmpeg takes all cores and does not stand back.
+    For a viewer ffmpeg takes all cores and does not stand back.
     """
     shop = workshop()
     completed = False
-    with shop.urgency.held() if urgent else nullcontext():
+    with shop.precedence.held(urgency):
         made, media = shop.open(order)
         there = shop.jobs.is_made(order.job, chunk)
         missing = [number for number, done in zip(chunk, there, strict=True) if not done]
         if not missing:
             return False
         if made.encodes:
-            work = _encoded(shop, order, made, media, Chunk(missing[0], missing[-1] + 1), urgent, alive)
+            work = _encoded(shop, order, made, media, Chunk(missing[0], missing[-1] + 1), urgency, alive)
         else:
-            work = _remuxed(shop, order, made, media, missing, urgent)
+            work = _remuxed(shop, order, made, media, missing, urgency)
         with closing(work):  # ends ffmpeg at once, whatever happens
             for number in work:
                 completed |= _report(shop, order, made, number, task)
@@ -166,21 +167,21 @@ def _seconds(made: Plan, numbers: Collection[int]) -> dict[int, float]:
 
 
 def _remuxed(
-    shop: Workshop, order: Order, made: Plan, media: MediaSource, numbers: list[int], urgent: bool
+    shop: Workshop, order: Order, made: Plan, media: MediaSource, numbers: list[int], urgency: Urgency
 ) -> Generator[int, None, None]:
     """Copies segments, several at a time; the number of each that is in the bucket."""
     remuxer = Remuxer(media, made)
 
     def copied(number: int) -> int:
-        if not urgent:
-            shop.urgency.give_way()
+        if urgency is not Urgency.VIEWER:
+            shop.precedence.give_way(urgency)
             if shop.jobs.is_made(order.job, [number])[0]:
                 return number  # a viewer asked for it meanwhile
         shop.put(made, number, remuxer.segment(number))
         return number
 
     # One after the other for a viewer, who waits for the first of them.
-    threads = 1 if urgent else _threads(made.source.size, len(made.timeline))
+    threads = _threads(made.source.size, len(made.timeline)) if urgency is Urgency.BATCH else 1
     yield from _in_parallel(shop.pool, copied, numbers, threads)
 
 
@@ -209,14 +210,16 @@ def _in_parallel(
 
 
 def _encoded(
-    shop: Workshop, order: Order, made: Plan, media: MediaSource, chunk: Chunk, urgent: bool, alive: Alive
+    shop: Workshop, order: Order, made: Plan, media: MediaSource, chunk: Chunk, urgency: Urgency, alive: Alive
 ) -> Generator[int, None, None]:
     """Encodes the segments of a chunk; the number of each that is in the bucket."""
+    batch = urgency is Urgency.BATCH
+    shop.precedence.give_way(urgency)  # ffmpeg's start alone takes a while
     encoder = ChunkEncoder(
         media,
         made,
-        threads=os.cpu_count() or 1 if urgent else shop.encoder_threads,
-        nice=0 if urgent else BATCH_NICE,
+        threads=shop.encoder_threads if batch else os.cpu_count() or 1,
+        nice=BATCH_NICE if batch else 0,
         stall_seconds=shop.settings.encoder_stall_seconds,
         watch=_recorder(shop, order),
     )
@@ -230,7 +233,7 @@ def _encoded(
         with closing(encoder.segments(chunk, alive=alive)) as segments:
             for number, data in segments:
                 uploads.append(shop.pool.submit(stored, number, data))
-                while len(uploads) > (0 if urgent else 1):  # ffmpeg goes on during the last one
+                while len(uploads) > int(batch):  # ffmpeg goes on during the last one
                     yield uploads.popleft().result()
         while uploads:
             yield uploads.popleft().result()

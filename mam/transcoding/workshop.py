@@ -27,12 +27,12 @@ from mam.settings import Settings
 from mam.store.objects import Store
 from mam.transcoding.conversions import Conversions, Order
 from mam.transcoding.jobs import Jobs
-from mam.transcoding.urgency import Urgency
+from mam.transcoding.urgency import Precedence, Urgency
 from mam.transcoding.worker import shared_file
 
 KEPT_SOURCES = 2  # indexes that a worker keeps: some 25 MB each for a two-hour film
 THREADS = 3  # segments of a chunk in the making at a time: a fourth only waits for the other three
-STILL_SECONDS, MOVING_SECONDS = 10.0, 2.0  # batch encoders stand still so long at most, and then go on so long
+STILL_SECONDS, MOVING_SECONDS = 10.0, 2.0  # encoders stand still so long at most, and then go on so long
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class Workshop:
     redis: redis.Redis
     jobs: Jobs
     conversions: Conversions
-    urgency: Urgency
+    precedence: Precedence
     pool: ThreadPoolExecutor
     opened: OrderedDict[str, tuple[Plan, MediaSource]] = field(default_factory=OrderedDict)
 
@@ -91,21 +91,21 @@ class Workshop:
         cores = os.cpu_count() or 1
         return self.settings.encoder_threads or max(1, cores // max(1, self.settings.embedded_workers or cores))
 
-    def pacer(self) -> Callable[[], None]:
-        """To be called again and again: has this process's encoders stand still while a viewer waits."""
+    def pacer(self, urgency: Urgency) -> Callable[[], None]:
+        """To be called again and again: has this process's encoders stand still for what is more urgent."""
         longest = min(STILL_SECONDS, self.settings.encoder_stall_seconds / 3)
         stopped, resumed = 0.0, 0.0
 
         def look() -> None:
             nonlocal stopped, resumed
             now = time.monotonic()
-            if not stopped and now - resumed > MOVING_SECONDS and self.urgency.is_felt():
-                stopped = now
-                ffmpeg.pause()
-            elif stopped and (now - stopped > longest or not self.urgency.is_felt()):
+            if stopped and (now - stopped > longest or not self.precedence.is_felt(urgency)):
                 resumed = now if now - stopped > longest else 0.0
                 stopped = 0.0
                 ffmpeg.resume()
+            elif stopped or (now - resumed > MOVING_SECONDS and self.precedence.is_felt(urgency)):
+                stopped = stopped or now
+                ffmpeg.pause()  # each time: one may have been started meanwhile
 
         return look
 
@@ -122,7 +122,7 @@ def workshop() -> Workshop:
         client,
         jobs,
         Conversions(settings, store, jobs),
-        Urgency(shared_file(settings, "urgency")),
+        Precedence(shared_file(settings, "urgency")),
         ThreadPoolExecutor(THREADS, "segments"),
     )
 
