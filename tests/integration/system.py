@@ -127,15 +127,16 @@ class Stack:
         port = int(self.settings.transcode_api_url.rpartition(":")[2])
         self.transcoder = self._service("transcoder", "video_transcoding_main_server:app", port)
 
-    def start_vod(self) -> None:
-        self.vod = self._service("vod", "vod_main_server:app", free_port())
+    def start_vod(self, *, workers: int = 1) -> None:
+        self.vod = self._service("vod", "vod_main_server:app", free_port(), "--workers", str(workers))
 
-    def _service(self, name: str, app: str, port: int) -> Server:
+    def _service(self, name: str, app: str, port: int, *options: str) -> Server:
         self.folder.mkdir(parents=True, exist_ok=True)
         # In a folder of its own: a .env in the checkout is not ours.
         argv = [
             *("/bin/sh", "-c", 'cd "$0" && exec "$@"', str(self.folder)),
             *(sys.executable, "-m", "uvicorn", app, "--host", LOOPBACK, "--port", str(port)),
+            *options,
         ]
         clean = {name: value for name, value in os.environ.items() if name.lower() not in Settings.model_fields}
         env = {**clean, **self.env, "PYTHONPATH": str(ROOT)}

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from urllib.parse import urlsplit
+
+import pytest
+import requests
 
 from mam.transcoding.jobs import PREFIX
 from tests.integration.system import Stack, is_problem
@@ -59,19 +65,45 @@ def test_a_hundred_viewers_of_one_cold_video_make_one_job(one_stack: Stack, medi
     assert job["epoch"] == "1"
 
 
-def test_no_request_after_the_cache_was_cleared_gets_what_was_cached(
-    one_stack: Stack, media: MediaFolder, folder: str
+@pytest.fixture
+def crowded(one_stack: Stack, tmp_path: Path) -> Iterator[Stack]:
+    """The running system with a VoD service of several processes."""
+    stack = Stack(one_stack.s3, one_stack.env, tmp_path)
+    stack.start_vod(workers=3)
+    try:
+        stack.wait_for(stack.vod)
+        yield stack
+    finally:
+        stack.http.close()
+        stack.vod.stop()
+
+
+def test_no_request_after_the_cache_was_cleared_gets_what_was_cached_from_any_process(
+    one_stack: Stack, crowded: Stack, media: MediaFolder, folder: str
 ) -> None:
     """Also while others ask for the same all the time."""
     key = one_stack.put(f"{folder}/film.mp4", media.path(FILM))
     name = one_stack.convert(key)
-    url = one_stack.stream_url(key)
-    one_stack.get(url)
-    with ThreadPoolExecutor(8) as pool:
-        crowd = [pool.submit(one_stack.get, url) for _ in range(200)]
-        for number in range(5):
-            text = f"#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:{10 + number}\n#EXT-X-ENDLIST\n"
-            one_stack.put(f"{name}/index.m3u8", text.encode(), bucket="vod")
-            assert one_stack.delete(one_stack.cache_url(name)).status_code == 200
-            assert text == one_stack.get(url).text
-        assert {200} == {answer.result().status_code for answer in crowd}
+    url = crowded.stream_url(key)
+    over = threading.Event()
+
+    def ask(_: object = None) -> requests.Response:
+        return requests.get(url, timeout=30)  # a connection of its own each time: any of the processes may answer
+
+    def crowd() -> set[int]:
+        statuses = set()
+        while not over.is_set():
+            statuses.add(ask().status_code)
+        return statuses
+
+    with ThreadPoolExecutor(20) as pool:
+        others = [pool.submit(crowd) for _ in range(4)]
+        try:
+            for number in range(5):
+                text = f"#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:{10 + number}\n#EXT-X-ENDLIST\n"
+                one_stack.put(f"{name}/index.m3u8", text.encode(), bucket="vod")
+                assert crowded.delete(crowded.cache_url(name)).status_code == 200
+                assert {text} == {answer.text for answer in pool.map(ask, range(24))}
+        finally:
+            over.set()
+        assert {200} == set().union(*(other.result() for other in others))
