@@ -107,14 +107,17 @@ class ChunkEncoder:
         return encode_command(video, audio, threads=self._threads)
 
     def _feed(self, pipe: IO[bytes], windows: dict[int, Window]) -> None:
-        """Writes the windows' packets as NUT."""
-        with av.open(pipe, "w", format="nut") as nut:
-            tracks = {number: self._media.track(number) for number in windows}
-            streams = {n: nut.add_stream_from_template(track.template, opaque=True) for n, track in tracks.items()}
-            runs = [Run(tracks[number], window.first, window.last) for number, window in windows.items()]
-            for track, packet in read_packets(self._media, runs):
-                packet.stream = streams[track.number]
-                nut.mux(packet)
+        """Writes the windows' packets as NUT. Raises BrokenPipeError when ffmpeg has ended."""
+        tracks = {number: self._media.track(number) for number in windows}
+        runs = [Run(tracks[number], window.first, window.last) for number, window in windows.items()]
+        try:
+            with av.open(pipe, "w", format="nut") as nut:
+                streams = {n: nut.add_stream_from_template(track.template, opaque=True) for n, track in tracks.items()}
+                for track, packet in read_packets(self._media, runs):
+                    packet.stream = streams[track.number]
+                    nut.mux(packet)
+        except av.error.PyAVCallbackError as error:  # libav's word for it, once the pipe's own was heard
+            raise BrokenPipeError from error
 
     def _cut(
         self, output: Any, windows: dict[int, Window], chunk: Chunk, encoder: door.Encoder, alive: Callable[[], None]
@@ -147,6 +150,7 @@ class ChunkEncoder:
             while waiting < chunk.last - 1 and min(reached.values()) >= plan.timeline.time(waiting + 1):
                 yield waiting, self._finish(waiting, parts.pop(waiting), templates)
                 waiting += 1
+        encoder.wait()  # what is short because ffmpeg was killed is not the media's fault
         for number in range(waiting, chunk.last):
             yield number, self._finish(number, parts.pop(number), templates)
 

@@ -39,6 +39,7 @@ class Job:
     """A job at one moment. Times are Unix seconds; `duration` and `media_made` are seconds of media.
 
     `position`: how many queued jobs are begun before it, and itself. `command` and `said`: of the last ffmpeg.
+    `trouble`: why a task of it is to be tried again; None once it gets on.
     """
 
     id: str
@@ -64,6 +65,7 @@ class Job:
     updated_at: float
     started_at: float | None
     finished_at: float | None
+    trouble: str | None
     error: dict[str, Any] | None
     replaced_by: str | None
 
@@ -143,6 +145,7 @@ def parse(
         updated_at=number("updated_at") or 0.0,
         started_at=number("started_at"),
         finished_at=number("finished_at"),
+        trouble=fields.get("trouble"),
         error=json.loads(fields["error"]) if "error" in fields else None,
         replaced_by=fields.get("replaced_by"),
     )

@@ -265,6 +265,10 @@ class Jobs:
         """The last lines of what its last ffmpeg said."""
         self._change(job, epoch, "", said=json.dumps(list(lines)))
 
+    def troubled(self, job: str, epoch: int, detail: str) -> None:
+        """A task of it is to be tried again, for this reason."""
+        self._change(job, epoch, "", trouble=detail)
+
     def touch(self, job: str, epoch: int) -> bool:
         """A sign of life. False when the job is no longer this epoch's: stop working."""
         return self._change(job, epoch, "")

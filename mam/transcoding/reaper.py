@@ -25,7 +25,7 @@ from mam.transcoding.queues import jobs_at_hand
 
 LOCK = "mam:reaper"
 LOOK_SECONDS = 10  # between two looks, of all processes together
-SILENT_SECONDS = 60  # without a sign of life a job is looked for among the tasks
+SILENT_LEASES = 2  # without a sign of life for so long, a job is looked for among the tasks
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class Reaper:
         self._conversions = conversions
         self._state = state
         self._broker = broker
-        self._silent_seconds = max(SILENT_SECONDS, 2 * settings.task_lease_seconds)
+        self._silent_seconds = SILENT_LEASES * settings.task_lease_seconds
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:

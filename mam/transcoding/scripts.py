@@ -64,7 +64,7 @@ end
 local epoch = redis.call('HINCRBY', job, 'epoch', 1)
 redis.call('DEL', job .. ':made', job .. ':attempts', job .. ':running')
 redis.call('HDEL', job, 'error', 'started_at', 'finished_at', 'segments', 'finalizing', 'playable', 'media_made',
-  'speed', 'mark_at', 'mark_made', 'command', 'said', 'replaced_by')
+  'speed', 'mark_at', 'mark_made', 'command', 'said', 'replaced_by', 'trouble')
 redis.call('HSET', job, 'state', 'queued', 'created_at', created, 'updated_at', now)
 for n = 7, #ARGV, 2 do redis.call('HSET', job, ARGV[n], ARGV[n + 1]) end
 if mode ~= 'revive' or not state then redis.call('HSET', job, 'for_viewers', ARGV[5]) end
@@ -87,6 +87,7 @@ if state ~= 'queued' and state ~= 'running' then
   redis.call('ZREM', '{ACTIVE}', id)
   redis.call('ZREM', '{QUEUED}', id)
   redis.call('HINCRBY', '{COUNTERS}', 'jobs_ended|' .. state, 1)
+  redis.call('HDEL', job, 'trouble')
   if state == 'succeeded' then tell('ready') end
   if state == 'failed' then tell('failed') end
 end
@@ -121,6 +122,7 @@ end
 redis.call('EXPIRE', job .. ':made', ARGV[3])
 redis.call('HSET', job, 'updated_at', now)
 redis.call('HDEL', job .. ':attempts', ARGV[4])
+redis.call('HDEL', job, 'trouble')
 local media = tonumber(redis.call('HINCRBYFLOAT', job, 'media_made', seconds))
 local mark = redis.call('HMGET', job, 'mark_at', 'mark_made')
 if ARGV[5] == '1' then

@@ -16,7 +16,16 @@ from celery.signals import worker_process_init, worker_ready, worker_shutting_do
 from prometheus_client import start_http_server
 
 import redis_adapter
-from mam.errors import EncoderFailed, MamError, MediaError, NotFound, PoisonedChunk, SourceChanged, Superseded
+from mam.errors import (
+    EncoderFailed,
+    MamError,
+    MediaError,
+    NotFound,
+    PoisonedChunk,
+    SourceChanged,
+    Superseded,
+    Unavailable,
+)
 from mam.hls.plan import Chunk, Profile
 from mam.http.logging import setup_logging
 from mam.processes import die_with_parent
@@ -34,6 +43,8 @@ app = Celery("mam")
 app.config_from_object("mam.transcoding.celeryconfig")
 
 RETRY_SECONDS = (1, 3, 9)  # before each further try of what may succeed a little later
+OUTAGE_TRIES = 360  # while the store or Redis is away: an hour with the default lease
+OUTAGE_LEASES = 3  # the longest wait between them is a third of a lease: longer, and Celery takes the task for lost
 WINDOW_PER_SLOT, LEAST_WINDOW = 2, 8  # chunks of one job that are queued at a time: enough for all, fair to others
 STALL_MARGIN = 10  # seconds after which a task is left to another worker, when ffmpeg's own watchdog did not help
 DISCARD_SECONDS, DISCARD_TRIES = 1, 60  # a job's leftovers are removed when its last task has ended
@@ -257,13 +268,15 @@ def _attempt(
         outcome = "stopped"
         log.info("task stopped", extra=fields)
     except Exception as error:
-        outcome = "retried" if _may_pass(error) and task.request.retries < len(RETRY_SECONDS) else "failed"
+        delay = _delay(error, task.request.retries, shop.settings.task_lease_seconds)
+        outcome = "failed" if delay is None else "retried"
         if isinstance(error, EncoderFailed):
             _quietly(shop.jobs.count, "ffmpeg_failures", error.code)
-        if outcome == "retried":
+        if delay is not None:
             detail = error.detail if isinstance(error, MamError) else type(error).__name__
             log.warning("task retried", extra={**fields, "detail": detail})
-            raise task.retry(exc=error, countdown=RETRY_SECONDS[task.request.retries]) from error
+            _quietly(shop.jobs.troubled, order.job, order.epoch, detail)
+            raise task.retry(exc=error, countdown=delay) from error
         _failed(order, error, fields)
     finally:
         kind = name.partition(":")[0]
@@ -293,10 +306,16 @@ def _lease(task: Any, shop: Any, order: Order, **more: Any) -> Lease:
     )
 
 
-def _may_pass(error: Exception) -> bool:
+def _delay(error: Exception, tries: int, lease: float) -> float | None:
+    """Seconds after which the task is tried again; None when it is not. An outage ends, a broken file stays so."""
     from mam.transcoding import workshop
 
-    return error.retryable if isinstance(error, MamError) else workshop.is_outage(error)
+    if isinstance(error, Unavailable) or workshop.is_outage(error):
+        longest = lease / OUTAGE_LEASES
+        return min(RETRY_SECONDS[min(tries, len(RETRY_SECONDS) - 1)], longest) if tries < OUTAGE_TRIES else None
+    if isinstance(error, MamError) and error.retryable and tries < len(RETRY_SECONDS):
+        return RETRY_SECONDS[tries]
+    return None
 
 
 def _quietly(call: Callable[..., object], *arguments: Any, **options: Any) -> None:

@@ -100,6 +100,7 @@ class JobView(BaseModel):
     running: list[TaskView]
     command: str | None = Field(description="The last ffmpeg that was started for it, to be pasted into a shell.")
     said: list[str] = Field(description="The last lines of what that ffmpeg said.")
+    trouble: str | None = Field(description="Why a part of it is to be tried again; null once it gets on.")
     error: JobError | None
     replaced_by: str | None = Field(description="The job that converts the changed source instead.")
     created_at: float = Field(description="Unix seconds.")
@@ -130,6 +131,7 @@ class JobView(BaseModel):
             running=[TaskView.of(task) for task in job.running],
             command=job.command,
             said=list(job.said),
+            trouble=job.trouble,
             error=JobError(**{key: error[key] for key in ("code", "message", "hint")}) if error else None,
             replaced_by=job.replaced_by,
             created_at=job.created_at,

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -131,13 +131,14 @@ class Stack:
         self.vod = self._service("vod", "vod_main_server:app", free_port(), "--workers", str(workers))
 
     def _service(self, name: str, app: str, port: int, *options: str) -> Server:
+        argv = [sys.executable, "-m", "uvicorn", app, "--host", LOOPBACK, "--port", str(port), *options]
+        return self.spawn(name, argv, port=port)
+
+    def spawn(self, name: str, argv: Sequence[str], *, port: int) -> Server:
+        """Starts a process with the services' settings."""
         self.folder.mkdir(parents=True, exist_ok=True)
         # In a folder of its own: a .env in the checkout is not ours.
-        argv = [
-            *("/bin/sh", "-c", 'cd "$0" && exec "$@"', str(self.folder)),
-            *(sys.executable, "-m", "uvicorn", app, "--host", LOOPBACK, "--port", str(port)),
-            *options,
-        ]
+        argv = ["/bin/sh", "-c", 'cd "$0" && exec "$@"', str(self.folder), *argv]
         clean = {name: value for name, value in os.environ.items() if name.lower() not in Settings.model_fields}
         env = {**clean, **self.env, "PYTHONPATH": str(ROOT)}
         log = self.folder / f"{name}-{time.time_ns()}.log"  # one for each start

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import signal
 from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
@@ -14,10 +15,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mam.errors import EncoderFailed
 from mam.hls.plan import Chunk, Plan, Profile
 from mam.media.commands import encode_command, filtering, forced_key_frames
 from mam.media.encode import ChunkEncoder
-from mam.media.ffmpeg import executable
+from mam.media.ffmpeg import Encoder, executable
 from mam.media.packets import ORIGIN
 from mam.media.planning import Wishes, make_plan
 from mam.media.remux import Remuxer
@@ -259,10 +261,14 @@ def test_the_first_frame_is_not_lost_to_the_rounding_of_times_in_text(timescale:
 # segments
 
 
-def test_a_chunk_made_alone_equals_the_same_chunk_of_a_full_run_in_its_frames() -> None:
+def _to_be_encoded() -> tuple[MediaSource, Plan]:
     media = opened(film(Film(audio="ac3", seconds=12, gop=50)))
     wishes = Wishes(Profile.H264, segment_seconds=2, preset="ultrafast")
-    plan = make_plan(media, source_of(b""), wishes, video="film", revision="0" * 12, stored=False)
+    return media, make_plan(media, source_of(b""), wishes, video="film", revision="0" * 12, stored=False)
+
+
+def test_a_chunk_made_alone_equals_the_same_chunk_of_a_full_run_in_its_frames() -> None:
+    media, plan = _to_be_encoded()
     encoder = ChunkEncoder(media, plan)
     middle = Chunk(2, 4)
 
@@ -271,6 +277,22 @@ def test_a_chunk_made_alone_equals_the_same_chunk_of_a_full_run_in_its_frames() 
 
     assert list(range(len(plan.timeline))) == sorted(whole)
     assert [_times(bytes(whole[number])) for number in middle] == [_times(bytes(alone[number])) for number in middle]
+
+
+@pytest.mark.parametrize("after", [0, 1])
+def test_an_ffmpeg_that_is_killed_is_to_blame_and_not_the_media(after: int) -> None:
+    """Whenever it happens: what it did not make is neither taken for what there is, nor for damage."""
+    made = 0
+
+    def kill(encoder: Encoder) -> None:
+        nonlocal made
+        made += 1
+        if made == after + 1:
+            encoder.signal(signal.SIGKILL)
+
+    media, plan = _to_be_encoded()
+    with pytest.raises(EncoderFailed, match="-9"):
+        list(ChunkEncoder(media, plan, watch=kill).segments(Chunk(0, len(plan.timeline))))
 
 
 def _times(segment: bytes) -> dict[str, list[tuple[int | None, int | None]]]:
