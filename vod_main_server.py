@@ -29,6 +29,7 @@ from mam.vod.answer import Answers
 from mam.vod.hotpath import HotPath
 from mam.vod.kept import Kept
 from mam.vod.making import Making, SegmentName
+from mam.vod.outcomes import Outcomes
 from mam.vod.reads import SharedReads
 from mam.vod.tokens import Tokens
 from mam.vod.transcoder import Transcoder
@@ -74,6 +75,7 @@ def create_app() -> FastAPI:
     problems.install(app)
     app.add_middleware(_ConfiguredCORS)
     app.state.recorder = metrics.install(app, service="vod")
+    app.state.outcomes = Outcomes(app.state.recorder.registry)
     app.include_router(health.router(lambda: health.store_and_redis(app.state)))
     _add_routes(app)
     return app
@@ -113,7 +115,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     cache = PlaylistCache(state.redis, ttl=settings.playlist_cache_ttl_seconds)
     kept = Kept(state.redis)
     reads = SharedReads(cache, kept)
-    state.hot = HotPath(settings, kept, reads, state.recorder)
+    state.hot = HotPath(settings, kept, reads, state.recorder, state.outcomes)
     state.tokens = Tokens(settings)
     trees, transcoder = Trees(state.store, settings.minio_bucket_vod), Transcoder(settings)
     state.making = Making(settings, state.store, trees, transcoder, state.listener)
@@ -125,6 +127,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         reads=reads,
         transcoder=transcoder,
         tokens=state.tokens,
+        outcomes=state.outcomes,
     )
     await state.listener.start()
     await kept.start()

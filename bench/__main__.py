@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from bench import CACHE, encode, memory, planning, playlist, remux, segments, start, viewers
+from bench import CACHE, encode, fleet, memory, planning, playlist, remux, segments, start, viewers
 from bench.run import Run, say
 from bench.stack import isolate
 from bench.table import Failure, Row, markdown
@@ -36,6 +36,10 @@ LINES: dict[str, Callable[[Run], Iterator[Row]]] = {
     "cached": playlist.cached,
     "segments": segments.direct,
     "viewers": viewers.thousand,
+    "busy": fleet.busy,
+    "cancel": fleet.cancel,
+    "seams": fleet.seams,
+    "fleet": fleet.speed_up,
     "processes": memory.afterwards,  # the last: after all the others
 }
 

@@ -52,9 +52,9 @@ def index_and_plan(run: Run) -> Iterator[Row]:
         yield Line(f"segment 0 made and put, {what}", Measure.of(making), alone, SEGMENT_BUDGET)
 
 
-def plan_of(store: Store, bucket: str, key: str) -> tuple[MediaSource, Plan]:
-    """An object's index and plan, for copying its streams."""
-    return _plan(store, _source(store, bucket, key))
+def plan_of(store: Store, bucket: str, key: str, profile: Profile = Profile.SOURCE) -> tuple[MediaSource, Plan]:
+    """An object's index and plan."""
+    return _plan(store, _source(store, bucket, key), profile)
 
 
 def _source(store: Store, bucket: str, key: str) -> Source:
@@ -64,10 +64,10 @@ def _source(store: Store, bucket: str, key: str) -> Source:
     return Source(bucket=bucket, key=key, version=found.version, etag=found.etag, size=found.size)
 
 
-def _plan(store: Store, source: Source) -> tuple[MediaSource, Plan]:
+def _plan(store: Store, source: Source, profile: Profile = Profile.SOURCE) -> tuple[MediaSource, Plan]:
     media = open_source(store, source)
     _all_samples(media)
-    return media, make_plan(media, source, Wishes(Profile.SOURCE), video="bench", revision="0" * 12, stored=False)
+    return media, make_plan(media, source, Wishes(profile), video="bench", revision="0" * 12, stored=False)
 
 
 def _all_samples(media: MediaSource) -> list[Samples]:

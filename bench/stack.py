@@ -109,13 +109,16 @@ class Stack:
 
     def _forget(self, key: str) -> None:
         """Stops what is being made of the object, then removes that and the object."""
-        jobs = Jobs(self.redis)
-        for job in self.jobs(key):
-            if not job.state.is_final:
-                jobs.cancel(job.id, job.epoch)
+        self.cancel(key)
         self.settle()
         self.remove(self.settings.minio_bucket_vod, stem(key) + "/")
         self.minio.remove_object(FILMS, key)
+
+    def cancel(self, key: str) -> None:
+        """Stops what is being made of the object."""
+        for job in self.jobs(key):
+            if not job.state.is_final:
+                Jobs(self.redis).cancel(job.id, job.epoch)
 
     def remove(self, bucket: str, prefix: str) -> None:
         """Everything below the prefix."""

@@ -13,12 +13,15 @@ class Unit(str, Enum):
     SECONDS = "s"
     BYTES = "B"
     PER_SECOND = "/s"
+    DECIBEL = "dB"
     COUNT = ""
 
     def show(self, value: float) -> str:
         """Three digits, in the size that people read."""
         if self is Unit.SECONDS:
             return f"{value * 1000:.3g} ms" if value < 1 else f"{value:.1f} s" if value >= 10 else f"{value:.2f} s"
+        if self is Unit.DECIBEL:
+            return f"{value:.3f} dB"
         if self is Unit.BYTES:
             return f"{value / 1e6:.0f} MB"
         return f"{value:,.0f} {self.value}".strip()

@@ -20,6 +20,7 @@ from mam.naming import Asset, check_video_name, video_names
 from mam.settings import Settings
 from mam.vod.answer import Answers, Headers
 from mam.vod.kept import Kept
+from mam.vod.outcomes import Outcomes
 from mam.vod.reads import SharedReads
 
 SUFFIX = "/playlist.m3u8"
@@ -80,11 +81,14 @@ def _profile(options: dict[str, str]) -> str | None:
 class HotPath:
     """Answers what it can; `answer` says whether it did. One per service."""
 
-    def __init__(self, settings: Settings, kept: Kept, reads: SharedReads, recorder: Recorder) -> None:
+    def __init__(
+        self, settings: Settings, kept: Kept, reads: SharedReads, recorder: Recorder, outcomes: Outcomes
+    ) -> None:
         self._settings = settings
         self._kept = kept
         self._reads = reads
         self._recorder = recorder
+        self._outcomes = outcomes
         self._understood = lru_cache(KNOWN_REQUESTS)(understood)
         self._origins = {origin.encode() for origin in settings.allowed_origins}
 
@@ -94,9 +98,14 @@ class HotPath:
         if wanted is None or (wanted.bucket and not self._settings.may_stream(wanted.bucket)):
             return False
         started = time.perf_counter()
-        answers = self._at_hand(wanted) or await self._cached(wanted)
-        if answers is None:
-            return False
+        answers = self._at_hand(wanted)
+        if answers is not None:
+            self._outcomes.memory.inc()
+        else:
+            answers = await self._cached(wanted)
+            if answers is None:
+                return False
+            self._outcomes.redis.inc()
         answer = answers.to(scope["headers"])
         method: str = scope["method"]
         headers = [*answer.headers, *self._cors(scope["headers"])]

@@ -13,6 +13,7 @@ from mam.settings import Settings
 from mam.store.objects import Store
 from mam.vod import given
 from mam.vod.flight import SingleFlight
+from mam.vod.outcomes import Outcomes
 from mam.vod.reads import SharedReads
 from mam.vod.tokens import Tokens
 from mam.vod.transcoder import Accepted, Transcoder
@@ -44,6 +45,7 @@ class Viewing:
         reads: SharedReads,
         transcoder: Transcoder,
         tokens: Tokens,
+        outcomes: Outcomes,
     ) -> None:
         self._settings = settings
         self._store = store
@@ -52,6 +54,7 @@ class Viewing:
         self._reads = reads
         self._transcoder = transcoder
         self._tokens = tokens
+        self._outcomes = outcomes
         self._builds = SingleFlight()
         self._conversions = SingleFlight()
         self._background: set[asyncio.Task[None]] = set()
@@ -61,6 +64,7 @@ class Viewing:
         check_video_name(name)
         lookup = await self._look(name, rendition)
         if lookup.playlist:
+            self._outcomes.redis.inc()
             return lookup.playlist
 
         async def build() -> CachedPlaylist:
@@ -85,6 +89,7 @@ class Viewing:
         lookups = {name: each.lookup for name, each in zip(names, found, strict=True)}
         for lookup in lookups.values():
             if lookup.playlist and lookup.playlist.fits(str(asset), profile):
+                self._outcomes.redis.inc()
                 return lookup.playlist
 
         async def build() -> CachedPlaylist:
@@ -126,6 +131,7 @@ class Viewing:
             return _compressed(given.live(self._trees.media_playlist(tree, rendition), self._settings))
 
         body = await asyncio.to_thread(render)
+        self._outcomes.built.inc()
         playlist = CachedPlaylist(body, tree.source, tree.profile, LIVE_MAX_AGE)
         await self._cache.put(tree.name, playlist, rendition, lookup.generation)
         return playlist
@@ -150,6 +156,7 @@ class Viewing:
         text = await asyncio.to_thread(given.in_the_making, plan, self._settings, self._tokens)
         source = f"{plan.source.bucket}/{plan.source.key}"
         playlist = CachedPlaylist(await asyncio.to_thread(_compressed, text), source, plan.profile.value)
+        self._outcomes.built.inc()
         await self._cache.put(plan.video, playlist, rendition, lookup.generation)
         return playlist
 

@@ -373,6 +373,24 @@ def test_a_deleted_stream_is_made_again_when_asked_for(stack: Stack, media: Medi
 # operations
 
 
+def test_how_playlists_came_about_is_counted(one_stack: Stack, media: MediaFolder, folder: str) -> None:
+    url = one_stack.video_url(one_stack.convert(one_stack.put(f"{folder}/a.mp4", media.path(CLIP))))
+
+    def counted(outcome: str) -> float:
+        one_stack.get(url)
+        shown = one_stack.get(f"http://{one_stack.vod.address}/metrics").text
+        found = re.search(rf'^mam_vod_playlists_total{{outcome="{outcome}"}} (\S+)', shown, re.MULTILINE)
+        assert found
+        return float(found[1])
+
+    before = counted("memory")
+    assert counted("built") >= 1
+    until(lambda: counted("memory") > before, "it is at hand")
+    one_stack.delete(one_stack.cache_url(f"{folder}/a"))
+    built = counted("built")
+    assert counted("built") == built
+
+
 def test_both_services_tell_of_their_health_their_metrics_and_their_api(one_stack: Stack) -> None:
     for service in (one_stack.transcoder, one_stack.vod):
         base = f"http://{service.address}"

@@ -18,6 +18,18 @@ def answers(text: bytes = TEXT, *, max_age: int = 60) -> Answers:
     return Answers(CachedPlaylist(gzip.compress(text, mtime=0), max_age=max_age))
 
 
+@pytest.mark.parametrize(
+    ("source", "profile", "fits"),
+    [("", "", True), ("a/b.mp4", "", True), ("a/b.mp4", "source", True), ("", "source", True),
+     ("a/c.mp4", "", False), ("a/b.mp4", "h264", False), ("", "h264", False)],
+)  # fmt: skip
+def test_a_cached_playlist_is_given_to_whoever_asks_for_its_video_or_asset(
+    source: str, profile: str, fits: bool
+) -> None:
+    assert CachedPlaylist(b"", "a/b.mp4", "source").fits(source, profile) == fits
+    assert CachedPlaylist(b"").fits(source, profile)
+
+
 def test_a_client_that_takes_gzip_gets_the_stored_bytes() -> None:
     given = answers()
     answer = given.to(GZIP)

@@ -1,0 +1,217 @@
+"""A fleet: what a second worker brings, what seams cost, and what a viewer feels of a long queue."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import requests
+
+from bench import SCRATCH, media, processes
+from bench.media import MINUTE, Film
+from bench.planning import plan_of
+from bench.player import Player
+from bench.run import Run, say
+from bench.stack import API_KEY, FILMS, BenchError, Stack, start_app
+from bench.start import SEEK
+from bench.table import Bar, Line, Measure, Row, Rule, Unit
+from dev.servers import Server, free_port, spawn
+from mam.hls.plan import Chunk, Profile
+from mam.media.encode import ChunkEncoder
+from mam.store.objects import Store
+from mam.transcoding import worker
+from mam.transcoding.queues import QUEUES
+
+APART = {"EMBEDDED_WORKERS": "0", "ENCODER_THREADS": "1", "REDIS_DB": "4", "MINIO_BUCKET_VOD": "vod-fleet"}
+READY_SECONDS = 60
+WAITING = 20  # conversions that wait
+SEAM_FRAMES = 12  # behind a seam
+
+
+def speed_up(run: Run) -> Iterator[Row]:
+    """A re-encode by two workers against the same by one: each with a core of its own and one thread for each ffmpeg.
+
+    The workers run apart from the service, as on machines of one core; the store and the services take what they need
+    of both cores. The film has five minutes; the preset is `superfast`, so that it takes minutes and not an hour.
+    """
+    if not hasattr(os, "sched_setaffinity") or (os.cpu_count() or 1) < 2:
+        raise BenchError("This needs Linux and two cores.")
+    film = Film(MINUTE if run.quick else 5 * MINUTE)
+    seconds: dict[int, float] = {}
+    for count in (2, 1):
+        say(f"re-encode of {film.label} by {count} worker(s)")
+        with _apart(run.stack, workers=count, H264_PRESET="superfast") as service, run.stack.fresh(film) as key:
+            seconds[count] = _transcode(service, key, reencode=True)
+    figure, baseline = Measure.of([seconds[2]]), Measure.of([seconds[1]], name="one worker")
+    yield Line(f"re-encode, {film.label}, two workers", figure, baseline, Bar(Rule.TIMES_AS_FAST, 1.8))
+
+
+@contextmanager
+def _apart(stack: Stack, *, workers: int, **settings: str) -> Iterator[Server]:
+    """A transcoding service without workers of its own, over a state and a bucket of its own, and workers."""
+    wanted = {**APART, **settings}
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
+    try:
+        with ExitStack() as children:
+            service = children.enter_context(
+                start_app("apart", "video_transcoding_main_server:app", port=free_port(), log=SCRATCH / "apart.log")
+            )
+            for number in range(workers):
+                argv = ["taskset", "-c", str(number), *worker.command(",".join(QUEUES), 1, f"apart{number}")]
+                started = spawn("worker", argv, port=0, log=SCRATCH / f"worker-{number}.log", env=dict(os.environ))
+                children.callback(started.stop, 40.0)
+            _wait_for(service, workers)
+            yield service
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _wait_for(service: Server, workers: int) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            if len(_ask(service, "GET", "/fleet").json()["workers"]) == workers:
+                return
+        except (requests.RequestException, KeyError):
+            pass
+        time.sleep(0.1)
+    raise BenchError(f"{workers} workers were not there within {READY_SECONDS} s: {service.last_lines(3)}")
+
+
+def _ask(service: Server, method: str, path: str, **options: object) -> requests.Response:
+    session = requests.Session()
+    session.trust_env = False
+    url = f"http://{service.address}{path}"
+    return session.request(method, url, headers={"x-api-key": API_KEY}, timeout=3600, **options)  # type: ignore[arg-type]
+
+
+def _transcode(service: Server, key: str, *, reencode: bool) -> float:
+    body = {"asset_bucket": FILMS, "asset_object": key, "reencode": reencode}
+    begun = time.perf_counter()
+    answer = _ask(service, "POST", "/transcode", json=body)
+    if answer.status_code != 200:
+        raise BenchError(f"POST /transcode answered {answer.status_code}: {answer.text[:300]}")
+    return time.perf_counter() - begun
+
+
+def seams(run: Run) -> Iterator[Row]:
+    """A minute encoded in the chunks of its plan, each alone, against one run of the same encoder over the whole.
+
+    Both are compared with the source, picture by picture (PSNR of the luma): on average, and just behind each seam. The
+    frames and their times must be the same, or the line fails.
+    """
+    store, film = Store(run.stack.settings), run.minute()
+    source, plan = plan_of(store, FILMS, run.stack.put(film), Profile.H264)
+    whole = Chunk(0, len(plan.timeline))
+    with TemporaryDirectory(dir=SCRATCH) as folder:
+        made = {}
+        for name, chunks in (("chunks", plan.chunks()), ("whole", [whole])):
+            say(f"{film.label} encoded, {name}")
+            made[name] = Path(folder) / f"{name}.ts"
+            with made[name].open("wb") as file:
+                for chunk in chunks:
+                    for _, data in ChunkEncoder(source, plan, threads=os.cpu_count() or 1).segments(chunk):
+                        file.write(data)
+        if _times(made["chunks"]) != _times(made["whole"]):
+            raise BenchError("The frames in chunks are not those of one run.")
+        psnr = {name: _psnr(path, media.file(film)) for name, path in made.items()}
+    starts = [sum(plan.frames[: chunk.first]) for chunk in plan.chunks()[1:]]
+    behind = [[psnr[name][at] for start in starts for at in range(start, start + SEAM_FRAMES)] for name in psnr]
+    means = [sum(psnr[name]) / len(psnr[name]) for name in psnr]
+    near = [sum(values) / len(values) for values in behind]
+    bars = {"all frames": (means, 0.05), f"{SEAM_FRAMES} frames behind each seam": (near, 1.0)}
+    for what, ((ours, theirs), limit) in bars.items():
+        lost = Measure.of([max(0.0, theirs - ours)], Unit.DECIBEL)
+        yield Line(f"PSNR lost by chunks, {what} ({ours:.2f} dB)", lost, bar=Bar(Rule.AT_MOST, limit))
+
+
+def _times(path: Path) -> list[str]:
+    argv = [media.ffmpeg(), "-v", "error", "-i", str(path), "-map", "0", "-c", "copy", "-copyts", "-f", "framecrc", "-"]
+    said = subprocess.run(argv, check=True, capture_output=True, text=True).stdout
+    return sorted(",".join(line.split(",")[:4]) for line in said.splitlines() if not line.startswith("#"))
+
+
+def _psnr(path: Path, reference: Path) -> list[float]:
+    """Of the luma of each picture, in dB."""
+    with TemporaryDirectory(dir=SCRATCH) as folder:
+        graph = "[0:v]setpts=N[a];[1:v]setpts=N[b];[a][b]psnr=stats_file=psnr.log"
+        files = ["-i", str(path), "-i", str(reference)]
+        argv = [media.ffmpeg(), "-v", "error", *files, "-lavfi", graph, "-f", "null", "-"]
+        subprocess.run(argv, check=True, capture_output=True, cwd=folder)
+        found = re.findall(r"psnr_y:(\S+)", Path(folder, "psnr.log").read_text())
+    return [min(float(value), 100.0) for value in found]  # inf: no difference
+
+
+def busy(run: Run) -> Iterator[Row]:
+    """The line `seek` while twenty re-encodes wait and every slot is busy with their chunks.
+
+    Against the same segments once they are made.
+    """
+    stack, film = run.stack, run.feature()
+    with ExitStack() as films:
+        waiting = [films.enter_context(stack.fresh(run.clip())) for _ in range(WAITING)]
+        key = films.enter_context(stack.fresh(film))
+        for each in waiting:
+            body = {"asset_bucket": FILMS, "asset_object": each, "reencode": True, "wait": False}
+            if _ask(stack.transcoder, "POST", "/transcode", json=body).status_code != 202:
+                raise BenchError("A conversion was not accepted.")
+        _until_busy(stack)
+        player = Player()
+        first, stream = player.start(stack.stream_url(key))
+        sought: dict[int, float] = {}
+        for number in random.Random(1).sample(range(100 if not run.quick else 20, len(stream.uris), 5), 10):
+            sought[number] = player.seconds_of(stream.uris[number])
+        again = [player.seconds_of(stream.uris[number]) for number in sought]
+        view = _ask(stack.transcoder, "GET", "/fleet").json()
+        if not view["queues"]["batch"]:
+            raise BenchError("Nothing waited any more.")
+        for each in (key, *waiting):
+            stack.cancel(each)
+    made = Measure.of(again, name="once made")
+    yield Line(f"cold start, {film.label}, while {WAITING} re-encodes wait", Measure.of([first]), made)
+    yield Line(f"seek, {film.label}, while {WAITING} re-encodes wait", Measure.of(list(sought.values())), made, SEEK)
+    slowest = Measure.of([max(sought.values())])
+    yield Line(f"seek, {film.label}, while {WAITING} re-encodes wait, the slowest", slowest)
+
+
+def _encoders(stack: Stack) -> list[int]:
+    return [pid for pid in stack.workers() if "-filter_complex" in processes.words(pid)]
+
+
+def _until_busy(stack: Stack) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    while len(_encoders(stack)) < stack.settings.embedded_workers:
+        if time.monotonic() > deadline:
+            raise BenchError("The slots did not become busy.")
+        time.sleep(0.05)
+
+
+def cancel(run: Run) -> Iterator[Row]:
+    """From sending `DELETE /jobs/{id}` of a running re-encode until no ffmpeg is left, by /proc."""
+    stack, film = run.stack, run.clip()
+    seconds = []
+    for number in run.times(5):
+        say(f"cancelled, {number + 1}")
+        with stack.fresh(film) as key:
+            body = {"asset_bucket": FILMS, "asset_object": key, "reencode": True, "wait": False}
+            job = _ask(stack.transcoder, "POST", "/transcode", json=body).json()["job"]
+            _until_busy(stack)
+            begun = time.perf_counter()
+            if _ask(stack.transcoder, "DELETE", f"/jobs/{job}").json()["state"] != "cancelled":
+                raise BenchError("It was not cancelled.")
+            while _encoders(stack):
+                time.sleep(0.005)
+            seconds.append(time.perf_counter() - begun)
+    yield Line("a running re-encode cancelled, no ffmpeg left", Measure.of(seconds), bar=Bar(Rule.AT_MOST, 1))
