@@ -72,7 +72,7 @@ class CachedPlaylist:
     max_age: int = 0
 
     def fits(self, source: str, profile: str) -> bool:
-        """Whether this is what is asked for; '' is anything. A tree of another tool says nothing, and does as anything."""
+        """Whether this is what is asked for (empty: anything). A tree of another tool does as anything."""
         return (not source or self.source in (source, "")) and (not profile or self.profile in (profile, ""))
 
     def to_bytes(self) -> bytes:
