@@ -5,9 +5,14 @@ ARGS ?=
 VENV = .venv
 INSTALLED = $(VENV)/.installed
 MINIO = .tools/bin/minio
+# What manifests are checked by. Fixed versions: a newer one may find something else wrong.
+KUBECONFORM = .tools/bin/kubeconform
+KUBECONFORM_SOURCE = github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0
+KEDA = .tools/keda/scaledobjects.yaml
+KEDA_SOURCE = github.com/kedacore/keda/v2@v2.21.0
 
 help:  ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile
 
 run: $(INSTALLED)  ## runs everything on this machine until Ctrl-C (settings: make run ARGS=--help)
 	@$(VENV)/bin/python -m dev.run $(ARGS)
@@ -15,10 +20,18 @@ run: $(INSTALLED)  ## runs everything on this machine until Ctrl-C (settings: ma
 test: $(INSTALLED)  ## runs the tests; some of them: make test ARGS="-k playlist"
 	$(VENV)/bin/python -m pytest -n auto $(ARGS)
 
+test-faults: $(INSTALLED)  ## kills and breaks everything, many times, while it is at work (a quarter of an hour)
+	@mkdir -p .data && rm -f .data/faults.jsonl
+	MAM_FAULTS=9 MAM_FAULTS_REPORT=.data/faults.jsonl $(VENV)/bin/python -m pytest -n auto tests/faults $(ARGS)
+
 check: $(INSTALLED)  ## lint, format, types
 	$(VENV)/bin/python -m ruff check .
 	$(VENV)/bin/python -m ruff format --check .
 	$(VENV)/bin/python -m mypy
+
+check-deploy: $(INSTALLED)  ## checks the compose file, manifests, alerts and dashboard (manifests where Go is)
+	@! command -v go >/dev/null || $(MAKE) --no-print-directory kubeconform
+	$(VENV)/bin/python -m pytest tests/unit/test_deployment.py $(ARGS)
 
 format: $(INSTALLED)  ## formats the code and mends what ruff can mend
 	$(VENV)/bin/python -m ruff check --fix-only --quiet .
@@ -29,7 +42,9 @@ bench: $(INSTALLED)  ## measures, and prints a table of ratios
 
 minio: $(MINIO)  ## builds a MinIO server, which run and test use from then on (needs Go, 3 minutes, once)
 
-clean:  ## removes the installed packages, all data of `make run`, and caches (not MinIO)
+kubeconform: $(KUBECONFORM) $(KEDA)  ## builds what checks manifests, which check-deploy and test use from then on (needs Go, once)
+
+clean:  ## removes the installed packages, all data of `make run`, and caches (not what Go has built)
 	rm -rf $(VENV) .data bench/.cache .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -47,4 +62,15 @@ $(MINIO):
 	@command -v go >/dev/null || { echo "MinIO is built from source and there is no Go here (https://go.dev/doc/install). All works without: rclone takes its place." >&2; exit 1; }
 	GOBIN="$$(pwd)/.tools/bin" CGO_ENABLED=0 go install -ldflags "-s -w" github.com/minio/minio@latest
 
-.PHONY: help run test check format bench minio clean
+$(KUBECONFORM):
+	@command -v go >/dev/null || { echo "kubeconform is built from source and there is no Go here (https://go.dev/doc/install). Without it the tests leave manifests out." >&2; exit 1; }
+	GOBIN="$$(pwd)/.tools/bin" CGO_ENABLED=0 go install -ldflags "-s -w" $(KUBECONFORM_SOURCE)
+
+# KEDA's own definition of its ScaledObject, out of its source: 10 MB, nothing of which is built.
+$(KEDA):
+	go mod download $(KEDA_SOURCE)
+	@mkdir -p $(@D)
+	cp "$$(go list -m -f '{{.Dir}}' $(KEDA_SOURCE))/config/crd/bases/keda.sh_scaledobjects.yaml" $@
+	@chmod u+w $@
+
+.PHONY: help run test test-faults check check-deploy format bench minio kubeconform clean
