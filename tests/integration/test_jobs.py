@@ -238,3 +238,22 @@ def test_after_redis_was_wiped_the_conversion_is_finished_without_a_human(
     until(lambda: slow.job(other).status_code == 200, "so is the other one known again")
     call(slow, "DELETE", f"/jobs/{other}")
     until(lambda: not slow.keys(".unfinished/"), "nothing is left unfinished")
+
+
+def test_a_conversion_that_nobody_watches_stops_and_goes_on_when_somebody_does(
+    one_s3: S3, media: MediaFolder, folder: str, tmp_path: Path
+) -> None:
+    with start_redis(tmp_path / "redis", persist=False) as server:
+        idle = {"STOP_IDLE_MINUTES": "0.05", "TASK_LEASE_SECONDS": "3"}
+        env = {**own(one_s3.server.address, server.port), **SLOW, **idle}
+        with Stack(one_s3, env, tmp_path / "services").running() as stack:
+            key = stack.put(f"{folder}/a.mp4", media.path(LONG))
+            playlist = stack.playlist(stack.stream_url(key, reencode="true"))
+            job = stack.plan(f"{folder}/a").revision
+            until(lambda: stack.job(job).json()["state"] == "cancelled", "it stops")
+            made = set(stack.making(f"{folder}/a"))
+            assert 0 < len(made) < len(playlist.segments)
+            last = playlist.segments[-1].absolute_uri
+            assert stack.get(last).status_code == 200
+            assert stack.job(job).json()["state"] == "running"
+            assert made < set(stack.making(f"{folder}/a"))  # what there was is still there
