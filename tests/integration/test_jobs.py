@@ -80,11 +80,11 @@ def test_a_queued_job_is_cancelled_and_never_begun(slow: Stack, media: MediaFold
 
 def test_who_waits_for_a_job_that_is_cancelled_is_told_so(slow: Stack, media: MediaFolder, folder: str) -> None:
     key = slow.put(f"{folder}/a.mp4", media.path(LONG))
-    job = running(slow, key)
     answers: list[requests.Response] = []
     waiting = threading.Thread(target=lambda: answers.append(slow.transcode(key, reencode=True)))
     waiting.start()
-    call(slow, "DELETE", f"/jobs/{job}")
+    (job,) = until(lambda: call(slow, "GET", "/jobs", params={"state": "running"}).json()["jobs"], "it is begun")
+    call(slow, "DELETE", f"/jobs/{job['id']}")
     waiting.join(30)
     assert is_problem(answers[0], 409, "cancelled")
 
