@@ -119,6 +119,10 @@ class Conversions:
         fields = {**_fields(order), "priority": priority.value}
         self._admit(job, viewer)
         claim, epoch = self._jobs.claim(job, fields, viewer=viewer, callback=callback)
+        if claim is Claim.DONE:
+            if live_revision(self._store, bucket, video) == job:  # since we looked
+                return Conversion(job, video, live=True)
+            claim, epoch = self._jobs.claim(job, fields, viewer=viewer, callback=callback, mode=Mode.ANEW)
         if claim is Claim.FAILED:
             raise self._jobs.get(job).failure()
         return Conversion(job, video, live=False, order=replace(order, epoch=epoch) if claim is Claim.LEAD else None)

@@ -38,13 +38,16 @@ PAGE = 200  # jobs that are looked at in one round trip when they are listed
 class Claim(str, Enum):
     LEAD = "lead"
     JOIN = "join"
+    DONE = "done"
     FAILED = "failed"
 
 
 class Mode(str, Enum):
-    """How a job is claimed. `revive`: goes on with what was lost; `retry`: begins again, whatever its state."""
+    """How a job is claimed. `anew`: though it has succeeded; `revive`: goes on with what was lost; `retry`: begins
+    again, whatever its state."""
 
     ASK = "ask"
+    ANEW = "anew"
     RETRY = "retry"
     REVIVE = "revive"
 

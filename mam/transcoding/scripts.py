@@ -37,8 +37,9 @@ local function tell(kind)
 end
 """
 
-# ARGV: mode (ask, retry, revive), now, seconds a failure is remembered, seconds to keep, viewer, callback, fields...
-# A job that is being worked on is joined, unless it is taken up again (revive) or asked for anew (retry).
+# ARGV: mode (ask, anew, retry, revive), now, seconds a failure is remembered, seconds to keep, viewer, callback, fields
+# A job that is being worked on is joined, unless it is taken up again (revive) or begun again (retry). One that has
+# succeeded is not begun again before whoever asks has looked once more (anew): it may have ended since they looked.
 CLAIM = f"""
 local job, mode, now = KEYS[1], ARGV[1], ARGV[2]
 local id = string.sub(job, 9)
@@ -48,11 +49,13 @@ if ARGV[6] ~= '' then
   redis.call('SADD', job .. ':callbacks', ARGV[6])
   redis.call('EXPIRE', job .. ':callbacks', ARGV[4])
 end
-if mode == 'ask' and active then
+local asked = mode == 'ask' or mode == 'anew'
+if asked and active then
   if ARGV[5] == '0' then redis.call('HSET', job, 'for_viewers', '0') end
   return {{'join', redis.call('HGET', job, 'epoch')}}
 end
-if mode == 'ask' and state == 'failed' and now - redis.call('HGET', job, 'updated_at') < tonumber(ARGV[3]) then
+if mode == 'ask' and state == 'succeeded' then return {{'done', redis.call('HGET', job, 'epoch')}} end
+if asked and state == 'failed' and now - redis.call('HGET', job, 'updated_at') < tonumber(ARGV[3]) then
   return {{'failed', redis.call('HGET', job, 'epoch')}}
 end
 local created = now
