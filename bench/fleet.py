@@ -133,7 +133,7 @@ def seams(run: Run) -> Iterator[Row]:
     near = [sum(values) / len(values) for values in behind]
     bars = {"all frames": (means, 0.05), f"{SEAM_FRAMES} frames behind each seam": (near, 1.0)}
     for what, ((ours, theirs), limit) in bars.items():
-        lost = Measure.of([max(0.0, theirs - ours)], Unit.DECIBEL)
+        lost = Measure.of([theirs - ours], Unit.DECIBEL)
         yield Line(f"PSNR lost by chunks, {what} ({ours:.2f} dB)", lost, bar=Bar(Rule.AT_MOST, limit))
 
 
@@ -146,7 +146,7 @@ def _times(path: Path) -> list[str]:
 def _psnr(path: Path, reference: Path) -> list[float]:
     """Of the luma of each picture, in dB."""
     with TemporaryDirectory(dir=SCRATCH) as folder:
-        graph = "[0:v]setpts=N[a];[1:v]setpts=N[b];[a][b]psnr=stats_file=psnr.log"
+        graph = "[0:v]settb=1/25,setpts=N[a];[1:v]settb=1/25,setpts=N[b];[a][b]psnr=stats_file=psnr.log"
         files = ["-i", str(path), "-i", str(reference)]
         argv = [media.ffmpeg(), "-v", "error", *files, "-lavfi", graph, "-f", "null", "-"]
         subprocess.run(argv, check=True, capture_output=True, cwd=folder)

@@ -19,6 +19,9 @@ import kubernetes_validate
 import promql_parser
 import pytest
 import yaml
+from prometheus_client import CollectorRegistry, make_wsgi_app
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
 
 from mam.settings import Settings
 from mam.transcoding.fleet import COUNTED
@@ -408,7 +411,25 @@ def test_services_are_alive_by_healthz_and_ready_by_readyz(workload: Yaml) -> No
         assert container["livenessProbe"]["httpGet"]["path"] == "/healthz"
         assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
     else:
-        assert {container[probe]["httpGet"]["path"] for probe in ("startupProbe", "livenessProbe")} == {"/metrics"}
+        paths = {container[probe]["httpGet"]["path"] for probe in ("startupProbe", "livenessProbe")}
+        assert [status_of_metrics_server(path) for path in paths] == [200]
+
+
+def status_of_metrics_server(path: str) -> int:
+    """What a worker's metrics server answers while nothing can be collected."""
+
+    class Unreachable(Collector):
+        def collect(self) -> Iterable[Metric]:
+            raise TimeoutError
+
+        def describe(self) -> Iterable[Metric]:
+            return []
+
+    registry, said = CollectorRegistry(), list[str]()
+    registry.register(Unreachable())
+    request = {"REQUEST_METHOD": "GET", "PATH_INFO": path, "QUERY_STRING": ""}
+    make_wsgi_app(registry)(request, lambda status, *_: said.append(status))
+    return int(said[0].split()[0])
 
 
 # what they may do, and how much they may take
