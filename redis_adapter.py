@@ -46,6 +46,7 @@ CHANNEL = "mam:playlist-forget"
 HOLDERS = "mam:playlist-holders"  # a sorted set: processes by the moment at which their lease ends
 FORGOTTEN = "mam:playlist-forgotten:"
 LEASE_SECONDS = 2
+SHORTEST_WAIT = 0.01  # seconds: Redis rounds down to milliseconds, and 0 waits for ever
 
 # ARGV: seconds to keep the generation, channel, message. How many were told, and who holds a lease.
 _FORGET = """
@@ -149,14 +150,32 @@ class PlaylistCache:
         Raises RedisError: "cleared" must be true when it is said.
         """
         token = os.urandom(8).hex()
-        deadline = time.monotonic() + LEASE_SECONDS + 1  # by then a process that does not say so may not answer
         told, *holders = await self._forget(keys=_forget_keys(name), args=_forget_arguments(name, token))
-        silent, heard = set(holders), 0
-        while (silent or heard < told) and (left := deadline - time.monotonic()) > 0:
-            found = await self._client.blpop([FORGOTTEN + token], timeout=left)
-            if found:
-                silent.discard(found[1])
-                heard += 1
+        answers = _Answers(told, holders)
+        while left := answers.seconds_left():
+            answers.add(await self._client.blpop([FORGOTTEN + token], timeout=left))
+
+
+class _Answers:
+    """Who has yet to say that it forgot. `told`: how many heard of it; `holders`: whose leases ran at that moment."""
+
+    def __init__(self, told: int, holders: Sequence[bytes]) -> None:
+        self._missing = told
+        self._silent = set(holders)
+        self._deadline = time.monotonic() + LEASE_SECONDS + 1  # by then who does not say so may not answer either
+
+    def seconds_left(self) -> float:
+        """How long the next one is to be waited for; 0 when all have answered, or time is up."""
+        left = self._deadline - time.monotonic()
+        if left <= 0 or not (self._silent or self._missing > 0):
+            return 0
+        return max(left, SHORTEST_WAIT)
+
+    def add(self, popped: Any) -> None:
+        """What BLPOP gave: list and name, or None."""
+        if popped:
+            self._silent.discard(popped[1])
+            self._missing -= 1
 
 
 def get_cached_playlist(video_name: str) -> str | None:
@@ -191,8 +210,12 @@ def invalidate_playlist_cache(video_name: str) -> None:
 
 
 def invalidate(client: redis.Redis, name: str) -> None:
-    """Forgets all playlists of a video; other processes do so a moment later. Raises RedisError."""
-    client.eval(_FORGET, len(_forget_keys(name)), *_forget_keys(name), *_forget_arguments(name, ""))
+    """Like PlaylistCache.invalidate, for threads. Raises RedisError."""
+    token, keys = os.urandom(8).hex(), _forget_keys(name)
+    found: Any = client.eval(_FORGET, len(keys), *keys, *_forget_arguments(name, token))
+    answers = _Answers(found[0], found[1:])
+    while left := answers.seconds_left():
+        answers.add(client.blpop([FORGOTTEN + token], timeout=left))
 
 
 def _forget_keys(name: str) -> list[str]:

@@ -110,11 +110,10 @@ class Kept:
         self.forgotten += 1
         for key in [key for key in self._answers if key[0] == told["video"]]:
             del self._answers[key]
-        if told["token"]:
-            async with self._client.pipeline(transaction=False) as pipe:
-                pipe.rpush(FORGOTTEN + told["token"], self._name)
-                pipe.expire(FORGOTTEN + told["token"], TOKEN_SECONDS)
-                await pipe.execute()
+        async with self._client.pipeline(transaction=False) as pipe:
+            pipe.rpush(FORGOTTEN + told["token"], self._name)
+            pipe.expire(FORGOTTEN + told["token"], TOKEN_SECONDS)
+            await pipe.execute()
 
     def _forget_all(self) -> None:
         self.forgotten += 1
