@@ -8,7 +8,7 @@ import re
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -19,7 +19,7 @@ from bench.media import MINUTE, Film
 from bench.planning import plan_of
 from bench.player import Player
 from bench.run import Run, say
-from bench.stack import API_KEY, FILMS, BenchError, Stack, start_app
+from bench.stack import FILMS, BenchError, Stack, start_app, wait_until
 from bench.start import SEEK
 from bench.table import Bar, Line, Measure, Row, Rule, Unit
 from dev.servers import Server, free_port, spawn
@@ -48,7 +48,7 @@ def speed_up(run: Run) -> Iterator[Row]:
     for count in (2, 1):
         say(f"re-encode of {film.label} by {count} worker(s)")
         with _apart(run.stack, workers=count, H264_PRESET="superfast") as service, run.stack.fresh(film) as key:
-            seconds[count] = _transcode(service, key, reencode=True)
+            seconds[count] = run.stack.transcode(key, reencode=True, service=service)
     figure, baseline = Measure.of([seconds[2]]), Measure.of([seconds[1]], name="one worker")
     yield Line(f"re-encode, {film.label}, two workers", figure, baseline, Bar(Rule.TIMES_AS_FAST, 1.8))
 
@@ -68,7 +68,7 @@ def _apart(stack: Stack, *, workers: int, **settings: str) -> Iterator[Server]:
                 argv = ["taskset", "-c", str(number), *worker.command(",".join(QUEUES), 1, f"apart{number}")]
                 started = spawn("worker", argv, port=0, log=SCRATCH / f"worker-{number}.log", env=dict(os.environ))
                 children.callback(started.stop, 40.0)
-            _wait_for(service, workers)
+            wait_until(lambda: _workers(stack, service) == workers, READY_SECONDS, f"{workers} workers were not there")
             yield service
     finally:
         for name, value in before.items():
@@ -78,32 +78,10 @@ def _apart(stack: Stack, *, workers: int, **settings: str) -> Iterator[Server]:
                 os.environ[name] = value
 
 
-def _wait_for(service: Server, workers: int) -> None:
-    deadline = time.monotonic() + READY_SECONDS
-    while time.monotonic() < deadline:
-        try:
-            if len(_ask(service, "GET", "/fleet").json()["workers"]) == workers:
-                return
-        except (requests.RequestException, KeyError):
-            pass
-        time.sleep(0.1)
-    raise BenchError(f"{workers} workers were not there within {READY_SECONDS} s: {service.last_lines(3)}")
-
-
-def _ask(service: Server, method: str, path: str, **options: object) -> requests.Response:
-    session = requests.Session()
-    session.trust_env = False
-    url = f"http://{service.address}{path}"
-    return session.request(method, url, headers={"x-api-key": API_KEY}, timeout=3600, **options)  # type: ignore[arg-type]
-
-
-def _transcode(service: Server, key: str, *, reencode: bool) -> float:
-    body = {"asset_bucket": FILMS, "asset_object": key, "reencode": reencode}
-    begun = time.perf_counter()
-    answer = _ask(service, "POST", "/transcode", json=body)
-    if answer.status_code != 200:
-        raise BenchError(f"POST /transcode answered {answer.status_code}: {answer.text[:300]}")
-    return time.perf_counter() - begun
+def _workers(stack: Stack, service: Server) -> int:
+    with suppress(requests.RequestException, BenchError):  # it is starting
+        return len(stack.ask("GET", "/fleet", service=service)["workers"])
+    return 0
 
 
 def seams(run: Run) -> Iterator[Row]:
@@ -164,9 +142,7 @@ def busy(run: Run) -> Iterator[Row]:
         waiting = [films.enter_context(stack.fresh(run.clip())) for _ in range(WAITING)]
         key = films.enter_context(stack.fresh(film))
         for each in waiting:
-            body = {"asset_bucket": FILMS, "asset_object": each, "reencode": True, "wait": False}
-            if _ask(stack.transcoder, "POST", "/transcode", json=body).status_code != 202:
-                raise BenchError("A conversion was not accepted.")
+            stack.begin(each, reencode=True)
         _until_busy(stack)
         player = Player()
         first, stream = player.start(stack.stream_url(key))
@@ -174,8 +150,7 @@ def busy(run: Run) -> Iterator[Row]:
         for number in random.Random(1).sample(range(100 if not run.quick else 20, len(stream.uris), 5), 10):
             sought[number] = player.seconds_of(stream.uris[number])
         again = [player.seconds_of(stream.uris[number]) for number in sought]
-        view = _ask(stack.transcoder, "GET", "/fleet").json()
-        if not view["queues"]["batch"]:
+        if not stack.ask("GET", "/fleet")["queues"]["batch"]:
             raise BenchError("Nothing waited any more.")
         for each in (key, *waiting):
             stack.cancel(each)
@@ -191,11 +166,8 @@ def _encoders(stack: Stack) -> list[int]:
 
 
 def _until_busy(stack: Stack) -> None:
-    deadline = time.monotonic() + READY_SECONDS
-    while len(_encoders(stack)) < stack.settings.embedded_workers:
-        if time.monotonic() > deadline:
-            raise BenchError("The slots did not become busy.")
-        time.sleep(0.05)
+    slots = stack.settings.embedded_workers
+    wait_until(lambda: len(_encoders(stack)) >= slots, READY_SECONDS, "The slots did not become busy")
 
 
 def cancel(run: Run) -> Iterator[Row]:
@@ -205,12 +177,10 @@ def cancel(run: Run) -> Iterator[Row]:
     for number in run.times(5):
         say(f"cancelled, {number + 1}")
         with stack.fresh(film) as key:
-            body = {"asset_bucket": FILMS, "asset_object": key, "reencode": True, "wait": False}
-            job = _ask(stack.transcoder, "POST", "/transcode", json=body).json()["job"]
+            job = stack.begin(key, reencode=True)
             _until_busy(stack)
             begun = time.perf_counter()
-            if _ask(stack.transcoder, "DELETE", f"/jobs/{job}").json()["state"] != "cancelled":
-                raise BenchError("It was not cancelled.")
+            stack.ask("DELETE", f"/jobs/{job}")
             while _encoders(stack):
                 time.sleep(0.005)
             seconds.append(time.perf_counter() - begun)

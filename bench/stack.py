@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from itertools import count
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import redis
@@ -129,18 +130,28 @@ class Stack:
 
     # what the system does
 
-    def transcode(self, key: str, *, reencode: bool = False) -> float:
-        """Seconds that `POST /transcode` takes to say that the video is live."""
-        body = {"asset_bucket": FILMS, "asset_object": key, "reencode": reencode}
+    def transcode(self, key: str, *, reencode: bool = False, service: Server | None = None) -> float:
+        """Seconds that `POST /transcode` takes to say that the video is live. `service`: another than the stack's."""
         begun = time.perf_counter()
-        answer = self._http.post(
-            f"http://{self.transcoder.address}/transcode",
-            json=body, headers={"x-api-key": API_KEY}, timeout=CONVERT_SECONDS,
-        )  # fmt: skip
-        seconds = time.perf_counter() - begun
-        if answer.status_code != 200:
-            raise BenchError(f"POST /transcode answered {answer.status_code}: {answer.text[:300]}")
-        return seconds
+        self.ask("POST", "/transcode", service=service, json=_body(key, reencode=reencode))
+        return time.perf_counter() - begun
+
+    def begin(self, key: str, *, reencode: bool = False) -> str:
+        """The job of a conversion that is not waited for."""
+        body = {**_body(key, reencode=reencode), "wait": False}
+        return str(self.ask("POST", "/transcode", accepted=202, json=body)["job"])
+
+    def ask(
+        self, method: str, path: str, *, service: Server | None = None, accepted: int = 200, **options: Any
+    ) -> dict[str, Any]:
+        """What a transcoding service answers. Raises BenchError for any other status than `accepted`."""
+        url = f"http://{(service or self.transcoder).address}{path}"
+        headers = {"x-api-key": API_KEY}
+        answer = self._http.request(method, url, headers=headers, timeout=CONVERT_SECONDS, **options)
+        if answer.status_code != accepted:
+            raise BenchError(f"{method} {path} answered {answer.status_code}: {answer.text[:300]}")
+        found: dict[str, Any] = answer.json()
+        return found
 
     def stream_url(self, key: str, *, reencode: bool = False) -> str:
         query = "?reencode=true" if reencode else ""
@@ -162,7 +173,7 @@ class Stack:
 
     def settle(self) -> None:
         """Waits until no task is queued or running and what was written is on the disk: every run starts from rest."""
-        _wait_until(lambda: not self._tasks(), IDLE_SECONDS, "The workers did not come to rest")
+        wait_until(lambda: not self._tasks(), IDLE_SECONDS, "The workers did not come to rest")
         os.sync()
 
     def _tasks(self) -> int:
@@ -175,9 +186,9 @@ class Stack:
     def wait_until_ready(self) -> None:
         """Until both services say so and the worker processes have imported all they need: their CPU time rests."""
         for service in (self.transcoder, self.vod):
-            _wait_until(partial(self._is_ready, service), READY_SECONDS, f"{service.name} was not ready")
+            wait_until(partial(self._is_ready, service), READY_SECONDS, f"{service.name} was not ready")
         if processes.available():
-            _wait_until(self._is_quiet, READY_SECONDS, "The worker processes did not come to rest")
+            wait_until(self._is_quiet, READY_SECONDS, "The worker processes did not come to rest")
             self.started = {pid: processes.resident(pid) for pid in self.processes()}
 
     def _is_ready(self, service: Server) -> bool:
@@ -193,7 +204,11 @@ class Stack:
         return processes.worked(self.workers()) - before <= 1
 
 
-def _wait_until(done: Callable[[], bool], seconds: float, otherwise: str) -> None:
+def _body(key: str, *, reencode: bool) -> dict[str, Any]:
+    return {"asset_bucket": FILMS, "asset_object": key, "reencode": reencode}
+
+
+def wait_until(done: Callable[[], bool], seconds: float, otherwise: str) -> None:
     deadline = time.monotonic() + seconds
     while not done():
         if time.monotonic() > deadline:

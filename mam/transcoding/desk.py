@@ -61,7 +61,7 @@ class Desk:
             if known is None or turn:
                 conversion = await self.begin(request)
                 if key:
-                    await asyncio.to_thread(self._jobs.claim_request, key, fingerprint, conversion.job)
+                    await asyncio.to_thread(self._jobs.remember_request, key, fingerprint, conversion.job)
                 if conversion.live:
                     return Transcoded(video=conversion.video)
                 known = conversion.job

@@ -93,15 +93,9 @@ class Jobs:
         )
         return Claim(outcome.decode()), int(epoch)
 
-    def claim_request(self, key: str, fingerprint: str, job: str) -> tuple[str, str]:
-        """(fingerprint, job) of the first request that came with this idempotency key: this one's, or an earlier's."""
-        name = IDEMPOTENCY_PREFIX + key
-        value = json.dumps([fingerprint, job])
-        if self._client.set(name, value, nx=True, ex=IDEMPOTENCY_SECONDS):
-            return fingerprint, job
-        found = self._client.get(name)
-        first, earlier = json.loads(found) if isinstance(found, bytes) else (fingerprint, job)
-        return first, earlier
+    def remember_request(self, key: str, fingerprint: str, job: str) -> None:
+        """This request came with this idempotency key, unless another one did before."""
+        self._client.set(IDEMPOTENCY_PREFIX + key, json.dumps([fingerprint, job]), nx=True, ex=IDEMPOTENCY_SECONDS)
 
     def earlier_request(self, key: str) -> tuple[str, str] | None:
         """(fingerprint, job) of the request that came with this idempotency key; None when there was none."""

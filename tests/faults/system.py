@@ -25,6 +25,7 @@ from tests.media import LONG, MediaFolder, complaints, frames
 
 LEASE_SECONDS = 4  # so that what a killed worker held is another's soon; 30 by default
 SLOTS = 1  # so that nobody else gets on while it lasts
+IN_HAND = 4  # segments that a task may have written, and not told of, when it was killed
 PUT_SECONDS = 0.15  # so that a remux takes long enough to be met at work
 ON_THEIR_WAY = 2 * PUT_SECONDS  # what was written until then was in the proxy already
 LIVE_SECONDS = 120.0
@@ -207,7 +208,7 @@ class Job:
         counts = system.proxy.put_counts(f"{self.video}/{self.id}/")
         assert len(counts) == self.total
         again = sum(count - 1 for count in counts.values())
-        assert again <= faults * SLOTS * self._in_hand(), f"{again} segments were made again after {faults} faults"
+        assert again <= faults * SLOTS * IN_HAND, f"{again} segments were made again after {faults} faults"
 
         plan = stack.plan(self.video)
         expected = {commit_key(self.video), plan_key(self.video), revision_plan_key(self.video, self.id), *counts}
@@ -228,10 +229,6 @@ class Job:
         with suppress(Exception):
             return bool(self.system.stack.job(self.id).json()["state"] == "succeeded")
         return False
-
-    def _in_hand(self) -> int:
-        """Segments that a task may have made, and not have told of, when it was killed."""
-        return 4
 
 
 @contextmanager
