@@ -35,4 +35,5 @@ def test_a_conversion_survives_a_store_that_is_bad_for_a_while(
                   seconds=120)  # fmt: skip
 
     job.fault(what, suffer)
-    assert job.is_whole(faults=times)
+    # Only where an answer is cut off does nobody know that the segment was written.
+    assert job.is_whole(faults=times if mood.cut_after else 1)
