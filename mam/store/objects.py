@@ -18,7 +18,8 @@ from mam.errors import MamError, NotFound, SourceChanged, StoreUnavailable
 from mam.settings import Settings
 
 CONNECTIONS = 32  # kept open per process: more than any pool of threads here
-CONNECT_SECONDS, READ_SECONDS = 5, 60
+CONNECT_SECONDS = 5
+READ_SECONDS = 15  # of silence: well below a task's lease, so that a store that died costs a request and not the task
 BROKEN_READS = 3  # tries of a small object whose body ends early
 PUT_LIFETIME = timedelta(minutes=10)  # of the signature of a write: it is sent at once
 _ABSENT = {"NoSuchKey", "NoSuchBucket", "NoSuchObject", "ResourceNotFound"}
