@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 # A playlist that was built while its video was invalidated is out of date: the generation tells.
 _PUT = """
 if (redis.call('GET', KEYS[2]) or '0') ~= ARGV[1] then return 0 end
-redis.call('HSET', KEYS[1], ARGV[3], ARGV[4], 'source', ARGV[5], 'profile', ARGV[6])
+redis.call('HSET', KEYS[1], ARGV[3], ARGV[4])
 if redis.call('TTL', KEYS[1]) < 0 then redis.call('EXPIRE', KEYS[1], ARGV[2]) end
 return 1
 """
@@ -64,28 +64,31 @@ return {told, unpack(redis.call('ZRANGE', KEYS[3], 0, -1))}
 class CachedPlaylist:
     """A playlist as it is sent. `body`: gzip. `max_age`: seconds that a client may keep it.
 
-    `source` is `bucket/key` of the asset, `profile` how it was made; empty where nobody knows.
+    `source` is `bucket/key` of the asset, `kinds` what it does as (words such as `source`, `auto.fmp4`, separated by
+    spaces); empty where nobody knows.
     """
 
     body: bytes
     source: str = ""
-    profile: str = ""
+    kinds: str = ""
     max_age: int = 0
 
-    def fits(self, source: str, profile: str) -> bool:
+    def fits(self, source: str, kind: str) -> bool:
         """Whether this is what is asked for (empty: anything). A tree of another tool does as anything."""
-        return (not source or self.source in (source, "")) and (not profile or self.profile in (profile, ""))
+        does = not kind or not self.kinds or kind in self.kinds.split(" ")
+        return does and (not source or self.source in (source, ""))
 
     def to_bytes(self) -> bytes:
-        return self.max_age.to_bytes(AGE_BYTES, "big") + self.body
+        """`max_age`, then `source` and `kinds`, a line each (neither holds line breaks), then the body."""
+        return self.max_age.to_bytes(AGE_BYTES, "big") + f"{self.source}\n{self.kinds}\n".encode() + self.body
 
 
-def _from_bytes(data: bytes | None, source: bytes | None, profile: bytes | None) -> CachedPlaylist | None:
+def _from_bytes(data: bytes | None) -> CachedPlaylist | None:
     """What `to_bytes` wrote; None for nothing, and for what another version of this program may have left there."""
-    if not data or data[AGE_BYTES : AGE_BYTES + 2] != GZIP_MAGIC:
+    age, *parts = (data or b"")[:AGE_BYTES], *(data or b"")[AGE_BYTES:].split(b"\n", 2)
+    if len(parts) != 3 or not parts[2].startswith(GZIP_MAGIC):
         return None
-    age = int.from_bytes(data[:AGE_BYTES], "big")
-    return CachedPlaylist(data[AGE_BYTES:], (source or b"").decode(), (profile or b"").decode(), age)
+    return CachedPlaylist(parts[2], parts[0].decode(), parts[1].decode(), int.from_bytes(age, "big"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +114,7 @@ class PlaylistCache:
         try:
             async with self._client.pipeline(transaction=False) as pipe:
                 for name in names:
-                    pipe.hmget(PREFIX + name, [_field(rendition), "source", "profile"])
+                    pipe.hget(PREFIX + name, _field(rendition))
                     pipe.pttl(PREFIX + name)
                     pipe.get(GENERATION + name)
                 rows: list[Any] = await pipe.execute()
@@ -119,7 +122,7 @@ class PlaylistCache:
             log.warning("playlist cache unavailable", extra={"error": type(error).__name__})
             return [Lookup(None, None)] * len(names)
         return [
-            Lookup(_from_bytes(*found), (generation or b"0").decode(), left / 1000)
+            Lookup(_from_bytes(found), (generation or b"0").decode(), left / 1000)
             for found, left, generation in zip(rows[::3], rows[1::3], rows[2::3], strict=True)
         ]
 
@@ -131,14 +134,7 @@ class PlaylistCache:
         if generation is None:
             return
         keys = [PREFIX + name, GENERATION + name]
-        values: list[str | int | bytes] = [
-            generation,
-            self._ttl,
-            _field(rendition),
-            playlist.to_bytes(),
-            playlist.source,
-            playlist.profile,
-        ]
+        values: list[str | int | bytes] = [generation, self._ttl, _field(rendition), playlist.to_bytes()]
         try:
             await self._put(keys=keys, args=values)
         except (redis.RedisError, OSError) as error:
@@ -184,7 +180,7 @@ def get_cached_playlist(video_name: str) -> str | None:
         body = _client().hget(PREFIX + video_name, _field(""))
     except (redis.RedisError, OSError):
         return None
-    found = _from_bytes(body, None, None) if isinstance(body, bytes) else None
+    found = _from_bytes(body) if isinstance(body, bytes) else None
     return gzip.decompress(found.body).decode() if found else None
 
 

@@ -65,7 +65,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     conversions = Conversions(settings, state.store, state.jobs)
     state.redis = async_client(settings)
     state.listener = Listener(state.redis)
-    state.desk = Desk(state.jobs, conversions, state.listener, Callbacks(settings))
+    state.desk = Desk(state.jobs, conversions, state.listener, Callbacks(settings), state.redis)
     hooks = Webhooks(settings, state.jobs, client, state.listener)
     state.fleet = fleet.Fleet(state.jobs, client, broker)
     state.recorder.also(fleet.Collector(state.fleet))
@@ -112,6 +112,19 @@ def _add_conversion(app: FastAPI) -> None:
             response.status_code = 202
             response.headers["Location"] = f"/jobs/{answer.job}"
         return answer
+
+    @app.post(
+        "/plan",
+        summary="What a conversion would do, and why",
+        description="Looks at the asset and converts nothing: each stream with what becomes of it, the renditions, "
+        "how much and how long it would be, and the ffmpeg that would run.",
+        dependencies=[require_api_key],
+        responses=problems.responses(403, 404, 422, 503),
+        tags=["conversion"],
+    )
+    async def plan(wanted: views.AssetRequest, request: Request) -> views.PlanView:
+        view: views.PlanView = await request.app.state.desk.plan(wanted)
+        return view
 
     @app.get(
         "/fleet",

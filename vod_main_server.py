@@ -17,12 +17,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mam.errors import InvalidRequest
 from mam.events import Listener, async_client
-from mam.hls.plan import Profile
+from mam.hls.plan import Format, Profile, kind_of
 from mam.hls.playlist import CONTENT_TYPE
 from mam.http import bucket, health, metrics, problems
 from mam.http.auth import require_api_key
 from mam.http.logging import setup_logging
-from mam.naming import RENDITION, REVISION, Asset, check_video_name
+from mam.naming import INIT, RENDITION, REVISION, SEGMENT, Asset, check_video_name
 from mam.settings import Settings
 from mam.store.objects import Store
 from mam.vod.answer import Answers
@@ -37,7 +37,6 @@ from mam.vod.trees import Trees
 from mam.vod.viewing import ANY, Viewing
 from redis_adapter import CachedPlaylist, PlaylistCache
 
-MAX_SEGMENT = 99_999_999
 THREADS = 32  # for calls to the store and the transcoding service
 PLAYLIST_RESPONSE: dict[int | str, dict[str, Any]] = {
     200: {"content": {CONTENT_TYPE: {}}, "description": "The playlist, every URI signed"}
@@ -156,7 +155,8 @@ def _add_routes(app: FastAPI) -> None:
     @app.get(
         "/stream/{bucket}/{path:path}/playlist.m3u8",
         summary="The playlist of an asset, converted first if need be",
-        description="Without a profile, whatever is live is given out, and what never was converted is copied.",
+        description="Without profile and format, whatever is live is given out, and what never was converted is "
+        "converted by DEFAULT_PROFILE: copied where that can be played, else encoded.",
         response_class=Response,
         responses={**PLAYLIST_RESPONSE, **problems.responses(400, 404, 422, 503)},
         tags=["playback"],
@@ -167,14 +167,15 @@ def _add_routes(app: FastAPI) -> None:
         request: Request,
         reencode: Annotated[bool, Query(description="true gives H.264 and AAC.")] = False,
         profile: Annotated[Profile | None, Query(description="Instead of `reencode`.")] = None,
+        format: Annotated[Format | None, Query(description="`fmp4` carries HEVC and AV1 too; `ts` else.")] = None,  # noqa: A002
         rendition: RenditionQuery = "",
     ) -> Response:
-        wanted = _wanted(reencode, profile)
+        wanted = _wanted(reencode, profile, format)
         return _playlist(request, await request.app.state.viewing.by_asset(Asset(bucket, path), wanted, rendition))
 
-    @app.head("/segment/{token}/{video_name:path}/{revision}/{rendition}/{number}.ts", include_in_schema=False)
+    @app.head("/segment/{token}/{video_name:path}/{revision}/{rendition}/{file}", include_in_schema=False)
     @app.get(
-        "/segment/{token}/{video_name:path}/{revision}/{rendition}/{number}.ts",
+        "/segment/{token}/{video_name:path}/{revision}/{rendition}/{file}",
         summary="A segment of a video in the making",
         description="Waits until the segment exists, then redirects to its signed URL. Only playlists of videos in "
         "the making name this route.",
@@ -188,12 +189,12 @@ def _add_routes(app: FastAPI) -> None:
         video_name: str,
         revision: Annotated[str, Path(pattern=f"^{REVISION.pattern}$")],
         rendition: Annotated[str, Path(pattern=f"^{RENDITION.pattern}$")],
-        number: Annotated[int, Path(ge=0, le=MAX_SEGMENT)],
+        file: Annotated[str, Path(pattern=f"^{SEGMENT.pattern}$|^{INIT}$", examples=["00000.ts"])],
         request: Request,
     ) -> Response:
         check_video_name(video_name)
         request.app.state.tokens.check(token, video_name, revision)
-        name = SegmentName(video_name, revision, rendition, number)
+        name = SegmentName(video_name, revision, rendition, file)
         url = await request.app.state.making.locate(name)
         return Response(status_code=302, headers={"Location": url, "Cache-Control": "no-store"})
 
@@ -220,10 +221,12 @@ def _add_routes(app: FastAPI) -> None:
         return Message(message=f"Stream deleted for '{name}'")
 
 
-def _wanted(reencode: bool, profile: Profile | None) -> str:
-    if reencode and profile is Profile.SOURCE:
-        raise InvalidRequest("profile=source contradicts reencode=true.")
-    return profile.value if profile else (Profile.H264.value if reencode else ANY)
+def _wanted(reencode: bool, profile: Profile | None, fmt: Format | None) -> str:
+    if reencode and profile not in (None, Profile.H264):
+        raise InvalidRequest(f"profile={profile.value} contradicts reencode=true.")
+    if profile is None and not reencode and fmt is None:
+        return ANY
+    return kind_of(profile or (Profile.H264 if reencode else Profile.AUTO), fmt or Format.TS)
 
 
 def _playlist(request: Request, playlist: CachedPlaylist) -> Response:

@@ -100,8 +100,8 @@ def seams(run: Run) -> Iterator[Row]:
             made[name] = Path(folder) / f"{name}.ts"
             with made[name].open("wb") as file:
                 for chunk in chunks:
-                    for _, data in ChunkEncoder(source, plan, threads=os.cpu_count() or 1).segments(chunk):
-                        file.write(data)
+                    for _, segment in ChunkEncoder(source, plan, threads=os.cpu_count() or 1).segments(chunk):
+                        file.write(next(iter(segment.values())))
         if _times(made["chunks"]) != _times(made["whole"]):
             raise BenchError("The frames in chunks are not those of one run.")
         psnr = {name: _psnr(path, media.file(film)) for name, path in made.items()}

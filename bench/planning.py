@@ -10,10 +10,11 @@ from bench.run import Run, say
 from bench.stack import FILMS, BenchError, Stack
 from bench.table import Bar, Line, Measure, Row, Rule
 from mam.hls.plan import Plan, Profile, Source
-from mam.hls.playlist import SEGMENT_TYPE
-from mam.media.planning import Wishes, make_plan
+from mam.hls.playlist import TYPES
+from mam.media.planning import make_plan
 from mam.media.remux import Remuxer
 from mam.media.source import MediaSource, open_source, read_moov
+from mam.media.wishes import Wishes
 from mam.mp4.index import Samples
 from mam.store.objects import Store
 
@@ -75,8 +76,8 @@ def _all_samples(media: MediaSource) -> list[Samples]:
 
 
 def _make_first(store: Store, stack: Stack, media: MediaSource, plan: Plan) -> int:
-    data = Remuxer(media, plan).segment(0)
-    store.put(stack.settings.minio_bucket_vod, "bench/00000.ts", data, SEGMENT_TYPE)
+    (data,) = Remuxer(media, plan).segment(0).values()
+    store.put(stack.settings.minio_bucket_vod, "bench/00000.ts", data, TYPES["ts"])
     return len(data)
 
 

@@ -24,7 +24,7 @@ from bench.table import Bar, Line, Measure, Row, Rule, Unit
 from dev.servers import LOOPBACK, Server, free_port, spawn
 from mam.hls.playlist import render
 from mam.hls.timeline import Timeline
-from mam.naming import commit_key, segment_uri
+from mam.naming import commit_key, segment_name, segment_uri
 from mam.settings import Settings
 from mam.vod import given
 from mam.vod.trees import MediaPlaylist
@@ -43,7 +43,7 @@ def sign(run: Run) -> Iterator[Row]:
     os.environ.setdefault("TRANSCODE_API_KEY", API_KEY)
     settings = Settings()
     found = MediaPlaylist(feature(), VIDEO)
-    keys = [f"{VIDEO}/{segment_uri(REVISION, 'source', number)}" for number in range(SEGMENTS)]
+    keys = [f"{VIDEO}/{segment_uri(REVISION, 'source', segment_name(number, 'ts'))}" for number in range(SEGMENTS)]
     keypair = settings.minio_usr, settings.minio_pwd.get_secret_value()
     sdk = Minio(settings.public_endpoint, *keypair, secure=False, region=settings.minio_region)
     product, baseline = [], []
@@ -63,7 +63,7 @@ def sign(run: Run) -> Iterator[Row]:
 def feature() -> str:
     """The commit of a two-hour film."""
     boundaries = tuple(range(0, (SEGMENTS + 1) * SEGMENT_SECONDS, SEGMENT_SECONDS))
-    uris = (segment_uri(REVISION, "source", number) for number in range(SEGMENTS))
+    uris = (segment_uri(REVISION, "source", segment_name(number, "ts")) for number in range(SEGMENTS))
     return render(Timeline(timescale=1, boundaries=boundaries), uris)
 
 

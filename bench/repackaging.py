@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from bench.planning import plan_of
 from bench.stack import FILMS
-from mam.hls.playlist import SEGMENT_TYPE
+from mam.hls.playlist import TYPES
 from mam.media.remux import Remuxer
 from mam.settings import Settings
 from mam.store.objects import Store
@@ -24,7 +24,7 @@ from mam.store.objects import Store
 def _remuxer() -> Remuxer:
     store = Store(Settings())
     media, plan = plan_of(store, FILMS, os.environ["BENCH_FILM"])
-    media.settle([track.track for track in (plan.video_track, plan.audio_track) if track])
+    media.settle([track.track for track in plan.tracks])
     return Remuxer(media, plan)
 
 
@@ -33,7 +33,7 @@ async def app(scope: Scope, _receive: Receive, send: Send) -> None:
     if scope["type"] != "http":
         return
     number = int(scope["path"].strip("/").removesuffix(".ts"))
-    body = await asyncio.to_thread(_remuxer().segment, number)
-    lines = [(b"content-type", SEGMENT_TYPE.encode()), (b"content-length", str(len(body)).encode())]
+    (body,) = (await asyncio.to_thread(_remuxer().segment, number)).values()
+    lines = [(b"content-type", TYPES["ts"].encode()), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": 200, "headers": lines})
     await send({"type": "http.response.body", "body": bytes(body)})

@@ -114,6 +114,11 @@ class NotRemuxable(MediaError):
     hint = "Retry with reencode=true."
 
 
+class UnsupportedCodec(MediaError):
+    code, title = "unsupported_codec", "The file's codec is not decoded here"
+    hint = "Export the file as H.264 or HEVC with AAC."
+
+
 class TooLarge(MediaError):
     code, title = "too_large", "The file is beyond what is converted here"
     hint = "Split the file or raise the limit that the message names."

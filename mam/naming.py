@@ -12,8 +12,10 @@ from mam.errors import InvalidName
 MAX_KEY_BYTES = 1024  # of S3
 MAX_VIDEO_NAME_BYTES = 960  # leaves room for /<revision>/<rendition>/00000.ts within a key
 REVISION = re.compile(r"[0-9a-f]{12}")
+SEGMENT = re.compile(r"([0-9]{5,8})\.(?:ts|m4s|vtt)")
 RENDITION = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
-COMMIT = "index.m3u8"
+COMMIT = "index.m3u8"  # also what the media playlist of each rendition is called, where there are several
+INIT = "init.mp4"  # the media initialization section of a rendition
 PLAN = "plan.json"
 UNFINISHED = ".unfinished/"
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
@@ -119,21 +121,23 @@ def unfinished_revision(key: str) -> str | None:
     return name if REVISION.fullmatch(name) and key == unfinished_key(name) else None
 
 
-def segment_name(number: int) -> str:
-    return f"{number:05d}.ts"
+def segment_name(number: int, extension: str) -> str:
+    return f"{number:05d}.{extension}"
 
 
-def segment_uri(revision: str, rendition: str, number: int) -> str:
-    """A segment as the commit names it: relative to the video's folder."""
-    return f"{revision}/{rendition}/{segment_name(number)}"
+def segment_number(name: str) -> int | None:
+    """The number in a name that `segment_name` gave; None for any other, such as that of an initialization section."""
+    found = SEGMENT.fullmatch(name)
+    return int(found[1]) if found else None
 
 
-def rendition_prefix(video: str, revision: str, rendition: str) -> str:
-    return f"{video}/{revision}/{rendition}/"
+def segment_uri(revision: str, rendition: str, name: str) -> str:
+    """A file of a rendition as the commit names it: relative to the video's folder."""
+    return f"{revision}/{rendition}/{name}"
 
 
-def segment_key(video: str, revision: str, rendition: str, number: int) -> str:
-    return f"{video}/{segment_uri(revision, rendition, number)}"
+def segment_key(video: str, revision: str, rendition: str, name: str) -> str:
+    return f"{video}/{segment_uri(revision, rendition, name)}"
 
 
 def revision_of(uri: str) -> str | None:

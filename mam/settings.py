@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import os
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_validator, model_validator
@@ -69,6 +69,8 @@ class Settings(BaseSettings):
     playlist_cache_ttl_seconds: int = Field(default=2700, gt=0)
 
     # conversion
+    default_profile: Literal["auto", "source", "h264"] = "auto"
+    max_key_frame_seconds: int = Field(default=20, ge=1)
     embedded_workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=0)
     segment_seconds: int = Field(default=6, ge=1, le=30)
     h264_preset: str = Field(default="veryfast", pattern=r"^[a-z]+$")

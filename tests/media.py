@@ -14,6 +14,7 @@ from typing import Any
 
 import av
 import imageio_ffmpeg
+import numpy as np
 
 FFMPEG: str = imageio_ffmpeg.get_ffmpeg_exe()
 MAKING_SECONDS = 120.0
@@ -78,6 +79,13 @@ SURROUND = Recipe(
 VP9 = Recipe(
     "vp9.mp4", (*_picture(4), *_sound(4), "-c:v", "libvpx-vp9", "-cpu-used", "8", "-deadline", "realtime", *AAC)
 )
+TWO_LANGUAGES = Recipe(
+    "two-languages.mp4",
+    (*_picture(14), *_sound(14), "-itsoffset", "8", *_sound(4, 44100), *_h264(50), "-map", "0:v", "-map", "1:a", "-map",
+     "2:a", *AAC, "-metadata:s:a:0", "language=eng", "-metadata:s:a:1", "language=fra", "-metadata:s:a:1",
+     "title=Commentaire", "-disposition:a:0", "default", "-disposition:a:1", "0", *FAST),
+)  # fmt: skip
+SPARSE = Recipe("sparse.mp4", (*_picture(25), *_sound(25), *_h264(100_000), *AAC, *FAST))
 LONG = Recipe("long.mp4", (*_picture(90, size="480x270"), *_sound(90), *_h264(50), *AAC, *FAST))
 
 
@@ -131,6 +139,16 @@ def picture_hashes(path: str | Path) -> list[str]:
     """MD5 of every decoded picture, in the order in which they are shown."""
     text = ffmpeg("-i", str(path), "-map", "0:v:0", "-fps_mode", "passthrough", "-f", "framemd5", "-")
     return [line.rpartition(",")[2].strip() for line in text.splitlines() if line and not line.startswith("#")]
+
+
+def loudness(media: bytes) -> list[float]:
+    """The root mean square of the sound in each second, 1.0 being full scale."""
+    with tempfile.TemporaryDirectory() as folder:
+        source, raw = Path(folder) / "a", Path(folder) / "raw"
+        source.write_bytes(media)
+        ffmpeg("-i", str(source), "-map", "0:a:0", "-ac", "1", "-ar", "8000", "-f", "f32le", str(raw))
+        samples = np.fromfile(raw, np.float32)
+    return [float(np.sqrt(np.mean(samples[at : at + 8000] ** 2))) for at in range(0, len(samples), 8000)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,23 +13,55 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mam.errors import InvalidPlan
 from mam.hls.timeline import Timeline
+from mam.naming import INIT, segment_name
 
-PLANNER_VERSION = 1  # part of every revision: raise it when the same source would be planned differently
+PLANNER_VERSION = 2  # part of every revision: raise it when the same source would be planned differently
 
 OPENING_SEGMENTS = 3  # what a player asks for before it shows anything, and a little more
 REMUX_CHUNK_SEGMENTS = 50  # a second or two of work, some 250 MB of a full-HD film
+RENDITION = r"^[a-z0-9][a-z0-9_-]{0,31}$"  # what a rendition may be called
 ENCODE_CHUNK_SECONDS = 30  # long enough that the pre-roll is a few per cent, short enough to spread over workers
 
 
 class Profile(str, Enum):
     """What is to be made. The values are the API's."""
 
-    SOURCE = "source"
-    H264 = "h264"
+    SOURCE = "source"  # streams are copied, or the file is refused
+    H264 = "h264"  # the picture is encoded, and whatever sound is not AAC already
+    AUTO = "auto"  # what can be copied is copied, the rest is encoded
+
+
+class Format(str, Enum):
+    """What segments are packed in. The values are the API's."""
+
+    TS = "ts"
+    FMP4 = "fmp4"
+
+
+def kind_of(profile: Profile, fmt: Format) -> str:
+    """A profile and a format in a word: `h264`, `auto.fmp4`."""
+    return profile.value if fmt is Format.TS else f"{profile.value}.{fmt.value}"
+
+
+def profile_and_format(kind: str) -> tuple[Profile, Format]:
+    """What `kind_of` made a word of."""
+    profile, _, fmt = kind.partition(".")
+    return Profile(profile), Format(fmt) if fmt else Format.TS
 
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True)
+
+
+class Sidecar(_Frozen):
+    """Subtitles in an object beside the asset."""
+
+    key: str
+    version: str
+    size: int = Field(ge=0)
+    language: str = ""
+    forced: bool = False
+    hearing_impaired: bool = False
 
 
 class Source(_Frozen):
@@ -40,19 +72,28 @@ class Source(_Frozen):
     version: str
     etag: str | None = None
     size: int = Field(ge=0)
+    sidecars: tuple[Sidecar, ...] = ()
 
 
 class VideoTrack(_Frozen):
-    """The video of a rendition. `command` is what `encode` needs to know beyond the source's own parameters."""
+    """The video of a rendition, and how it is encoded where it is not copied.
+
+    `codecs`: as CODECS names it. `filters`: of libavfilter, in order: what makes the picture upright, square and 8 bit.
+    `grid`: frames a second, as a fraction, where the source's own times are not kept.
+    """
 
     track: int = Field(ge=0)
     codec: str
     action: Literal["copy", "encode"]
     reason: str
+    codecs: str = ""
     width: int = Field(gt=0)
     height: int = Field(gt=0)
     frame_rate: float = Field(gt=0)
-    filters: tuple[str, ...] = ()  # of libavfilter, in order: what makes the picture upright, square and 8 bit
+    video_range: Literal["SDR", "PQ", "HLG"] = "SDR"
+    interlaced: bool = False
+    grid: tuple[int, int] | None = None
+    filters: tuple[str, ...] = ()
     preset: str | None = None
     crf: int | None = None
     level: str | None = None
@@ -65,9 +106,22 @@ class AudioTrack(_Frozen):
     codec: str
     action: Literal["copy", "encode"]
     reason: str
+    codecs: str = ""
     sample_rate: int = Field(gt=0)
     channels: int = Field(gt=0)
     bitrate: int | None = None
+
+
+class SubtitleTrack(_Frozen):
+    """Subtitles, which become WebVTT: of a track of the source, or of an object beside it."""
+
+    track: int | None = None
+    sidecar: str | None = None  # its key
+    codec: str
+    reason: str
+
+
+Track = VideoTrack | AudioTrack
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +138,68 @@ class Chunk:
         return iter(range(self.first, self.last))
 
 
+class Rendition(_Frozen):
+    """One media playlist's worth of media: the picture with or without sound, one alternative sound, or subtitles.
+
+    `bandwidth`, `average_bandwidth`: bits a second, as the plan expects them; what is live was measured.
+    """
+
+    name: str = Field(pattern=RENDITION)
+    video: VideoTrack | None = None
+    audio: AudioTrack | None = None
+    subtitles: SubtitleTrack | None = None
+    language: str = ""  # RFC 5646
+    title: str = ""
+    default: bool = False
+    forced: bool = False
+    characteristics: str = ""
+    bandwidth: int = 0
+    average_bandwidth: int = 0
+
+    @property
+    def tracks(self) -> list[Track]:
+        """Those of the source that media is made of."""
+        return [track for track in (self.video, self.audio) if track]
+
+
+class StreamInfo(_Frozen):
+    """A stream of the source as it was found, what is made of it, and why. What is not known is None."""
+
+    number: int
+    kind: str  # video, audio, subtitles, chapters, image, other
+    codec: str
+    action: Literal["copy", "encode", "leave"] = "leave"
+    reason: str = ""
+    language: str = ""
+    title: str = ""
+    default: bool = False
+    profile: str | None = None
+    width: int | None = None
+    height: int | None = None
+    sample_aspect_ratio: str | None = None
+    rotation: int | None = None  # degrees clockwise that turn it upright
+    mirrored: bool | None = None
+    pixel_format: str | None = None
+    frame_rate: float | None = None
+    constant_frame_rate: bool | None = None
+    field_order: str | None = None
+    primaries: str | None = None
+    transfer: str | None = None
+    color_range: str | None = None
+    key_frames: int | None = None
+    longest_group_seconds: float | None = None  # between two key frames
+    sample_rate: int | None = None
+    channels: int | None = None
+    edit_list: str | None = None
+    start_seconds: float | None = None
+    duration_seconds: float | None = None
+    bytes: int | None = None
+
+
 class Plan(_Frozen):
     """All that follows from one look at a source's index.
 
+    Every rendition has the same segments, and one of them is made together with those of its number in the others.
     `frames[n]`: video frames in segment n, which whoever makes it checks (empty without video). `stored_index`: the
     samples' places are in `samples.npz` beside the segments, because the source has no sample tables of its own.
     """
@@ -96,17 +209,82 @@ class Plan(_Frozen):
     revision: str
     source: Source
     profile: Profile
-    rendition: str
+    format: Format = Format.TS
     stored_index: bool = False
-    video_track: VideoTrack | None = None
-    audio_track: AudioTrack | None = None
+    streams: tuple[StreamInfo, ...] = ()
+    renditions: tuple[Rendition, ...] = Field(min_length=1)
     timeline: Timeline
     frames: tuple[int, ...] = ()
 
     @property
+    def kind(self) -> str:
+        """What was asked for."""
+        return kind_of(self.profile, self.format)
+
+    @property
+    def kinds(self) -> list[str]:
+        """What the outcome does as: `auto` that copied everything is `source` too."""
+        profiles = [self.profile]
+        if self.profile is Profile.AUTO and not self.encodes:
+            profiles.append(Profile.SOURCE)
+        elif self.profile is Profile.AUTO and self.video_track and self.video_track.action == "encode":
+            profiles.append(Profile.H264)
+        elif self.profile is Profile.SOURCE:
+            profiles.append(Profile.AUTO)
+        return [kind_of(profile, self.format) for profile in profiles]
+
+    @property
+    def tracks(self) -> list[Track]:
+        """The source's tracks that something is made of."""
+        return [track for rendition in self.renditions for track in rendition.tracks]
+
+    @property
+    def video_track(self) -> VideoTrack | None:
+        return next((rendition.video for rendition in self.renditions if rendition.video), None)
+
+    @property
+    def audio_tracks(self) -> list[AudioTrack]:
+        return [rendition.audio for rendition in self.renditions if rendition.audio]
+
+    @property
+    def text_tracks(self) -> list[int]:
+        """The source's tracks that subtitles are made of."""
+        return [r.subtitles.track for r in self.renditions if r.subtitles and r.subtitles.track is not None]
+
+    @property
     def encodes(self) -> bool:
         """Whether ffmpeg has work to do."""
-        return any(track is not None and track.action == "encode" for track in (self.video_track, self.audio_track))
+        return any(track.action == "encode" for track in self.tracks)
+
+    def rendition(self, name: str) -> Rendition | None:
+        return next((rendition for rendition in self.renditions if rendition.name == name), None)
+
+    def named(self, name: str) -> Rendition:
+        """Raises KeyError for a rendition that there is not."""
+        return {rendition.name: rendition for rendition in self.renditions}[name]
+
+    def file(self, rendition: Rendition, number: int) -> str:
+        """The name of a segment below the revision."""
+        return f"{rendition.name}/{segment_name(number, self.extension(rendition))}"
+
+    def init(self, rendition: Rendition) -> str:
+        """The name of the initialization section below the revision."""
+        return f"{rendition.name}/{INIT}"
+
+    def files(self, number: int) -> list[str]:
+        """Everything that is made with segment `number`."""
+        inits = [self.init(r) for r in self.renditions if self.has_init(r)] if number == 0 else []
+        return inits + [self.file(rendition, number) for rendition in self.renditions]
+
+    def extension(self, rendition: Rendition) -> str:
+        """Of the rendition's segments."""
+        if rendition.subtitles:
+            return "vtt"
+        return "m4s" if self.format is Format.FMP4 else "ts"
+
+    def has_init(self, rendition: Rendition) -> bool:
+        """Whether the rendition's segments need a media initialization section (EXT-X-MAP)."""
+        return self.extension(rendition) == "m4s"
 
     def chunks(self) -> list[Chunk]:
         """The segments, divided among tasks. The first chunk is the opening, which whoever planned makes at once."""

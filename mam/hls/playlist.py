@@ -12,8 +12,9 @@ from mam.errors import MamError
 from mam.hls.timeline import MICROSECONDS, Timeline
 
 CONTENT_TYPE = "application/vnd.apple.mpegurl"
-SEGMENT_TYPE = "video/mp2t"
-VERSION = 3  # decimal EXTINF; nothing here needs more
+TYPES = {"ts": "video/mp2t", "m4s": "video/mp4", "mp4": "video/mp4", "vtt": "text/vtt"}  # by extension
+VERSION = 3  # decimal EXTINF
+MAP_VERSION = 6  # EXT-X-MAP
 _URI_ATTRIBUTE = re.compile(r'(?<=[:,])URI="([^"\r\n]*)"')
 _EXTINF = re.compile(r"#EXTINF:\s*([0-9]+(?:\.[0-9]+)?)")
 
@@ -23,16 +24,17 @@ class InvalidPlaylist(MamError):
     hint = "Convert the video again (POST /transcode), or repair its index.m3u8."
 
 
-def render(timeline: Timeline, uris: Iterable[str]) -> str:
-    """The media playlist of a whole video (RFC 8216 section 4.3), one URI a segment."""
+def render(timeline: Timeline, uris: Iterable[str], *, init: str = "") -> str:
+    """The media playlist of a whole video (RFC 8216 section 4.3), one URI a segment. `init`: the URI of EXT-X-MAP."""
     durations = list(timeline.durations())
     lines = [
         "#EXTM3U",
-        f"#EXT-X-VERSION:{VERSION}",
+        f"#EXT-X-VERSION:{MAP_VERSION if init else VERSION}",
         f"#EXT-X-TARGETDURATION:{target_duration(durations)}",
         "#EXT-X-MEDIA-SEQUENCE:0",
         "#EXT-X-PLAYLIST-TYPE:VOD",
         "#EXT-X-INDEPENDENT-SEGMENTS",
+        *([f'#EXT-X-MAP:URI="{init}"'] if init else []),
     ]
     for duration, uri in zip(durations, uris, strict=True):
         lines += (f"#EXTINF:{duration // MICROSECONDS}.{duration % MICROSECONDS:06d},", uri)

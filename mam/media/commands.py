@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
+from typing import Any
 
 import ffmpeg
 
@@ -12,6 +14,13 @@ from mam.media.packets import ORIGIN
 from mam.media.windows import Window, just_before
 from mam.mp4.tables import Ints
 
+MPEG_AUDIO = ("mp3float", "mp3", "mp2float", "mp2", "mp1float", "mp1")  # headers do not tell them apart
+DECODERS = {  # of ffmpeg, where they are not called what the codec is
+    "av1": ("libdav1d", "av1"), "mp3": MPEG_AUDIO, "mp2": MPEG_AUDIO, "mp1": MPEG_AUDIO,
+    "opus": ("opus", "libopus"), "vp9": ("vp9", "libvpx-vp9"), "vp8": ("vp8", "libvpx"), "dts": ("dca",),
+    "vorbis": ("vorbis", "libvorbis"), "flv1": ("flv",), "amrnb": ("amrnb", "libopencore_amrnb"),
+    "amr_nb": ("amrnb", "libopencore_amrnb"), "amr_wb": ("amrwb", "libopencore_amrwb"),
+}  # fmt: skip
 LAYOUTS = {1: "mono", 2: "stereo"}
 REORDER = 2  # frames by which x264 with two B-frames in a pyramid decodes ahead of what is shown
 
@@ -28,15 +37,24 @@ def _seconds(moment: Fraction) -> str:
 
 
 def encode_command(
-    video: tuple[VideoTrack, Window, str] | None, audio: tuple[AudioTrack, Window] | None, *, threads: int
+    video: tuple[VideoTrack, Window, str] | None,
+    audio: list[tuple[AudioTrack, Window]],
+    *,
+    codecs: list[str],
+    threads: int,
 ) -> list[str]:
-    """The argv of ffmpeg for one chunk. `video`: its track, window and forced key frames; `audio` likewise."""
-    source = ffmpeg.input("pipe:0", format="nut", copyts=None, threads=threads, **door.GUARDS)
+    """The argv of ffmpeg for one chunk. `video`: its track, window and forced key frames; `audio` likewise.
+
+    Its outputs, and its inputs, stand in this order. `codecs`: what goes in, and nothing else may be decoded.
+    """
+    allowed = ",".join(dict.fromkeys(name for codec in codecs for name in DECODERS.get(codec, (codec,))))
+    guards = {**door.GUARDS, "codec_whitelist": allowed}
+    source = ffmpeg.input("pipe:0", format="nut", copyts=None, threads=threads, **guards)
     streams = []
     options: dict[str, object] = {}
     if video:
         track, window, forced = video
-        stream = source.video.filter("trim", start=_seconds(window.begin), end=_seconds(window.end))
+        stream = _timed(source.video, track, window)
         for name, arguments in (filtering(text) for text in track.filters):
             stream = stream.filter(name, **arguments)
         streams.append(stream)
@@ -46,21 +64,45 @@ def encode_command(
             "x264-params": "open-gop=0:stitchable=1", "fps_mode": "passthrough",
             "enc_time_base:v": f"1/{window.rate}", "threads": threads,
         }  # fmt: skip
-    if audio:
-        sound, window = audio
+    for number, (sound, window) in enumerate(audio):
+        begin, end = _sample(window.begin, window.rate), _sample(window.end, window.rate)
         # first_pts: silence where the track starts late, nothing where it starts before; async: gaps become silence.
         # A filter of its own: one that resamples too counts first_pts wrongly.
-        stream = source.audio.filter("aformat", sample_rates=sound.sample_rate, channel_layouts=LAYOUTS[sound.channels])
-        stream = stream.filter("aresample", **{"async": 1, "first_pts": _sample(window.begin, window.rate)})
-        stream = stream.filter("atrim", end_pts=_sample(window.end, window.rate))
-        streams.append(stream)
-        options |= {"c:a": "aac", "b:a": sound.bitrate, "ac": sound.channels, "ar": sound.sample_rate}
+        stream = source[f"a:{number}"]
+        stream = stream.filter("aformat", sample_rates=sound.sample_rate, channel_layouts=LAYOUTS[sound.channels])
+        stream = stream.filter("aresample", **{"async": 1, "first_pts": begin})
+        stream = stream.filter("atrim", end_pts=end)
+        streams.append(_over_silence(stream, sound, begin, end) if window.silence else stream)
+        options |= {"c:a": "aac", f"b:a:{number}": sound.bitrate}
+        options |= {f"ac:a:{number}": sound.channels, f"ar:a:{number}": sound.sample_rate}
     output = ffmpeg.output(
         *streams, "pipe:1", format="nut", map_metadata=-1, map_chapters=-1, max_interleave_delta=0, flush_packets=1,
         **options,
     )  # fmt: skip
     quiet = ("-hide_banner", "-nostats", "-loglevel", "error", "-filter_complex_threads", str(threads))
     return list(output.global_args(*quiet).compile(cmd=door.executable()))
+
+
+def _timed(stream: Any, track: VideoTrack, window: Window) -> Any:
+    """The frames of the window, woven fields made pictures, at the moments at which they are to be shown."""
+    weave = {"mode": "send_frame", "deint": "interlaced"}
+    if track.grid is None:
+        stream = stream.filter("trim", start=_seconds(window.begin), end=_seconds(window.end))
+        return stream.filter("bwdif", **weave) if track.interlaced else stream
+    rate, base = track.grid
+    # The last picture stays for as long as one is needed; frames are counted, so that no rounding matters.
+    stream = stream.filter("bwdif", **weave) if track.interlaced else stream
+    stream = stream.filter("fps", fps=f"{rate}/{base}", round="near").filter("tpad", stop_mode="clone", stop=-1)
+    first, last = (math.ceil((moment + ORIGIN) * rate / base) for moment in (window.begin, window.end))
+    return stream.filter("trim", start_pts=first, end_pts=last)
+
+
+def _over_silence(stream: Any, sound: AudioTrack, begin: int, end: int) -> Any:
+    """The sound from sample `begin` to `end`, with silence wherever it has none."""
+    layout = LAYOUTS[sound.channels]
+    silence = ffmpeg.input(f"anullsrc=r={sound.sample_rate}:cl={layout}", format="lavfi")
+    silence = silence.audio.filter("atrim", end_sample=end - begin).filter("asetpts", f"PTS+{begin}")
+    return ffmpeg.filter([silence, stream], "amix", inputs=2, duration="first", normalize=0)
 
 
 def _sample(moment: Fraction, rate: int) -> int:

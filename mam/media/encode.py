@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import IO, Any
 
@@ -17,22 +16,15 @@ import av.error
 import numpy as np
 
 from mam.errors import DamagedMedia, EncoderFailed
-from mam.hls.plan import Chunk, Plan
+from mam.hls.plan import Chunk, Plan, Track, VideoTrack
 from mam.media import ffmpeg as door
 from mam.media.commands import REORDER, encode_command, forced_key_frames
-from mam.media.muxing import SegmentMuxer
+from mam.media.muxing import Made, SegmentPacker
 from mam.media.packets import ORIGIN, Packet, Run, read_packets
-from mam.media.remux import check_frames, copied_edges
+from mam.media.remux import Copied
 from mam.media.source import MediaSource
-from mam.media.windows import Window, audio_window, video_window
-
-
-@dataclass(slots=True)
-class _Part:
-    """What has come of one segment so far."""
-
-    video: list[Packet] = field(default_factory=list)
-    audio: list[Packet] = field(default_factory=list)
+from mam.media.texts import Texts
+from mam.media.windows import AAC_FRAME, Window, audio_window, shown_frames, video_window
 
 
 class ChunkEncoder:
@@ -57,15 +49,17 @@ class ChunkEncoder:
         self._nice = nice
         self._stall_seconds = stall_seconds
         self._watch = watch
-        self._copied = copied_edges(media, plan)
+        self._copied = Copied(media, plan)
+        self._texts = Texts(media, plan)
+        self._scales = {track.track: self._scale(track) for track in plan.tracks}
+        self._shown = np.zeros(0, np.int64)  # all frames of the film, as they are shown
         if plan.video_track and plan.video_track.action == "encode":
-            shown = np.sort(media.samples(plan.video_track.track).pts)
-            self._shown = shown[shown >= plan.timeline.boundaries[0]]  # all frames of the film, as they are shown
-            self._step = int(np.diff(self._shown[:2])[0]) if len(self._shown) > 1 else plan.timeline.timescale // 30
+            self._shown = shown_frames(media.samples(plan.video_track.track), plan.video_track, plan.timeline)
+        self._step = int(np.diff(self._shown[:2])[0]) if len(self._shown) > 1 else plan.timeline.timescale // 30
 
     def segments(
         self, chunk: Chunk, *, alive: Callable[[], None] = lambda: None
-    ) -> Generator[tuple[int, memoryview], None, None]:
+    ) -> Generator[tuple[int, Made], None, None]:
         """(number, bytes) of each segment of the chunk, as they are completed. `alive` is called with each packet.
 
         Raises DamagedMedia when a segment does not get the frames that the plan names, EncoderFailed.
@@ -85,26 +79,38 @@ class ChunkEncoder:
                 yield made
                 self._watch(encoder)
 
+    def _scale(self, track: Track) -> int:
+        """Ticks a second of the track's packets."""
+        if track.action == "copy":
+            return self._media.samples(track.track).timescale
+        return self._plan.timeline.timescale if isinstance(track, VideoTrack) else track.sample_rate
+
+    def command(self, chunk: Chunk) -> list[str]:
+        """The argv of the ffmpeg that makes the chunk."""
+        return self._command(self._windows(chunk), chunk)
+
     def _windows(self, chunk: Chunk) -> dict[int, Window]:
-        """By track number: what of each encoded track goes through ffmpeg."""
+        """By track number, in the order of ffmpeg's outputs: what of each encoded track goes through it."""
         plan, windows = self._plan, {}
-        if plan.video_track and plan.video_track.action == "encode":
-            track = plan.video_track.track
-            windows[track] = video_window(self._media.samples(track), plan, chunk)
-        if plan.audio_track and plan.audio_track.action == "encode":
-            track = plan.audio_track.track
-            windows[track] = audio_window(self._media.samples(track), plan, chunk, plan.audio_track.sample_rate)
+        for track in plan.tracks:
+            if track.action != "encode":
+                continue
+            samples = self._media.samples(track.track)
+            if isinstance(track, VideoTrack):
+                windows[track.track] = video_window(samples, plan, track, chunk)
+            else:
+                windows[track.track] = audio_window(samples, plan, track, chunk)
         return windows
 
     def _command(self, windows: dict[int, Window], chunk: Chunk) -> list[str]:
         plan = self._plan
-        video = audio = None
+        video = None
         if plan.video_track and plan.video_track.track in windows:
-            shown = np.sort(self._media.samples(plan.video_track.track).pts)
-            video = (plan.video_track, windows[plan.video_track.track], forced_key_frames(shown, plan, chunk))
-        if plan.audio_track and plan.audio_track.track in windows:
-            audio = (plan.audio_track, windows[plan.audio_track.track])
-        return encode_command(video, audio, threads=self._threads)
+            forced = forced_key_frames(self._shown, plan, chunk)
+            video = (plan.video_track, windows[plan.video_track.track], forced)
+        audio = [(track, windows[track.track]) for track in plan.audio_tracks if track.track in windows]
+        codecs = [self._media.track(track).codec for track in windows]
+        return encode_command(video, audio, codecs=codecs, threads=self._threads)
 
     def _feed(self, pipe: IO[bytes], windows: dict[int, Window]) -> None:
         """Writes the windows' packets as NUT. Raises BrokenPipeError when ffmpeg has ended."""
@@ -113,6 +119,7 @@ class ChunkEncoder:
         try:
             with av.open(pipe, "w", format="nut") as nut:
                 streams = {n: nut.add_stream_from_template(track.template, opaque=True) for n, track in tracks.items()}
+                nut.start_encoding()  # the header, also where no packet follows
                 for track, packet in read_packets(self._media, runs):
                     packet.stream = streams[track.number]
                     nut.mux(packet)
@@ -121,32 +128,26 @@ class ChunkEncoder:
 
     def _cut(
         self, output: Any, windows: dict[int, Window], chunk: Chunk, encoder: door.Encoder, alive: Callable[[], None]
-    ) -> Iterator[tuple[int, memoryview]]:
+    ) -> Iterator[tuple[int, Made]]:
         """Sorts the encoder's packets into segments, and hands each segment out once nothing can be added to it."""
         plan = self._plan
-        kinds = {stream.index: stream.type for stream in output.streams}
-        by_kind = {
-            kind: windows[track.track]
-            for kind, track in (("video", plan.video_track), ("audio", plan.audio_track))
-            if track and track.track in windows
-        }
-        parts = {number: _Part() for number in chunk}
-        reached = dict.fromkeys(kinds, Fraction(0))  # per stream: everything shown before this has come
+        tracks = list(windows)  # ffmpeg's outputs stand in this order
+        templates = dict(zip(tracks, output.streams, strict=True))
+        parts: dict[int, dict[int, list[Packet]]] = {number: {track: [] for track in tracks} for number in chunk}
+        reached = dict.fromkeys(tracks, Fraction(0))  # everything shown before this has come
         waiting = chunk.first
-        templates = {stream.type: stream for stream in output.streams}
         for packet in output.demux():
             if packet.pts is None or not packet.size:
                 continue
             encoder.moved()
             alive()
-            kind = kinds[packet.stream_index]
-            window = by_kind[kind]
+            track = tracks[packet.stream_index]
+            window = windows[track]
             tick = round(packet.pts * packet.time_base * window.rate) - ORIGIN * window.rate
             if window.keep_from <= tick < window.keep_to:
-                number = self._segment_of(Fraction(tick, window.rate), kind, chunk)
-                getattr(parts[number], kind).append(packet)
+                parts[self._segment_of(Fraction(tick, window.rate), chunk)][track].append(packet)
             # Every segment begins with an IDR frame, so a frame of the next one means that this one has all of its own.
-            reached[packet.stream_index] = max(reached[packet.stream_index], Fraction(tick, window.rate))
+            reached[track] = max(reached[track], Fraction(tick, window.rate))
             while waiting < chunk.last - 1 and min(reached.values()) >= plan.timeline.time(waiting + 1):
                 yield waiting, self._finish(waiting, parts.pop(waiting), templates)
                 waiting += 1
@@ -154,38 +155,29 @@ class ChunkEncoder:
         for number in range(waiting, chunk.last):
             yield number, self._finish(number, parts.pop(number), templates)
 
-    def _segment_of(self, moment: Fraction, kind: str, chunk: Chunk) -> int:
+    def _segment_of(self, moment: Fraction, chunk: Chunk) -> int:
         boundaries = self._plan.timeline.boundaries
         tick = math.floor(moment * self._plan.timeline.timescale)
         number = int(np.searchsorted(np.asarray(boundaries), tick, side="right")) - 1
         return min(max(number, chunk.first), chunk.last - 1)
 
-    def _finish(self, number: int, part: _Part, templates: dict[str, Any]) -> memoryview:
-        """Muxes a segment of encoded and copied packets, by decode time."""
+    def _finish(self, number: int, part: dict[int, list[Packet]], encoded: dict[int, Any]) -> Made:
+        """Packs a segment of encoded and copied packets, by decode time."""
         plan = self._plan
-        if plan.video_track:
-            check_frames(plan, number, len(part.video))
-            if part.video and not part.video[0].is_keyframe:
-                raise EncoderFailed(f"Segment {number} does not begin with a key frame.")
-            self._stamp(number, part.video)
-        for packet in part.audio:
-            packet.dts = packet.pts
-        runs = [
-            Run(self._media.track(track), int(edges[number]), int(edges[number + 1]))
-            for track, edges in self._copied.items()
-        ]
-        copied = [(track.header.kind, packet) for track, packet in read_packets(self._media, runs)]
-        muxer = SegmentMuxer(
-            {
-                kind: templates.get(encoded) or self._media.track(track.track).template
-                for kind, encoded, track in (("vide", "video", plan.video_track), ("soun", "audio", plan.audio_track))
-                if track
-            }
-        )
-        packets = [("vide", p) for p in part.video] + [("soun", p) for p in part.audio] + copied
-        for kind, packet in sorted(packets, key=lambda item: (item[1].dts or 0) * item[1].time_base):
-            muxer.mux(kind, packet)
-        return muxer.finish()
+        for track, packets in part.items():
+            if plan.video_track and track == plan.video_track.track:
+                if packets and not packets[0].is_keyframe:
+                    raise EncoderFailed(f"Segment {number} does not begin with a key frame.")
+                self._stamp(number, packets)
+            else:
+                _stamp_sound(packets, self._scales[track])
+        mixed = [(track, packet) for track, packets in part.items() for packet in packets]
+        mixed += [(track.number, packet) for track, packet in read_packets(self._media, self._copied.runs(number))]
+        copied = {track.track: self._media.track(track.track).template for track in plan.tracks}
+        packer = SegmentPacker(plan, number, copied | encoded, self._scales)
+        for track, packet in sorted(mixed, key=lambda item: (item[1].dts or 0) * item[1].time_base):
+            packer.mux(track, packet)
+        return packer.finish() | self._texts.segment(number)
 
     def _stamp(self, number: int, packets: list[Packet]) -> None:
         """Gives encoded video its decode times, which NUT does not carry: those of the frames shown two earlier.
@@ -196,10 +188,22 @@ class ChunkEncoder:
         scale = self._plan.timeline.timescale
         position = sum(self._plan.frames[:number])
         for at, packet in enumerate(packets, position):
-            tick = self._shown[at - REORDER] if at >= REORDER else self._shown[0] - (REORDER - at) * self._step
             packet.pts = round((packet.pts or 0) * packet.time_base * scale)
             packet.time_base = Fraction(1, scale)
-            packet.dts = int(tick) + ORIGIN * scale
+            packet.dts = self._decoded_at(at) + ORIGIN * scale
+            packet.duration = self._decoded_at(at + 1) - self._decoded_at(at)
+
+    def _decoded_at(self, frame: int) -> int:
+        if frame < REORDER:
+            return int(self._shown[0]) - (REORDER - frame) * self._step
+        return int(self._shown[frame - REORDER])
+
+
+def _stamp_sound(packets: list[Packet], rate: int) -> None:
+    """Gives encoded sound times in samples, and the length that every frame of it has."""
+    for packet in packets:
+        packet.pts = packet.dts = round((packet.pts or 0) * packet.time_base * rate)
+        packet.time_base, packet.duration = Fraction(1, rate), AAC_FRAME
 
 
 def _open_output(encoder: door.Encoder, watch: Callable[[door.Encoder], None]) -> Any:

@@ -24,11 +24,12 @@ ADDRESS_SPACE = 6 << 30  # bytes: 8192x4320 at a few threads needs about one
 SAID_LINES = 40  # of stderr that are kept
 TOO_MANY_ERRORS = 69  # ffmpeg's status when more than two thirds of what it decoded was broken (-max_error_rate)
 KILL_AFTER = 5  # seconds between TERM and KILL
+MAX_SOUNDS = 32  # audio tracks of a file that are encoded
 GUARDS: dict[str, object] = {
     # before -i: what ffmpeg may open and how much a file may claim
     "protocol_whitelist": "pipe",
     "format_whitelist": "nut",
-    "max_streams": 2,
+    "max_streams": 1 + MAX_SOUNDS,
     "max_pixels": 8192 * 4320,
     # LCEVC data inside H.264 or HEVC is not decoded: its decoder had a heap overflow (CVE-2026-125262)
     "export_side_data": "+enhancements",

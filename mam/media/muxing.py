@@ -1,8 +1,9 @@
-"""Packets to MPEG-TS segments: the one place where segments get their bytes."""
+"""Packets to segments: the one place where segments get their bytes."""
 
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from typing import Any
 
 import av
@@ -10,7 +11,11 @@ import av.container
 import av.error
 
 from mam.errors import DamagedMedia
+from mam.hls.plan import Format, Plan
+from mam.media.fragmenting import FragmentMuxer, init_segment
 from mam.media.packets import ORIGIN, Packet
+
+Made = dict[str, memoryview]  # the files of one segment in all renditions, by their name below the revision
 
 OPTIONS = {
     "mpegts_flags": "+initial_discontinuity",  # continuity counters restart in each segment, and this says so
@@ -45,3 +50,49 @@ class SegmentMuxer:
         except av.error.FFmpegError as error:
             raise DamagedMedia("The segment could not be completed.") from error
         return self._file.getbuffer()
+
+
+class SegmentPacker:
+    """Packs the packets of segment `number` of a plan, and what comes before all segments together with the first.
+
+    `templates`: a stream for each of the plan's tracks; `scales`: ticks a second of the packets of each.
+    """
+
+    def __init__(self, plan: Plan, number: int, templates: Mapping[int, Any], scales: Mapping[int, int]) -> None:
+        self._plan = plan
+        self._number = number
+        self._templates = templates
+        self._scales = scales
+        self._muxers = {r.name: self._muxer([track.track for track in r.tracks]) for r in plan.renditions if r.tracks}
+        self._rendition_of = {track.track: r.name for r in plan.renditions for track in r.tracks}
+        self._first: dict[int, Packet] = {}
+        self._picture = plan.video_track.track if plan.video_track else None
+        self._frames = 0
+
+    def _muxer(self, tracks: list[int]) -> SegmentMuxer | FragmentMuxer:
+        templates = {track: self._templates[track] for track in tracks}
+        if self._plan.format is Format.TS:
+            return SegmentMuxer(templates)
+        return FragmentMuxer(templates, self._scales, self._number)
+
+    def mux(self, track: int, packet: Packet) -> None:
+        """Appends a packet of a track to its rendition. Raises DamagedMedia."""
+        self._frames += track == self._picture
+        self._first.setdefault(track, packet)
+        self._muxers[self._rendition_of[track]].mux(track, packet)
+
+    def finish(self) -> Made:
+        """Raises DamagedMedia unless the segment got as many video frames as planned: nothing else is ever stored."""
+        plan, number = self._plan, self._number
+        if plan.frames and self._frames != plan.frames[number]:
+            raise DamagedMedia(f"Segment {number} has {self._frames} frames, planned were {plan.frames[number]}.")
+        made = self._initializations() if number == 0 else {}
+        return made | {plan.file(plan.named(name), number): muxer.finish() for name, muxer in self._muxers.items()}
+
+    def _initializations(self) -> Made:
+        made = {}
+        for rendition in self._plan.renditions:
+            if self._plan.has_init(rendition):
+                templates = {track.track: self._templates[track.track] for track in rendition.tracks}
+                made[self._plan.init(rendition)] = memoryview(init_segment(templates, self._scales, self._first))
+        return made

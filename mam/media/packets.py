@@ -41,6 +41,7 @@ class _Column:
     size: Ints
     dts: Ints
     pts: Ints
+    duration: Ints
     key: Ints
 
 
@@ -67,7 +68,8 @@ def _merge(media: MediaSource, runs: list[Run]) -> _Column:
         joined: Ints = np.concatenate([getattr(p, name)[c] for p, c in zip(parts, cut, strict=True)])[order]
         return joined
 
-    return _Column(which[order], merged("offset"), merged("size"), merged("dts"), merged("pts"), merged("key"))
+    names = ("offset", "size", "dts", "pts", "duration", "key")
+    return _Column(which[order], *(merged(name) for name in names))
 
 
 def _windows(sizes: Ints) -> Iterator[tuple[int, int]]:
@@ -91,11 +93,12 @@ def _fetch(
     within = offset - np.array([r.start for r in ranges])[block]
     rows = zip(
         column.run[part].tolist(), block.tolist(), within.tolist(), size.tolist(),
-        column.dts[part].tolist(), column.pts[part].tolist(), column.key[part].tolist(), strict=True,
+        column.dts[part].tolist(), column.pts[part].tolist(), column.duration[part].tolist(), column.key[part].tolist(),
+        strict=True,
     )  # fmt: skip
-    for run, number, at, length, dts, pts, key in rows:
+    for run, number, at, length, dts, pts, duration, key in rows:
         packet = av.Packet(blocks[number][at : at + length])
         shift = ORIGIN * scales[run]
         packet.time_base = bases[run]
-        packet.dts, packet.pts, packet.is_keyframe = dts + shift, pts + shift, bool(key)
+        packet.dts, packet.pts, packet.duration, packet.is_keyframe = dts + shift, pts + shift, duration, bool(key)
         yield runs[run].track, packet

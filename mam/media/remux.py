@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from mam.errors import DamagedMedia
 from mam.hls.plan import Plan
-from mam.media.muxing import SegmentMuxer
+from mam.media.muxing import Made, SegmentPacker
 from mam.media.packets import Run, read_packets
-from mam.media.planning import edges_by_time, segment_edges
 from mam.media.source import MediaSource
+from mam.media.texts import Texts
+from mam.media.windows import edges_by_time, segment_edges
 from mam.mp4.tables import Ints
+
+
+class Copied:
+    """Which samples of a source are copied into which segment of a plan."""
+
+    def __init__(self, media: MediaSource, plan: Plan) -> None:
+        self._media = media
+        self._edges = copied_edges(media, plan)
+
+    def runs(self, number: int) -> list[Run]:
+        return [
+            Run(self._media.track(track), int(edges[number]), int(edges[number + 1]))
+            for track, edges in self._edges.items()
+        ]
 
 
 class Remuxer:
@@ -17,21 +31,17 @@ class Remuxer:
     def __init__(self, media: MediaSource, plan: Plan) -> None:
         self._media = media
         self._plan = plan
-        self._edges = copied_edges(media, plan)
+        self._copied = Copied(media, plan)
+        self._texts = Texts(media, plan)
+        self._templates = {track.track: media.track(track.track).template for track in plan.tracks}
+        self._scales = {track.track: media.samples(track.track).timescale for track in plan.tracks}
 
-    def segment(self, number: int) -> memoryview:
+    def segment(self, number: int) -> Made:
         """The bytes of a segment. Raises DamagedMedia when they are not the frames that the plan names."""
-        runs = [
-            Run(self._media.track(track), int(edges[number]), int(edges[number + 1]))
-            for track, edges in self._edges.items()
-        ]
-        muxer = SegmentMuxer({run.track.number: run.track.template for run in runs})
-        frames = 0
-        for track, packet in read_packets(self._media, runs):
-            frames += track.is_video
-            muxer.mux(track.number, packet)
-        check_frames(self._plan, number, frames)
-        return muxer.finish()
+        packer = SegmentPacker(self._plan, number, self._templates, self._scales)
+        for track, packet in read_packets(self._media, self._copied.runs(number)):
+            packer.mux(track.number, packet)
+        return packer.finish() | self._texts.segment(number)
 
 
 def copied_edges(media: MediaSource, plan: Plan) -> dict[int, Ints]:
@@ -39,12 +49,7 @@ def copied_edges(media: MediaSource, plan: Plan) -> dict[int, Ints]:
     edges = {}
     if plan.video_track and plan.video_track.action == "copy":
         edges[plan.video_track.track] = segment_edges(media.samples(plan.video_track.track), plan.timeline)
-    if plan.audio_track and plan.audio_track.action == "copy":
-        edges[plan.audio_track.track] = edges_by_time(media.samples(plan.audio_track.track), plan.timeline)
+    for audio in plan.audio_tracks:
+        if audio.action == "copy":
+            edges[audio.track] = edges_by_time(media.samples(audio.track), plan.timeline)
     return edges
-
-
-def check_frames(plan: Plan, number: int, frames: int) -> None:
-    """Raises DamagedMedia unless segment `number` got as many video frames as planned: nothing else is ever stored."""
-    if plan.frames and frames != plan.frames[number]:
-        raise DamagedMedia(f"Segment {number} has {frames} frames, planned were {plan.frames[number]}.")

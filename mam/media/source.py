@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
+import re
 from array import array
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import av
@@ -15,10 +16,14 @@ import av.stream
 import numpy as np
 
 from mam.errors import MediaError, NotAVideo, TooLarge, TruncatedMedia
+from mam.hls import languages
+from mam.hls.cues import Cues
 from mam.hls.plan import Source
 from mam.media.reader import ObjectFile, ObjectReader
-from mam.mp4 import index
+from mam.mp4 import audio, entries, index
 from mam.mp4.boxes import InvalidIndex, header
+from mam.mp4.chapters import chapter_tracks
+from mam.mp4.entries import Dovi
 from mam.mp4.index import Samples, TrackHeader
 from mam.mp4.tables import MAX_SAMPLES
 from mam.store.objects import Store
@@ -31,6 +36,8 @@ HEAD_KINDS = frozenset(
     b"ftyp moov mdat free skip wide uuid pnot styp sidx moof pdin meta udta junk emsg prft bloc".split()
 )
 ATTACHED_PICTURE = 0x0400  # AV_DISPOSITION_ATTACHED_PIC: cover art is no video
+TEXT_HANDLERS = ("text", "sbtl", "subt")
+NO_TITLE = re.compile(r"handler|^(stereo|mono|video|audio|subtitles?|text|isomedia)$|@|^GPAC", re.IGNORECASE)
 DEFAULT = 0x0001  # AV_DISPOSITION_DEFAULT
 
 
@@ -41,11 +48,13 @@ class UnsupportedEdits(MediaError):
 
 @dataclass(frozen=True, slots=True)
 class MediaTrack:
-    """A video or audio track. `template` carries its codec parameters for muxers."""
+    """A track that something may be made of. `template` carries its codec parameters for muxers."""
 
     header: TrackHeader
-    template: Any  # av.VideoStream or av.AudioStream
+    template: Any  # av.VideoStream or av.AudioStream; of text tracks whatever libavformat takes them for
     codec: str
+    language: str = ""  # RFC 5646; '' when the file does not say
+    dolby_vision: Dovi | None = None
 
     @property
     def number(self) -> int:
@@ -54,6 +63,12 @@ class MediaTrack:
     @property
     def is_video(self) -> bool:
         return self.header.kind == "vide"
+
+    @property
+    def title(self) -> str:
+        """What the file calls the track; '' for what muxers write of themselves."""
+        names = (str(self.template.metadata.get(key, "")).strip() for key in ("title", "name", "handler_name"))
+        return next((name for name in names if name and not NO_TITLE.search(name)), "")
 
     @property
     def is_default(self) -> bool:
@@ -66,7 +81,10 @@ class MediaTrack:
 
 
 class MediaSource:
-    """One version of one object. Samples are read when asked for, and kept."""
+    """One version of one object. Samples are read when asked for, and kept.
+
+    `tracks`: video and audio. `texts`: what may be subtitles. `cues`: of subtitles beside the source, by key.
+    """
 
     def __init__(self, reader: ObjectReader, moov: bytes) -> None:
         self.reader = reader
@@ -75,10 +93,19 @@ class MediaSource:
         index.check_encryption(moov)
         headers = index.read_headers(moov)
         self._container = _templates(moov)  # keeps the templates alive
-        self.tracks = _tracks(headers, self._container)
+        self.headers = headers
+        self.edits = index.describe_edits(moov)
+        self.tracks = _tracks(headers, self._container, moov)
+        self.texts = _texts(headers, self._container, moov)
+        self.chapters = chapter_tracks(moov)
+        self.cues: dict[str, Cues] = {}
 
     def track(self, number: int) -> MediaTrack:
-        return next(track for track in self.tracks if track.number == number)
+        return next(track for track in (*self.tracks, *self.texts) if track.number == number)
+
+    def stream(self, number: int) -> Any:
+        """What libavformat makes of a track, or None."""
+        return next((stream for stream in self._container.streams if stream.index == number), None)
 
     def samples(self, number: int) -> Samples:
         """Raises NoSampleTables until `adopt` has brought them from elsewhere."""
@@ -88,6 +115,14 @@ class MediaSource:
                 raise NotAVideo("The index names no media.")
             self._samples[number] = samples
         return self._samples[number]
+
+    def name_mpeg_audio(self) -> None:
+        """Corrects the names of MPEG audio, whose layer the header does not tell: each frame does."""
+        for at, track in enumerate(self.tracks):
+            if track.codec == "mp3" and track.number in self._samples:
+                first = int(self._samples[track.number].offset[0])
+                if (layer := audio.mpeg_layer(self.reader.read(first, first + 4))) is not None:
+                    self.tracks[at] = replace(track, codec=f"mp{layer}")
 
     def adopt(self, samples: dict[int, Samples]) -> None:
         """Uses an index that was stored, or that `demux` made."""
@@ -148,7 +183,7 @@ def _templates(moov: bytes) -> av.container.InputContainer:
         raise InvalidIndex(f"The index cannot be read: {error}") from error
 
 
-def _tracks(headers: list[TrackHeader], container: av.container.InputContainer) -> list[MediaTrack]:
+def _tracks(headers: list[TrackHeader], container: av.container.InputContainer, moov: bytes) -> list[MediaTrack]:
     """The video and audio tracks that libavformat knows the codec of; cover art is left out."""
     streams = {stream.index: stream for stream in container.streams}
     tracks = []
@@ -160,10 +195,28 @@ def _tracks(headers: list[TrackHeader], container: av.container.InputContainer) 
             continue
         context: Any = stream.codec_context
         codec = context.codec.canonical_name if context is not None else found.sample_entry
-        tracks.append(MediaTrack(found, stream, codec))
+        language = languages.tag(entries.language(moov, found.number))
+        tracks.append(MediaTrack(found, stream, codec, language, dovi_of(moov, found)))
     if not tracks:
         raise NotAVideo("The file has neither video nor audio that is known here.")
     return tracks
+
+
+def _texts(headers: list[TrackHeader], container: av.container.InputContainer, moov: bytes) -> list[MediaTrack]:
+    """Tracks of timed text."""
+    streams = {stream.index: stream for stream in container.streams}
+    return [
+        MediaTrack(
+            found, streams[found.number], found.sample_entry, languages.tag(entries.language(moov, found.number))
+        )
+        for found in headers
+        if found.kind in TEXT_HANDLERS and found.number in streams
+    ]
+
+
+def dovi_of(moov: bytes, track: TrackHeader) -> Dovi | None:
+    """What a video track says of Dolby Vision."""
+    return entries.dovi_profile(entries.sample_entry(moov, track.number)) if track.kind == "vide" else None
 
 
 def demux(source: MediaSource, numbers: list[int], *, alive: Callable[[], None] = lambda: None) -> dict[int, Samples]:

@@ -1,4 +1,4 @@
-"""What goes through ffmpeg for one chunk, and what of it is kept: pure arithmetic on a source's index."""
+"""Which samples make a segment, and what goes through ffmpeg for a chunk: pure arithmetic on a source's index."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from fractions import Fraction
 
 import numpy as np
 
-from mam.hls.plan import Chunk, Plan
+from mam.hls.plan import AudioTrack, Chunk, Plan, VideoTrack
+from mam.hls.timeline import Timeline
+from mam.media.packets import ORIGIN
 from mam.mp4.index import Samples
 from mam.mp4.tables import Ints
 
@@ -18,12 +20,58 @@ AAC_FRAME = 1024  # samples
 DECODE_AHEAD = Fraction(1, 2)  # seconds of audio packets before and behind what is needed: decoders need a start too
 
 
+# which samples make a segment
+
+
+def segment_edges(samples: Samples, timeline: Timeline) -> Ints:
+    """For copied video: the number of the sample that opens each segment, and of the one behind the last."""
+    keys = np.flatnonzero(samples.key)
+    at = np.searchsorted(samples.pts[keys], np.asarray(timeline.boundaries[1:-1], np.int64))
+    inner = np.append(keys, len(samples))[at]
+    return np.concatenate(([0], inner, [len(samples)])).astype(np.int64)
+
+
+def edges_by_time(samples: Samples, timeline: Timeline) -> Ints:
+    """For audio: the number of the first sample at or after each boundary; everything before the first comes along."""
+    ticks = [-(-b * samples.timescale // timeline.timescale) for b in timeline.boundaries[1:-1]]
+    inner = np.searchsorted(samples.pts, np.asarray(ticks, np.int64))
+    return np.concatenate(([0], inner, [len(samples)])).astype(np.int64)
+
+
+# when encoded frames are shown
+
+
+def shown_frames(samples: Samples, track: VideoTrack, timeline: Timeline) -> Ints:
+    """The moment of each frame of an encoded track, in the timeline's ticks: the source's own, or those of a grid."""
+    first = timeline.boundaries[0]
+    if track.grid is None:
+        shown = np.sort(samples.pts)
+        return shown[shown >= first]
+    return grid_ticks(track.grid, max(samples.start, timeline.start), min(samples.end, timeline.end))
+
+
+def grid_ticks(grid: tuple[int, int], start: Fraction, end: Fraction) -> Ints:
+    """The grid's moments in [start, end) in ticks of 1 / grid[0] seconds; at least one.
+
+    It counts from where ffmpeg's clock does, which stands `ORIGIN` seconds before ours, so that every chunk has the
+    same one.
+    """
+    rate, base = grid
+    first = math.ceil((start + ORIGIN) * rate / base)
+    last = max(math.ceil((end + ORIGIN) * rate / base), first + 1)
+    return np.arange(first, last, dtype=np.int64) * base - ORIGIN * rate
+
+
+# what goes through ffmpeg
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
     """What of a track goes through ffmpeg for one chunk.
 
     Samples `first` to `last - 1` go in. `begin` (seconds) is where encoding starts, before what is kept; `keep_from`
-    and `keep_to` bound what is kept, in ticks of the encoder's time base `1 / rate`.
+    and `keep_to` bound what is kept, in ticks of the encoder's time base `1 / rate`. `silence`: the track has no sound
+    in a part of it.
     """
 
     first: int
@@ -33,19 +81,21 @@ class Window:
     keep_from: int
     keep_to: int
     rate: int
+    silence: bool = False
 
 
-def video_window(samples: Samples, plan: Plan, chunk: Chunk) -> Window:
+def video_window(samples: Samples, plan: Plan, track: VideoTrack, chunk: Chunk) -> Window:
     """The frames of a chunk with their pre-roll, from the key frame that decoding must start at."""
     scale = plan.timeline.timescale
     low, high = plan.timeline.boundaries[chunk.first], plan.timeline.boundaries[chunk.last]
-    shown = np.sort(samples.pts)
+    shown = shown_frames(samples, track, plan.timeline)
     at = int(np.searchsorted(shown, max(low - VIDEO_PREROLL * scale, plan.timeline.boundaries[0])))
-    begin = shown[min(at, len(shown) - 1)]  # the last frame stands for what lies behind the picture's end
-    keys = np.flatnonzero(samples.key & (samples.pts <= begin))
+    begin = int(shown[min(at, len(shown) - 1)])  # the last frame stands for what lies behind the picture's end
+    keys = np.flatnonzero(samples.key & (samples.pts <= begin * samples.timescale // scale))
     first = int(keys[-1]) if len(keys) else 0
-    last = int(np.flatnonzero(samples.pts < high)[-1]) + 1
-    return Window(first, last, just_before(shown, int(begin), scale), just_before(shown, high, scale), low, high, scale)
+    before_end = np.flatnonzero(samples.pts < -(-high * samples.timescale // scale))
+    last = int(before_end[-1]) + 1 if len(before_end) else first + 1
+    return Window(first, last, just_before(shown, begin, scale), just_before(shown, high, scale), low, high, scale)
 
 
 def just_before(shown: Ints, tick: int, scale: int) -> Fraction:
@@ -58,17 +108,23 @@ def just_before(shown: Ints, tick: int, scale: int) -> Fraction:
     return Fraction(before + tick, 2 * scale)
 
 
-def audio_window(samples: Samples, plan: Plan, chunk: Chunk, rate: int) -> Window:
+def audio_window(samples: Samples, plan: Plan, track: AudioTrack, chunk: Chunk) -> Window:
     """The audio of a chunk on the grid of AAC frames that all chunks share: frame k begins at sample 1024 k."""
+    rate = track.sample_rate
     low = _frame_at(plan.timeline.time(chunk.first), rate)
     last_chunk = chunk.last == len(plan.timeline)
-    high = _frame_at(samples.end if last_chunk else plan.timeline.time(chunk.last), rate)
+    high = _frame_at(max(samples.end, plan.timeline.end) if last_chunk else plan.timeline.time(chunk.last), rate)
     begin = Fraction((low - AUDIO_PREROLL) * AAC_FRAME, rate)
     end = Fraction((high + AUDIO_PREROLL) * AAC_FRAME, rate)
     scale = samples.timescale
     first = int(np.searchsorted(samples.pts, math.floor((begin - DECODE_AHEAD) * scale)))
     last = int(np.searchsorted(samples.pts, math.ceil((end + DECODE_AHEAD) * scale)))
-    return Window(first, last, begin, end, low * AAC_FRAME, high * AAC_FRAME, rate)
+    if first == last:  # something must go in, if only to be cut away
+        first = min(max(first - 1, 0), len(samples) - 1)
+        last = first + 1
+    kept = Fraction(low * AAC_FRAME, rate), Fraction(high * AAC_FRAME, rate)
+    silence = samples.start > kept[0] or samples.end < kept[1] - Fraction(AAC_FRAME, rate)
+    return Window(first, last, begin, end, low * AAC_FRAME, high * AAC_FRAME, rate, silence)
 
 
 def _frame_at(moment: Fraction, rate: int) -> int:

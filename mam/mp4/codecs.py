@@ -1,11 +1,47 @@
-"""What a codec's configuration record says without decoding anything."""
+"""What a codec's configuration record says without decoding anything, and the name RFC 6381 gives the codec."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mam.mp4.bits import UNSPECIFIED, Bits, Colour
+from mam.mp4.hevc import read_hvcc
 
 H264_PROFILES = {66: "Baseline", 77: "Main", 88: "Extended", 100: "High", 110: "High 10", 122: "High 4:2:2",
                  244: "High 4:4:4 Predictive", 44: "CAVLC 4:4:4 Intra"}  # fmt: skip
 H264_8BIT_420 = frozenset({66, 77, 100})  # the profiles that every browser and every Apple device decodes
 AAC_LC = 2
+AAC_SBR, AAC_PS = 5, 29  # HE-AAC and its second version
+_SBR_EXTENSION = 0x2B7  # syncExtensionType of a record that hides SBR from decoders which do not know it
+_PS_EXTENSION = 0x548
+_AV1_LEVEL_WITH_TIERS = 8  # seq_level_idx of 4.0: below it there is one tier
+
+
+@dataclass(frozen=True, slots=True)
+class Av1:
+    """An AV1CodecConfigurationRecord. `level`: seq_level_idx (8 is 4.0, four to a whole level; 31 is no limit)."""
+
+    profile: int  # 0 Main, 1 High, 2 Professional
+    level: int
+    high_tier: bool
+    bit_depth: int
+    chroma_format: int  # 0 monochrome, 1 4:2:0, 2 4:2:2, 3 4:4:4
+
+    @property
+    def monochrome(self) -> bool:
+        return self.chroma_format == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Vp9:
+    """A VPCodecConfigurationRecord. `level`: ten times it. `subsampling`: 0 and 1 are 4:2:0, 2 4:2:2, 3 4:4:4."""
+
+    profile: int
+    level: int
+    bit_depth: int
+    subsampling: int
+    colour: Colour
 
 
 def h264_profile(configuration: bytes) -> int | None:
@@ -19,3 +55,116 @@ def aac_object_type(configuration: bytes) -> int | None:
         return None
     kind = configuration[0] >> 3
     return 32 + (((configuration[0] & 7) << 3) | (configuration[1] >> 5)) if kind == 31 else kind
+
+
+def read_av1c(configuration: bytes) -> Av1 | None:
+    """av1C (AV1 Codec ISO Media File Format Binding, section 2.3.3), or None when it is no such record."""
+    if len(configuration) < 4 or configuration[0] != 0x81:  # marker and version 1
+        return None
+    bits = Bits(configuration[1:3])
+    profile, level, high_tier = bits.u(3), bits.u(5), bits.flag()
+    deep, twelve, monochrome, narrow, low = (bits.flag() for _ in range(5))
+    bit_depth = 12 if deep and twelve and profile == 2 else 10 if deep else 8
+    return Av1(profile, level, high_tier, bit_depth, 0 if monochrome else 1 if low else 2 if narrow else 3)
+
+
+def read_vpcc(configuration: bytes) -> Vp9 | None:
+    """vpcC (VP Codec ISO Media File Format Binding), the box's payload with its version in front."""
+    if len(configuration) < 12 or configuration[0] != 1:
+        return None
+    bits = Bits(configuration[4:10])
+    profile, level, bit_depth, subsampling, full_range = bits.u(8), bits.u(8), bits.u(4), bits.u(3), bits.flag()
+    return Vp9(profile, level, bit_depth, subsampling, Colour(full_range, bits.u(8), bits.u(8), bits.u(8)))
+
+
+def codec_string(codec: str, configuration: bytes) -> str | None:
+    """What stands for the codec in CODECS (RFC 6381; RFC 8216 section 4.3.4.2), parameter sets being in the record.
+
+    `codec`: libavcodec's name. `configuration`: its record (libavformat's extradata; for VP9 the payload of vpcC).
+    None for another codec, and when the record is missing or damaged.
+    """
+    if codec in _WITHOUT_RECORD:
+        return _WITHOUT_RECORD[codec]
+    name = _WITH_RECORD.get(codec)
+    return name(configuration) if name else None
+
+
+def _avc1(configuration: bytes) -> str | None:
+    return None if h264_profile(configuration) is None else f"avc1.{configuration[1:4].hex()}"
+
+
+def _hvc1(configuration: bytes) -> str | None:
+    """ISO/IEC 14496-15 annex E.3: compatibility flags in reverse, constraint bytes up to the last that is not zero."""
+    hevc = read_hvcc(configuration)
+    if hevc is None:
+        return None
+    space = ("", "A", "B", "C")[hevc.profile_space]
+    compatibility = int(f"{hevc.compatibility:032b}"[::-1], 2)
+    constraints = "".join(f".{byte:X}" for byte in hevc.constraints.rstrip(b"\0"))
+    tier = "H" if hevc.high_tier else "L"
+    return f"hvc1.{space}{hevc.profile}.{compatibility:X}.{tier}{hevc.level}{constraints}"
+
+
+def _av01(configuration: bytes) -> str | None:
+    av1 = read_av1c(configuration)
+    if av1 is None:
+        return None
+    tier = "H" if av1.high_tier and av1.level >= _AV1_LEVEL_WITH_TIERS else "M"
+    return f"av01.{av1.profile}.{av1.level:02d}{tier}.{av1.bit_depth:02d}"
+
+
+def _vp09(configuration: bytes) -> str | None:
+    """With colour only where it is said: what is left out means BT.709 in limited range."""
+    vp9 = read_vpcc(configuration)
+    if vp9 is None:
+        return None
+    name = f"vp09.{vp9.profile:02d}.{vp9.level:02d}.{vp9.bit_depth:02d}"
+    colour = vp9.colour
+    if UNSPECIFIED in (colour.primaries, colour.transfer, colour.matrix) and not colour.full_range:
+        return name
+    values = (vp9.subsampling, colour.primaries, colour.transfer, colour.matrix, int(colour.full_range))
+    return ".".join((name, *(f"{value:02d}" for value in values)))
+
+
+def _mp4a(configuration: bytes) -> str | None:
+    kind = aac_object_type(configuration)
+    if kind is None or kind == 0:
+        return None
+    return f"mp4a.40.{_hidden_object_type(configuration) if kind == AAC_LC else kind}"
+
+
+def _hidden_object_type(configuration: bytes) -> int:
+    """HE-AAC where an AAC-LC record says so behind its end (ISO/IEC 14496-3 section 1.6.6.2), else AAC-LC.
+
+    As libavcodec does, looks for the mark instead of reading all that may stand before it.
+    """
+    value, width = int.from_bytes(configuration[2:16], "big"), 8 * len(configuration[2:16])
+    for left in range(width, 16, -1):  # the mark, five bits of object type, one of SBR
+        if (value >> (left - 11)) & 0x7FF != _SBR_EXTENSION or (value >> (left - 17)) & 0x3F != 0b001011:
+            continue
+        return AAC_PS if _ps_follows(value, left - 17) else AAC_SBR
+    return AAC_LC
+
+
+def _ps_follows(value: int, left: int) -> bool:
+    """The mark of parametric stereo, and its flag, after four bits (or 28) that name the sampling rate of SBR."""
+    if left < 4:
+        return False
+    left -= 28 if (value >> (left - 4)) & 15 == 15 else 4
+    return left >= 12 and (value >> (left - 12)) & 0xFFF == _PS_EXTENSION << 1 | 1
+
+
+_WITH_RECORD: dict[str, Callable[[bytes], str | None]] = {
+    "h264": _avc1,
+    "hevc": _hvc1,
+    "av1": _av01,
+    "vp9": _vp09,
+    "aac": _mp4a,
+}
+_WITHOUT_RECORD = {
+    "mp3": "mp4a.40.34",  # as Apple names it; mp4a.6B is its other name
+    "ac3": "ac-3",
+    "eac3": "ec-3",
+    "opus": "opus",  # as MP4 registers it in RFC 6381's list, and as Safari and MSE want it
+    "flac": "fLaC",
+}

@@ -17,6 +17,7 @@ from mam.mp4.edits import Presentation, presentation, read_edits
 from mam.mp4.tables import Flags, Ints, NoSampleTables, unpack
 
 MAX_TRACKS = 64
+MAX_USER_DATA = 4096  # bytes of a track's
 _EMPTY_TABLES = {b"stts": 1, b"ctts": 1, b"stss": 1, b"stsc": 1, b"stco": 1, b"co64": 1, b"stsz": 2, b"stz2": 2}
 _ENCRYPTED = (b"encv", b"enca", b"encs", b"enct", b"drmi", b"drms")
 
@@ -101,11 +102,31 @@ def read_headers(moov: bytes) -> list[TrackHeader]:
     for number, trak in enumerate(track_boxes(moov)):
         found = leaves(moov, trak.payload, trak.end)
         kind = _handler(moov, found, number)
-        media = kind in ("vide", "soun")
+        media = kind in ("vide", "soun", "text", "sbtl", "subt")
         headers.append(
             TrackHeader(number, kind, _sample_entry(moov, found, number) if media else "", _matrix(moov, found))
         )
     return headers
+
+
+def describe_edits(moov: bytes) -> dict[int, str]:
+    """For people: what each track's edit list does, by track number; tracks without one are left out."""
+    top = {box.kind: box for box in boxes(moov, _payload(moov), len(moov))}
+    described = {}
+    for number, trak in enumerate(track_boxes(moov)):
+        found = leaves(moov, trak.payload, trak.end)
+        if not {b"mdhd", b"elst"} <= found.keys() or b"mvhd" not in top:
+            continue
+        try:
+            edits = read_edits(moov, found)
+        except NoSampleTables as reason:
+            described[number] = str(reason)
+            continue
+        movie, media = _timescale(moov, top[b"mvhd"]), _timescale(moov, found[b"mdhd"])
+        described[number] = ", ".join(
+            f"{length / movie:.3f} s empty" if at < 0 else f"from {at / media:.3f} s on" for length, at in edits
+        )
+    return described
 
 
 def read_samples(moov: bytes, number: int, object_size: int) -> Samples:
@@ -225,7 +246,10 @@ def _emptied(data: bytes, start: int, end: int, depth: int) -> bytes:
             kind = b"stsz" if box.kind == b"stz2" else box.kind
             inner = data[box.payload : box.payload + 4] + bytes(4 * _EMPTY_TABLES[box.kind])
             out.append(struct.pack(">I4s", len(inner) + 8, kind) + inner)
-        elif box.kind not in (b"udta", b"meta", b"mvex", b"sgpd", b"sbgp", b"sdtp"):
+        elif box.kind == b"udta":
+            if depth and box.end - box.start <= MAX_USER_DATA:  # a track's title
+                out.append(data[box.start : box.end])
+        elif box.kind not in (b"meta", b"mvex", b"sgpd", b"sbgp", b"sdtp"):
             out.append(data[box.start : box.end])
     return b"".join(out)
 

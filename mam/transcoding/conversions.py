@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
+from typing import Any
 
 from mam.errors import InvalidPlan, NotAVideo, NotFound, TooLarge, TooManyJobs
 from mam.hls import playlist
-from mam.hls.plan import PLANNER_VERSION, Plan, Profile, Source
+from mam.hls.plan import PLANNER_VERSION, Format, Plan, Profile, Sidecar, Source, kind_of
+from mam.hls.sidecars import prefix, sidecars
 from mam.naming import Asset, commit_key, plan_key, revision_id, revision_of, video_names
 from mam.settings import Settings
 from mam.store.objects import ObjectInfo, Store
@@ -16,8 +19,18 @@ from mam.transcoding.job import State
 from mam.transcoding.jobs import Claim, Jobs, Mode
 from mam.transcoding.queues import Priority
 
+SIDECARS_LISTED = 200  # objects beside an asset that are looked at
 VIEWERS_SHARE = 2  # times as many conversions may be under way before a viewer is refused
 READERS = 24  # reads of the store at a time: eight requests' worth
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be made of an asset. `audio_language`: the one sound that is wanted; '' for all."""
+
+    profile: Profile
+    format: Format = Format.TS
+    audio_language: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +53,10 @@ class Order:
     preset: str
     crf: int
     audio_bitrate: int
+    format: str = Format.TS.value
+    audio_language: str = ""
+    max_key_frame_seconds: int = 20
+    sidecars: tuple[dict[str, Any], ...] = ()  # subtitles beside the asset
     viewer: bool = False  # somebody waits for its first segment
     callback: str = ""  # a URL that is told how it goes
 
@@ -49,7 +66,14 @@ class Order:
 
     @property
     def source(self) -> Source:
-        return Source(bucket=self.bucket, key=self.key, version=self.version, etag=self.etag, size=self.size)
+        return Source(
+            bucket=self.bucket, key=self.key, version=self.version, etag=self.etag, size=self.size,
+            sidecars=tuple(Sidecar(**sidecar) for sidecar in self.sidecars),
+        )  # fmt: skip
+
+    @property
+    def wanted(self) -> Wanted:
+        return Wanted(Profile(self.profile), Format(self.format), self.audio_language)
 
     def to_dict(self) -> dict[str, object]:
         return asdict(self)
@@ -88,7 +112,7 @@ class Conversions:
     def request(
         self,
         asset: Asset,
-        profile: Profile,
+        wanted: Wanted,
         *,
         viewer: bool = False,
         priority: Priority = Priority.NORMAL,
@@ -100,22 +124,12 @@ class Conversions:
 
         Raises NotFound, NotAVideo for an empty object, TooLarge, StoreUnavailable, or the failure that is remembered.
         """
-        if not self._settings.may_stream(asset.bucket):
-            raise NotFound(f"There is no object {asset}.")
-        plain, _ = video_names(asset)
-        bucket = self._settings.minio_bucket_vod
-        # A cold viewer waits for these three: they are read at the same time.
-        head = self._pool.submit(self._store.head, asset.bucket, asset.key)
-        plan = self._pool.submit(read_plan, self._store, bucket, plain)
-        live = self._pool.submit(live_revision, self._store, bucket, plain)
-        info = self._check(asset, head.result())
-        job = revision_id(asset, version=info.version, profile=self._profile_identity(profile), planner=PLANNER_VERSION)
-        video = self._name(asset, plan.result())
-        revision = live.result() if video == plain else live_revision(self._store, bucket, video)
-        if revision == job:
+        order, live = self.draft(asset, wanted)
+        job, video, bucket = order.job, order.video, self._settings.minio_bucket_vod
+        if live:
             return Conversion(job, video, live=True)
         callback = callback or self._settings.webhook_url or ""
-        order = replace(self._order(asset, info, job, video, profile), viewer=viewer, callback=callback)
+        order = replace(order, viewer=viewer, callback=callback)
         fields = {**_fields(order), "priority": priority.value}
         self._admit(job, viewer)
         claim, epoch = self._jobs.claim(job, fields, viewer=viewer, callback=callback)
@@ -126,6 +140,29 @@ class Conversions:
         if claim is Claim.FAILED:
             raise self._jobs.get(job).failure()
         return Conversion(job, video, live=False, order=replace(order, epoch=epoch) if claim is Claim.LEAD else None)
+
+    def draft(self, asset: Asset, wanted: Wanted) -> tuple[Order, bool]:
+        """The order that a request would become, led by nobody yet, and whether what it asks for is live.
+
+        Raises NotFound, NotAVideo for an empty object, TooLarge, StoreUnavailable.
+        """
+        if not self._settings.may_stream(asset.bucket):
+            raise NotFound(f"There is no object {asset}.")
+        plain, _ = video_names(asset)
+        bucket = self._settings.minio_bucket_vod
+        # A cold viewer waits for these: they are read at the same time.
+        beside = self._pool.submit(self._sidecars, asset)
+        head = self._pool.submit(self._store.head, asset.bucket, asset.key)
+        plan = self._pool.submit(read_plan, self._store, bucket, plain)
+        live = self._pool.submit(live_revision, self._store, bucket, plain)
+        info = self._check(asset, head.result())
+        sidecars = beside.result()
+        version = ":".join([info.version, *(f"{sidecar.key}={sidecar.version}" for sidecar in sidecars)])
+        wanted, job = self._revision(asset, version, wanted, plan.result())
+        video = self._name(asset, plan.result())
+        revision = live.result() if video == plain else live_revision(self._store, bucket, video)
+        order = self._order(asset, info, job, video, wanted)
+        return replace(order, sidecars=tuple(sidecar.model_dump() for sidecar in sidecars)), revision == job
 
     def resume(self, order: Order, mode: Mode, *, priority: Priority | None = None) -> Order:
         """Takes a job up again, whoever led it before; the order that its tasks are to go by now."""
@@ -149,15 +186,45 @@ class Conversions:
             raise TooLarge(f"The object has {info.size} bytes; MAX_SOURCE_BYTES allows less.")
         return info
 
-    def _profile_identity(self, profile: Profile) -> str:
-        """The profile with all settings that change what is made: other settings make another revision."""
+    def _revision(self, asset: Asset, version: str, wanted: Wanted, newest: Plan | None) -> tuple[Wanted, str]:
+        """The revision that is wanted; or the newest one, and what that was asked for, if its outcome does as well."""
+
+        def revision(profile: Profile) -> str:
+            identity = self._profile_identity(replace(wanted, profile=profile))
+            return revision_id(asset, version=version, profile=identity, planner=PLANNER_VERSION)
+
+        does = newest is not None and kind_of(wanted.profile, wanted.format) in newest.kinds
+        if newest and does and newest.revision == revision(newest.profile):
+            return replace(wanted, profile=newest.profile), newest.revision
+        return wanted, revision(wanted.profile)
+
+    def _profile_identity(self, wanted: Wanted) -> str:
+        """What is wanted with all settings that change what is made: other settings make another revision."""
         chosen = self._settings
         made = f"segment={chosen.segment_seconds}"
-        if profile is Profile.H264:
+        if wanted.profile is not Profile.H264:
+            made += f":keys={chosen.max_key_frame_seconds}"
+        if wanted.profile is not Profile.SOURCE:
             made += f":crf={chosen.h264_crf}:preset={chosen.h264_preset}:audio={chosen.audio_bitrate}"
-        return f"{profile.value}:{made}"
+        return f"{wanted.profile.value}:{wanted.format.value}:{wanted.audio_language}:{made}"
 
-    def _order(self, asset: Asset, info: ObjectInfo, job: str, video: str, profile: Profile) -> Order:
+    def _sidecars(self, asset: Asset) -> list[Sidecar]:
+        """The subtitles that lie beside an asset."""
+        listed = islice(self._store.listing(asset.bucket, prefix(asset.key), recursive=False), SIDECARS_LISTED)
+        objects = {info.key: info for info in listed}
+        return [
+            Sidecar(
+                key=found.key,
+                version=objects[found.key].version,
+                size=objects[found.key].size,
+                language=found.language,
+                forced=found.forced,
+                hearing_impaired=found.sdh,
+            )
+            for found in sidecars(asset.key, objects)
+        ]
+
+    def _order(self, asset: Asset, info: ObjectInfo, job: str, video: str, wanted: Wanted) -> Order:
         return Order(
             job=job,
             epoch=0,
@@ -167,7 +234,10 @@ class Conversions:
             version=info.version,
             etag=info.etag,
             size=info.size,
-            profile=profile.value,
+            profile=wanted.profile.value,
+            format=wanted.format.value,
+            audio_language=wanted.audio_language,
+            max_key_frame_seconds=self._settings.max_key_frame_seconds,
             segment_seconds=self._settings.segment_seconds,
             preset=self._settings.h264_preset,
             crf=self._settings.h264_crf,

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
 
+import redis.asyncio
 from kombu.exceptions import KombuError
 from redis import RedisError
 
@@ -21,14 +22,13 @@ from mam.errors import (
     RedisUnavailable,
 )
 from mam.events import FINAL, Listener
-from mam.hls.plan import Profile
 from mam.naming import Asset
-from mam.transcoding import tasks
-from mam.transcoding.conversions import Conversion, Conversions, Order
+from mam.transcoding import previews, tasks
+from mam.transcoding.conversions import Conversion, Conversions, Order, Wanted
 from mam.transcoding.job import Job, State
 from mam.transcoding.jobs import Jobs, Mode
 from mam.transcoding.queues import Priority
-from mam.transcoding.views import Accepted, Transcoded, TranscodeRequest
+from mam.transcoding.views import Accepted, AssetRequest, PlanView, Transcoded, TranscodeRequest
 from mam.transcoding.webhooks import Callbacks
 
 AHEAD_SEGMENTS = 2  # made behind the one that a viewer waits for: a player asks for them next
@@ -41,7 +41,15 @@ TURNS = 5  # of a request whose job was replaced or forgotten while it waited
 class Desk:
     """Answers requests. One per process of the service."""
 
-    def __init__(self, jobs: Jobs, conversions: Conversions, listener: Listener, callbacks: Callbacks) -> None:
+    def __init__(
+        self,
+        jobs: Jobs,
+        conversions: Conversions,
+        listener: Listener,
+        callbacks: Callbacks,
+        client: redis.asyncio.Redis,
+    ) -> None:
+        self._redis = client
         self._jobs = jobs
         self._callbacks = callbacks
         self._conversions = conversions
@@ -75,6 +83,17 @@ class Desk:
                     raise Cancelled("The conversion was cancelled.")
         raise Cancelled("The source changes again and again while it is converted.")
 
+    async def plan(self, request: AssetRequest) -> PlanView:
+        """What a conversion would do. Raises what it would fail with, PreviewPending, RedisUnavailable."""
+        asset = Asset(request.asset_bucket, request.asset_object)
+        order, live = await asyncio.to_thread(self._conversions.draft, asset, request.wanted)
+        ask = previews.new_id()
+        await _queued(tasks.preview, order, "preview", ask, live)
+        try:
+            return await previews.wait_for(self._redis, ask)
+        except RedisError as error:
+            raise RedisUnavailable(f"The plan could not be fetched ({type(error).__name__}).") from error
+
     async def _known(self, key: str, fingerprint: str) -> str | None:
         """The job of an earlier request with this key, if it is still known."""
         earlier = await asyncio.to_thread(self._jobs.earlier_request, key)
@@ -95,8 +114,8 @@ class Desk:
             callback=request.callback_url or "",
         )
 
-    async def _begin(self, asset: Asset, profile: Profile, **how: Any) -> Conversion:
-        conversion = await asyncio.to_thread(self._conversions.request, asset, profile, **how)
+    async def _begin(self, asset: Asset, wanted: Wanted, **how: Any) -> Conversion:
+        conversion = await asyncio.to_thread(self._conversions.request, asset, wanted, **how)
         if conversion.order is not None:
             await self._queue_plan(conversion.order)
         return conversion
@@ -151,7 +170,8 @@ class Desk:
         if job.state is State.FAILED:
             raise job.failure()
         if job.state is State.CANCELLED:
-            await self._begin(Asset(job.asset_bucket, job.asset_object), Profile(job.profile), viewer=True)
+            earlier = Order(**await asyncio.to_thread(self._jobs.order, job_id))
+            await self._begin(earlier.asset, earlier.wanted, viewer=True)
             return State.QUEUED
         if job.state is State.SUCCEEDED or job.segments_total is None:
             return job.state

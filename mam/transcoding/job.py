@@ -38,7 +38,8 @@ class RunningTask:
 class Job:
     """A job at one moment. Times are Unix seconds; `duration` and `media_made` are seconds of media.
 
-    `position`: how many queued jobs are begun before it, and itself. `command` and `said`: of the last ffmpeg.
+    `position`: how many queued jobs are begun before it, and itself. `streams`: of the source, with what
+    becomes of each. `command` and `said`: of the last ffmpeg.
     `trouble`: why a task of it is to be tried again; None once it gets on.
     """
 
@@ -59,6 +60,7 @@ class Job:
     position: int | None
     attempts: int
     running: tuple[RunningTask, ...]
+    streams: tuple[dict[str, Any], ...]
     command: str | None
     said: tuple[str, ...]
     created_at: float
@@ -139,6 +141,7 @@ def parse(
             RunningTask(name, task["worker"], task["since"], attempts.get(name, 1))
             for name, task in sorted(tasks.items())
         ),
+        streams=tuple(json.loads(fields["streams"])) if "streams" in fields else (),
         command=fields.get("command"),
         said=tuple(json.loads(fields["said"])) if "said" in fields else (),
         created_at=number("created_at") or 0.0,

@@ -233,9 +233,10 @@ class Jobs:
             pipe.hdel(f"{PREFIX}{job}:running", task)
             pipe.execute()
 
-    def planned(self, job: str, epoch: int, *, segments: int, duration: float) -> bool:
-        """The plan stands. False when the job is no longer this epoch's."""
-        return self._change(job, epoch, "planned", segments=str(segments), duration=f"{duration:.3f}")
+    def planned(self, job: str, epoch: int, *, segments: int, duration: float, streams: str) -> bool:
+        """The plan stands (`streams`: JSON of what becomes of each). False when the job is no longer this epoch's."""
+        length = f"{duration:.3f}"
+        return self._change(job, epoch, "planned", segments=str(segments), duration=length, streams=streams)
 
     def made(
         self, job: str, epoch: int, segments: Mapping[int, float], *, task: str, profile: str, worker: str

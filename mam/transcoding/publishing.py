@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection, Mapping
 
 import redis_adapter
 from mam.errors import SourceChanged, Superseded
-from mam.hls import playlist
-from mam.hls.plan import Plan
+from mam.hls import multivariant, playlist
+from mam.hls.plan import Plan, Rendition
 from mam.naming import (
+    COMMIT,
+    INIT,
     REVISION,
     commit_key,
     plan_key,
-    rendition_prefix,
     revision_prefix,
+    segment_key,
     segment_name,
     segment_uri,
     unfinished_key,
@@ -24,11 +27,15 @@ from mam.transcoding.workshop import Workshop, workshop
 log = logging.getLogger(__name__)
 
 
-def existing(shop: Workshop, plan: Plan) -> set[int]:
-    """The segments of the plan that are in the bucket."""
-    prefix = rendition_prefix(plan.video, plan.revision, plan.rendition)
-    names = {info.key.removeprefix(prefix) for info in shop.store.listing(shop.bucket, prefix) if info.size}
-    return {number for number in range(len(plan.timeline)) if segment_name(number) in names}
+def inventory(shop: Workshop, plan: Plan) -> dict[str, int]:
+    """What is there of the plan: sizes in bytes by name below the revision, `<rendition>/<file>`."""
+    prefix = revision_prefix(plan.video, plan.revision)
+    return {info.key.removeprefix(prefix): info.size for info in shop.store.listing(shop.bucket, prefix) if info.size}
+
+
+def existing(plan: Plan, files: Collection[str]) -> set[int]:
+    """The segments of the plan that are there, in every rendition."""
+    return {number for number in range(len(plan.timeline)) if all(name in files for name in plan.files(number))}
 
 
 def commit(order: Order) -> list[int]:
@@ -38,7 +45,8 @@ def commit(order: Order) -> list[int]:
     """
     shop = workshop()
     plan = shop.plan(order)
-    there = existing(shop, plan)
+    files = inventory(shop, plan)
+    there = existing(plan, files)
     missing = [number for number in range(len(plan.timeline)) if number not in there]
     if missing:
         log.warning(
@@ -51,21 +59,46 @@ def commit(order: Order) -> list[int]:
         raise SourceChanged("The source was changed or removed before its conversion ended.")
     if not shop.jobs.touch(order.job, order.epoch):
         raise Superseded("The job was cancelled or taken over.")
-    _publish(shop, plan)
+    _publish(shop, plan, files)
     shop.jobs.succeed(order.job, order.epoch)
     shop.store.remove(shop.bucket, [unfinished_key(order.job)])
     return []
 
 
-def _publish(shop: Workshop, plan: Plan) -> None:
+def _publish(shop: Workshop, plan: Plan, files: Mapping[str, int]) -> None:
     """The commit: one PUT, the last of all. Then whatever was cached of the video before is forgotten."""
     before = live_revision(shop.store, shop.bucket, plan.video)
-    uris = (segment_uri(plan.revision, plan.rendition, number) for number in range(len(plan.timeline)))
-    text = playlist.render(plan.timeline, uris)
+    if len(plan.renditions) == 1:
+        folder = segment_uri(plan.revision, plan.renditions[0].name, "")
+        text = media_playlist(plan, plan.renditions[0], folder)
+    else:
+        for rendition in plan.renditions:
+            key = segment_key(plan.video, plan.revision, rendition.name, COMMIT)
+            shop.store.put(shop.bucket, key, media_playlist(plan, rendition, "").encode(), playlist.CONTENT_TYPE)
+        text = multivariant.render(
+            plan, lambda rendition: segment_uri(plan.revision, rendition.name, COMMIT), rates(plan, files)
+        )
     shop.store.put(shop.bucket, commit_key(plan.video), text.encode(), playlist.CONTENT_TYPE)
     redis_adapter.invalidate_playlist_cache(plan.video)
     log.info("video is live", extra={"video": plan.video, "revision": plan.revision})
     _sweep(shop, plan, keep={plan.revision, before})
+
+
+def media_playlist(plan: Plan, rendition: Rendition, folder: str) -> str:
+    """One rendition's playlist, its files in `folder` (relative, ending in a slash, or '')."""
+    extension = plan.extension(rendition)
+    uris = (folder + segment_name(number, extension) for number in range(len(plan.timeline)))
+    return playlist.render(plan.timeline, uris, init=folder + INIT if plan.has_init(rendition) else "")
+
+
+def rates(plan: Plan, files: Mapping[str, int]) -> dict[str, multivariant.Rate]:
+    """The bit rates of what was made."""
+    durations = list(plan.timeline.durations())
+    numbers = range(len(durations))
+    return {
+        rendition.name: multivariant.measure(durations, [files[plan.file(rendition, n)] for n in numbers])
+        for rendition in plan.renditions
+    }
 
 
 def _sweep(shop: Workshop, plan: Plan, keep: set[str | None]) -> None:

@@ -26,7 +26,7 @@ from mam.errors import (
     Superseded,
     Unavailable,
 )
-from mam.hls.plan import Chunk, Profile
+from mam.hls.plan import Chunk
 from mam.http.logging import setup_logging
 from mam.processes import die_with_parent
 from mam.settings import Settings
@@ -111,6 +111,22 @@ def _plan(order: Order, lease: Lease) -> None:
             queue(commit, order, "commit")
         else:
             queue(ahead, order, "ahead:0", first, last, window)
+
+
+@app.task(name="mam.preview", bind=True, max_retries=0)
+def preview(task: Any, order: dict[str, Any], ask: str, live: bool) -> None:
+    """Works out what a job would do, and tells whoever asked."""
+    from mam.transcoding import previews, work, workshop
+
+    shop = workshop.workshop()
+    lease = _lease(task, shop, Order(**order), stands_alone=True)
+    try:
+        with lease, shop.precedence.held(Urgency.VIEWER):
+            previews.answer(shop.redis, ask, work.preview(Order(**order), live=live, alive=lease.alive))
+    except Exception as error:
+        if not isinstance(error, MamError):
+            log.exception("preview failed", extra={"video": order["video"]})
+        previews.answer(shop.redis, ask, error if isinstance(error, MamError) else MamError(type(error).__name__))
 
 
 @app.task(name="mam.make", bind=True, max_retries=None)
@@ -285,12 +301,15 @@ def _attempt(
         _quietly(shop.jobs.count, "task_seconds", kind, workshop.this_worker(), by=time.monotonic() - started)
 
 
-def _lease(task: Any, shop: Any, order: Order, **more: Any) -> Lease:
+def _lease(task: Any, shop: Any, order: Order, *, stands_alone: bool = False, **more: Any) -> Lease:
+    """`stands_alone`: the task belongs to no job."""
     from mam.media import ffmpeg
 
     idle = shop.settings.stop_idle_minutes
 
     def touch() -> None:
+        if stands_alone:
+            return
         if idle and shop.jobs.is_idle(order.job, idle):
             shop.jobs.cancel(order.job, order.epoch)
         shop.jobs.touch(order.job, order.epoch)
@@ -299,7 +318,7 @@ def _lease(task: Any, shop: Any, order: Order, **more: Any) -> Lease:
         task,
         seconds=shop.settings.task_lease_seconds,
         stall_seconds=shop.settings.encoder_stall_seconds + STALL_MARGIN,
-        is_ours=lambda: shop.jobs.is_current(order.job, order.epoch),
+        is_ours=lambda: stands_alone or shop.jobs.is_current(order.job, order.epoch),
         touch=touch,
         interrupt=ffmpeg.interrupt,
         **more,
@@ -341,9 +360,7 @@ def _start_over(order: Order) -> None:
     from mam.transcoding import workshop
 
     shop = workshop.workshop()
-    conversion = shop.conversions.request(
-        order.asset, Profile(order.profile), viewer=order.viewer, callback=order.callback
-    )
+    conversion = shop.conversions.request(order.asset, order.wanted, viewer=order.viewer, callback=order.callback)
     log.info("source has changed", extra={"video": order.video, "revision": order.job, "successor": conversion.job})
     if conversion.order:
         queue(plan, conversion.order, "plan")

@@ -6,21 +6,50 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from mam.hls.plan import Profile
+from mam.hls.plan import Format, Profile, Rendition, StreamInfo
+from mam.transcoding.conversions import Wanted
 from mam.transcoding.job import Job, RunningTask, State
 from mam.transcoding.presence import Worker
 from mam.transcoding.queues import Priority
 
 
-class TranscodeRequest(BaseModel):
-    """Which asset to convert, and how."""
+class AssetRequest(BaseModel):
+    """Which asset, and what is to be made of it."""
 
     model_config = ConfigDict(extra="forbid")
 
     asset_bucket: str = Field(examples=["myvideos"])
     asset_object: str = Field(examples=["sample.mp4"])
     reencode: bool = Field(default=False, description="false copies the streams; true makes H.264 and AAC.")
-    profile: Profile | None = Field(default=None, description="Instead of `reencode`.")
+    profile: Profile | None = Field(
+        default=None,
+        description="Instead of `reencode`: `source` copies, `h264` encodes, `auto` copies what can be played and "
+        "encodes the rest.",
+    )
+    format: Format = Field(default=Format.TS, description="Of the segments; `fmp4` carries HEVC and AV1 too.")
+    audio_language: str = Field(
+        default="",
+        max_length=35,
+        pattern=r"^([A-Za-z0-9]+(-[A-Za-z0-9]+)*)?$",
+        description="Of several audio tracks the one to take, as RFC 5646 tag; without it all become renditions.",
+        examples=["en"],
+    )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> AssetRequest:
+        if self.reencode and self.profile not in (None, Profile.H264):
+            raise ValueError(f"profile {self.profile.value!r} contradicts reencode=true")
+        return self
+
+    @property
+    def wanted(self) -> Wanted:
+        profile = self.profile or (Profile.H264 if self.reencode else Profile.SOURCE)
+        return Wanted(profile, self.format, self.audio_language)
+
+
+class TranscodeRequest(AssetRequest):
+    """Which asset to convert, and how."""
+
     wait: bool = Field(default=True, description="false answers 202 as soon as the plan stands.")
     viewer: bool = Field(
         default=False,
@@ -34,16 +63,6 @@ class TranscodeRequest(BaseModel):
         examples=["https://example.com/hooks/mam"],
     )
 
-    @model_validator(mode="after")
-    def _one_way(self) -> TranscodeRequest:
-        if self.profile is Profile.SOURCE and self.reencode:
-            raise ValueError("profile 'source' contradicts reencode=true")
-        return self
-
-    @property
-    def wanted(self) -> Profile:
-        return self.profile or (Profile.H264 if self.reencode else Profile.SOURCE)
-
 
 class Transcoded(BaseModel):
     status: Literal["success"] = "success"
@@ -54,6 +73,63 @@ class Accepted(BaseModel):
     status: Literal["accepted"] = "accepted"
     video: str = Field(examples=["sample"])
     job: str = Field(examples=["1f0c9a7be2d4"])
+
+
+class RenditionView(BaseModel):
+    """A media playlist that there will be."""
+
+    name: str
+    kind: str = Field(examples=["video", "audio", "subtitles"])
+    codecs: str
+    language: str
+    title: str
+    default: bool
+    width: int | None = None
+    height: int | None = None
+    frame_rate: float | None = None
+    sample_rate: int | None = None
+    channels: int | None = None
+    bandwidth: int = Field(description="Bits a second of the heaviest part; expected.")
+    average_bandwidth: int
+
+    @classmethod
+    def of(cls, rendition: Rendition) -> RenditionView:
+        video, audio = rendition.video, rendition.audio
+        return cls(
+            name=rendition.name,
+            kind="video" if video else "audio" if audio else "subtitles",
+            codecs=",".join(track.codecs for track in rendition.tracks),
+            language=rendition.language,
+            title=rendition.title,
+            default=rendition.default,
+            width=video.width if video else None,
+            height=video.height if video else None,
+            frame_rate=round(video.frame_rate, 3) if video else None,
+            sample_rate=audio.sample_rate if audio else None,
+            channels=audio.channels if audio else None,
+            bandwidth=rendition.bandwidth,
+            average_bandwidth=rendition.average_bandwidth,
+        )
+
+
+class PlanView(BaseModel):
+    """What a conversion would do, and why. Nothing was converted."""
+
+    video: str
+    revision: str = Field(description="Also what the job would be called.")
+    live: bool = Field(description="Whether just this is live already.")
+    profile: Profile
+    format: Format
+    duration_seconds: float
+    source_bytes: int
+    streams: list[StreamInfo] = Field(description="Each stream of the source, and what becomes of it.")
+    renditions: list[RenditionView]
+    segments: int
+    longest_segment_seconds: float
+    tasks: int = Field(description="Parts that as many workers may make at the same time.")
+    estimated_bytes: int
+    estimated_seconds: float = Field(description="A guess, for one machine that does nothing else.")
+    command: str | None = Field(description="The first ffmpeg that would be started; null where all is copied.")
 
 
 class JobError(BaseModel):
@@ -98,6 +174,7 @@ class JobView(BaseModel):
     progress: Progress
     attempts: int = Field(description="Starts of the task that needed most of them; 1 when all went well.")
     running: list[TaskView]
+    streams: list[StreamInfo] = Field(description="Each stream of the source, and what becomes of it; once planned.")
     command: str | None = Field(description="The last ffmpeg that was started for it, to be pasted into a shell.")
     said: list[str] = Field(description="The last lines of what that ffmpeg said.")
     trouble: str | None = Field(description="Why a part of it is to be tried again; null once it gets on.")
@@ -129,6 +206,7 @@ class JobView(BaseModel):
             ),
             attempts=job.attempts,
             running=[TaskView.of(task) for task in job.running],
+            streams=[StreamInfo(**stream) for stream in job.streams],
             command=job.command,
             said=list(job.said),
             trouble=job.trouble,

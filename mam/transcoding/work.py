@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from collections import deque
@@ -12,18 +13,23 @@ from dataclasses import dataclass
 from itertools import islice
 
 from mam.errors import InvalidPlan, Superseded
-from mam.hls.plan import Chunk, Plan, Profile
+from mam.hls.plan import Chunk, Plan
 from mam.media.encode import ChunkEncoder
 from mam.media.ffmpeg import Encoder
-from mam.media.planning import Wishes, choose_tracks, make_plan
+from mam.media.muxing import Made
+from mam.media.planning import make_plan, tracks_to_read
+from mam.media.probe import describe
 from mam.media.remux import Remuxer
 from mam.media.source import MediaSource, demux, open_source
+from mam.media.wishes import Wishes
 from mam.mp4 import index
 from mam.mp4.tables import NoSampleTables
 from mam.naming import index_key, plan_key, revision_plan_key, unfinished_key
+from mam.transcoding import outlook
 from mam.transcoding.conversions import Order
-from mam.transcoding.publishing import existing
+from mam.transcoding.publishing import existing, inventory
 from mam.transcoding.urgency import Urgency
+from mam.transcoding.views import PlanView
 from mam.transcoding.workshop import THREADS, Workshop, this_worker, workshop
 
 BATCH_NICE = 15  # a thirtieth of the share of what a viewer waits for
@@ -56,9 +62,10 @@ def plan(order: Order, *, alive: Alive) -> Planned:
     shop = workshop()
     earlier = shop.pool.submit(shop.store.get, shop.bucket, revision_plan_key(order.video, order.job))
     media = open_source(shop.store, order.source)
+    shop.read_sidecars(media, order.source)
     made = _adopted(shop, media, order, earlier.result()) or _planned(shop, media, order, alive)
     shop.keep(made, media)
-    listing = shop.pool.submit(existing, shop, made)
+    listing = shop.pool.submit(inventory, shop, made)
     data = made.to_json()
     writes = [
         shop.pool.submit(shop.store.put, shop.bucket, key, content, "application/json")
@@ -71,31 +78,51 @@ def plan(order: Order, *, alive: Alive) -> Planned:
     first = Remuxer(media, made).segment(0) if order.viewer and not made.encodes else None  # while those are on the way
     for write in writes:
         write.result()
-    there = listing.result()
+    there = existing(made, listing.result())
     if order.viewer and 0 not in there:
         shop.jobs.take_ahead(order.job, [0])  # before anybody can ask for it
     duration = float(made.timeline.duration)
-    if not shop.jobs.planned(order.job, order.epoch, segments=len(made.timeline), duration=duration):
+    streams = json.dumps([stream.model_dump(exclude_none=True) for stream in made.streams])
+    if not shop.jobs.planned(order.job, order.epoch, segments=len(made.timeline), duration=duration, streams=streams):
         raise Superseded("The job was cancelled or taken over.")
     complete = bool(there) and shop.jobs.found(order.job, order.epoch, _seconds(made, there))
     if first is not None and 0 not in there:
-        shop.put(made, 0, first)
+        shop.put(made, first)
         there.add(0)
         complete = _report(shop, order, made, 0, "plan")
     return Planned(made, frozenset(there), complete)
 
 
+def preview(order: Order, *, live: bool, alive: Alive) -> PlanView:
+    """What the job would do; nothing is kept of it."""
+    shop = workshop()
+    media = open_source(shop.store, order.source)
+    shop.read_sidecars(media, order.source)
+    wishes = _wishes(shop, order)
+    _read_index(shop, media, None, tracks_to_read(media, wishes), alive)
+    made = make_plan(media, order.source, wishes, video=order.video, revision=order.job, stored=False)
+    streams = describe(media, made.renditions, wishes, closely=True)
+    return outlook.view(media, made.model_copy(update={"streams": streams}), live=live)
+
+
 def _planned(shop: Workshop, media: MediaSource, order: Order, alive: Alive) -> Plan:
-    stored = _read_index(shop, media, order, alive)
-    wishes = Wishes(
-        profile=Profile(order.profile),
+    wishes = _wishes(shop, order)
+    stored = _read_index(shop, media, order, tracks_to_read(media, wishes), alive)
+    return make_plan(media, order.source, wishes, video=order.video, revision=order.job, stored=stored)
+
+
+def _wishes(shop: Workshop, order: Order) -> Wishes:
+    return Wishes(
+        profile=order.wanted.profile,
+        format=order.wanted.format,
+        audio_language=order.audio_language,
+        max_key_frame_seconds=order.max_key_frame_seconds,
         segment_seconds=order.segment_seconds,
         preset=order.preset,
         crf=order.crf,
         audio_bitrate=order.audio_bitrate,
         max_duration=shop.settings.max_duration_seconds,
     )
-    return make_plan(media, order.source, wishes, video=order.video, revision=order.job, stored=stored)
 
 
 def _adopted(shop: Workshop, media: MediaSource, order: Order, data: bytes | None) -> Plan | None:
@@ -111,18 +138,21 @@ def _adopted(shop: Workshop, media: MediaSource, order: Order, data: bytes | Non
     return made
 
 
-def _read_index(shop: Workshop, media: MediaSource, order: Order, alive: Alive) -> bool:
-    """Brings the samples of the tracks that will be used. True when they had to be found by reading the whole file."""
-    numbers = [track.number for track in choose_tracks(media) if track]
+def _read_index(shop: Workshop, media: MediaSource, order: Order | None, numbers: list[int], alive: Alive) -> bool:
+    """Brings the samples of the tracks that will be used. True when they are not in tables, and were stored for others.
+
+    Without an order they are stored for nobody.
+    """
     try:
         for number in numbers:
             media.samples(number)
     except NoSampleTables as reason:
-        log.info("reading the whole source", extra={"video": order.video, "reason": str(reason)})
+        log.info("reading the whole source", extra={"video": order.video if order else "", "reason": str(reason)})
         found = demux(media, numbers, alive=alive)
         media.adopt(found)
-        key = index_key(order.video, order.job)
-        shop.store.put(shop.bucket, key, index.dump(found), "application/octet-stream")
+        if order is not None:
+            key = index_key(order.video, order.job)
+            shop.store.put(shop.bucket, key, index.dump(found), "application/octet-stream")
         return True
     return False
 
@@ -177,7 +207,7 @@ def _remuxed(
             shop.precedence.give_way(urgency)
             if shop.jobs.is_made(order.job, [number])[0]:
                 return number  # a viewer asked for it meanwhile
-        shop.put(made, number, remuxer.segment(number))
+        shop.put(made, remuxer.segment(number))
         return number
 
     # One after the other for a viewer, who waits for the first of them.
@@ -224,8 +254,8 @@ def _encoded(
         watch=_recorder(shop, order),
     )
 
-    def stored(number: int, data: memoryview) -> int:
-        shop.put(made, number, data)
+    def stored(number: int, data: Made) -> int:
+        shop.put(made, data)
         return number
 
     uploads: deque[Future[int]] = deque()

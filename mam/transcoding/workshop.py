@@ -17,12 +17,14 @@ import redis
 
 from mam.errors import Superseded, Unavailable
 from mam.events import sync_client
-from mam.hls import playlist
-from mam.hls.plan import Plan
+from mam.hls import playlist, webvtt
+from mam.hls.cues import InvalidSubtitles
+from mam.hls.plan import Plan, Source
 from mam.media import ffmpeg
+from mam.media.muxing import Made
 from mam.media.source import MediaSource, open_source
 from mam.mp4 import index
-from mam.naming import index_key, revision_plan_key, segment_key
+from mam.naming import index_key, revision_plan_key, revision_prefix
 from mam.settings import Settings
 from mam.store.objects import Store
 from mam.transcoding.conversions import Conversions, Order
@@ -55,7 +57,7 @@ class Workshop:
         return self.settings.minio_bucket_vod
 
     def keep(self, plan: Plan, media: MediaSource) -> None:
-        media.settle([track.track for track in (plan.video_track, plan.audio_track) if track])
+        media.settle([track.track for track in plan.tracks] + plan.text_tracks)
         self.opened[plan.revision] = (plan, media)
         self.opened.move_to_end(plan.revision)
         while len(self.opened) > KEPT_SOURCES:
@@ -75,15 +77,26 @@ class Workshop:
             return self.opened[order.job]
         plan = self.plan(order)
         media = open_source(self.store, plan.source)
+        self.read_sidecars(media, plan.source)
         if plan.stored_index:
             media.adopt(index.load(self.store.get(self.bucket, index_key(order.video, order.job)) or b""))
         self.keep(plan, media)
         return plan, media
 
-    def put(self, plan: Plan, number: int, data: memoryview) -> None:
-        """Stores a segment."""
-        key = segment_key(plan.video, plan.revision, plan.rendition, number)
-        self.store.put(self.bucket, key, data, playlist.SEGMENT_TYPE)
+    def read_sidecars(self, media: MediaSource, source: Source) -> None:
+        """Brings the subtitles beside a source; those that cannot be understood are left out."""
+        for sidecar in source.sidecars:
+            data = self.store.get(source.bucket, sidecar.key)
+            try:
+                media.cues[sidecar.key] = webvtt.parse(data or b"")
+            except InvalidSubtitles as error:
+                log.warning("subtitles left out", extra={"key": sidecar.key, "reason": error.detail})
+
+    def put(self, plan: Plan, made: Made) -> None:
+        """Stores a segment, in every rendition."""
+        for name, data in made.items():
+            key = revision_prefix(plan.video, plan.revision) + name
+            self.store.put(self.bucket, key, data, playlist.TYPES[name.rpartition(".")[2]])
 
     @property
     def encoder_threads(self) -> int:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
-from mam.hls import playlist
-from mam.hls.plan import Plan
-from mam.naming import segment_name
+from mam.hls import multivariant, playlist
+from mam.hls.plan import Format, Plan, Rendition
+from mam.naming import INIT, segment_name
 from mam.settings import Settings
 from mam.store.signing import signer
 from mam.vod.tokens import Tokens
@@ -21,7 +21,7 @@ def live(found: MediaPlaylist, settings: Settings) -> str:
     Absolute URLs stay as they are.
     """
     if playlist.is_multivariant(found.text):
-        return _with_renditions(found.text)
+        return _with_renditions(found.text, found.plan)
     sign = signer(settings, expires=settings.signature_ttl(playlist.duration(found.text)))
 
     def signed(uri: str) -> str:
@@ -31,14 +31,28 @@ def live(found: MediaPlaylist, settings: Settings) -> str:
     return playlist.rewrite(found.text, signed)
 
 
-def in_the_making(plan: Plan, settings: Settings, tokens: Tokens) -> str:
-    """The whole playlist of a video from its plan: each segment on the route that waits for it."""
+def in_the_making(plan: Plan, rendition: Rendition, settings: Settings, tokens: Tokens) -> str:
+    """The whole media playlist of a rendition from its plan: each segment on the route that waits for it."""
     token = tokens.issue(plan.video, plan.revision, ttl=settings.signature_ttl(float(plan.timeline.duration)))
-    base = f"{SEGMENT_ROUTE}/{token}/{quote(plan.video, safe='/')}/{plan.revision}/{plan.rendition}/"
-    return playlist.render(plan.timeline, (base + segment_name(number) for number in range(len(plan.timeline))))
+    base = f"{SEGMENT_ROUTE}/{token}/{quote(plan.video, safe='/')}/{plan.revision}/{rendition.name}/"
+    extension = plan.extension(rendition)
+    uris = (base + segment_name(number, extension) for number in range(len(plan.timeline)))
+    return playlist.render(plan.timeline, uris, init=base + INIT if plan.has_init(rendition) else "")
 
 
-def _with_renditions(text: str) -> str:
-    """Each listed playlist as `playlist.m3u8?rendition=…`: relative, so that it stays on the route it was asked on."""
+def renditions(plan: Plan) -> str:
+    """The multivariant playlist of a video in the making."""
+    rates = {r.name: multivariant.Rate(r.bandwidth, r.average_bandwidth) for r in plan.renditions}
+    return multivariant.render(plan, lambda rendition: _rendition_uri(rendition.name, plan), rates)
+
+
+def _rendition_uri(name: str, plan: Plan | None) -> str:
+    """Relative, so that it stays on the route it was asked on; what was asked for there is asked for again."""
+    query = {"profile": plan.profile.value} if plan else {}
+    query |= {"format": plan.format.value} if plan and plan.format is not Format.TS else {}
+    return f"playlist.m3u8?{urlencode({**query, 'rendition': name}, quote_via=quote, safe='')}"
+
+
+def _with_renditions(text: str, plan: Plan | None) -> str:
     names = {uri: name for name, uri in playlist.rendition_names(text).items()}
-    return playlist.rewrite(text, lambda uri: f"playlist.m3u8?rendition={quote(names[uri], safe='')}")
+    return playlist.rewrite(text, lambda uri: _rendition_uri(names[uri], plan))

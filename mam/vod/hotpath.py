@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 from starlette.types import Scope, Send
 
 from mam.errors import MamError
-from mam.hls.plan import Profile
+from mam.hls.plan import Format, Profile, kind_of
 from mam.http.metrics import Recorder
 from mam.naming import Asset, check_video_name, video_names
 from mam.settings import Settings
@@ -39,7 +39,7 @@ class Wanted:
     names: tuple[str, ...]
     bucket: str
     source: str
-    profile: str
+    kind: str
     rendition: str
 
 
@@ -49,7 +49,7 @@ def understood(path: str, query: bytes) -> Wanted | None:
         return None
     pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
     options = dict(pairs)
-    if len(options) != len(pairs) or not options.keys() <= {"rendition", "reencode", "profile"}:
+    if len(options) != len(pairs) or not options.keys() <= {"rendition", "reencode", "profile", "format"}:
         return None
     rendition = options.get("rendition", "")
     try:
@@ -60,22 +60,25 @@ def understood(path: str, query: bytes) -> Wanted | None:
         if path.startswith("/stream/"):
             bucket, _, key = path[len("/stream/") : -len(SUFFIX)].partition("/")
             asset = Asset(bucket, key)
-            profile = _profile(options)
-            if profile is not None:
+            kind = _kind(options)
+            if kind is not None:
                 names = tuple(dict.fromkeys(video_names(asset)))
-                return Wanted(STREAM, names, bucket, str(asset), profile, rendition)
+                return Wanted(STREAM, names, bucket, str(asset), kind, rendition)
     except MamError:
         pass
     return None
 
 
-def _profile(options: dict[str, str]) -> str | None:
-    """The profile asked for, '' for any; None where the route must judge."""
-    if options.keys() >= {"reencode", "profile"}:
+def _kind(options: dict[str, str]) -> str | None:
+    """The kind asked for, '' for any; None where the route must judge."""
+    if options.keys() >= {"reencode", "profile"} or ("format" in options and "profile" not in options):
         return None
-    if "profile" in options:
-        return options["profile"] if options["profile"] in {profile.value for profile in Profile} else None
-    return {"": "", "false": "", "true": Profile.H264.value}.get(options.get("reencode", ""))
+    if "profile" not in options:
+        return {"": "", "false": "", "true": Profile.H264.value}.get(options.get("reencode", ""))
+    try:
+        return kind_of(Profile(options["profile"]), Format(options.get("format", Format.TS.value)))
+    except ValueError:
+        return None
 
 
 class HotPath:
@@ -118,13 +121,13 @@ class HotPath:
         """From memory. A name that is not there may be in Redis, and then goes before those behind it."""
         for name in wanted.names:
             answers = self._kept.get(name, wanted.rendition)
-            if answers is None or answers.playlist.fits(wanted.source, wanted.profile):
+            if answers is None or answers.playlist.fits(wanted.source, wanted.kind):
                 return answers
         return None
 
     async def _cached(self, wanted: Wanted) -> Answers | None:
         for found in await self._reads.read(wanted.names, wanted.rendition):
-            if found.answers and found.answers.playlist.fits(wanted.source, wanted.profile):
+            if found.answers and found.answers.playlist.fits(wanted.source, wanted.kind):
                 return found.answers
         return None
 

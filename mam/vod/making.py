@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from mam.errors import ConversionFailed, MamError, NotFound, Unavailable
 from mam.events import Event, Listener
-from mam.naming import Asset, segment_key
+from mam.naming import Asset, segment_key, segment_number
 from mam.settings import Settings
 from mam.store.objects import Store
 from mam.store.signing import Sign, signer
@@ -32,16 +32,20 @@ class SegmentPending(Unavailable):
 
 @dataclass(frozen=True, slots=True)
 class SegmentName:
-    """One segment of one revision of a video."""
+    """One file of one revision of a video: a segment, or an initialization section, which comes before any segment."""
 
     video: str
     revision: str
     rendition: str
-    number: int
+    file: str
 
     @property
     def key(self) -> str:
-        return segment_key(self.video, self.revision, self.rendition, self.number)
+        return segment_key(self.video, self.revision, self.rendition, self.file)
+
+    @property
+    def number(self) -> int:
+        return segment_number(self.file) or 0
 
 
 class Making:
@@ -130,7 +134,7 @@ class Making:
         if plan is None:
             raise NotFound("The video was deleted.", hint="Ask for the playlist again.")
         asset = Asset(plan.source.bucket, plan.source.key)
-        await asyncio.to_thread(self._transcoder.convert, asset, plan.profile.value)
+        await asyncio.to_thread(self._transcoder.convert, asset, plan.kind)
 
     def _known(self, revision: str) -> set[int]:
         """The segments of a revision that are known to exist: those that were looked for, or announced."""

@@ -9,6 +9,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from mam.errors import ConversionFailed, TranscoderUnavailable
+from mam.hls.plan import profile_and_format
 from mam.http.auth import HEADER
 from mam.naming import Asset
 from mam.settings import Settings
@@ -38,15 +39,17 @@ class Transcoder:
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, HTTPAdapter(pool_maxsize=CONNECTIONS))
 
-    def convert(self, asset: Asset, profile: str) -> Accepted:
-        """Asks for a conversion; answers as soon as its plan stands.
+    def convert(self, asset: Asset, kind: str) -> Accepted:
+        """Asks for a conversion (`kind`: profile and format); answers as soon as its plan stands.
 
         Raises ConversionFailed with the service's own words, TranscoderUnavailable.
         """
+        profile, fmt = profile_and_format(kind)
         body = {
             "asset_bucket": asset.bucket,
             "asset_object": asset.key,
-            "profile": profile,
+            "profile": profile.value,
+            "format": fmt.value,
             "wait": False,
             "viewer": True,
         }

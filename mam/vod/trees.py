@@ -35,16 +35,18 @@ class Tree:
         return f"{self.plan.source.bucket}/{self.plan.source.key}" if self.plan else ""
 
     @property
-    def profile(self) -> str:
-        return self.plan.profile.value if self.plan else ""
+    def kinds(self) -> str:
+        """What it does as, separated by spaces; '' for anything."""
+        return " ".join(self.plan.kinds) if self.plan else ""
 
 
 @dataclass(frozen=True, slots=True)
 class MediaPlaylist:
-    """The text of a playlist in the bucket, and the folder that its URIs are relative to."""
+    """The text of a playlist in the bucket, and the folder that its URIs are relative to; `plan`: the video's."""
 
     text: str
     folder: str
+    plan: Plan | None = None
 
 
 class Trees:
@@ -84,7 +86,7 @@ class Trees:
         Raises VideoNotFound when there is no such rendition.
         """
         if not rendition:
-            return MediaPlaylist(tree.text, tree.name)
+            return MediaPlaylist(tree.text, tree.name, tree.plan)
         uri = playlist.rendition_names(tree.text).get(rendition) if playlist.is_multivariant(tree.text) else None
         key = playlist.resolve(tree.name, uri) if uri else None
         text = self._text(key) if key else None

@@ -20,8 +20,7 @@ from mam.vod.transcoder import Accepted, Transcoder
 from mam.vod.trees import Tree, Trees
 from redis_adapter import GZIP_LEVEL, CachedPlaylist, Lookup, PlaylistCache
 
-ANY = ""  # a profile: whatever is live will do
-DEFAULT_PROFILE = "source"  # what is made when nothing is live and the viewer does not mind
+ANY = ""  # a kind: whatever is live will do
 LIVE_MAX_AGE = 60  # seconds that a client may keep a live playlist: little against what its signatures have left
 
 log = logging.getLogger(__name__)
@@ -74,11 +73,11 @@ class Viewing:
             plan = await asyncio.to_thread(self._trees.plan, name)
             if plan is None:
                 raise VideoNotFound(f"There is no video {name!r}.")
-            return await self._convert(Asset(plan.source.bucket, plan.source.key), plan.profile.value, rendition)
+            return await self._convert(Asset(plan.source.bucket, plan.source.key), plan.kind, rendition)
 
         return await self._builds.run(("name", name, rendition, lookup.generation), build)
 
-    async def by_asset(self, asset: Asset, profile: str, rendition: str) -> CachedPlaylist:
+    async def by_asset(self, asset: Asset, kind: str, rendition: str) -> CachedPlaylist:
         """The playlist of an asset, whose conversion is begun if it never was, or not in this profile.
 
         Raises NotFound, what the conversion failed with, TooManyConversions, StoreUnavailable.
@@ -88,20 +87,20 @@ class Viewing:
         found = await self._reads.read(names, rendition)
         lookups = {name: each.lookup for name, each in zip(names, found, strict=True)}
         for lookup in lookups.values():
-            if lookup.playlist and lookup.playlist.fits(str(asset), profile):
+            if lookup.playlist and lookup.playlist.fits(str(asset), kind):
                 self._outcomes.redis.inc()
                 return lookup.playlist
 
         async def build() -> CachedPlaylist:
             tree = await asyncio.to_thread(self._trees.by_asset, asset)
-            if tree is not None and profile in (ANY, tree.profile or profile):
+            if tree is not None and (not kind or not tree.kinds or kind in tree.kinds.split(" ")):
                 self._refresh_if_stale(asset, tree)
                 return await self._live(tree, rendition, lookups[tree.name])
-            return await self._convert(asset, profile or DEFAULT_PROFILE, rendition)
+            return await self._convert(asset, kind or self._settings.default_profile, rendition)
 
         # Whoever comes after an invalidation shares no build that began before it.
         generations = tuple(lookup.generation for lookup in lookups.values())
-        return await self._builds.run(("asset", asset, profile, rendition, generations), build)
+        return await self._builds.run(("asset", asset, kind, rendition, generations), build)
 
     async def clear(self, name: str) -> None:
         """Forgets the cached playlists of a video, in every process at once."""
@@ -132,13 +131,13 @@ class Viewing:
 
         body = await asyncio.to_thread(render)
         self._outcomes.built.inc()
-        playlist = CachedPlaylist(body, tree.source, tree.profile, LIVE_MAX_AGE)
+        playlist = CachedPlaylist(body, tree.source, tree.kinds, LIVE_MAX_AGE)
         await self._cache.put(tree.name, playlist, rendition, lookup.generation)
         return playlist
 
-    async def _convert(self, asset: Asset, profile: str, rendition: str) -> CachedPlaylist:
+    async def _convert(self, asset: Asset, kind: str, rendition: str) -> CachedPlaylist:
         """Has the asset converted, and gives out its playlist from the plan: the segments are waited for one by one."""
-        accepted = await self._accepted(asset, profile)
+        accepted = await self._accepted(asset, kind)
         lookup = await self._look(accepted.video, rendition)  # before the bucket is read
         if accepted.job is None:
             tree = await asyncio.to_thread(self._trees.by_name, accepted.video)
@@ -151,21 +150,28 @@ class Viewing:
         return await self._from_plan(plan, rendition, lookup)
 
     async def _from_plan(self, plan: Plan, rendition: str, lookup: Lookup) -> CachedPlaylist:
-        if rendition:
-            raise VideoNotFound(f"The video {plan.video!r} has one rendition.", hint="Ask without ?rendition=.")
-        text = await asyncio.to_thread(given.in_the_making, plan, self._settings, self._tokens)
+        def render() -> bytes:
+            wanted = plan.rendition(rendition) if rendition else plan.renditions[0]
+            if wanted is None:
+                raise VideoNotFound(
+                    f"The video {plan.video!r} has no rendition {rendition[:80]!r}.", hint="Ask without ?rendition=."
+                )
+            whole = len(plan.renditions) > 1 and not rendition
+            text = given.renditions(plan) if whole else given.in_the_making(plan, wanted, self._settings, self._tokens)
+            return _compressed(text)
+
         source = f"{plan.source.bucket}/{plan.source.key}"
-        playlist = CachedPlaylist(await asyncio.to_thread(_compressed, text), source, plan.profile.value)
+        playlist = CachedPlaylist(await asyncio.to_thread(render), source, " ".join(plan.kinds))
         self._outcomes.built.inc()
         await self._cache.put(plan.video, playlist, rendition, lookup.generation)
         return playlist
 
-    async def _accepted(self, asset: Asset, profile: str) -> Accepted:
+    async def _accepted(self, asset: Asset, kind: str) -> Accepted:
         """The conversion's acceptance, which everyone who wants it shares; a bounded number waits at a time."""
-        key = (asset, profile)
+        key = (asset, kind)
         if key not in self._conversions and len(self._conversions) >= self._settings.max_waiting_conversions:
             raise TooManyConversions(f"{len(self._conversions)} conversions are being waited for.")
-        return await self._conversions.run(key, lambda: asyncio.to_thread(self._transcoder.convert, asset, profile))
+        return await self._conversions.run(key, lambda: asyncio.to_thread(self._transcoder.convert, asset, kind))
 
     def _refresh_if_stale(self, asset: Asset, tree: Tree) -> None:
         """Has a changed source converted anew, while what is live plays on."""
@@ -180,7 +186,7 @@ class Viewing:
             current = await asyncio.to_thread(self._store.head, asset.bucket, asset.key)
             if current is not None and current.version != plan.source.version:
                 log.info("source has changed", extra={"video": name})
-                await self._accepted(asset, plan.profile.value)
+                await self._accepted(asset, plan.kind)
         except MamError as error:
             log.warning("changed source not converted", extra={"video": name, "code": error.code})
 

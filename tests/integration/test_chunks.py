@@ -15,9 +15,10 @@ import pytest
 from mam.hls.plan import Chunk, Profile, Source
 from mam.media.encode import ChunkEncoder
 from mam.media.packets import ORIGIN
-from mam.media.planning import Wishes, make_plan
+from mam.media.planning import make_plan
 from mam.media.remux import Remuxer
 from mam.media.source import MediaSource, open_source
+from mam.media.wishes import Wishes
 from mam.store.objects import Store
 from tests.media import (
     FILM,
@@ -36,6 +37,7 @@ from tests.media import (
     ffmpeg,
     frames,
 )
+from tests.unit.media.test_encode import only
 
 TICK = Fraction(1, 90_000)
 AAC_FRAME = 1024
@@ -66,7 +68,7 @@ class Film:
 
     def remux(self, number: int) -> bytes:
         """A segment made by somebody who made no other."""
-        return bytes(Remuxer(self.open(), self.plan).segment(number))
+        return only(Remuxer(self.open(), self.plan).segment(number))
 
     @cached_property
     def whole(self) -> Made:
@@ -85,7 +87,7 @@ class Film:
 
     def _encode(self, *chunks: Chunk) -> Made:
         return {
-            number: bytes(data)
+            number: only(data)
             for chunk in chunks
             for number, data in ChunkEncoder(self.open(), self.plan).segments(chunk)
         }
@@ -107,7 +109,7 @@ def test_a_copied_segment_made_alone_equals_that_of_a_full_run_byte_for_byte(
     film = Film(store, media.path(recipe), Profile.SOURCE)
     numbers = range(len(film.plan.timeline))
     remuxer = Remuxer(film.open(), film.plan)
-    whole = [bytes(remuxer.segment(number)) for number in numbers]
+    whole = [only(remuxer.segment(number)) for number in numbers]
     assert len(whole) >= 3
     assert [film.remux(number) for number in reversed(numbers)] == whole[::-1]
     assert len(set(whole)) == len(whole)
@@ -156,8 +158,7 @@ def test_decode_times_rise_from_chunk_to_chunk_and_are_never_after_the_presentat
 @pytest.mark.parametrize("recipe", [WITH_MP2, WITH_AC3, WITH_OPUS, SURROUND], ids=name)
 def test_encoded_audio_lies_on_one_grid_without_gap_or_overlap(encoding: Encoding, recipe: Recipe) -> None:
     film = encoding(recipe)
-    track = film.plan.audio_track
-    assert track
+    (track,) = film.plan.audio_tracks
     assert track.action == "encode"
     made = joined(film.alone, "audio")
     steps = [round((moment - ORIGIN) * track.sample_rate / AAC_FRAME) for moment in made]

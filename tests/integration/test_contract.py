@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from mam.hls.playlist import CONTENT_TYPE, SEGMENT_TYPE
+from mam.hls.playlist import CONTENT_TYPE, TYPES
 from mam.naming import commit_key, plan_key
 from tests.integration.system import (
     API_KEY,
@@ -241,7 +241,7 @@ def test_what_lies_in_the_bucket_says_what_it_is(stack: Stack, media: MediaFolde
     commit = stack.s3.client.stat_object(VOD, commit_key(video))
     segment = stack.s3.client.stat_object(VOD, f"{video}/{stack.commit(video).segments[0].uri}")
     plan = stack.s3.client.stat_object(VOD, plan_key(video))
-    assert (commit.content_type, segment.content_type) == (CONTENT_TYPE, SEGMENT_TYPE)
+    assert (commit.content_type, segment.content_type) == (CONTENT_TYPE, TYPES["ts"])
     assert plan.content_type == "application/json"
 
 

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pytest
 
-from mam.hls.playlist import CONTENT_TYPE, SEGMENT_TYPE
+from mam.hls.playlist import CONTENT_TYPE, TYPES
 from mam.media.packets import ORIGIN
 from mam.naming import commit_key
 from tests.integration.system import VOD, Stack
@@ -131,7 +131,7 @@ def test_the_packets_survive_every_kind_of_store(stack: Stack, media: MediaFolde
         assert made == [frame.payload for frame in frames(source, kind)]
     listed = {key: stack.s3.client.stat_object(VOD, key).content_type for key in stack.keys(f"{video}/")}
     assert listed.pop(commit_key(video)) == CONTENT_TYPE
-    assert {kind for key, kind in listed.items() if key.endswith(".ts")} == {SEGMENT_TYPE}
+    assert {kind for key, kind in listed.items() if key.endswith(".ts")} == {TYPES["ts"]}
     assert complaints(stack.video_url(video)) == ""
 
 

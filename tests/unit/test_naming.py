@@ -139,7 +139,7 @@ def test_a_video_whose_keys_would_be_too_long_is_refused(length: int) -> None:
         assert length > 900
         return
     for name in names:
-        naming.check_key(naming.segment_key(name, "0123456789ab", "x" * 32, 99_999))
+        naming.check_key(naming.segment_key(name, "0123456789ab", "x" * 32, naming.segment_name(99_999, "m4s")))
 
 
 # revisions
@@ -183,12 +183,12 @@ def test_no_two_lists_of_parts_read_the_same(text: str, first: int, second: int)
 
 @given(USABLE.filter(lambda key: len(key.encode()) < 900), st.integers(0, 99_999))
 def test_every_segment_of_a_commit_names_its_revision(video: str, number: int) -> None:
-    uri = naming.segment_uri("0123456789ab", "720p", number)
+    name = naming.segment_name(number, "ts")
+    uri = naming.segment_uri("0123456789ab", "720p", name)
+    assert naming.segment_number(name) == number
     assert naming.revision_of(uri) == "0123456789ab"
-    assert f"{video}/{uri}" == naming.segment_key(video, "0123456789ab", "720p", number)
-    assert naming.segment_key(video, "0123456789ab", "720p", number).startswith(
-        naming.rendition_prefix(video, "0123456789ab", "720p")
-    )
+    assert f"{video}/{uri}" == naming.segment_key(video, "0123456789ab", "720p", name)
+    assert f"{video}/{uri}".startswith(naming.revision_prefix(video, "0123456789ab"))
 
 
 @pytest.mark.parametrize(
@@ -206,7 +206,7 @@ def test_the_keys_of_a_video_are_as_documented() -> None:
         naming.commit_key(video),
         naming.plan_key(video),
         naming.revision_plan_key(video, revision_),
-        naming.segment_key(video, revision_, rendition, 7),
+        naming.segment_key(video, revision_, rendition, naming.segment_name(7, "ts")),
     ] == [
         "courses/intro/index.m3u8",
         "courses/intro/plan.json",

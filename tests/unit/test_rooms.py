@@ -20,7 +20,7 @@ ROOMS: dict[str, set[str]] = {
     "mam.settings": set(),
     "mam.processes": set(),
     "mam.events": {"mam.settings"},
-    "mam.hls": {"mam.errors"},
+    "mam.hls": {"mam.errors", "mam.naming"},
     "mam.mp4": {"mam.errors"},
     "mam.store": LEAVES,
     "mam.media": LEAVES | {"mam.hls", "mam.mp4", "mam.processes", "mam.store"},
@@ -119,7 +119,7 @@ def test_the_store_alone_imports_minio() -> None:
 
 def test_media_is_opened_by_tasks_alone() -> None:
     outside = {module for module in importers(of="mam.media") if room_of(module) != "mam.media"}
-    assert {"mam.transcoding.work", "mam.transcoding.workshop", "mam.transcoding.tasks"} == outside
+    assert {f"mam.transcoding.{name}" for name in ("outlook", "work", "workshop", "tasks")} == outside
     assert {"mam.media"} == {room_of(module) for module in importers(of="av")}
 
 

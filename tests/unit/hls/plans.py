@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from hypothesis import strategies as st
 
-from mam.hls.plan import AudioTrack, Plan, Profile, Source, VideoTrack
+from mam.hls.plan import AudioTrack, Format, Plan, Profile, Rendition, Source, SubtitleTrack, VideoTrack
 from mam.hls.timeline import Timeline
 from tests.unit.hls.test_timeline import timelines
 
@@ -25,6 +25,11 @@ AUDIOS = st.builds(
     track=st.integers(0, 63), codec=TEXT, action=ACTIONS, reason=TEXT, sample_rate=st.integers(1, 384_000),
     channels=st.integers(1, 64), bitrate=st.none() | st.integers(1, 1 << 30),
 )  # fmt: skip
+NAMES = st.from_regex(r"[a-z0-9][a-z0-9_-]{0,9}", fullmatch=True)
+SUBTITLES = st.builds(SubtitleTrack, track=st.none() | st.integers(0, 63), codec=TEXT, reason=TEXT)
+RENDITIONS = st.builds(Rendition, name=NAMES, video=st.none() | VIDEOS, audio=st.none() | AUDIOS) | st.builds(
+    Rendition, name=NAMES, subtitles=SUBTITLES, language=TEXT, title=TEXT, forced=st.booleans()
+)
 
 
 @st.composite
@@ -36,10 +41,9 @@ def plans(draw: st.DrawFn) -> Plan:
         revision=draw(TEXT),
         source=draw(SOURCES),
         profile=draw(st.sampled_from(Profile)),
-        rendition=draw(TEXT),
+        format=draw(st.sampled_from(Format)),
         stored_index=draw(st.booleans()),
-        video_track=draw(st.none() | VIDEOS),
-        audio_track=draw(st.none() | AUDIOS),
+        renditions=draw(st.lists(RENDITIONS, min_size=1, max_size=4, unique_by=lambda r: r.name).map(tuple)),
         timeline=timeline,
         frames=draw(counts),
     )
@@ -53,7 +57,7 @@ def plan_of(timeline: Timeline, *, encode: bool = False, rate: int = 25) -> Plan
         crf=23, level="3.0", filters=("scale=w=64:h=48:out_range=limited", "setsar=sar=1", "format=pix_fmts=yuv420p"),
     )  # fmt: skip
     return Plan(
-        video="film", revision="0123456789ab", rendition="source", timeline=timeline, video_track=track,
+        video="film", revision="0123456789ab", renditions=(Rendition(name="source", video=track),), timeline=timeline,
         profile=Profile.H264 if encode else Profile.SOURCE,
         source=Source(bucket="films", key="film.mp4", version="1", size=1),
     )  # fmt: skip

@@ -44,7 +44,7 @@ def test_json_that_is_no_plan_is_refused(garbage: bytes) -> None:
 @given(plans(), st.data())
 def test_a_plan_without_one_of_its_required_fields_is_refused(plan: Plan, data: st.DataObject) -> None:
     fields = json.loads(plan.to_json())
-    del fields[data.draw(st.sampled_from(("video", "revision", "source", "profile", "rendition", "timeline")))]
+    del fields[data.draw(st.sampled_from(("video", "revision", "source", "profile", "renditions", "timeline")))]
     with pytest.raises(InvalidPlan):
         Plan.from_json(json.dumps(fields).encode())
 

@@ -16,15 +16,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mam.errors import EncoderFailed
-from mam.hls.plan import Chunk, Plan, Profile
+from mam.hls.plan import AudioTrack, Chunk, Plan, Profile
 from mam.media.commands import encode_command, filtering, forced_key_frames
 from mam.media.encode import ChunkEncoder
 from mam.media.ffmpeg import Encoder, executable
+from mam.media.muxing import Made
 from mam.media.packets import ORIGIN
-from mam.media.planning import Wishes, make_plan
+from mam.media.planning import make_plan
 from mam.media.remux import Remuxer
 from mam.media.source import MediaSource
 from mam.media.windows import AAC_FRAME, AUDIO_PREROLL, VIDEO_PREROLL, Window, audio_window, video_window
+from mam.media.wishes import Wishes
 from tests.unit.films import Film, film, opened, source_of
 from tests.unit.media.test_planning import frames, media_of, sound
 from tests.unit.mp4.movies import Track
@@ -43,19 +45,20 @@ def test_the_command_for_video_alone() -> None:
     media, plan = planned(frames(60))
     chunk = Chunk(3, 6)  # 8 to 26 s of the film, which begins at 10 s for ffmpeg
     assert plan.video_track
-    window = video_window(media.samples(0), plan, chunk)
+    window = video_window(media.samples(0), plan, plan.video_track, chunk)
     forced = forced_key_frames(np.sort(media.samples(0).pts), plan, chunk)
 
-    argv = encode_command((plan.video_track, window, forced), None, threads=2)
+    argv = encode_command((plan.video_track, window, forced), [], codecs=["h264"], threads=2)
 
     assert argv == [
         executable(),
         "-f", "nut",
+        "-codec_whitelist", "h264",
         "-copyts",
         "-export_side_data", "+enhancements",
         "-format_whitelist", "nut",
         "-max_pixels", "35389440",
-        "-max_streams", "2",
+        "-max_streams", "33",
         "-protocol_whitelist", "pipe",
         "-threads", "2",
         "-i", "pipe:0",
@@ -93,37 +96,38 @@ def test_the_command_for_video_and_audio() -> None:
     plan = make_plan(media, source_of(b""), wishes, video="film", revision="0" * 12, stored=False)
     chunk = Chunk(1, 2)  # 2 to 4 s, the last: audio is encoded to its own end
     assert plan.video_track
-    assert plan.audio_track
-    picture = video_window(media.samples(0), plan, chunk)
+    (audio,) = plan.audio_tracks
+    picture = video_window(media.samples(0), plan, plan.video_track, chunk)
     forced = forced_key_frames(np.sort(media.samples(0).pts), plan, chunk)
-    heard = audio_window(media.samples(1), plan, chunk, plan.audio_track.sample_rate)
+    heard = audio_window(media.samples(1), plan, audio, chunk)
 
-    argv = encode_command((plan.video_track, picture, forced), (plan.audio_track, heard), threads=1)
+    argv = encode_command((plan.video_track, picture, forced), [(audio, heard)], codecs=["h264", "ac3"], threads=1)
 
     first_pts = 10 * 48000 + (94 - AUDIO_PREROLL) * AAC_FRAME  # frame 94 is the first behind 2 s
     end_pts = 10 * 48000 + (188 + AUDIO_PREROLL) * AAC_FRAME
     assert argv == [
         executable(),
         "-f", "nut",
+        "-codec_whitelist", "h264,ac3",
         "-copyts",
         "-export_side_data", "+enhancements",
         "-format_whitelist", "nut",
         "-max_pixels", "35389440",
-        "-max_streams", "2",
+        "-max_streams", "33",
         "-protocol_whitelist", "pipe",
         "-threads", "1",
         "-i", "pipe:0",
         "-filter_complex",
         ("[0:v]trim=end=13.980000:start=10.980000[s0];[s0]scale=h=48:out_range=limited:w=64[s1];"
         "[s1]setsar=sar=1[s2];[s2]format=pix_fmts=yuv420p[s3];"
-        "[0:a]aformat=channel_layouts=stereo:sample_rates=48000[s4];"
+        "[0:a:0]aformat=channel_layouts=stereo:sample_rates=48000[s4];"
         f"[s4]aresample=async=1:first_pts={first_pts}[s5];[s5]atrim=end_pts={end_pts}[s6]"),
         "-map", "[s3]",
         "-map", "[s6]",
         "-f", "nut",
-        "-ac", "2",
-        "-ar", "48000",
-        "-b:a", "96000",
+        "-ac:a:0", "2",
+        "-ar:a:0", "48000",
+        "-b:a:0", "96000",
         "-bf", "2",
         "-c:a", "aac",
         "-c:v", "libx264",
@@ -166,7 +170,8 @@ def test_filters_are_taken_apart_into_name_and_arguments(text: str, name: str, a
 @given(LENGTHS, st.integers(1, 200), st.integers(1, 6))
 def test_the_video_windows_of_all_chunks_tile_the_timeline(length: int, gop: int, seconds: int) -> None:
     media, plan = planned(frames(length, gop=gop), seconds=seconds)
-    windows = [video_window(media.samples(0), plan, chunk) for chunk in plan.chunks()]
+    assert plan.video_track
+    windows = [video_window(media.samples(0), plan, plan.video_track, chunk) for chunk in plan.chunks()]
     _tile(windows)
     assert (plan.timeline.boundaries[0], plan.timeline.boundaries[-1]) == (windows[0].keep_from, windows[-1].keep_to)
 
@@ -177,8 +182,9 @@ def test_what_goes_in_begins_with_a_key_frame_and_has_all_that_is_kept_and_its_p
 ) -> None:
     media, plan = planned(frames(length, gop=gop), seconds=seconds)
     samples = media.samples(0)
+    assert plan.video_track
     for chunk in plan.chunks():
-        window = video_window(samples, plan, chunk)
+        window = video_window(samples, plan, plan.video_track, chunk)
         start = max(plan.timeline.time(chunk.first) - VIDEO_PREROLL, plan.timeline.start)
         needed = np.flatnonzero((samples.pts >= int(start * 1000)) & (samples.pts < window.keep_to))
 
@@ -190,6 +196,10 @@ def test_what_goes_in_begins_with_a_key_frame_and_has_all_that_is_kept_and_its_p
         assert not samples.key[window.first + 1 : int(needed.min())].any()  # no more than is needed
 
 
+def encoded_sound(rate: int) -> AudioTrack:
+    return AudioTrack(track=1, codec="aac", action="encode", reason="", sample_rate=rate, channels=2)
+
+
 def _tile(windows: list[Window]) -> None:
     assert all(window.keep_from < window.keep_to for window in windows)
     assert all(before.keep_to == after.keep_from for before, after in pairwise(windows))
@@ -199,12 +209,14 @@ def _tile(windows: list[Window]) -> None:
 def test_the_audio_windows_of_all_chunks_tile_the_grid_of_aac_frames(length: int, rate: int, seconds: int) -> None:
     media, plan = planned(frames(length), sound(length), seconds=seconds)
     samples = media.samples(1)
-    windows = [audio_window(samples, plan, chunk, rate) for chunk in plan.chunks()]
+    track = encoded_sound(rate)
+    windows = [audio_window(samples, plan, track, chunk) for chunk in plan.chunks()]
 
     _tile(windows)
     assert all(tick % AAC_FRAME == 0 for window in windows for tick in (window.keep_from, window.keep_to))
     assert windows[0].keep_from == 0
-    assert samples.end <= Fraction(windows[-1].keep_to, rate) < samples.end + Fraction(AAC_FRAME, rate)
+    end = max(samples.end, plan.timeline.end)
+    assert end <= Fraction(windows[-1].keep_to, rate) < end + Fraction(AAC_FRAME, rate)
 
 
 @given(st.integers(20, 70), RATES)
@@ -212,7 +224,7 @@ def test_audio_is_encoded_some_frames_before_and_behind_what_is_kept(length: int
     media, plan = planned(frames(length), sound(length))
     samples = media.samples(1)
     for chunk in plan.chunks():
-        window = audio_window(samples, plan, chunk, rate)
+        window = audio_window(samples, plan, encoded_sound(rate), chunk)
         roll = AUDIO_PREROLL * AAC_FRAME
         assert [window.keep_from - roll, window.keep_to + roll] == [window.begin * rate, window.end * rate]
         begin, end = float(window.begin * 48000), float(window.end * 48000)
@@ -247,9 +259,9 @@ def test_the_first_frame_is_not_lost_to_the_rounding_of_times_in_text(timescale:
     shown = np.sort(media.samples(0).pts)
     assert plan.video_track
     for chunk in plan.chunks():
-        window = video_window(media.samples(0), plan, chunk)
+        window = video_window(media.samples(0), plan, plan.video_track, chunk)
         forced = forced_key_frames(shown, plan, chunk)
-        argv = encode_command((plan.video_track, window, forced), None, threads=1)
+        argv = encode_command((plan.video_track, window, forced), [], codecs=["h264"], threads=1)
         (trimmed,) = re.findall(r"trim=end=([\d.]+):start=([\d.]+)", " ".join(argv))
         opening = Fraction(int(shown[shown >= plan.timeline.boundaries[chunk.first]][0]), timescale) + ORIGIN
         closing = plan.timeline.time(chunk.last) + ORIGIN
@@ -276,7 +288,7 @@ def test_a_chunk_made_alone_equals_the_same_chunk_of_a_full_run_in_its_frames() 
     whole = dict(encoder.segments(Chunk(0, len(plan.timeline))))
 
     assert list(range(len(plan.timeline))) == sorted(whole)
-    assert [_times(bytes(whole[number])) for number in middle] == [_times(bytes(alone[number])) for number in middle]
+    assert [_times(only(whole[number])) for number in middle] == [_times(only(alone[number])) for number in middle]
 
 
 @pytest.mark.parametrize("after", [0, 1])
@@ -293,6 +305,12 @@ def test_an_ffmpeg_that_is_killed_is_to_blame_and_not_the_media(after: int) -> N
     media, plan = _to_be_encoded()
     with pytest.raises(EncoderFailed, match="-9"):
         list(ChunkEncoder(media, plan, watch=kill).segments(Chunk(0, len(plan.timeline))))
+
+
+def only(made: Made) -> bytes:
+    """A segment of a plan with one rendition."""
+    (data,) = made.values()
+    return bytes(data)
 
 
 def _times(segment: bytes) -> dict[str, list[tuple[int | None, int | None]]]:
@@ -317,7 +335,7 @@ def test_remuxed_segments_hold_every_packet_of_the_source_once(what: Film) -> No
 
     found: dict[str, int] = {}
     for number in range(len(plan.timeline)):
-        for kind, packets in _times(bytes(remuxer.segment(number))).items():
+        for kind, packets in _times(only(remuxer.segment(number))).items():
             found[kind] = found.get(kind, 0) + len(packets)
 
     kinds = {"vide": "video", "soun": "audio"}

@@ -14,9 +14,12 @@ from hypothesis import strategies as st
 
 from mam.errors import MamError, NotRemuxable, TooLarge
 from mam.hls.plan import Plan, Profile
-from mam.media import planning
-from mam.media.planning import Wishes, choose_tracks, h264_level, make_plan, orientation, picture_filters
+from mam.media import pictures, sounds
+from mam.media.pictures import h264_level, look_at, orientation, picture_filters
+from mam.media.planning import choose_picture, make_plan
 from mam.media.source import MediaSource
+from mam.media.windows import segment_edges, shown_frames
+from mam.media.wishes import Wishes
 from tests.unit.films import Film, film, opened, source_of
 from tests.unit.mp4.movies import Edit, Movie, Track, box, even_chunks, write
 from tests.unit.mp4.strategies import movies, playable
@@ -61,13 +64,14 @@ def boundaries(plan: Plan) -> list[Fraction]:
 
 
 def test_the_first_of_each_kind_is_chosen() -> None:
-    picture, heard = choose_tracks(media_of(sound(1), frames(1), sound(1), frames(1)))
-    assert (picture and picture.number, heard and heard.number) == (1, 0)
+    media = media_of(sound(1), frames(1), sound(1), frames(1))
+    picture, heard = choose_picture(media), sounds.choose_sounds(media.tracks, COPY)
+    assert (picture and picture.number, heard[0].number) == (1, 0)
 
 
 def test_a_source_may_lack_either() -> None:
-    assert choose_tracks(media_of(sound(1)))[0] is None
-    assert choose_tracks(media_of(frames(1)))[1] is None
+    assert choose_picture(media_of(sound(1))) is None
+    assert sounds.choose_sounds(media_of(frames(1)).tracks, COPY) == []
 
 
 def test_other_tracks_do_not_count() -> None:
@@ -100,9 +104,9 @@ def test_what_players_do_not_take_is_not_remuxable_and_the_reason_is_said(what: 
 )
 def test_what_players_take_is_copied(what: Film) -> None:
     plan = plan_of(opened(film(what)), COPY)
-    assert {"copy"} == {track.action for track in (plan.video_track, plan.audio_track) if track}
+    assert {"copy"} == {track.action for track in plan.tracks}
     assert not plan.encodes
-    assert plan.rendition == "source"
+    assert [rendition.name for rendition in plan.renditions] == ["source"]
 
 
 def test_a_rotated_picture_is_not_remuxable() -> None:
@@ -125,11 +129,11 @@ def test_a_rotated_picture_is_not_remuxable() -> None:
 )
 def test_audio_is_encoded_only_where_it_is_not_plain_aac(what: Film, action: str) -> None:
     plan = plan_of(opened(film(what)), ENCODE)
-    assert plan.audio_track
-    assert action == plan.audio_track.action
+    (audio,) = plan.audio_tracks
+    assert action == audio.action
     if action == "encode":
-        assert plan.audio_track.sample_rate in planning.OUTPUT_RATES
-        assert (2, ENCODE.audio_bitrate) == (plan.audio_track.channels, plan.audio_track.bitrate)
+        assert audio.sample_rate in sounds.OUTPUT_RATES
+        assert (2, ENCODE.audio_bitrate) == (audio.channels, audio.bitrate)
 
 
 def test_video_is_encoded_when_that_was_asked_for() -> None:
@@ -156,7 +160,7 @@ def test_a_video_without_key_frames_is_not_remuxable_or_one_segment() -> None:
 # pictures
 
 
-@pytest.mark.parametrize("matrix", planning.ORIENTATIONS)
+@pytest.mark.parametrize("matrix", pictures.ORIENTATIONS)
 def test_every_quarter_turn_and_mirror_has_filters_that_undo_it(matrix: tuple[int, int, int, int]) -> None:
     """The filters map each corner of the stored picture to where the matrix shows it."""
     (track,) = media_of(frames(1, matrix=matrix)).tracks
@@ -202,15 +206,15 @@ def test_matrices_that_are_no_quarter_turns_change_nothing(matrix: tuple[int, in
      ((0, 0), (64, 48))],
 )  # fmt: skip
 def test_pictures_become_square_and_even(aspect: tuple[int, int], size: tuple[int, int]) -> None:
-    (track,) = opened(_with_aspect(frames(1), *aspect)).tracks
-    filters, width, height = picture_filters(track)
+    media = opened(_with_aspect(frames(1), *aspect))
+    filters, width, height = picture_filters(look_at(media, media.tracks[0]), ())
     assert size == (width, height)
     assert (f"scale=w={width}:h={height}:out_range=limited", "setsar=sar=1", "format=pix_fmts=yuv420p") == filters
 
 
 def test_a_turned_picture_is_scaled_first_and_has_its_sides_swapped() -> None:
-    (track,) = opened(_with_aspect(frames(1, matrix=(0, 1, -1, 0)), 4, 3)).tracks
-    filters, width, height = picture_filters(track)
+    media = opened(_with_aspect(frames(1, matrix=(0, 1, -1, 0)), 4, 3))
+    filters, width, height = picture_filters(look_at(media, media.tracks[0]), orientation(media.tracks[0]))
     assert (width, height) == (48, 84)
     assert filters == (
         "scale=w=84:h=48:out_range=limited",
@@ -339,7 +343,7 @@ def test_every_frame_of_a_copied_video_lies_in_one_segment(movie: Movie, wishes:
         assert plan.frames == ()
         return
     samples = media.samples(plan.video_track.track)
-    shown = samples.pts[samples.pts >= plan.timeline.boundaries[0]]
+    shown = shown_frames(samples, plan.video_track, plan.timeline)
     assert len(plan.timeline) == len(plan.frames)
     assert (len(samples) if wishes is COPY else len(shown)) == sum(plan.frames)
     assert all(count >= 0 for count in plan.frames)
@@ -354,7 +358,7 @@ def test_every_copied_segment_behind_the_first_opens_with_the_key_frame_at_its_b
     if plan.video_track is None:
         return
     samples = media.samples(plan.video_track.track)
-    edges = planning.segment_edges(samples, plan.timeline)[1:-1]
+    edges = segment_edges(samples, plan.timeline)[1:-1]
     opening = edges[edges < len(samples)]  # behind the last picture there may be segments of audio alone
     assert samples.key[opening].all()
     assert list(plan.timeline.boundaries[1 : len(opening) + 1]) == samples.pts[opening].tolist()

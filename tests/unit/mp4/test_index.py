@@ -194,7 +194,7 @@ def test_headers_say_kind_codec_and_orientation() -> None:
     assert [
         index.TrackHeader(0, "soun", "mp4a", (unit, 0, 0, unit)),
         index.TrackHeader(1, "vide", "avc1", (0, unit, -unit, 0)),
-        index.TrackHeader(2, "text", "", (unit, 0, 0, unit)),
+        index.TrackHeader(2, "text", "tx3g", (unit, 0, 0, unit)),
     ] == headers
 
 

@@ -1,0 +1,152 @@
+"""Subtitles as values: cues in order, and what WebVTT lets stand in their text, settings and times.
+
+"The specification" is https://www.w3.org/TR/webvtt1/; its sections are named where a rule comes from one.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from html import escape, unescape
+from itertools import accumulate
+
+from mam.errors import MediaError
+
+TAGS = frozenset({"b", "c", "i", "lang", "ruby", "rt", "u", "v"})
+_ANNOTATED = frozenset({"lang", "v"})
+_TAGS_AND_TEXT = re.compile(r"(<[^<>]*>)")
+_TAG = re.compile(r"<(/?)([a-z][a-z0-9]*)((?:\.[^\s.<>&/]+)*)(\s[^<>]*|/)?>", re.IGNORECASE)
+_ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
+_LINE_BREAKS = re.compile(r"[\r\n]+")
+
+_TIME = r"(-?)(?:([0-9]{1,6}):)?([0-9]{1,3}):([0-9]{1,2})(?:[.,]([0-9]{1,9}))?"
+_TIMING = re.compile(rf"\s*{_TIME}\s*-->\s*{_TIME}(?:\s(.*))?$")
+_ONE_TIME = re.compile(_TIME)
+
+_PERCENTAGE = r"(?:100(?:\.0{1,9})?|[0-9]{1,2}(?:\.[0-9]{1,9})?)%"
+_SETTING = re.compile(
+    r"vertical:(?:rl|lr)"
+    rf"|line:(?:-?[0-9]{{1,4}}|{_PERCENTAGE})(?:,(?:start|center|end))?"
+    rf"|position:{_PERCENTAGE}(?:,(?:line-left|center|line-right))?"
+    rf"|size:{_PERCENTAGE}"
+    r"|align:(?:start|center|end|left|right)"
+)
+
+
+class InvalidSubtitles(MediaError):
+    code, title = "invalid_subtitles", "The object is not a subtitle file that can be used"
+    hint = "Upload SubRip (.srt) or WebVTT (.vtt), best in UTF-8."
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """What is shown from `start` to `end` (seconds).
+
+    `text`: the payload as it stands in WebVTT, escaped, without empty lines. `settings`: valid ones, one space between.
+    """
+
+    start: Fraction
+    end: Fraction
+    text: str
+    settings: str = ""
+
+
+class Cues(tuple[Cue, ...]):
+    """Cues in the order in which they begin, each once; those that are never shown or show nothing are left out.
+
+    Of cues that begin together the one that ends last comes first (HTML, "text track cue order").
+    Remembers enough to find the cues of a moment without looking at all.
+    """
+
+    _latest: list[Fraction]  # for each cue, the latest end of it and all before it
+
+    def __new__(cls, cues: Iterable[Cue] = ()) -> Cues:
+        shown = (cue for cue in cues if cue.start < cue.end and cue.end > 0 and is_visible(cue.text))
+        self = super().__new__(cls, dict.fromkeys(sorted(shown, key=lambda cue: (cue.start, -cue.end))))
+        self._latest = list(accumulate((cue.end for cue in self), max))
+        return self
+
+    def overlapping(self, start: Fraction, end: Fraction) -> list[Cue]:
+        """Every cue of which some moment lies within [start, end)."""
+        first = bisect_right(self._latest, start)
+        behind = bisect_left(self, end, key=lambda cue: cue.start)
+        return [cue for cue in self[first:behind] if cue.end > start]
+
+
+def is_visible(text: str) -> bool:
+    """Whether a payload has something to show besides its tags."""
+    return bool(_TAGS_AND_TEXT.sub("", text).strip())
+
+
+def payload(text: str, *, tags: frozenset[str] = TAGS, shift: Fraction = Fraction(0)) -> str:
+    """Text with markup as a cue's payload (section 4.2.2, 4.2.6): valid WebVTT whatever it was.
+
+    `tags`: the names of tags that stay; other tags go, their content stays. What only looks like a tag ("<3") is text.
+    `shift`: seconds to add to inline timestamps.
+    """
+    pieces = _TAGS_AND_TEXT.split(text)
+    pieces[::2] = [_text(piece) for piece in pieces[::2]]
+    pieces[1::2] = [_tag(piece, tags, shift) for piece in pieces[1::2]]
+    lines = (line.strip() for line in _LINE_BREAKS.split("".join(pieces)))
+    return "\n".join(line for line in lines if line)  # an empty line would end the cue
+
+
+def _text(text: str) -> str:
+    """Escaped, once: players know few of HTML's entities, and "-->" must not stand in a payload."""
+    return escape(_ENTITY.sub(lambda entity: unescape(entity[0]), text), quote=False)
+
+
+def _tag(tag: str, tags: frozenset[str], shift: Fraction) -> str:
+    if (at := time(tag[1:-1])) is not None:
+        return f"<{written(milliseconds(at + shift))}>" if at + shift >= 0 else ""
+    found = _TAG.fullmatch(tag)
+    if found is None:
+        return _text(tag)
+    end, name, classes, annotation = found[1], found[2].lower(), found[3], " ".join((found[4] or "").split())
+    if name == "br":
+        return "\n"
+    if name not in tags or classes.endswith("--"):  # "-->" would end the cue here too
+        return ""
+    if end or name not in _ANNOTATED:
+        return f"<{end}{name}{'' if end else classes}>"
+    annotation = _text(annotation.rstrip("-/ "))
+    return f"<{name}{classes}{' ' if annotation else ''}{annotation}>"
+
+
+def settings(text: str) -> str:
+    """Those of a cue's settings that are valid (section 4.4); of two for the same thing the later."""
+    words = (word.replace(":middle", ":center") for word in text.split())  # as drafts of the format called it
+    return " ".join({word.partition(":")[0]: word for word in words if _SETTING.fullmatch(word)}.values())
+
+
+def timing(line: str) -> tuple[Fraction, Fraction, str] | None:
+    """(start, end, what follows) of a line such as `00:01.000 --> 00:02,5`, in seconds; None for another line."""
+    if "-->" not in line or not (found := _TIMING.match(line)):
+        return None
+    parts = found.groups()
+    return _seconds(*parts[:5]), _seconds(*parts[5:10]), parts[10] or ""
+
+
+def time(text: str) -> Fraction | None:
+    """Seconds of a timestamp, of WebVTT or SubRip; None for anything else."""
+    found = _ONE_TIME.fullmatch(text)
+    return _seconds(*found.groups()) if found else None
+
+
+def _seconds(sign: str | None, hours: str | None, minutes: str, whole: str, decimals: str | None) -> Fraction:
+    decimals = decimals or "0"
+    total = int(hours or 0) * 3600 + int(minutes) * 60 + int(whole) + Fraction(int(decimals), 10 ** len(decimals))
+    return -total if sign else total
+
+
+def milliseconds(at: Fraction) -> int:
+    """Of seconds, the nearest."""
+    return (2000 * at.numerator + at.denominator) // (2 * at.denominator)
+
+
+def written(ms: int) -> str:
+    """hh:mm:ss.mmm (section 4.3), of milliseconds from zero on."""
+    return f"{ms // 3_600_000:02d}:{ms // 60_000 % 60:02d}:{ms // 1000 % 60:02d}.{ms % 1000:03d}"

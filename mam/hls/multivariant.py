@@ -1,0 +1,110 @@
+"""The multivariant playlist of a plan with several renditions, and the bit rates that it promises."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from mam.hls.plan import Plan, Rendition
+from mam.hls.playlist import MAP_VERSION, VERSION, target_duration
+from mam.hls.timeline import MICROSECONDS
+
+AUDIO, SUBTITLES = "audio", "subtitles"  # GROUP-ID
+NOT_QUOTABLE = str.maketrans({'"': "'", "\r": " ", "\n": " "})  # RFC 8216 section 4.2
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Bits a second of a media playlist: the peak segment bit rate, and the average."""
+
+    peak: int
+    average: int
+
+
+def measure(durations: Sequence[int], sizes: Sequence[int]) -> Rate:
+    """The bit rates of segments that last `durations` (microseconds) and have `sizes` (bytes).
+
+    Peak, by RFC 8216 section 4.3.4.2: the largest of any contiguous set of segments that lasts half to one and a half
+    target durations.
+    """
+    target = target_duration(durations) * MICROSECONDS
+    average = _rate(sum(sizes), sum(durations))
+    peak = average
+    for first in range(len(durations)):
+        lasting, size = 0, 0
+        for duration, more in zip(durations[first:], sizes[first:], strict=True):
+            lasting += duration
+            size += more
+            if 2 * lasting > 3 * target:
+                break
+            if 2 * lasting >= target:
+                peak = max(peak, _rate(size, lasting))
+    return Rate(peak, average)
+
+
+def _rate(size: int, microseconds: int) -> int:
+    """Bits a second, rounded up."""
+    return -(-8 * size * MICROSECONDS // max(1, microseconds))
+
+
+def render(plan: Plan, uri: Callable[[Rendition], str], rates: Mapping[str, Rate]) -> str:
+    """RFC 8216 section 4.3.4. `uri`: where a rendition's media playlist is; `rates`: by the rendition's name."""
+    main = plan.renditions[0]
+    sounds = [r for r in plan.renditions if r.audio and not r.video] if not main.audio or not main.video else []
+    texts = [r for r in plan.renditions if r.subtitles]
+    lines = [
+        "#EXTM3U",
+        f"#EXT-X-VERSION:{MAP_VERSION if plan.has_init(main) else VERSION}",
+        "#EXT-X-INDEPENDENT-SEGMENTS",
+        *(_media("AUDIO", AUDIO, rendition, uri(rendition)) for rendition in sounds),
+        *(_media("SUBTITLES", SUBTITLES, rendition, uri(rendition)) for rendition in texts),
+    ]
+    heaviest = [rates[main.name]] + [
+        max((rates[r.name] for r in group if r is not main), key=lambda rate: rate.peak, default=Rate(0, 0))
+        for group in (sounds, texts)
+    ]
+    attributes = [
+        f"BANDWIDTH={sum(rate.peak for rate in heaviest)}",
+        f"AVERAGE-BANDWIDTH={sum(rate.average for rate in heaviest)}",
+        f'CODECS="{codecs(plan)}"',
+    ]
+    if main.video:
+        attributes += [
+            f"RESOLUTION={main.video.width}x{main.video.height}",
+            f"FRAME-RATE={main.video.frame_rate:.3f}",
+        ]
+        if main.video.video_range != "SDR":
+            attributes.append(f"VIDEO-RANGE={main.video.video_range}")
+    if sounds:
+        attributes.append(f'AUDIO="{AUDIO}"')
+    if texts:
+        attributes.append(f'SUBTITLES="{SUBTITLES}"')
+    return "\n".join([*lines, f"#EXT-X-STREAM-INF:{','.join(attributes)}", uri(main), ""])
+
+
+def codecs(plan: Plan) -> str:
+    """CODECS (RFC 6381) of everything that the main rendition may be played with."""
+    return ",".join(dict.fromkeys(track.codecs for track in plan.tracks if track.codecs))
+
+
+def _media(kind: str, group: str, rendition: Rendition, uri: str) -> str:
+    """EXT-X-MEDIA, RFC 8216 section 4.3.4.1."""
+    attributes = [f"TYPE={kind}", f'GROUP-ID="{group}"', f'NAME="{_quotable(rendition.title or rendition.name)}"']
+    if rendition.language:
+        attributes.append(f'LANGUAGE="{rendition.language}"')
+    attributes += [f"DEFAULT={_yes(rendition.default)}", "AUTOSELECT=YES"]
+    if rendition.subtitles:
+        attributes.append(f"FORCED={_yes(rendition.forced)}")
+    if rendition.characteristics:
+        attributes.append(f'CHARACTERISTICS="{_quotable(rendition.characteristics)}"')
+    if rendition.audio:
+        attributes.append(f'CHANNELS="{rendition.audio.channels}"')
+    return f'#EXT-X-MEDIA:{",".join(attributes)},URI="{uri}"'
+
+
+def _quotable(text: str) -> str:
+    return text.translate(NOT_QUOTABLE)
+
+
+def _yes(value: bool) -> str:
+    return "YES" if value else "NO"

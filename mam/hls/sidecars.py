@@ -1,0 +1,77 @@
+"""Subtitle files that lie beside an asset in its bucket, found by their names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from mam.hls.languages import tag_of_a_word
+from mam.naming import stem
+
+FORMATS = ("vtt", "srt")  # the better first
+# RFC 8216 section 4.3.4.1: subtitles for the deaf and hard of hearing.
+SDH_CHARACTERISTICS = "public.accessibility.transcribes-spoken-dialog,public.accessibility.describes-music-and-sound"
+_SDH = frozenset({"sdh", "cc", "hi"})  # "hi" behind a language; alone it is Hindi
+_FORCED = frozenset({"forced"})
+_MEDIA = frozenset({"3gp", "avi", "m4a", "m4v", "mkv", "mov", "mp3", "mp4", "mpg", "mxf", "qt", "ts", "webm", "wmv"})
+
+
+@dataclass(frozen=True, slots=True)
+class Sidecar:
+    """A subtitle file. `language`: a BCP 47 tag, empty when the name has none."""
+
+    key: str
+    language: str  # LANGUAGE
+    forced: bool = False  # FORCED=YES
+    sdh: bool = False  # for the deaf and hard of hearing: speech, and sounds described
+
+    @property
+    def characteristics(self) -> str:
+        """CHARACTERISTICS (optional): empty for none."""
+        return SDH_CHARACTERISTICS if self.sdh else ""
+
+
+def prefix(asset: str) -> str:
+    """What the key of each sidecar of an asset begins with: `courses/intro.mp4` -> `courses/intro.`."""
+    return stem(asset) + "."
+
+
+def sidecars(asset: str, keys: Iterable[str]) -> list[Sidecar]:
+    """The sidecars of an asset, at most one for each language and use, in the same order whatever that of `keys`.
+
+    `keys`: of the objects that begin with `prefix(asset)`. Assets that differ in their extension alone share a sidecar,
+    unless its name has the extension (`intro.mp4.srt`), which also goes before one without; then WebVTT before SubRip.
+    """
+    listed = sorted(set(keys) - {asset})
+    longer = tuple(prefix(key) for key in listed if _extension(key) in _MEDIA and prefix(key) != prefix(asset))
+    found: dict[tuple[str, bool, bool], tuple[tuple[int, int], Sidecar]] = {}
+    for key in listed:
+        if not key.startswith(prefix(asset)) or key.startswith(longer):  # intro.en.srt is of intro.en.mp4, if there
+            continue
+        read = _read(asset, key)
+        if read is None:
+            continue
+        rank, sidecar = read
+        use = (sidecar.language, sidecar.forced, sidecar.sdh)
+        if use not in found or rank < found[use][0]:
+            found[use] = read
+    return [found[use][1] for use in sorted(found)]
+
+
+def _read(asset: str, key: str) -> tuple[tuple[int, int], Sidecar] | None:
+    """(how far behind others it stands, the sidecar), from `[extension.][language.][uses.]format`; None for others."""
+    *words, form = key.removeprefix(prefix(asset)).lower().split(".")
+    if form not in FORMATS:
+        return None
+    named = words[:1] == [_extension(asset)]
+    words = words[named:]
+    language = tag_of_a_word(words[0]) if words and words[0] not in _MEDIA else ""
+    uses = set(words[1:] if language else words)
+    if uses - _SDH - _FORCED:
+        return None
+    sidecar = Sidecar(key, language, forced=bool(uses & _FORCED), sdh=bool(uses & _SDH))
+    return (not named, FORMATS.index(form)), sidecar
+
+
+def _extension(key: str) -> str:
+    return key.removeprefix(prefix(key)).lower()

@@ -1,0 +1,115 @@
+"""WebVTT: subtitle files read from a bucket, and the segments of a subtitle rendition."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from fractions import Fraction
+from itertools import islice
+
+from mam.hls import cues as rules
+from mam.hls import subrip
+from mam.hls.cues import Cue as Cue
+from mam.hls.cues import Cues as Cues
+from mam.hls.cues import InvalidSubtitles as InvalidSubtitles
+
+CONTENT_TYPE = "text/vtt"
+MAX_BYTES = 20_000_000  # of a subtitle file; two hours of talk are 200 kB
+MAX_CUES = 100_000  # ten a second for nearly three hours
+MAX_LINES = 1_000_000  # short lines take far more memory than they have bytes
+MPEGTS = 90_000  # ticks a second
+_HEADER = re.compile(r"WEBVTT(?:[ \t]|$)")
+_LEFT_OUT = re.compile(r"(?:NOTE|STYLE|REGION)(?:[ \t]|$)")
+_LINE_BREAK = re.compile(r"\r+\n|\r")  # "\r\r\n" comes of text files that were converted twice
+_MAP = "X-TIMESTAMP-MAP="
+
+
+def parse(data: bytes, *, origin: int | None = None) -> Cues:
+    """The cues of a SubRip or WebVTT file, told apart by content.
+
+    `origin`: the MPEG-TS time, in seconds, of the presentation's zero, for files with an X-TIMESTAMP-MAP (RFC 8216
+    section 3.5). A file beside an MP4 knows no such time: with None, the map's LOCAL time is the presentation's zero.
+    Raises InvalidSubtitles when there is nothing to be understood, or too much of it.
+    """
+    if len(data) > MAX_BYTES:
+        raise InvalidSubtitles(f"The file has {len(data)} bytes; at most {MAX_BYTES} are read.")
+    text = _LINE_BREAK.sub("\n", _decode(data)).replace("\0", "\ufffd").lstrip("\ufeff \t\n")
+    if text.count("\n") > MAX_LINES:
+        raise InvalidSubtitles(f"It has more than {MAX_LINES} lines.")
+    is_webvtt = _HEADER.match(text.partition("\n")[0]) is not None
+    found = list(islice(_read(text, origin) if is_webvtt else subrip.read(text), MAX_CUES + 1))
+    if not found and not is_webvtt:
+        raise InvalidSubtitles("It has no line such as 00:00:01,000 --> 00:00:02,000.")
+    if len(found) > MAX_CUES:
+        raise InvalidSubtitles(f"It has more than {MAX_CUES} cues.")
+    return Cues(found)
+
+
+def segment(cues: Cues, *, start: Fraction, end: Fraction, origin: int) -> str:
+    """The segment that lasts from `start` to `end`: every cue that overlaps it, with its whole times.
+
+    `start`, `end`: seconds on the presentation's timeline, whose zero is `origin` seconds of MPEG-TS time. A cue that
+    began before zero begins at zero: WebVTT has no negative times.
+    """
+    head = f"WEBVTT\n{_MAP}MPEGTS:{origin * MPEGTS},LOCAL:00:00:00.000\n"
+    shown = (_written(cue) for cue in cues.overlapping(start, end))
+    return "\n".join((head, *shown))
+
+
+def _written(cue: Cue) -> str:
+    begin = max(rules.milliseconds(cue.start), 0)
+    end = max(rules.milliseconds(cue.end), begin + 1)  # a shorter cue would be no cue
+    settings = f" {cue.settings}" if cue.settings else ""
+    return f"{rules.written(begin)} --> {rules.written(end)}{settings}\n{cue.text}\n"
+
+
+def _decode(data: bytes) -> str:
+    """UTF-8 or UTF-16, with or without a byte order mark; else windows-1252, which most older files are in."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return data.decode("utf-16", "replace")
+    head = data[:1000]
+    if len(head) > 3 and head.count(0) > len(head) // 4:  # every other byte of Latin text in UTF-16
+        return data.decode("utf-16-be" if head[::2].count(0) > head[1::2].count(0) else "utf-16-le", "replace")
+    if data.startswith(b"\xef\xbb\xbf"):
+        return data.decode("utf-8-sig", "replace")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode("windows-1252", "replace")
+
+
+def _read(text: str, origin: int | None) -> Iterator[Cue]:
+    """The cues of a WebVTT file in its order. A header in the middle, where files were joined, begins anew."""
+    lines = text.split("\n")
+    shift, at = Fraction(0), 0
+    while at < len(lines):
+        line, first = lines[at], at + 1
+        at = first
+        if _HEADER.match(line):
+            at = _end_of_block(lines, first)
+            shift = _shift(lines[first:at], origin)
+        elif _LEFT_OUT.match(line):
+            while at < len(lines) and lines[at]:
+                at += 1
+        elif timing := rules.timing(line):
+            at = _end_of_block(lines, first)
+            start, end, settings = timing
+            text = rules.payload("\n".join(lines[first:at]), shift=shift)
+            yield Cue(start + shift, end + shift, text, rules.settings(settings))
+
+
+def _end_of_block(lines: list[str], at: int) -> int:
+    """The next line that is empty or says when the next cue is shown (section 6.1)."""
+    while at < len(lines) and lines[at] and "-->" not in lines[at]:
+        at += 1
+    return at
+
+
+def _shift(header: list[str], origin: int | None) -> Fraction:
+    """Seconds from a file's own times to the presentation's, by its X-TIMESTAMP-MAP; 0 without a valid one."""
+    line = next((line for line in header if line.startswith(_MAP)), "")
+    values = dict(part.strip().partition(":")[::2] for part in line.removeprefix(_MAP).split(","))
+    local, ticks = rules.time(values.get("LOCAL", "")), values.get("MPEGTS", "")
+    if local is None or not re.fullmatch(r"[0-9]{1,12}", ticks):
+        return Fraction(0)
+    return (Fraction(int(ticks), MPEGTS) - origin if origin is not None else Fraction(0)) - local

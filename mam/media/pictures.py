@@ -1,0 +1,341 @@
+"""What is done with a video track: copied or encoded and why, and the filters that make it upright, square and SDR."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import av.error
+import numpy as np
+
+from mam.errors import MediaError, NotAVideo, NotRemuxable, TooLarge, UnsupportedCodec
+from mam.hls.plan import Format, Profile, VideoTrack
+from mam.media.source import MediaSource, MediaTrack
+from mam.media.wishes import Wishes
+from mam.mp4.codecs import H264_8BIT_420, H264_PROFILES, codec_string, h264_profile, read_av1c
+from mam.mp4.h264 import read_sps
+from mam.mp4.hevc import read_hvcc
+from mam.mp4.index import Samples
+
+MAX_GAP_SECONDS = 3600  # between two frames: longer is a mistake or an attack
+MAX_PIXELS = 8192 * 4320
+MAX_RATE = 60  # frames a second of what is encoded
+LOOKED_AT = 12  # packets given to a decoder for its first picture
+PACKET_BYTES = 64 << 20
+HDR_TRANSFERS = {16: "smpte2084", 18: "arib-std-b67"}  # PQ and HLG, as in ISO/IEC 23091-2
+VIDEO_RANGES = {16: "PQ", 18: "HLG"}  # of EXT-X-STREAM-INF
+FULL_RANGE = 2  # AVCOL_RANGE_JPEG
+UNIT = 1 << 16
+DECODABLE = frozenset((
+    "h264", "hevc", "vp8", "vp9", "av1", "mpeg4", "mpeg2video", "mpeg1video", "mjpeg", "prores", "dnxhd", "h263", "png",
+    "qtrle", "svq3", "cinepak", "rawvideo", "dvvideo", "msmpeg4v2", "msmpeg4v3", "flv1", "vc1", "cfhd", "hap",
+))  # fmt: skip
+STANDARD_RATES = [Fraction(n, d) for n, d in (
+    (24000, 1001), (24, 1), (25, 1), (30000, 1001), (30, 1), (48, 1), (50, 1), (60000, 1001), (60, 1),
+)]  # fmt: skip
+
+# a, b, c, d of the display matrix (in units) -> degrees clockwise, mirrored, and what turns the picture upright
+ORIENTATIONS: dict[tuple[int, int, int, int], tuple[int, bool, tuple[str, ...]]] = {
+    (1, 0, 0, 1): (0, False, ()),
+    (0, 1, -1, 0): (90, False, ("transpose=dir=clock",)),
+    (-1, 0, 0, -1): (180, False, ("hflip", "vflip")),
+    (0, -1, 1, 0): (270, False, ("transpose=dir=cclock",)),
+    (-1, 0, 0, 1): (0, True, ("hflip",)),
+    (1, 0, 0, -1): (180, True, ("vflip",)),
+    (0, 1, 1, 0): (270, True, ("transpose=dir=cclock_flip",)),
+    (0, -1, -1, 0): (90, True, ("transpose=dir=clock_flip",)),
+}
+
+# H.264 levels: name, macroblocks a second, macroblocks a frame (ITU-T H.264 table A-1)
+LEVELS = (("3.0", 40_500, 1_620), ("3.1", 108_000, 3_600), ("4.0", 245_760, 8_192), ("4.2", 522_240, 8_704),
+          ("5.1", 983_040, 36_864), ("5.2", 2_073_600, 36_864), ("6.2", 16_711_680, 139_264))  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a track's pictures are like: by its headers, and by its first picture where that was decoded.
+
+    `primaries`, `transfer`: as in ISO/IEC 23091-2; 2 is unknown. `field_order`: progressive, tff or bff.
+    """
+
+    width: int
+    height: int
+    sample_aspect_ratio: Fraction
+    pixel_format: str | None
+    full_range: bool
+    primaries: int
+    transfer: int
+    field_order: str | None
+
+    @property
+    def interlaced(self) -> bool:
+        return self.field_order in ("tff", "bff")
+
+
+def plan_video(media: MediaSource, track: MediaTrack, wishes: Wishes) -> VideoTrack:
+    """What becomes of a video track.
+
+    Raises NotRemuxable when it cannot be copied and the profile is `source`, UnsupportedCodec, TooLarge, NotAVideo.
+    """
+    context = track.template.codec_context
+    width, height = int(context.width), int(context.height)
+    if width <= 0 or height <= 0 or width * height > MAX_PIXELS:
+        raise TooLarge(f"Pictures of {width}x{height} are not converted.")
+    samples = media.samples(track.number)
+    _check_gaps(samples)
+    if not samples.key.any():
+        raise NotAVideo("The index names no key frame to start at.")
+    if track.dolby_vision and not track.dolby_vision.decodable:
+        raise UnsupportedCodec("Its video is Dolby Vision without a base layer that other decoders can show.",
+                               hint="Export it as HDR10, HLG or SDR.")  # fmt: skip
+    rate = frame_rate(samples)
+    obstacle = video_obstacle(track, samples, wishes)
+    look = None
+    if wishes.profile is Profile.AUTO and not obstacle and may_be_interlaced(track):
+        look = look_at(media, track)
+        obstacle = "Its picture is interlaced, which browsers do not take apart." if look.interlaced else None
+    if wishes.profile is Profile.SOURCE and obstacle:
+        raise NotRemuxable(obstacle)
+    if wishes.profile is not Profile.H264 and not obstacle:
+        return VideoTrack(
+            track=track.number, codec=track.codec, action="copy", reason=f"{track.codec.upper()} that players take",
+            codecs=codec_string(track.codec, track.configuration) or "", width=width, height=height,
+            frame_rate=float(rate), video_range=VIDEO_RANGES.get(int(context.color_trc), "SDR"),
+        )  # fmt: skip
+    if track.codec not in DECODABLE:
+        raise UnsupportedCodec(f"Its video is {track.codec.upper()}, which is not decoded here.")
+    look = look or look_at(media, track)
+    filters, width, height = picture_filters(look, orientation(track))
+    grid = frame_grid(samples)
+    level = h264_level(width, height, float(grid or rate))
+    return VideoTrack(
+        track=track.number,
+        codec="h264",
+        action="encode",
+        reason=obstacle or "asked for (reencode)",
+        codecs=f"avc1.6400{round(float(level) * 10):02x}",
+        width=width,
+        height=height,
+        frame_rate=float(grid or rate),
+        interlaced=look.interlaced,
+        grid=(grid.numerator, grid.denominator) if grid else None,
+        filters=filters,
+        preset=wishes.preset,
+        crf=wishes.crf,
+        level=level,
+    )
+
+
+# copied or not
+
+
+def video_obstacle(track: MediaTrack, samples: Samples, wishes: Wishes) -> str | None:
+    """Why the video cannot be copied into segments that players take; None when it can."""
+    if orientation(track):
+        return "Its picture is rotated by the container, which segments cannot say."
+    obstacle = _fmp4_obstacle(track) if wishes.format is Format.FMP4 and track.codec != "h264" else _ts_obstacle(track)
+    if obstacle:
+        return obstacle
+    seconds = longest_group(samples)
+    if seconds > wishes.max_key_frame_seconds:
+        return f"Its key frames lie up to {float(seconds):.0f} s apart: too far for seeking (MAX_KEY_FRAME_SECONDS)."
+    return None
+
+
+def _ts_obstacle(track: MediaTrack) -> str | None:
+    if track.codec != "h264":
+        return f"Its video is {track.codec.upper()}; only H.264 can be copied into TS segments."
+    profile = h264_profile(track.configuration)
+    if profile not in H264_8BIT_420:
+        name = H264_PROFILES.get(profile or 0, "of an unknown profile")
+        return f"Its video is H.264 {name}; browsers decode 8-bit 4:2:0 only."
+    sps = read_sps(track.configuration)
+    if sps and (sps.chroma_format != 1 or sps.bit_depth != 8):
+        return "Its video is not 8-bit 4:2:0, which is all that browsers decode."
+    return None
+
+
+def _fmp4_obstacle(track: MediaTrack) -> str | None:
+    if track.codec == "hevc":
+        hevc = read_hvcc(track.configuration)
+        if hevc is None or not hevc.complete:
+            return "Its HEVC parameter sets stand between the pictures, where HLS does not allow them (hev1)."
+        return None if hevc.chroma_format == 1 else "Its HEVC is not 4:2:0, which is all that browsers decode."
+    if track.codec == "av1":
+        av1 = read_av1c(track.configuration)
+        return None if av1 and av1.profile == 0 else "Its AV1 is not of the main profile."
+    return f"Its video is {track.codec.upper()}; fMP4 segments carry H.264, HEVC and AV1."
+
+
+def may_be_interlaced(track: MediaTrack) -> bool:
+    """Whether the codec's configuration leaves it open."""
+    sps = read_sps(track.configuration) if track.codec == "h264" else None
+    return sps is not None and not sps.frame_mbs_only
+
+
+def longest_group(samples: Samples) -> Fraction:
+    """Seconds of the longest run from one key frame to the next, or to the end."""
+    keys = np.sort(samples.pts[samples.key])
+    ends = np.append(keys[1:], int((samples.pts + samples.duration).max()))
+    return Fraction(int((ends - keys).max()), samples.timescale)
+
+
+def orientation(track: MediaTrack) -> tuple[str, ...]:
+    """The filters that turn the picture upright; none for a matrix that is no rotation by quarters."""
+    return quarter_turn(track)[2]
+
+
+def quarter_turn(track: MediaTrack) -> tuple[int, bool, tuple[str, ...]]:
+    """Degrees clockwise and whether it is mirrored, with the filters that do it."""
+    a, b, c, d = (round(value / UNIT) for value in track.header.matrix)
+    return ORIENTATIONS.get((a, b, c, d), (0, False, ()))
+
+
+# how it looks
+
+
+def look_at(media: MediaSource, track: MediaTrack) -> Look:
+    """Decodes the track's first picture; goes by the headers alone where that does not work."""
+    context = track.template.codec_context
+    frame = _first_picture(media, track) if track.codec in DECODABLE else None
+    aspect = track.template.sample_aspect_ratio or (frame and _aspect(frame)) or Fraction(1)
+    if not Fraction(1, 10) < aspect < 10:  # nonsense is in use for "unknown"
+        aspect = Fraction(1)
+
+    def known(name: str, unknown: int) -> int:
+        """The container's word goes before the codec's."""
+        said = int(getattr(context, name) or 0)
+        return said if said not in (0, unknown) or frame is None else int(getattr(frame, name) or unknown)
+
+    return Look(
+        width=int(context.width),
+        height=int(context.height),
+        sample_aspect_ratio=Fraction(aspect),
+        pixel_format=frame.format.name if frame else (context.format.name if context.format else None),
+        full_range=known("color_range", 0) == FULL_RANGE or bool(frame and frame.format.name.startswith("yuvj")),
+        primaries=known("color_primaries", 2),
+        transfer=known("color_trc", 2),
+        field_order=_field_order(frame),
+    )
+
+
+def _field_order(frame: Any) -> str | None:
+    if frame is None:
+        return None
+    if not frame.interlaced_frame:
+        return "progressive"
+    return "tff" if getattr(frame, "top_field_first", True) else "bff"
+
+
+def _aspect(frame: Any) -> Fraction | None:
+    return getattr(frame, "sample_aspect_ratio", None)
+
+
+def _first_picture(media: MediaSource, track: MediaTrack) -> Any:
+    """The first picture that a decoder makes of the track's first key frame, or None."""
+    decoder = av.CodecContext.create(track.template.codec_context.codec.name, "r")
+    decoder.extradata = track.template.codec_context.extradata
+    decoder.thread_count = 1
+    decoder.options = {"max_pixels": str(MAX_PIXELS)}
+    try:
+        for packet in _first_packets(media, track):
+            for frame in decoder.decode(packet):
+                return frame
+        return next(iter(decoder.decode(None)), None)
+    except (av.error.FFmpegError, MediaError, ValueError):
+        return None
+
+
+def _first_packets(media: MediaSource, track: MediaTrack) -> Iterator[Any]:
+    samples = media.samples(track.number)
+    first = int(np.flatnonzero(samples.key)[0])
+    for number in range(first, min(first + LOOKED_AT, len(samples))):
+        at, size = int(samples.offset[number]), int(samples.size[number])
+        if size > PACKET_BYTES:
+            return
+        packet = av.Packet(media.reader.read(at, at + size))
+        packet.pts, packet.dts = int(samples.pts[number]), int(samples.dts[number])
+        yield packet
+
+
+def picture_filters(look: Look, turn: tuple[str, ...]) -> tuple[tuple[str, ...], int, int]:
+    """(filters, width, height): upright, square pixels, even sizes, standard range, 8-bit 4:2:0."""
+    width, height, aspect = look.width, look.height, look.sample_aspect_ratio
+    tone = _tone_mapping(look.transfer, look.full_range)
+    width = width * aspect.numerator // aspect.denominator if aspect > 1 else width
+    height = height * aspect.denominator // aspect.numerator if aspect < 1 else height
+    width, height = max(2, width // 2 * 2), max(2, height // 2 * 2)
+    given = "" if tone or not look.full_range else "in_range=full:"
+    scale = f"scale=w={width}:h={height}:{given}out_range=limited"
+    if any(name.startswith("transpose") for name in turn):
+        width, height = height, width
+    return (*tone, scale, "setsar=sar=1", *turn, "format=pix_fmts=yuv420p"), width, height
+
+
+def _tone_mapping(transfer: int, full_range: bool) -> tuple[str, ...]:
+    """HDR to BT.709, by the usual chain: linear light, BT.709 primaries, the Hable curve, back."""
+    if transfer not in HDR_TRANSFERS:
+        return ()
+    name, given = HDR_TRANSFERS[transfer], "full" if full_range else "limited"
+    return (
+        # NUT carries no colour tags, so what comes in must be said
+        f"zscale=transferin={name}:primariesin=bt2020:matrixin=bt2020nc:rangein={given}:transfer=linear:npl=100",
+        "format=pix_fmts=gbrpf32le",
+        "zscale=primaries=bt709",
+        "tonemap=tonemap=hable:desat=0",
+        "zscale=transfer=bt709:matrix=bt709:range=limited",
+    )
+
+
+def h264_level(width: int, height: int, rate: float) -> str:
+    """The lowest level that allows the picture; said outright, so that all chunks write the same SPS."""
+    blocks = -(-width // 16) * -(-height // 16)
+    return next((name for name, per_second, per_frame in LEVELS if blocks <= per_frame and blocks * rate <= per_second),
+                LEVELS[-1][0])  # fmt: skip
+
+
+# when it is shown
+
+
+def frame_rate(samples: Samples) -> Fraction:
+    """Frames a second, on average; a standard rate where it is close to one."""
+    seconds = max(samples.end - samples.start, Fraction(1, 1000))
+    return _standard(len(samples) / seconds)
+
+
+def _standard(rate: Fraction) -> Fraction:
+    near = min(STANDARD_RATES, key=lambda each: abs(each - rate))
+    return near if abs(near - rate) * 1000 < near else rate
+
+
+def is_constant(samples: Samples) -> bool:
+    """Whether frames follow each other at one rate, but for what a coarse clock makes of it."""
+    shown = np.sort(samples.pts)
+    if len(shown) < 3:
+        return True
+    step = (int(shown[-1]) - int(shown[0])) / (len(shown) - 1)
+    off = np.abs(shown - shown[0] - step * np.arange(len(shown))).max()
+    return bool(off <= max(1.5, step / 10))
+
+
+def frame_grid(samples: Samples) -> Fraction | None:
+    """The fixed rate that frames are put at, where they are not shown at one already, or faster than 60 a second."""
+    constant = is_constant(samples)
+    if constant and frame_rate(samples) <= MAX_RATE:
+        return None
+    if constant:
+        rate = frame_rate(samples).limit_denominator(1001)
+        while rate > MAX_RATE:
+            rate /= 2
+        return rate
+    gaps = np.diff(np.sort(samples.pts))
+    usual = Fraction(samples.timescale, max(1, int(np.quantile(gaps[gaps > 0], 0.1))))  # the fastest that lasts
+    return min(STANDARD_RATES, key=lambda each: abs(each - usual))
+
+
+def _check_gaps(samples: Samples) -> None:
+    gap = int(samples.duration.max())
+    if gap > MAX_GAP_SECONDS * samples.timescale:
+        raise TooLarge(f"Two frames lie {gap // samples.timescale} s apart.")

@@ -1,0 +1,98 @@
+"""What is done with audio tracks: which of them become renditions, copied or encoded and why."""
+
+from __future__ import annotations
+
+from mam.errors import NotAVideo, NotRemuxable, UnsupportedCodec
+from mam.hls import languages
+from mam.hls.plan import AudioTrack, Format, Profile
+from mam.media.source import MediaTrack
+from mam.media.wishes import Wishes
+from mam.mp4.codecs import AAC_LC, aac_object_type, codec_string
+
+COPYABLE = ("aac", "mp3", "ac3", "eac3")  # what TS carries, best first: browsers do not play the Dolby ones
+PLAYABLE = ("aac", "mp3")  # what every browser decodes
+FMP4_TOO = ("opus", "flac", "alac")  # what fMP4 carries besides
+AAC_OBJECTS = frozenset({1, 2, 5, 29})  # Main, LC, HE and HE v2: what ADTS can say, or implies
+OUTPUT_RATES = (44100, 48000)
+MAX_SOUNDS = 32  # of a file
+DECODABLE = frozenset((
+    "aac", "mp3", "mp2", "mp1", "ac3", "eac3", "opus", "vorbis", "flac", "alac", "dts", "truehd", "amr_nb", "amr_wb",
+    "qdm2", "qdmc", "mace3", "mace6", "gsm", "gsm_ms", "adpcm_ima_qt", "adpcm_ms", "adpcm_ima_wav", "ilbc", "wmav2",
+))  # fmt: skip
+
+
+def choose_sounds(tracks: list[MediaTrack], wishes: Wishes) -> list[MediaTrack]:
+    """The audio tracks that renditions are made of, the default one first.
+
+    Copied ones must share a codec, or no player could go from one to another: the best of them is taken. Raises
+    NotRemuxable when the profile is `source` and none can be copied.
+    """
+    known = [track for track in tracks if not track.is_video][:MAX_SOUNDS]
+    known.sort(key=lambda track: (not track.is_default, track.number))
+    if wishes.profile is Profile.SOURCE and known:
+        codec = min((track.codec for track in known), key=lambda codec: _rank(codec, wishes.format))
+        known = [track for track in known if track.codec == codec]
+    if wishes.audio_language and known:
+        known = [_spoken(known, wishes.audio_language)]
+    return known
+
+
+def _spoken(tracks: list[MediaTrack], language: str) -> MediaTrack:
+    """The track in a language, else in one that it is a kind of (RFC 4647 section 3.4), else the default one."""
+    parts = language.split("-")
+    wanted = ["-".join(parts[:count]) for count in range(len(parts), 0, -1)]
+    found = (track for tag in wanted for track in tracks if languages.matches(tag, track.language))
+    return next(found, tracks[0])
+
+
+def _rank(codec: str, fmt: Format) -> int:
+    order = COPYABLE + FMP4_TOO if fmt is Format.FMP4 else COPYABLE
+    return order.index(codec) if codec in order else len(order)
+
+
+def plan_audio(track: MediaTrack, wishes: Wishes, *, gaps: bool) -> AudioTrack:
+    """What becomes of an audio track. `gaps`: as a rendition of its own it would have segments without sound.
+
+    Raises NotRemuxable when it cannot be copied and the profile is `source`, UnsupportedCodec, NotAVideo.
+    """
+    context = track.template.codec_context
+    rate, channels = int(context.sample_rate or 0), int(context.layout.nb_channels if context.layout else 0)
+    if rate <= 0 or channels <= 0:
+        raise NotAVideo("The audio track does not say its sample rate or channels.")
+    obstacle = audio_obstacle(track, channels, rate, wishes)
+    if gaps:
+        obstacle = "Its sound begins late or ends early, and silence must be put there."
+    if wishes.profile is Profile.SOURCE and obstacle:
+        raise NotRemuxable(obstacle)
+    if not obstacle:
+        return AudioTrack(
+            track=track.number, codec=track.codec, action="copy", reason=f"{track.codec.upper()} that players take",
+            codecs=codec_string(track.codec, track.configuration) or "", sample_rate=rate, channels=channels,
+        )  # fmt: skip
+    if track.codec not in DECODABLE and not track.codec.startswith("pcm_"):
+        raise UnsupportedCodec(f"Its audio is {track.codec.upper()}, which is not decoded here.")
+    return AudioTrack(
+        track=track.number,
+        codec="aac",
+        action="encode",
+        reason=obstacle,
+        codecs="mp4a.40.2",
+        sample_rate=rate if rate in OUTPUT_RATES else OUTPUT_RATES[-1],
+        channels=2,
+        bitrate=wishes.audio_bitrate,
+    )
+
+
+def audio_obstacle(track: MediaTrack, channels: int, rate: int, wishes: Wishes) -> str | None:
+    """Why the audio cannot be copied; None when it can. Encoding profiles are stricter: every browser must play it."""
+    what = f"{track.codec.upper()}, {channels} channels, {rate} Hz"
+    if wishes.profile is Profile.H264:
+        plain = track.codec == "aac" and aac_object_type(track.configuration) == AAC_LC
+        return None if plain and channels <= 2 and 16_000 <= rate <= 48_000 else f"It is {what}."
+    if track.codec == "aac" and aac_object_type(track.configuration) not in (*AAC_OBJECTS, None):
+        return f"Its audio is {what} of a kind that TS segments cannot name."
+    if wishes.profile is Profile.AUTO:
+        return None if track.codec in PLAYABLE else f"It is {what}, which browsers do not play."
+    if _rank(track.codec, wishes.format) >= len(COPYABLE + (FMP4_TOO if wishes.format is Format.FMP4 else ())):
+        return f"Its audio is {track.codec.upper()}, which these segments cannot carry to browsers."
+    return None

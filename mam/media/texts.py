@@ -1,0 +1,95 @@
+"""Subtitles: which tracks and sidecars become renditions, and what of them stands in a segment."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import numpy as np
+
+from mam.hls import languages, webvtt
+from mam.hls.cues import Cue, Cues
+from mam.hls.plan import Plan, Rendition, Source, SubtitleTrack
+from mam.hls.sidecars import SDH_CHARACTERISTICS
+from mam.media.packets import ORIGIN, Run, read_packets
+from mam.media.source import MediaSource, MediaTrack
+from mam.mp4.index import Samples
+from mam.mp4.timed_text import payload, webvtt_payloads
+
+TIMED_TEXT = ("tx3g", "text")  # sample entries
+WEBVTT = "wvtt"
+MAX_SUBTITLES = 32  # renditions
+
+
+def choose(media: MediaSource) -> list[MediaTrack]:
+    """The text tracks that are subtitles: neither chapters, nor of a kind that is not understood."""
+    known = (*TIMED_TEXT, WEBVTT)
+    return [track for track in media.texts if track.codec in known and track.number not in media.chapters]
+
+
+def renditions(media: MediaSource, source: Source) -> list[Rendition]:
+    """Those of the file, then those beside it."""
+    found: list[tuple[SubtitleTrack, str, str, bool, str]] = [
+        (SubtitleTrack(track=track.number, codec=track.codec, reason="timed text becomes WebVTT"),
+         track.language, track.title, False, "")
+        for track in choose(media)
+        if len(media.samples(track.number))
+    ]  # fmt: skip
+    found += [
+        (SubtitleTrack(sidecar=sidecar.key, codec=sidecar.key.rpartition(".")[2], reason="lies beside the asset"),
+         sidecar.language, "", sidecar.forced, SDH_CHARACTERISTICS if sidecar.hearing_impaired else "")
+        for sidecar in source.sidecars
+        if sidecar.key in media.cues
+    ]  # fmt: skip
+    taken: dict[str, int] = {}
+    result = []
+    for number, (track, language, title, forced, characteristics) in enumerate(found[:MAX_SUBTITLES]):
+        name = title or languages.display(language) or "Subtitles"
+        name += " (forced)" if forced else " (SDH)" if characteristics else ""
+        taken[name] = taken.get(name, 0) + 1
+        name += f" {taken[name]}" if taken[name] > 1 else ""
+        result.append(
+            Rendition(name=f"subtitles-{number}", subtitles=track, language=language, title=name, forced=forced,
+                      characteristics=characteristics)
+        )  # fmt: skip
+    return result
+
+
+class Texts:
+    """Makes the subtitles of segments. Safe to use from several threads."""
+
+    def __init__(self, media: MediaSource, plan: Plan) -> None:
+        self._media = media
+        self._plan = plan
+        self._renditions = [(r, r.subtitles) for r in plan.renditions if r.subtitles]
+
+    def segment(self, number: int) -> dict[str, memoryview]:
+        """WebVTT of segment `number`, by the name of its file."""
+        start, end = self._plan.timeline.time(number), self._plan.timeline.time(number + 1)
+        made = {}
+        for rendition, track in self._renditions:
+            text = webvtt.segment(self._cues(track, start, end), start=start, end=end, origin=ORIGIN)
+            made[self._plan.file(rendition, number)] = memoryview(text.encode())
+        return made
+
+    def _cues(self, track: SubtitleTrack, start: Fraction, end: Fraction) -> Cues:
+        if track.sidecar is not None:
+            return self._media.cues[track.sidecar]
+        assert track.track is not None
+        found = self._media.track(track.track)
+        samples = self._media.samples(track.track)
+        cues = []
+        for _, packet in read_packets(self._media, [Run(found, *_overlapping(samples, start, end))]):
+            begin = Fraction(packet.pts or 0) * packet.time_base - ORIGIN
+            until = begin + Fraction(packet.duration or 0) * packet.time_base
+            texts = webvtt_payloads(bytes(packet)) if track.codec == WEBVTT else [(payload(bytes(packet)), "")]
+            cues += [Cue(begin, until, text, settings) for text, settings in texts if text and until > begin]
+        return Cues(cues)
+
+
+def _overlapping(samples: Samples, start: Fraction, end: Fraction) -> tuple[int, int]:
+    """The run of samples that are shown within [start, end)."""
+    shown = np.maximum.accumulate(samples.pts + samples.duration)
+    first = int(np.searchsorted(shown, math.floor(start * samples.timescale), side="right"))
+    last = int(np.searchsorted(samples.pts, math.ceil(end * samples.timescale), side="left"))
+    return first, max(first, last)

@@ -1,0 +1,105 @@
+"""Sample entries (ISO/IEC 14496-12 section 8.5.2): the boxes in them, Dolby Vision's too, and a track's language."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+from mam.mp4.boxes import InvalidIndex, boxes, leaves
+from mam.mp4.index import track_boxes
+
+_VISUAL = 8 + 78  # bytes of a VisualSampleEntry before its boxes, the entry's own header among them
+_PACKED = 0x400  # smaller codes are QuickTime's numbers of languages
+_MACINTOSH = """
+eng fra deu ita nld swe spa dan por nor heb jpn ara fin ell isl mlt tur hrv zho urd hin tha kor lit pol hun est lav
+sme fao fas rus zho nld gle sqi ron ces slk slv yid srp mkd bul ukr bel uzb kaz aze aze hye kat ron kir tgk tuk mon
+mon pus kur kas snd bod nep san mar ben asm guj pan ori mal kan tam tel sin mya khm lao vie ind tgl msa msa amh tir
+orm som swa kin run nya mlg epo
+"""
+_LANGUAGES = _MACINTOSH.split()
+
+
+@dataclass(frozen=True, slots=True)
+class Dovi:
+    """A DOVIDecoderConfigurationRecord. `compatibility`: dv_bl_signal_compatibility_id.
+
+    1 HDR10, 2 SDR, 4 HLG, 6 Blu-ray's HDR10; 0 nothing but Dolby Vision.
+    """
+
+    profile: int
+    level: int
+    base_layer: bool
+    enhancement_layer: bool
+    compatibility: int
+
+    @property
+    def decodable(self) -> bool:
+        """Whether a decoder that knows nothing of Dolby Vision shows right colours: not so in profile 5."""
+        return self.base_layer and self.compatibility != 0
+
+
+def sample_entry(moov: bytes, number: int) -> bytes:
+    """The first sample entry of track `number`, whole; empty when there is none.
+
+    Raises InvalidIndex when the boxes contradict each other.
+    """
+    trak = track_boxes(moov)[number]
+    stsd = leaves(moov, trak.payload, trak.end).get(b"stsd")
+    if stsd is None:
+        return b""
+    entry = next(boxes(moov, stsd.payload + 8, stsd.end), None)
+    return b"" if entry is None else moov[entry.start : entry.end]
+
+
+def configuration(entry: bytes, kind: bytes) -> bytes | None:
+    """The payload of a box (avcC, hvcC, av1C, vpcC, ...) in the sample entry of a video track; None without one."""
+    try:
+        for box in boxes(entry, _VISUAL, len(entry)):
+            if box.kind == kind:
+                return entry[box.payload : box.end]
+    except InvalidIndex:
+        pass
+    return None
+
+
+def dovi_profile(entry: bytes) -> Dovi | None:
+    """What dvcC, dvvC or dvwC in the sample entry says of Dolby Vision; None when the track has none."""
+    for kind in (b"dvcC", b"dvvC", b"dvwC"):
+        record = configuration(entry, kind)
+        if record is not None and len(record) >= 5:
+            head = int.from_bytes(record[2:5], "big")  # profile 7, level 6, rpu, el, bl, compatibility 4, reserved 4
+            return Dovi(
+                profile=head >> 17,
+                level=head >> 11 & 63,
+                base_layer=bool(head & 1 << 8),
+                enhancement_layer=bool(head & 1 << 9),
+                compatibility=head >> 4 & 15,
+            )
+    return None
+
+
+def language(moov: bytes, number: int) -> str:
+    """What track `number` says its language is: elng's tag, else mdhd's code of ISO 639-2/T, else nothing.
+
+    Raises InvalidIndex when the boxes contradict each other.
+    """
+    trak = track_boxes(moov)[number]
+    found = leaves(moov, trak.payload, trak.end)
+    if b"elng" in found:
+        box = found[b"elng"]
+        tag = moov[box.payload + 4 : box.end].partition(b"\0")[0].decode("latin-1").strip()
+        if tag:
+            return tag
+    if b"mdhd" not in found:
+        return ""
+    box = found[b"mdhd"]
+    at = box.payload + (32 if moov[box.payload : box.payload + 1] == b"\1" else 20)
+    return unpacked(struct.unpack_from(">H", moov, at)[0]) if at + 2 <= box.end else ""
+
+
+def unpacked(code: int) -> str:
+    """mdhd's language (section 8.4.2.3): three letters of five bits, or QuickTime's number; nothing when unset."""
+    if code < _PACKED:
+        return _LANGUAGES[code] if code < len(_LANGUAGES) else ""
+    letters = [code >> shift & 31 for shift in (10, 5, 0)]
+    return "".join(chr(0x60 + letter) for letter in letters) if all(1 <= n <= 26 for n in letters) else ""

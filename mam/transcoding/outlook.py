@@ -1,0 +1,48 @@
+"""A plan as callers see it before anything is converted, with what it would cost."""
+
+from __future__ import annotations
+
+import os
+import shlex
+
+from mam.hls.plan import Plan
+from mam.media.encode import ChunkEncoder
+from mam.media.source import MediaSource
+from mam.transcoding.views import PlanView, RenditionView
+
+# What one machine of two cores does in a second, about
+COPIED_BYTES = 150 << 20
+ENCODED_PIXELS = 120_000_000
+ENCODED_AUDIO_SECONDS = 150
+
+
+def view(media: MediaSource, plan: Plan, *, live: bool) -> PlanView:
+    """A plan as callers see it."""
+    chunks = plan.chunks()
+    encoder = ChunkEncoder(media, plan, threads=os.cpu_count() or 1) if plan.encodes else None
+    duration = float(plan.timeline.duration)
+    return PlanView(
+        video=plan.video,
+        revision=plan.revision,
+        live=live,
+        profile=plan.profile,
+        format=plan.format,
+        duration_seconds=round(duration, 6),
+        source_bytes=plan.source.size,
+        streams=list(plan.streams),
+        renditions=[RenditionView.of(rendition) for rendition in plan.renditions],
+        segments=len(plan.timeline),
+        longest_segment_seconds=max(plan.timeline.durations()) / 1e6,
+        tasks=len(chunks),
+        estimated_bytes=int(sum(rendition.average_bandwidth for rendition in plan.renditions) * duration / 8),
+        estimated_seconds=round(_seconds(plan, duration), 1),
+        command=shlex.join(encoder.command(chunks[0])) if encoder else None,
+    )
+
+
+def _seconds(plan: Plan, duration: float) -> float:
+    seconds = plan.source.size / COPIED_BYTES
+    video = plan.video_track
+    if video and video.action == "encode":
+        seconds += duration * video.frame_rate * video.width * video.height / ENCODED_PIXELS
+    return seconds + duration * sum(a.action == "encode" for a in plan.audio_tracks) / ENCODED_AUDIO_SECONDS

@@ -1,0 +1,55 @@
+"""Plans that are only looked at: worked out by a worker, carried back through Redis."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from typing import Any
+
+import redis
+import redis.asyncio
+
+from mam.errors import ConversionFailed, MamError, Unavailable
+from mam.transcoding.views import PlanView
+
+PREFIX = "mam:preview:"
+KEEP_SECONDS = 60  # an answer that nobody fetches
+LOOK_SECONDS = 1  # at a time: shorter than a client waits for any answer of Redis
+WAIT_SECONDS = 120  # a source without an index is read whole
+
+
+class PreviewPending(Unavailable):
+    code, title = "preview_pending", "The plan is not worked out yet"
+    hint = "Ask again later: all workers may be busy, or the source has no index and must be read whole."
+
+
+def new_id() -> str:
+    return uuid.uuid4().hex
+
+
+def answer(client: redis.Redis, ask: str, outcome: PlanView | MamError) -> None:
+    """Hands the outcome to whoever asked."""
+    if isinstance(outcome, MamError):
+        parts = ("status", "code", "title", "detail", "hint")
+        body: dict[str, Any] = {"error": {part: getattr(outcome, part) for part in parts}}
+    else:
+        body = {"plan": outcome.model_dump(mode="json")}
+    with client.pipeline(transaction=True) as pipe:
+        pipe.rpush(PREFIX + ask, json.dumps(body))
+        pipe.expire(PREFIX + ask, KEEP_SECONDS)
+        pipe.execute()
+
+
+async def wait_for(client: redis.asyncio.Redis, ask: str) -> PlanView:
+    """What a worker answered. Raises what it failed with, PreviewPending, RedisError."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    popped: Any = None
+    while popped is None:
+        if time.monotonic() > deadline:
+            raise PreviewPending(f"Nobody answered within {WAIT_SECONDS} s.")
+        popped = await client.blpop([PREFIX + ask], timeout=LOOK_SECONDS)
+    body = json.loads(popped[1])
+    if "error" in body:
+        raise ConversionFailed(**body["error"])
+    return PlanView(**body["plan"])
