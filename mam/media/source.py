@@ -100,6 +100,11 @@ class MediaSource:
         self.chapters = chapter_tracks(moov)
         self.cues: dict[str, Cues] = {}
 
+    @property
+    def moov(self) -> bytes:
+        """The `moov` box, until `settle` lets go of it."""
+        return self._moov
+
     def track(self, number: int) -> MediaTrack:
         return next(track for track in (*self.tracks, *self.texts) if track.number == number)
 

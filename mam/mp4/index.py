@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import struct
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -14,6 +15,7 @@ from mam.errors import EncryptedMedia, NotAVideo, TruncatedMedia
 from mam.mp4 import tables
 from mam.mp4.boxes import CONTAINERS, Box, InvalidIndex, boxes, header, leaves
 from mam.mp4.edits import Presentation, presentation, read_edits
+from mam.mp4.fragments import Part, join
 from mam.mp4.tables import Flags, Ints, NoSampleTables, unpack
 
 MAX_TRACKS = 64
@@ -129,14 +131,14 @@ def describe_edits(moov: bytes) -> dict[int, str]:
     return described
 
 
-def read_samples(moov: bytes, number: int, object_size: int) -> Samples:
-    """The samples of track `number` of a progressive file.
+def read_samples(moov: bytes, number: int, object_size: int, fragments: Sequence[Part] | None = None) -> Samples:
+    """The samples of track `number`: those of the `moov` box, then those of the track's `fragments`.
 
-    Raises NoSampleTables when the samples are in fragments or need more than one edit, TruncatedMedia when the index
-    points beyond `object_size`, InvalidIndex when it contradicts itself.
+    Raises NoSampleTables when the samples are in fragments that are not given or need more than one edit,
+    TruncatedMedia when the index points beyond `object_size`, InvalidIndex when it contradicts itself.
     """
     top = {box.kind: box for box in boxes(moov, _payload(moov), len(moov))}
-    if b"mvex" in top:
+    if b"mvex" in top and fragments is None:
         raise NoSampleTables("a fragmented file")
     if b"mvhd" not in top:
         raise InvalidIndex("The file has no movie header.")
@@ -149,8 +151,11 @@ def read_samples(moov: bytes, number: int, object_size: int) -> Samples:
         timescale=_timescale(moov, found[b"mdhd"]),
         movie_timescale=_timescale(moov, top[b"mvhd"]),
     )
-    samples = _read_samples(moov, found, shown.shift, object_size)
-    return _without_hidden(samples, shown, video=_handler(moov, found, number) == "vide")
+    video = _handler(moov, found, number) == "vide"
+    if fragments:  # an edit's length is what was known of the media when the moov was written: nothing, or a beginning
+        shown = replace(shown, end=None)
+    samples = _read_samples(moov, found, shown.shift, object_size, fragments or (), video=video)
+    return _without_hidden(samples, shown, video=video)
 
 
 def _handler(moov: bytes, found: dict[bytes, Box], number: int) -> str:
@@ -184,23 +189,33 @@ def _sample_entry(moov: bytes, found: dict[bytes, Box], number: int) -> str:
     return bytes(unpack(">4s", moov, found[b"stsd"], 12)[0]).decode("latin-1")
 
 
-def _read_samples(moov: bytes, found: dict[bytes, Box], shift: int, object_size: int) -> Samples:
+def _read_samples(
+    moov: bytes, found: dict[bytes, Box], shift: int, object_size: int, fragments: Sequence[Part], *, video: bool
+) -> Samples:
     timescale = _timescale(moov, found[b"mdhd"])
     size = tables.sample_sizes(moov, found, object_size)
     total = len(size)
     dts, duration = tables.decode_times(moov, found, total)
     composition = tables.composition_offsets(moov, found, total)
+    offset = tables.sample_offsets(moov, found, size)
+    key = tables.sync_samples(moov, found, total)
+    if fragments:
+        more = join(fragments, begin=int(duration.sum()))
+        if total and len(more) and more.dts[0] < dts[-1]:
+            raise InvalidIndex("The fragments begin before the media in front of them has.")
+        offset, size = np.append(offset, more.offset), np.append(size, more.size)
+        dts, duration = np.append(dts, more.dts), np.append(duration, more.duration)
+        composition = np.append(composition, more.composition)
+        key = np.append(key, more.sync if video else np.ones(len(more), np.bool_))  # sound begins anywhere
     pts = dts + composition
     # Writers of signed offsets let frames be shown before they are decoded; muxers refuse that.
-    dts -= max(0, -int(composition.min())) if total else 0
-    offset = tables.sample_offsets(moov, found, size)
-    if total and int((offset + size).max()) > object_size:
+    dts -= max(0, -int(composition.min())) if len(dts) else 0
+    if len(dts) and int((offset + size).max()) > object_size:
         raise TruncatedMedia(
             f"The index names media up to byte {int((offset + size).max())}, the object ends at byte {object_size}."
         )
     if int(size.sum()) > object_size:
         raise InvalidIndex("The samples together are larger than the object.")
-    key = tables.sync_samples(moov, found, total)
     return Samples(timescale, offset, size, dts + shift, pts + shift, duration, key)
 
 

@@ -16,6 +16,7 @@ from mam.errors import InvalidPlan, Superseded
 from mam.hls.plan import Chunk, Plan
 from mam.media.encode import ChunkEncoder
 from mam.media.ffmpeg import Encoder
+from mam.media.fragmented import find_samples
 from mam.media.muxing import Made
 from mam.media.planning import make_plan, tracks_to_read
 from mam.media.probe import describe
@@ -139,22 +140,26 @@ def _adopted(shop: Workshop, media: MediaSource, order: Order, data: bytes | Non
 
 
 def _read_index(shop: Workshop, media: MediaSource, order: Order | None, numbers: list[int], alive: Alive) -> bool:
-    """Brings the samples of the tracks that will be used. True when they are not in tables, and were stored for others.
+    """Brings the samples of the tracks that will be used. True when finding them took more than the `moov` box.
 
-    Without an order they are stored for nobody.
+    Then they are stored with the order's plan; without an order for nobody.
     """
     try:
         for number in numbers:
             media.samples(number)
+        return False
+    except NoSampleTables:
+        pass
+    try:
+        found = find_samples(media, numbers, alive=alive)
     except NoSampleTables as reason:
         log.info("reading the whole source", extra={"video": order.video if order else "", "reason": str(reason)})
         found = demux(media, numbers, alive=alive)
-        media.adopt(found)
-        if order is not None:
-            key = index_key(order.video, order.job)
-            shop.store.put(shop.bucket, key, index.dump(found), "application/octet-stream")
-        return True
-    return False
+    media.adopt(found)
+    if order is not None:
+        key = index_key(order.video, order.job)
+        shop.store.put(shop.bucket, key, index.dump(found), "application/octet-stream")
+    return True
 
 
 # make

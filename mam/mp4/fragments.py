@@ -1,0 +1,335 @@
+"""Movie fragments (ISO/IEC 14496-12 section 8.8): what a `moof` says of its samples, and which boxes list the `moof`s.
+
+Everything a box claims is checked against the bytes it occupies before any memory is taken for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mam.errors import TooLarge, TruncatedMedia
+from mam.mp4.boxes import Box, InvalidIndex, boxes, header, leaves
+from mam.mp4.tables import MAX_OFFSET, MAX_SAMPLES, Flags, Ints, NoSampleTables, unpack
+
+MAX_MOOF_SAMPLES = 1 << 20  # nine hours at 30 frames a second: whoever writes more has no use for fragments
+MAX_TICKS = 1 << 52  # beyond any clock, and far from where 64 bits end
+MFRO_SIZE = 16  # bytes: the last box of a file that has an `mfra`
+
+# tfhd: which fields it has, and what it says besides (section 8.8.7)
+_BASE_DATA_OFFSET, _DESCRIPTION, _DEFAULT_DURATION, _DEFAULT_SIZE, _DEFAULT_FLAGS = 0x1, 0x2, 0x8, 0x10, 0x20
+_DURATION_IS_EMPTY, _BASE_IS_MOOF = 0x010000, 0x020000
+# trun: which fields it has, and which columns its table (section 8.8.8)
+_DATA_OFFSET, _FIRST_FLAGS = 0x1, 0x4
+_DURATION, _SIZE, _FLAGS, _COMPOSITION = 0x100, 0x200, 0x400, 0x800
+_NO_SYNC = (
+    0x01010000  # sample flags: depends on others, or is no sync sample; libavformat takes either for no key frame
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What holds for a track's samples where a run does not say: `trex`, section 8.8.3. `duration` in ticks."""
+
+    duration: int = 0
+    size: int = 0
+    flags: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The samples of one track in one fragment. Ticks of the track's own time.
+
+    `time`: of the first sample; None: where the track's part before it ended. `skipped`: ticks in which the track has
+    nothing. `columns`: offset, size, duration, composition offset and flags: int64, shape (5, samples).
+    """
+
+    track_id: int
+    time: int | None
+    columns: Ints
+    skipped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The samples of all fragments, in a track's own time."""
+
+    offset: Ints
+    size: Ints
+    dts: Ints
+    duration: Ints
+    composition: Ints
+    flags: Ints
+
+    def __len__(self) -> int:
+        return len(self.size)
+
+    @property
+    def sync(self) -> Flags:
+        """Which samples are sync samples, as far as their flags say."""
+        found: Flags = (self.flags & _NO_SYNC) == 0
+        return found
+
+
+# moov
+
+
+def read_defaults(moov: bytes) -> dict[int, Defaults]:
+    """By track ID, from the `trex` boxes. Raises NoSampleTables when the file is not fragmented."""
+    found = header(moov, 0, len(moov))
+    inner = boxes(moov, found[1] if found else 8, len(moov))
+    mvex = next((box for box in inner if box.kind == b"mvex"), None)
+    if mvex is None:
+        raise NoSampleTables("not a fragmented file")
+    defaults = {}
+    for trex in boxes(moov, mvex.payload, mvex.end):
+        if trex.kind == b"trex":
+            track_id, _, duration, size, flags = unpack(">5I", moov, trex, 4)
+            defaults[int(track_id)] = Defaults(duration, size, flags)
+    return defaults
+
+
+def track_id(moov: bytes, trak: Box) -> int:
+    """The ID by which fragments name a track, from `tkhd`."""
+    tkhd = leaves(moov, trak.payload, trak.end).get(b"tkhd")
+    if tkhd is None:
+        raise InvalidIndex("A track has no header.")
+    (version,) = unpack(">B", moov, tkhd, 0)
+    return int(unpack(">I", moov, tkhd, 20 if version == 1 else 12)[0])
+
+
+# moof
+
+
+def read_moof(
+    moof: bytes, position: int, defaults: Mapping[int, Defaults], wanted: Collection[int], object_size: int
+) -> list[Part]:
+    """The parts of the `wanted` tracks (by ID) in the `moof` box that lies at byte `position` of the object.
+
+    Raises TruncatedMedia when it points beyond `object_size`, InvalidIndex when it contradicts itself, NoSampleTables
+    where there are too many samples to list.
+    """
+    found = header(moof, 0, len(moof))
+    if found is None or found[0] != b"moof":
+        raise InvalidIndex(f"There is no fragment at byte {position}.")
+    parts = []
+    behind = position  # where the media of the traf before ends; of the first, the moof begins
+    left = MAX_MOOF_SAMPLES
+    for traf in boxes(moof, found[1], len(moof)):
+        if traf.kind != b"traf":
+            continue
+        part, behind = _read_traf(moof, traf, _Place(position, behind, object_size, left), defaults)
+        left -= part.columns.shape[1]
+        if part.track_id in wanted:
+            parts.append(part)
+    return parts
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a `traf` stands: bytes of the object, and how many samples it may have."""
+
+    moof: int
+    behind: int
+    object_size: int
+    left: int
+
+
+def _read_traf(moof: bytes, traf: Box, place: _Place, defaults: Mapping[int, Defaults]) -> tuple[Part, int]:
+    """(its samples, the byte behind their media)."""
+    inner = list(boxes(moof, traf.payload, traf.end))
+    tfhd = next((box for box in inner if box.kind == b"tfhd"), None)
+    if tfhd is None:
+        raise InvalidIndex("A track's fragment has no header.")
+    number, base, default, empty = _read_tfhd(moof, tfhd, place, defaults)
+    tfdt = next((box for box in inner if box.kind == b"tfdt"), None)
+    time = _read_tfdt(moof, tfdt) if tfdt else None
+    runs, behind, left = [], base, place.left
+    for box in inner:
+        if box.kind == b"trun":
+            columns, behind = _read_trun(moof, box, base, behind, default, place.object_size, left)
+            left -= columns.shape[1]
+            runs.append(columns)
+    columns = runs[0] if len(runs) == 1 else np.concatenate([np.zeros((5, 0), np.int64), *runs], axis=1)
+    return Part(number, time, columns, default.duration if empty else 0), behind
+
+
+def _read_tfhd(
+    moof: bytes, tfhd: Box, place: _Place, defaults: Mapping[int, Defaults]
+) -> tuple[int, int, Defaults, bool]:
+    """(track ID, byte that the runs' offsets count from, defaults, whether the track has nothing here)."""
+    flags, number = unpack(">II", moof, tfhd, 0)
+    default = defaults.get(number, Defaults())
+    base = place.moof if flags & _BASE_IS_MOOF else place.behind
+    duration, size, sample_flags = default.duration, default.size, default.flags
+    at = 8
+    if flags & _BASE_DATA_OFFSET:
+        (base,) = unpack(">Q", moof, tfhd, at)
+        if base > MAX_OFFSET:
+            raise InvalidIndex("A fragment's media lies beyond any file's end.")
+        at += 8
+    at += 4 if flags & _DESCRIPTION else 0
+    if flags & _DEFAULT_DURATION:
+        (duration,) = unpack(">I", moof, tfhd, at)
+        at += 4
+    if flags & _DEFAULT_SIZE:
+        (size,) = unpack(">I", moof, tfhd, at)
+        at += 4
+    if flags & _DEFAULT_FLAGS:
+        (sample_flags,) = unpack(">I", moof, tfhd, at)
+    return number, base, Defaults(duration, size, sample_flags), bool(flags & _DURATION_IS_EMPTY)
+
+
+def _read_tfdt(moof: bytes, tfdt: Box) -> int:
+    (version,) = unpack(">B", moof, tfdt, 0)
+    (time,) = unpack(">Q" if version == 1 else ">I", moof, tfdt, 4)
+    if time > MAX_TICKS:
+        raise InvalidIndex("A fragment begins beyond any clock.")
+    return int(time)
+
+
+def _read_trun(
+    moof: bytes, trun: Box, base: int, behind: int, default: Defaults, object_size: int, left: int
+) -> tuple[Ints, int]:
+    """(the columns of a Part, the byte behind the run's media). A run that does not say begins `behind` another."""
+    flags, count = unpack(">II", moof, trun, 0)
+    at, start = 8, behind
+    if flags & _DATA_OFFSET:
+        start = base + unpack(">i", moof, trun, at)[0]
+        at += 4
+    if start < 0:
+        raise InvalidIndex("A fragment's media lies before the file.")
+    first_flags = default.flags
+    if flags & _FIRST_FLAGS:
+        (first_flags,) = unpack(">I", moof, trun, at)
+        at += 4
+    if count > left:
+        raise NoSampleTables(f"a fragment of more than {MAX_MOOF_SAMPLES} samples")
+    fields = [field for field in (_DURATION, _SIZE, _FLAGS, _COMPOSITION) if flags & field]
+    if 4 * len(fields) * count > trun.end - trun.payload - at:
+        raise InvalidIndex(f"Box 'trun' claims {count} samples and has no room for them.")
+    if count and not flags & _SIZE and not default.size:
+        raise InvalidIndex("A fragment does not say how large its samples are.")
+    if not flags & _SIZE and default.size * count > object_size:
+        raise TruncatedMedia(f"{count} samples of {default.size} bytes do not fit into an object of {object_size}.")
+    table = np.frombuffer(moof, ">u4", len(fields) * count, trun.payload + at).reshape(count, len(fields))
+    columns = np.empty((5, count), np.int64)
+    row = {_SIZE: 1, _DURATION: 2, _COMPOSITION: 3, _FLAGS: 4}
+    columns[1:] = [[default.size], [default.duration], [0], [default.flags]]
+    for column, field in enumerate(fields):
+        columns[row[field]] = table[:, column]
+    columns[3] = columns[3].astype(np.uint32).view(np.int32)  # signed in version 0 too, as writers use it
+    if flags & _FIRST_FLAGS and count:
+        columns[4, 0] = first_flags
+    size = columns[1]
+    columns[0] = np.cumsum(size) - size + start
+    end = start + int(size.sum())
+    if end > object_size and count:
+        raise TruncatedMedia(f"A fragment names media up to byte {end}, the object ends at byte {object_size}.")
+    return columns, end
+
+
+def join(parts: Sequence[Part], *, begin: int = 0) -> Columns:
+    """The parts of one track in order. The first begins at `begin` where it does not say.
+
+    Raises InvalidIndex when a part begins before the one before it has, TooLarge for more samples than are listed.
+    """
+    if sum(part.columns.shape[1] for part in parts) > MAX_SAMPLES:
+        raise TooLarge(f"A track has more than {MAX_SAMPLES} samples.")
+    columns = np.concatenate([np.zeros((5, 0), np.int64), *(part.columns for part in parts)], axis=1)
+    offset, size, duration, composition, flags = columns
+    dts = _without_ties(_decode_times(parts, duration, begin), duration)
+    if (np.diff(dts) < 0).any():
+        raise InvalidIndex("A fragment begins before the one before it does.")
+    return Columns(offset, size, dts, _with_durations(dts, duration), composition, flags)
+
+
+def _decode_times(parts: Sequence[Part], duration: Ints, begin: int) -> Ints:
+    """What all samples before have lasted, and by how much each part's own time differs from that."""
+    shifts, time, before = [], begin, 0
+    for part in parts:
+        time = time if part.time is None else part.time
+        shifts.append(time - before)
+        length = int(part.columns[2].sum())
+        time, before = time + length + part.skipped, before + length
+    if time > 2 * MAX_TICKS:
+        raise InvalidIndex("The fragments last beyond any clock.")
+    counts = [part.columns.shape[1] for part in parts]
+    dts: Ints = np.cumsum(duration) - duration + np.repeat(np.array(shifts, np.int64), counts)
+    return dts
+
+
+def _without_ties(dts: Ints, duration: Ints) -> Ints:
+    """ffmpeg (frag_every_frame) gives some samples no duration and the time of the next one.
+
+    They begin where the one before them ends.
+    """
+    tied = 1 + np.flatnonzero((duration[1:-1] == 0) & (dts[1:-1] == dts[2:]))
+    dts[tied] = np.minimum(dts[tied], dts[tied - 1] + duration[tied - 1])
+    return dts
+
+
+def _with_durations(dts: Ints, duration: Ints) -> Ints:
+    """Samples that have none last until the next one; the last one as long as the one before it."""
+    if not len(duration) or duration.all():
+        return duration
+    until_next = np.append(np.diff(dts), 0)
+    filled: Ints = np.where(duration == 0, until_next, duration)
+    if len(filled) > 1 and not filled[-1]:
+        filled[-1] = filled[-2]
+    return filled
+
+
+# where the fragments are
+
+
+def read_sidx(data: bytes, position: int) -> tuple[list[int], list[int]]:
+    """(where media begins, where further `sidx` boxes lie) by the `sidx` box at byte `position`, section 8.16.3."""
+    sidx = _only(data, b"sidx")
+    (version,) = unpack(">B", data, sidx, 0)
+    (first,) = unpack(">Q" if version else ">I", data, sidx, 20 if version else 16)
+    (count,) = unpack(">H", data, sidx, 30 if version else 22)
+    at = sidx.payload + (32 if version else 24)
+    if first > MAX_OFFSET or 12 * count > sidx.end - at:
+        raise InvalidIndex(f"Box 'sidx' claims {count} entries and has no room for them.")
+    words = np.frombuffer(data, ">u4", 3 * count, at).reshape(count, 3)[:, 0].astype(np.int64)
+    size, nested = words & 0x7FFFFFFF, words >> 31 == 1
+    start = position + sidx.end + first + np.cumsum(size) - size
+    return start[~nested].tolist(), start[nested].tolist()
+
+
+def read_mfro(tail: bytes) -> int:
+    """How many bytes at the file's end are the `mfra` box, by the file's last bytes; 0 when there is none."""
+    end = tail[-MFRO_SIZE:]
+    if len(end) < MFRO_SIZE or end[:8] != b"\0\0\0\x10mfro":
+        return 0
+    return int.from_bytes(end[12:], "big")
+
+
+def read_mfra(data: bytes) -> list[int]:
+    """Where the `mfra` box says that fragments are, sorted (section 8.8.9 to 8.8.11)."""
+    mfra = _only(data, b"mfra")
+    found = [_read_tfra(data, box) for box in boxes(data, mfra.payload, mfra.end) if box.kind == b"tfra"]
+    offsets = np.unique(np.concatenate([np.zeros(0, np.uint64), *found]))
+    return [int(offset) for offset in offsets[offsets <= MAX_OFFSET]]
+
+
+def _read_tfra(data: bytes, tfra: Box) -> Ints:
+    version, lengths, count = unpack(">B3x4xII", data, tfra, 0)
+    width = 8 if version == 1 else 4
+    numbers = sum((lengths >> shift & 3) + 1 for shift in (0, 2, 4))  # of traf, trun and sample
+    if count * (2 * width + numbers) > tfra.end - tfra.payload - 16:
+        raise InvalidIndex(f"Box 'tfra' claims {count} entries and has no room for them.")
+    form = np.dtype({"names": ["at"], "formats": [f">u{width}"], "offsets": [width], "itemsize": 2 * width + numbers})
+    return np.frombuffer(data, form, count, tfra.payload + 16)["at"].astype(np.uint64)
+
+
+def _only(data: bytes, kind: bytes) -> Box:
+    """The box that the bytes are."""
+    found: Iterator[Box] = boxes(data, 0, len(data))
+    box = next(found, None)
+    if box is None or box.kind != kind:
+        raise InvalidIndex(f"There is no {kind.decode()} box where one should be.")
+    return box
