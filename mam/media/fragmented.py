@@ -192,7 +192,7 @@ def _find_parts(search: _Search, pool: Executor, alive: Callable[[], None]) -> l
         listed = _result(tail, alive) or _listed(search, head, pool, alive)
         starts = _spread(listed, head.end, search.size)
         log.debug("following fragments", extra={"listed": len(listed), "spans": len(starts)})
-        for start, stop in zip(starts, [*starts[1:], search.size], strict=True):
+        for start, stop in zip(starts, [*starts[1:], search.size], strict=False):
             walks[start] = pool.submit(search.walk, start, stop)
         parts: list[Part] = []
         at = head.end
