@@ -86,7 +86,24 @@ TWO_LANGUAGES = Recipe(
      "title=Commentaire", "-disposition:a:0", "default", "-disposition:a:1", "0", *FAST),
 )  # fmt: skip
 SPARSE = Recipe("sparse.mp4", (*_picture(25), *_sound(25), *_h264(100_000), *AAC, *FAST))
+X265 = "-c:v libx265 -preset ultrafast -x265-params log-level=none:keyint=50:min-keyint=50 -pix_fmt yuv420p -tag:v hev1"
+HEVC = Recipe("hevc.mp4", (*_picture(14), *_sound(14), *X265.split(" "), *AAC, *FAST))
+AV1 = Recipe("av1.mp4", (*_picture(8), *_sound(8), *(["-c:v", "libsvtav1", "-preset", "12", "-g", "50"]), *AAC, *FAST))
 LONG = Recipe("long.mp4", (*_picture(90, size="480x270"), *_sound(90), *_h264(50), *AAC, *FAST))
+
+
+SUBTITLES = """1
+00:00:01,000 --> 00:00:02,500
+One & only
+
+2
+00:00:05,500 --> 00:00:08,000
+Across a <i>boundary</i>
+
+3
+00:00:12,000 --> 00:00:13,000
+The last
+"""
 
 
 class MediaFolder:
@@ -106,6 +123,18 @@ class MediaFolder:
             ffmpeg(*inputs, *recipe.arguments, "-fflags", "+bitexact", str(made))
             return made.replace(path)  # whole or not at all
 
+    def subtitled(self) -> Path:
+        """FILM with SUBTITLES in a track of timed text, in German."""
+        path = self._folder / "subtitled.mp4"
+        if not path.exists():
+            with tempfile.TemporaryDirectory(dir=self._folder) as scratch:
+                text, made = Path(scratch) / "a.srt", Path(scratch) / "a.mp4"
+                text.write_text(SUBTITLES)
+                german = ("-metadata:s:s:0", "language=deu")
+                ffmpeg("-i", str(self.path(FILM)), "-i", str(text), *COPY, "-c:s", "mov_text", *german, str(made))
+                made.replace(path)
+        return path
+
     def bytes(self, recipe: Recipe) -> bytes:
         return self.path(recipe).read_bytes()
 
@@ -122,7 +151,7 @@ def ffmpeg(*arguments: str) -> str:
 
 def complaints(url: str | Path) -> str:
     """What ffmpeg says when it decodes everything at `url`, and stops at the first error; '' when all is well."""
-    command = [FFMPEG, "-hide_banner", "-nostdin", "-v", "error", "-xerror", "-i", str(url), "-map", "0", "-f", "null"]
+    command = [FFMPEG, "-hide_banner", "-nostdin", "-v", "error", "-xerror", "-i", str(url), "-map", "0:v?", "-map", "0:a?", "-f", "null"]
     done = subprocess.run(
         [*command, "-"], capture_output=True, text=True, timeout=MAKING_SECONDS, check=False, env=_no_proxy(),
         errors="replace",
@@ -209,7 +238,7 @@ def _annex_b(data: bytes) -> Iterable[bytes]:
 def probe(path: str | Path) -> dict[str, Any]:
     """{'video': codec, 'audio': codec, 'width': ..., 'height': ...} of what is at `path`."""
     with av.open(str(path)) as container:
-        found: dict[str, Any] = {stream.type: stream.codec_context.name for stream in container.streams}
+        found: dict[str, Any] = {s.type: s.codec_context.codec.canonical_name for s in container.streams}
         for stream in container.streams.video:
             found |= {"width": stream.codec_context.width, "height": stream.codec_context.height}
         return found

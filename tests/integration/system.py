@@ -23,6 +23,7 @@ import urllib3
 from minio import Minio
 
 from dev.servers import LOOPBACK, ROOT, S3Kind, Server, free_port, spawn
+from mam.hls import playlist
 from mam.hls.plan import Plan
 from mam.naming import commit_key, plan_key, revision_of
 from mam.settings import Settings
@@ -201,9 +202,10 @@ class Stack:
 
     def revision(self, video: str) -> str:
         """The live revision of a video, which is also its job's id."""
-        found = revision_of(self.commit(video).segments[0].uri)
-        assert found
-        return found
+        found = next(playlist.entries(self.read(commit_key(video)).decode()))
+        revision = revision_of(found.uri)
+        assert revision
+        return revision
 
     def plan(self, video: str) -> Plan:
         return Plan.from_json(self.read(plan_key(video)))

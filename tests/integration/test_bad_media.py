@@ -117,7 +117,7 @@ def test_what_cannot_be_copied_is_refused_with_a_hint_that_helps(
     assert is_problem(answer, 422, "not_remuxable")
     assert "reencode=true" in answer.json()["hint"]
     until(lambda: stack.keys(f"{folder}/") == set(), "what was made before is removed")
-    assert is_problem(stack.get(stack.stream_url(key)), 422, "not_remuxable")
+    assert is_problem(stack.get(stack.stream_url(key, profile="source")), 422, "not_remuxable")
 
     video = stack.convert(key, reencode=True)  # as the hint says
     url = stack.stream_url(key, reencode="true")
