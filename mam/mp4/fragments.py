@@ -24,9 +24,8 @@ _DURATION_IS_EMPTY, _BASE_IS_MOOF = 0x010000, 0x020000
 # trun: which fields it has, and which columns its table (section 8.8.8)
 _DATA_OFFSET, _FIRST_FLAGS = 0x1, 0x4
 _DURATION, _SIZE, _FLAGS, _COMPOSITION = 0x100, 0x200, 0x400, 0x800
-_NO_SYNC = (
-    0x01010000  # sample flags: depends on others, or is no sync sample; libavformat takes either for no key frame
-)
+# sample flags: depends on others, or is no sync sample; libavformat takes either for no key frame
+_NO_SYNC = 0x01010000
 
 
 @dataclass(frozen=True, slots=True)
