@@ -151,7 +151,8 @@ def ffmpeg(*arguments: str) -> str:
 
 def complaints(url: str | Path) -> str:
     """What ffmpeg says when it decodes everything at `url`, and stops at the first error; '' when all is well."""
-    command = [FFMPEG, "-hide_banner", "-nostdin", "-v", "error", "-xerror", "-i", str(url), "-map", "0:v?", "-map", "0:a?", "-f", "null"]
+    streams = ("-map", "0:v?", "-map", "0:a?")
+    command = [FFMPEG, "-hide_banner", "-nostdin", "-v", "error", "-xerror", "-i", str(url), *streams, "-f", "null"]
     done = subprocess.run(
         [*command, "-"], capture_output=True, text=True, timeout=MAKING_SECONDS, check=False, env=_no_proxy(),
         errors="replace",

@@ -116,7 +116,8 @@ def _renditions(
     renditions = [Rendition(name=name, video=video)] if video else []
     titles: set[str] = set()
     for number, (track, audio) in enumerate(heard):
-        title = _unique(track.title or languages.display(track.language) or f"Audio {number + 1}", titles)
+        known = languages.display(track.language) if track.language else f"Audio {number + 1}"
+        title = _unique(track.title or known, titles)
         renditions.append(
             Rendition(name=f"audio-{number}", audio=audio, language=track.language, title=title, default=number == 0)
         )

@@ -44,7 +44,7 @@ def renditions(media: MediaSource, source: Source) -> list[Rendition]:
     taken: dict[str, int] = {}
     result = []
     for number, (track, language, title, forced, characteristics) in enumerate(found[:MAX_SUBTITLES]):
-        name = title or languages.display(language) or "Subtitles"
+        name = title or (languages.display(language) if language else "Subtitles")
         name += " (forced)" if forced else " (SDH)" if characteristics else ""
         taken[name] = taken.get(name, 0) + 1
         name += f" {taken[name]}" if taken[name] > 1 else ""
