@@ -24,6 +24,12 @@ test-faults: $(INSTALLED)  ## kills and breaks everything, many times, while it 
 	@mkdir -p .data && rm -f .data/faults.jsonl
 	MAM_FAULTS=9 MAM_FAULTS_REPORT=.data/faults.jsonl $(VENV)/bin/python -m pytest -n auto tests/faults $(ARGS)
 
+corpus: $(INSTALLED)  ## converts every file of a folder and judges the result: make corpus CORPUS=~/Videos (ARGS=--help)
+	@$(VENV)/bin/python -m dev.corpus $(if $(CORPUS),"$(CORPUS)") $(ARGS)
+
+mutants: $(INSTALLED)  ## converts 500 damaged files; none of them may harm anybody (a quarter of an hour)
+	MAM_MUTANTS=$${MAM_MUTANTS:-500} $(VENV)/bin/python -m pytest -n auto tests/mutants $(ARGS)
+
 check: $(INSTALLED)  ## lint, format, types
 	$(VENV)/bin/python -m ruff check .
 	$(VENV)/bin/python -m ruff format --check .
@@ -73,4 +79,4 @@ $(KEDA):
 	cp "$$(go list -m -f '{{.Dir}}' $(KEDA_SOURCE))/config/crd/bases/keda.sh_scaledobjects.yaml" $@
 	@chmod u+w $@
 
-.PHONY: help run test test-faults check check-deploy format bench minio kubeconform clean
+.PHONY: help run test test-faults corpus mutants check check-deploy format bench minio kubeconform clean

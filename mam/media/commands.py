@@ -41,15 +41,17 @@ def encode_command(
     audio: list[tuple[AudioTrack, Window]],
     *,
     codecs: list[str],
+    container: str,
     threads: int,
 ) -> list[str]:
     """The argv of ffmpeg for one chunk. `video`: its track, window and forced key frames; `audio` likewise.
 
-    Its outputs, and its inputs, stand in this order. `codecs`: what goes in, and nothing else may be decoded.
+    Its outputs, and its inputs, stand in this order. `codecs`: what goes in, and nothing else may be decoded;
+    `container`: what it goes in as.
     """
     allowed = ",".join(dict.fromkeys(name for codec in codecs for name in DECODERS.get(codec, (codec,))))
-    guards = {**door.GUARDS, "codec_whitelist": allowed}
-    source = ffmpeg.input("pipe:0", format="nut", copyts=None, threads=threads, **guards)
+    guards = {**door.GUARDS, "codec_whitelist": allowed, "format_whitelist": container}
+    source = ffmpeg.input("pipe:0", format=container, copyts=None, threads=threads, **guards)
     streams = []
     options: dict[str, object] = {}
     if video:

@@ -1,7 +1,7 @@
 """Segments whose picture or sound is encoded: chunks that join without a seam, whoever encodes them.
 
-Packets go from the source's index through a NUT pipe into ffmpeg, encoded packets come back the same way and are cut
-at the plan's boundaries. What is copied never passes through ffmpeg.
+Packets go from the source's index through a pipe into ffmpeg, encoded packets come back the same way and are cut at the
+plan's boundaries. What is copied never passes through ffmpeg.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ import av
 import av.error
 import numpy as np
 
-from mam.errors import DamagedMedia, EncoderFailed
+from mam.errors import DamagedMedia, EncoderFailed, TooLarge
 from mam.hls.plan import Chunk, Plan, Track, VideoTrack
 from mam.media import ffmpeg as door
+from mam.media import piping
 from mam.media.commands import REORDER, encode_command, forced_key_frames
 from mam.media.muxing import Made, SegmentPacker
 from mam.media.packets import ORIGIN, Packet, Run, read_packets
@@ -25,6 +26,8 @@ from mam.media.remux import Copied
 from mam.media.source import MediaSource
 from mam.media.texts import Texts
 from mam.media.windows import AAC_FRAME, Window, audio_window, shown_frames, video_window
+
+MAX_CHUNK_BYTES = 1 << 30  # of what ffmpeg hands back: beyond any bit rate that players take
 
 
 class ChunkEncoder:
@@ -109,22 +112,26 @@ class ChunkEncoder:
             forced = forced_key_frames(self._shown, plan, chunk)
             video = (plan.video_track, windows[plan.video_track.track], forced)
         audio = [(track, windows[track.track]) for track in plan.audio_tracks if track.track in windows]
-        codecs = [self._media.track(track).codec for track in windows]
-        return encode_command(video, audio, codecs=codecs, threads=self._threads)
+        tracks = [self._media.track(track) for track in windows]
+        return encode_command(
+            video,
+            audio,
+            codecs=[track.codec for track in tracks],
+            container=piping.container(tuple(track.template for track in tracks)),
+            threads=self._threads,
+        )
 
     def _feed(self, pipe: IO[bytes], windows: dict[int, Window]) -> None:
-        """Writes the windows' packets as NUT. Raises BrokenPipeError when ffmpeg has ended."""
+        """Writes the windows' packets for ffmpeg. Raises BrokenPipeError when it has ended."""
         tracks = {number: self._media.track(number) for number in windows}
         runs = [Run(tracks[number], window.first, window.last) for number, window in windows.items()]
-        try:
-            with av.open(pipe, "w", format="nut") as nut:
-                streams = {n: nut.add_stream_from_template(track.template, opaque=True) for n, track in tracks.items()}
-                nut.start_encoding()  # the header, also where no packet follows
-                for track, packet in read_packets(self._media, runs):
-                    packet.stream = streams[track.number]
-                    nut.mux(packet)
-        except av.error.PyAVCallbackError as error:  # libav's word for it, once the pipe's own was heard
-            raise BrokenPipeError from error
+        templates = {number: track.template for number, track in tracks.items()}
+        packets = ((track.number, packet) for track, packet in read_packets(self._media, runs))
+        scales = {number: self._media.samples(number).timescale for number in tracks}
+        if piping.container(tuple(templates.values())) == piping.NUT:
+            piping.write_nut(pipe, templates, packets)
+        else:
+            piping.write_fragments(pipe, templates, scales, packets)
 
     def _cut(
         self, output: Any, windows: dict[int, Window], chunk: Chunk, encoder: door.Encoder, alive: Callable[[], None]
@@ -135,12 +142,14 @@ class ChunkEncoder:
         templates = dict(zip(tracks, output.streams, strict=True))
         parts: dict[int, dict[int, list[Packet]]] = {number: {track: [] for track in tracks} for number in chunk}
         reached = dict.fromkeys(tracks, Fraction(0))  # everything shown before this has come
-        waiting = chunk.first
+        waiting, size = chunk.first, 0
         for packet in output.demux():
             if packet.pts is None or not packet.size:
                 continue
             encoder.moved()
             alive()
+            if (size := size + packet.size) > MAX_CHUNK_BYTES:
+                raise TooLarge(f"Encoded, {len(chunk)} segments have more than {MAX_CHUNK_BYTES >> 20} MB.")
             track = tracks[packet.stream_index]
             window = windows[track]
             tick = round(packet.pts * packet.time_base * window.rate) - ORIGIN * window.rate

@@ -28,7 +28,6 @@ MAX_SOUNDS = 32  # audio tracks of a file that are encoded
 GUARDS: dict[str, object] = {
     # before -i: what ffmpeg may open and how much a file may claim
     "protocol_whitelist": "pipe",
-    "format_whitelist": "nut",
     "max_streams": 1 + MAX_SOUNDS,
     "max_pixels": 8192 * 4320,
     # LCEVC data inside H.264 or HEVC is not decoded: its decoder had a heap overflow (CVE-2026-125262)

@@ -140,18 +140,24 @@ def _needs_packet(template: Any) -> bool:
 
 
 def init_segment(
-    templates: Mapping[Any, Any], scales: Mapping[Any, int], first: Mapping[Any, Packet] | None = None
+    templates: Mapping[Any, Any],
+    scales: Mapping[Any, int],
+    first: Mapping[Any, Packet] | None = None,
+    *,
+    container: str = "mp4",
 ) -> bytes:
     """The header of a rendition (EXT-X-MAP), the same bytes for the same streams.
 
     `first`: a track's first packet, for codecs that libavformat describes by looking into one (AC-3, E-AC-3), and for
-    encoded H.264 whose template has no extradata. Raises NotRemuxable for what fragments cannot carry.
+    encoded H.264 whose template has no extradata. `container`: whose descriptions of codecs they are. Raises
+    NotRemuxable for what fragments cannot carry.
     """
-    return header([_entry(template, scales[key], (first or {}).get(key)) for key, template in templates.items()])
+    entries = (_entry(template, scales[key], (first or {}).get(key), container) for key, template in templates.items())
+    return header(list(entries))
 
 
-def _entry(template: Any, scale: int, packet: Packet | None) -> TrackEntry:
-    file = _written_by_libavformat(template, packet)
+def _entry(template: Any, scale: int, packet: Packet | None, container: str) -> TrackEntry:
+    file = _written_by_libavformat(template, packet, container)
     try:
         found = leaves(file, 0, len(file))
         stsd, tkhd = found[b"stsd"], found[b"tkhd"]
@@ -162,11 +168,11 @@ def _entry(template: Any, scale: int, packet: Packet | None) -> TrackEntry:
     return TrackEntry("vide" if template.type == "video" else "soun", scale, description, width, height)
 
 
-def _written_by_libavformat(template: Any, packet: Packet | None) -> bytes:
+def _written_by_libavformat(template: Any, packet: Packet | None, form: str) -> bytes:
     """A file of one track, for the sake of its `stsd`."""
     out = io.BytesIO()
     try:
-        with av.open(out, "w", format="mp4", options=OPTIONS) as container:
+        with av.open(out, "w", format=form, options=OPTIONS) as container:
             stream = container.add_stream_from_template(template, opaque=True)
             if packet is not None and _needs_packet(template):
                 sample: Packet = av.Packet(bytes(packet))  # of our own: muxing changes it

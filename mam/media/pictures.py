@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, Literal
 
 import av.error
 import numpy as np
@@ -25,7 +25,7 @@ MAX_RATE = 60  # frames a second of what is encoded
 LOOKED_AT = 12  # packets given to a decoder for its first picture
 PACKET_BYTES = 64 << 20
 HDR_TRANSFERS = {16: "smpte2084", 18: "arib-std-b67"}  # PQ and HLG, as in ISO/IEC 23091-2
-VIDEO_RANGES = {16: "PQ", 18: "HLG"}  # of EXT-X-STREAM-INF
+VIDEO_RANGES: dict[int, Literal["PQ", "HLG"]] = {16: "PQ", 18: "HLG"}  # of EXT-X-STREAM-INF
 FULL_RANGE = 2  # AVCOL_RANGE_JPEG
 UNIT = 1 << 16
 DECODABLE = frozenset((
@@ -102,7 +102,7 @@ def plan_video(media: MediaSource, track: MediaTrack, wishes: Wishes) -> VideoTr
         return VideoTrack(
             track=track.number, codec=track.codec, action="copy", reason=f"{track.codec.upper()} that players take",
             codecs=codec_string(track.codec, track.configuration) or "", width=width, height=height,
-            frame_rate=float(rate), video_range=VIDEO_RANGES.get(int(context.color_trc), "SDR"),
+            frame_rate=float(rate), video_range=_video_range(track),
         )  # fmt: skip
     if track.codec not in DECODABLE:
         raise UnsupportedCodec(f"Its video is {track.codec.upper()}, which is not decoded here.")
@@ -167,6 +167,13 @@ def _fmp4_obstacle(track: MediaTrack) -> str | None:
         av1 = read_av1c(track.configuration)
         return None if av1 and av1.profile == 0 else "Its AV1 is not of the main profile."
     return f"Its video is {track.codec.upper()}; fMP4 segments carry H.264, HEVC and AV1."
+
+
+def _video_range(track: MediaTrack) -> Literal["SDR", "PQ", "HLG"]:
+    """VIDEO-RANGE, by the container's word or the codec's."""
+    hevc = read_hvcc(track.configuration) if track.codec == "hevc" else None
+    said = {int(track.template.codec_context.color_trc), hevc.picture.colour.transfer if hevc and hevc.picture else 0}
+    return next((name for transfer, name in VIDEO_RANGES.items() if transfer in said), "SDR")
 
 
 def may_be_interlaced(track: MediaTrack) -> bool:

@@ -7,12 +7,13 @@ from mam.hls import languages
 from mam.hls.plan import AudioTrack, Format, Profile
 from mam.media.source import MediaTrack
 from mam.media.wishes import Wishes
-from mam.mp4.codecs import AAC_LC, aac_object_type, codec_string
+from mam.mp4.codecs import AAC_LC, aac_channel_configuration, aac_object_type, codec_string
 
 COPYABLE = ("aac", "mp3", "ac3", "eac3")  # what TS carries, best first: browsers do not play the Dolby ones
 PLAYABLE = ("aac", "mp3")  # what every browser decodes
 FMP4_TOO = ("opus", "flac", "alac")  # what fMP4 carries besides
 AAC_OBJECTS = frozenset({1, 2, 5, 29})  # Main, LC, HE and HE v2: what ADTS can say, or implies
+ADTS = (1, 2, 3, 4, 5, 6, None)  # channelConfiguration of what goes into TS; seven is read in two ways
 OUTPUT_RATES = (44100, 48000)
 MAX_SOUNDS = 32  # of a file
 DECODABLE = frozenset((
@@ -91,6 +92,12 @@ def audio_obstacle(track: MediaTrack, channels: int, rate: int, wishes: Wishes) 
         return None if plain and channels <= 2 and 16_000 <= rate <= 48_000 else f"It is {what}."
     if track.codec == "aac" and aac_object_type(track.configuration) not in (*AAC_OBJECTS, None):
         return f"Its audio is {what} of a kind that TS segments cannot name."
+    if (
+        track.codec == "aac"
+        and wishes.format is Format.TS
+        and aac_channel_configuration(track.configuration) not in ADTS
+    ):
+        return f"It is {what}: TS segments have no word for its layout."
     if wishes.profile is Profile.AUTO:
         return None if track.codec in PLAYABLE else f"It is {what}, which browsers do not play."
     if _rank(track.codec, wishes.format) >= len(COPYABLE + (FMP4_TOO if wishes.format is Format.FMP4 else ())):

@@ -57,6 +57,18 @@ def aac_object_type(configuration: bytes) -> int | None:
     return 32 + (((configuration[0] & 7) << 3) | (configuration[1] >> 5)) if kind == 31 else kind
 
 
+def aac_channel_configuration(configuration: bytes) -> int | None:
+    """channelConfiguration of an AudioSpecificConfig: 1 to 7 are layouts, 0 says that another element has it."""
+    kind = aac_object_type(configuration)
+    if kind is None or (len(configuration) < 8 and kind > 31):
+        return None
+    bits = int.from_bytes(configuration[:8].ljust(8, b"\0"), "big")
+    at = 64 - (11 if kind > 31 else 5)
+    index = bits >> (at - 4) & 15
+    at -= 28 if index == 15 else 4
+    return bits >> (at - 4) & 15
+
+
 def read_av1c(configuration: bytes) -> Av1 | None:
     """av1C (AV1 Codec ISO Media File Format Binding, section 2.3.3), or None when it is no such record."""
     if len(configuration) < 4 or configuration[0] != 0x81:  # marker and version 1

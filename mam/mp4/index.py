@@ -19,6 +19,7 @@ from mam.mp4.fragments import Part, join
 from mam.mp4.tables import Flags, Ints, NoSampleTables, unpack
 
 MAX_TRACKS = 64
+PRIMING = 16  # parts of a second: what encoders of sound put before the first of it is shorter
 MAX_USER_DATA = 4096  # bytes of a track's
 _EMPTY_TABLES = {b"stts": 1, b"ctts": 1, b"stss": 1, b"stsc": 1, b"stco": 1, b"co64": 1, b"stsz": 2, b"stz2": 2}
 _ENCRYPTED = (b"encv", b"enca", b"encs", b"enct", b"drmi", b"drms")
@@ -223,7 +224,7 @@ def _without_hidden(samples: Samples, shown: Presentation, *, video: bool) -> Sa
     """Without what the edit list hides at either end, as libavformat's demuxer leaves it out.
 
     Whole groups of pictures before the start; samples that later ones need to be decoded stay, and so does what
-    comes before the first sound, which a decoder wants to have heard.
+    comes just before the first sound, which a decoder wants to have heard.
     """
     if not len(samples):
         return samples
@@ -235,6 +236,9 @@ def _without_hidden(samples: Samples, shown: Presentation, *, video: bool) -> Sa
     if video and shown.begin is not None:
         starts = np.flatnonzero(samples.key & (samples.pts <= shown.begin))
         first = int(starts[-1]) if len(starts) else 0
+    elif shown.begin is not None:
+        heard = np.flatnonzero(samples.pts + samples.duration >= shown.begin - samples.timescale // PRIMING)
+        first = int(heard[0]) if len(heard) else 0
     return samples if (first, last) == (0, len(samples)) else select(samples, slice(first, max(first, last)))
 
 

@@ -48,7 +48,7 @@ def test_the_command_for_video_alone() -> None:
     window = video_window(media.samples(0), plan, plan.video_track, chunk)
     forced = forced_key_frames(np.sort(media.samples(0).pts), plan, chunk)
 
-    argv = encode_command((plan.video_track, window, forced), [], codecs=["h264"], threads=2)
+    argv = encode_command((plan.video_track, window, forced), [], codecs=["h264"], container="nut", threads=2)
 
     assert argv == [
         executable(),
@@ -101,7 +101,9 @@ def test_the_command_for_video_and_audio() -> None:
     forced = forced_key_frames(np.sort(media.samples(0).pts), plan, chunk)
     heard = audio_window(media.samples(1), plan, audio, chunk)
 
-    argv = encode_command((plan.video_track, picture, forced), [(audio, heard)], codecs=["h264", "ac3"], threads=1)
+    argv = encode_command(
+        (plan.video_track, picture, forced), [(audio, heard)], codecs=["h264", "ac3"], container="nut", threads=1
+    )
 
     first_pts = 10 * 48000 + (94 - AUDIO_PREROLL) * AAC_FRAME  # frame 94 is the first behind 2 s
     end_pts = 10 * 48000 + (188 + AUDIO_PREROLL) * AAC_FRAME
@@ -261,7 +263,7 @@ def test_the_first_frame_is_not_lost_to_the_rounding_of_times_in_text(timescale:
     for chunk in plan.chunks():
         window = video_window(media.samples(0), plan, plan.video_track, chunk)
         forced = forced_key_frames(shown, plan, chunk)
-        argv = encode_command((plan.video_track, window, forced), [], codecs=["h264"], threads=1)
+        argv = encode_command((plan.video_track, window, forced), [], codecs=["h264"], container="nut", threads=1)
         (trimmed,) = re.findall(r"trim=end=([\d.]+):start=([\d.]+)", " ".join(argv))
         opening = Fraction(int(shown[shown >= plan.timeline.boundaries[chunk.first]][0]), timescale) + ORIGIN
         closing = plan.timeline.time(chunk.last) + ORIGIN

@@ -18,8 +18,16 @@ def as_rows(samples: tuple[Sample, ...]) -> list[Row]:
 
 
 def first_needed(track: Track) -> int:
-    """The sample that decoding must start at: the last key frame shown no later than the edit begins; for video."""
-    if track.kind != "vide" or track.edit is None:
+    """The sample that is read first.
+
+    Of video the last key frame shown no later than the edit begins, at which decoding must start; of sound the first
+    that is heard a sixteenth of a second before it, or later.
+    """
+    if track.edit is None:
         return 0
+    if track.kind != "vide":
+        soon = track.edit.media_time - track.timescale // 16
+        ends = [time + duration for time, duration in zip(composition_times(track), track.durations, strict=True)]
+        return next((n for n, end in enumerate(ends) if end >= soon), 0)
     times = zip(composition_times(track), sync_or_all(track), strict=True)
     return max((n for n, (time, key) in enumerate(times) if key and time <= track.edit.media_time), default=0)

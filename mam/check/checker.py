@@ -1,0 +1,278 @@
+"""The check itself: fetches what a playlist names, one segment at a time, measures it and asks the rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from itertools import accumulate
+from urllib.parse import urljoin, urlsplit
+
+from mam.check.delivery import playlist_delivery, segment_delivery
+from mam.check.fetch import Answer, Client, Unreachable, place
+from mam.check.fmp4 import InitFacts, InvalidBoxes, read_init
+from mam.check.media import SegmentFacts, TrackFacts, container_of, measure
+from mam.check.multivariant import Measurement, average_rate, list_rules, peak_rate, tree_rules
+from mam.check.report import Finding, Presentation, Report, Track, error, note
+from mam.check.rules import chain_rules, completed, extinf_rules, init_rules, lone_rules, offset
+from mam.check.syntax import (
+    MediaPlaylist,
+    Segment,
+    is_multivariant,
+    read_media,
+    read_multivariant,
+    syntax,
+)
+from mam.check.webvtt import VttFacts, read_vtt, vtt_rules
+
+PROBE = 100  # bytes that are asked for as a range
+
+
+def check(url: str, *, every: bool = True) -> Report:
+    """Checks the stream whose playlist is at `url`. `every`: all segments, else the first, the last and a few.
+
+    Raises Unreachable when the playlist cannot be fetched.
+    """
+    with Client() as client:
+        return _Check(client, every=every).run(url)
+
+
+def sample(count: int) -> list[int]:
+    """Which of `count` segments are looked at when not all are: neighbours too, for what holds between them."""
+    middle = count // 2
+    return sorted({n for n in (0, 1, middle, middle + 1, count - 2, count - 1) if 0 <= n < count})
+
+
+@dataclass(slots=True)
+class _Media:
+    """A media playlist that was looked through."""
+
+    where: str
+    playlist: MediaPlaylist
+    segments: list[SegmentFacts] = field(default_factory=list)
+    texts: list[VttFacts] = field(default_factory=list)
+    complete: bool = True
+
+
+class _Check:
+    def __init__(self, client: Client, *, every: bool) -> None:
+        self._client = client
+        self._every = every
+        self._found: list[Finding] = []
+        self._said: set[tuple[str, str]] = set()
+        self._sections: dict[str, tuple[bytes, InitFacts | None]] = {}
+
+    def run(self, url: str) -> Report:
+        answer = self._client.playlist(url)
+        if answer.status != 200:
+            raise Unreachable(f"{place(url)} answers {answer.status}.")
+        where = place(url)
+        text = self._read_playlist(answer, where)
+        if is_multivariant(text):
+            presentations = self._tree(answer, text, where)
+        else:
+            media = self._media(answer.url, read_media(text), where)
+            self._judge(media)
+            presentations = [_measurement(media).presentation]
+        return Report(url, tuple(self._found), tuple(presentations))
+
+    def _read_playlist(self, answer: Answer, where: str) -> str:
+        self._found += syntax(answer.body, where)
+        self._found += playlist_delivery(answer, where)
+        return answer.body.decode("utf-8", "replace")
+
+    def _tree(self, answer: Answer, text: str, where: str) -> list[Presentation]:
+        """A multivariant playlist: each of its media playlists, then what it says of them."""
+        playlist = read_multivariant(text)
+        self._found += list_rules(playlist, where)
+        renditions = [each["URI"] for each in playlist.renditions if each.get("URI")]
+        variants = [variant.uri for variant in playlist.variants if variant.uri]
+        looked: dict[str, _Media] = {}
+        for uri in dict.fromkeys((*variants, *renditions, *(each.uri for each in playlist.i_frames))):
+            if media := self._listed(urljoin(answer.url, uri), where, uri):
+                looked[uri] = media
+        main = next((looked[uri] for uri in variants if uri in looked), None)
+        origin = offset(main.segments) if main else None
+        frame = _frame(main.segments) if main else Fraction(0)
+        for uri, media in looked.items():
+            self._judge(media, alternate=uri not in variants, frame=frame, origin=origin)
+        if not playlist.independent:
+            self._found += _not_independent([looked[uri] for uri in variants if uri in looked])
+        measured = {uri: _measurement(media) for uri, media in looked.items()}
+        trick = {each.uri for each in playlist.i_frames}
+        played = {uri: each for uri, each in measured.items() if uri not in trick}
+        self._found += tree_rules(playlist, played, where)
+        return [each.presentation for each in played.values()]
+
+    def _listed(self, url: str, top: str, uri: str) -> _Media | None:
+        """A media playlist that a multivariant one lists."""
+        where = place(url)
+        try:
+            answer = self._client.playlist(url)
+        except Unreachable as failure:
+            self._found.append(error("missing", where, failure.detail))
+            return None
+        if answer.status != 200:
+            self._found.append(error("missing", where, f"It answers {answer.status}."))
+            return None
+        text = self._read_playlist(answer, where)
+        if is_multivariant(text):
+            self._found.append(error("rendition", top, f"{uri} is no media playlist."))
+            return None
+        return self._media(answer.url, read_media(text), where)
+
+    def _media(self, base: str, playlist: MediaPlaylist, where: str) -> _Media:
+        """Fetches and measures the segments."""
+        media = _Media(where, playlist, complete=self._every)
+        starts = [Fraction(0), *accumulate(segment.duration for segment in playlist.segments)]
+        if playlist.i_frames_only or not all(segment.whole for segment in playlist.segments):
+            media.complete = False
+            return media
+        count = len(playlist.segments)
+        for number in range(count) if self._every else sample(count):
+            segment = playlist.segments[number]
+            spot = f"{where} segment {number}"
+            answer = self._fetched(urljoin(base, segment.uri), spot)
+            if answer is None:
+                media.complete = False
+                continue
+            self._delivery(answer, where, spot, ranged=number == 0)
+            if container_of(answer.body) == "vtt":
+                media.texts.append(
+                    read_vtt(answer.body, number=number, listed=starts[number], duration=segment.duration)
+                )
+                continue
+            section, init = self._section(base, segment, spot, needed=container_of(answer.body) == "mp4")
+            found = measure(answer.body, section, init)
+            facts = SegmentFacts(
+                number, starts[number], segment.duration, len(answer.body), found.container, found.tracks,
+                found.audios, found.ts, found.fragments, found.trouble, segment.discontinuity,
+            )  # fmt: skip
+            if found.container != "mp4" or init is not None:
+                self._found += lone_rules(facts, spot)
+            media.segments.append(facts)
+        media.segments = completed(media.segments)
+        return media
+
+    def _section(self, base: str, segment: Segment, spot: str, *, needed: bool) -> tuple[bytes, InitFacts | None]:
+        """The Media Initialization Section of a segment, fetched once."""
+        if segment.map is None:
+            if needed:
+                self._found.append(error("map", spot, "fMP4 needs an EXT-X-MAP."))
+            return b"", None
+        url = urljoin(base, segment.map)
+        if url not in self._sections:
+            self._sections[url] = self._init(url, f"{spot.rpartition(' segment ')[0]} {_file(url)}")
+        return self._sections[url]
+
+    def _init(self, url: str, where: str) -> tuple[bytes, InitFacts | None]:
+        answer = self._fetched(url, where)
+        if answer is None:
+            return b"", None
+        self._delivery(answer, where, where, ranged=False)
+        try:
+            init = read_init(answer.body)
+        except InvalidBoxes as failure:
+            self._found.append(error("init", where, failure.detail))
+            return answer.body, None
+        self._found += init_rules(init, where)
+        return answer.body, init
+
+    def _fetched(self, url: str, spot: str) -> Answer | None:
+        try:
+            answer = self._client.segment(url)
+        except Unreachable as failure:
+            self._found.append(error("missing", spot, failure.detail))
+            return None
+        if answer.status != 200:
+            self._found.append(error("missing", spot, f"It answers {answer.status}."))
+            return None
+        return answer
+
+    def _delivery(self, answer: Answer, where: str, spot: str, *, ranged: bool) -> None:
+        """How a segment is sent; what holds for all of a playlist is said once."""
+        found = list(segment_delivery(answer, spot))
+        if ranged and len(answer.body) > PROBE:
+            found += self._range(answer, spot)
+        for each in found:
+            if (where, each.rule) not in self._said:
+                self._said.add((where, each.rule))
+                self._found.append(each)
+
+    def _range(self, whole: Answer, spot: str) -> Iterator[Finding]:
+        try:
+            part = self._client.part(whole.url, PROBE)
+        except Unreachable as failure:
+            yield error("range", spot, failure.detail)
+            return
+        if part.body != whole.body[:PROBE]:
+            yield error("range", spot, f"A Range of {PROBE} bytes is answered with {len(part.body)}.")
+        elif part.status != 206:
+            yield note("range", spot, f"A Range is answered as asked, but with status {part.status}.")
+
+    def _judge(
+        self, media: _Media, *, alternate: bool = False, frame: Fraction = Fraction(0), origin: Fraction | None = None
+    ) -> None:
+        self._found += chain_rules(media.segments, media.where)
+        self._found += extinf_rules(media.segments, media.where, alternate=alternate, frame=frame)
+        self._found += vtt_rules(media.texts, origin, media.where)
+        if not alternate and origin is None:
+            self._found += _not_independent([media])
+
+
+def _not_independent(found: Sequence[_Media]) -> Iterator[Finding]:
+    for media in found:
+        if not media.playlist.independent and any(facts.track("video") for facts in media.segments):
+            yield error("independent", media.where, "Neither it nor what lists it has EXT-X-INDEPENDENT-SEGMENTS.")
+
+
+def _file(url: str) -> str:
+    """The last part of a path: what stands before it may be a token."""
+    return urlsplit(url).path.rpartition("/")[2]
+
+
+def _frame(segments: Sequence[SegmentFacts]) -> Fraction:
+    """How long a picture, or else a frame of sound, is shown."""
+    for kind in ("video", "audio"):
+        if tracks := _of(segments, kind):
+            return max(track.frame for track in tracks)
+    return Fraction(0)
+
+
+def _of(segments: Sequence[SegmentFacts], kind: str) -> list[TrackFacts]:
+    return [track for facts in segments for track in facts.tracks if track.kind == kind]
+
+
+def _measurement(media: _Media) -> Measurement:
+    video, audio = _of(media.segments, "video"), _of(media.segments, "audio")
+    tracks = [_whole(each) for each in (video, audio) if each]
+    if cues := [cue for facts in media.texts for cue in facts.cues]:
+        first, end = min(cue.start for cue in cues), max(cue.end for cue in cues)
+        tracks.append(Track("subtitles", "wvtt", first, end, len(cues)))
+    rates = [(facts.duration, facts.size) for facts in media.segments]
+    rates += [(facts.duration, facts.size) for facts in media.texts]
+    rates = rates if media.complete else []
+    playlist = media.playlist
+    presentation = Presentation(
+        media.where, playlist.duration, len(playlist.segments), tuple(tracks),
+        peak_rate(rates, playlist.target), average_rate(rates),
+    )  # fmt: skip
+    return Measurement(
+        presentation,
+        playlist.target,
+        tuple(dict.fromkeys(track.codec for track in (*video, *audio))),
+        tuple(dict.fromkeys(track.rate for track in video)),
+        tuple(dict.fromkeys(size for track in video for size in (track.shown, (track.width, track.height)))),
+        _frame(media.segments),
+        offset(media.segments),
+        media.complete,
+        tuple(accumulate(segment.duration for segment in playlist.segments)),
+    )
+
+
+def _whole(tracks: Sequence[TrackFacts]) -> Track:
+    first = tracks[0]
+    return Track(
+        first.kind, first.codec, min(track.first for track in tracks), max(track.end for track in tracks),
+        sum(track.frames for track in tracks), *first.shown,
+    )  # fmt: skip

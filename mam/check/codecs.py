@@ -1,0 +1,98 @@
+"""What a stream would be called in CODECS (RFC 6381), and whether a coded picture can be begun with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+AAC = {"LC": 2, "Main": 1, "SSR": 3, "LTP": 4, "HE-AAC": 5, "HE-AACv2": 29, "xHE-AAC": 42}
+NAMES = {"ac3": "ac-3", "eac3": "ec-3", "mp3": "mp4a.40.34", "mp2": "mp4a.40.33", "opus": "Opus", "flac": "fLaC",
+         "alac": "alac", "av1": "av01", "vp9": "vp09"}  # fmt: skip
+H264_SPS, H264_IDR, H264_SLICES = 7, 5, range(1, 6)
+HEVC_SLICES, HEVC_IDR = range(32), range(16, 21)  # BLA and IDR; 21 is CRA, which needs what was before it
+
+
+def codec_name(codec: str, profile: str | None, configuration: bytes) -> str:
+    """The name in CODECS. `configuration`: avcC, hvcC, or parameter sets in Annex B. A bare name where no more is
+    known of a codec than that."""
+    if codec == "h264":
+        sps = h264_sps(configuration)
+        return f"avc1.{sps.hex().upper()}" if sps else "avc1"
+    if codec == "hevc":
+        return _hevc_name(configuration)
+    if codec == "aac":
+        return f"mp4a.40.{AAC.get(profile or 'LC', 2)}"
+    return NAMES.get(codec, codec)
+
+
+def same_codec(listed: str, found: str) -> bool:
+    """Whether CODECS says what a segment holds."""
+    one, two = listed.lower(), found.lower()
+    if one.startswith("hev1."):
+        one = "hvc1." + one[5:]
+    if "." in two or two in ("ac-3", "ec-3", "opus", "flac", "alac"):
+        return one == two
+    return one.partition(".")[0] == two.partition(".")[0]
+
+
+def is_known(listed: str, found: tuple[str, ...]) -> bool:
+    return any(same_codec(listed, each) for each in found)
+
+
+def h264_sps(configuration: bytes) -> bytes | None:
+    """profile_idc, constraint flags and level_idc of the first sequence parameter set."""
+    if configuration[:1] == b"\x01":
+        return configuration[1:4]
+    for unit in annex_b(configuration):
+        if unit and unit[0] & 0x1F == H264_SPS:
+            return unit[1:4]
+    return None
+
+
+def _hevc_name(configuration: bytes) -> str:
+    """Of an hvcC (ISO/IEC 14496-15 section E.3)."""
+    if len(configuration) < 13 or configuration[0] != 1:
+        return "hvc1"
+    space, tier, profile = configuration[1] >> 6, configuration[1] >> 5 & 1, configuration[1] & 31
+    compatible = int(f"{int.from_bytes(configuration[2:6], 'big'):032b}"[::-1], 2)
+    constraints = configuration[6:12].rstrip(b"\0")
+    parts = [
+        f"{' ABC'[space].strip()}{profile}",
+        f"{compatible:X}",
+        f"{'H' if tier else 'L'}{configuration[12]}",
+        *(f"{each:X}" for each in constraints),
+    ]
+    return "hvc1." + ".".join(parts)
+
+
+def begins_with_idr(codec: str, picture: bytes, length_size: int | None) -> bool | None:
+    """Whether a coded picture needs nothing before it; None for codecs where the container's word is all there is.
+
+    `length_size`: bytes of a NAL unit's length in MP4; None for Annex B.
+    """
+    units = annex_b(picture) if length_size is None else length_prefixed(picture, length_size)
+    if codec == "h264":
+        kinds = [unit[0] & 0x1F for unit in units if unit]
+        return next((kind == H264_IDR for kind in kinds if kind in H264_SLICES), False)
+    if codec == "hevc":
+        kinds = [unit[0] >> 1 & 0x3F for unit in units if unit]
+        return next((kind in HEVC_IDR for kind in kinds if kind in HEVC_SLICES), False)
+    return None
+
+
+def length_size(codec: str, configuration: bytes) -> int:
+    """lengthSizeMinusOne + 1 of avcC or hvcC."""
+    at = {"h264": 4, "hevc": 21}.get(codec, -1)
+    return (configuration[at] & 3) + 1 if 0 <= at < len(configuration) else 4
+
+
+def annex_b(data: bytes) -> Iterator[bytes]:
+    """NAL units between start codes; zeros before a start code belong to it."""
+    return (unit.rstrip(b"\0") for unit in data.split(b"\0\0\1")[1:])
+
+
+def length_prefixed(data: bytes, size: int) -> Iterator[bytes]:
+    at = 0
+    while at + size <= len(data):
+        length = int.from_bytes(data[at : at + size], "big")
+        yield data[at + size : at + size + length]
+        at += size + length

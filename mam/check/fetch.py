@@ -1,0 +1,117 @@
+"""Gets what a player gets, as a browser on another site would ask for it, and keeps what was said on the way."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from types import TracebackType
+from urllib.parse import urljoin, urlsplit
+
+import urllib3
+from urllib3.exceptions import HTTPError, LocationParseError
+
+from mam.errors import Unavailable
+
+PAGE = "https://player.example"  # the site whose player asks
+REDIRECTS = 5
+MAX_SEGMENT = 256 << 20  # bytes: six seconds at 300 Mb/s
+MAX_PLAYLIST = 64 << 20  # bytes, unpacked
+BLOCK = 1 << 16
+TIMEOUT = urllib3.Timeout(connect=10, read=150)  # seconds; a segment of a video in the making is waited for
+GZIP = 16 + zlib.MAX_WBITS
+
+
+class Unreachable(Unavailable):
+    code, title = "unreachable", "There is no answer at this URL"
+    hint = "Check the URL and that its server runs."
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`open`: every answer on the way allowed the page to read it (CORS). `body`: unpacked where it came as gzip."""
+
+    url: str
+    status: int
+    content_type: str
+    body: bytes
+    gzipped: bool
+    redirected: bool
+    open: bool
+    content_range: str = ""
+
+
+class Client:
+    """Connections of one check. Proxies that the environment names are not used."""
+
+    def __init__(self) -> None:
+        self._pool = urllib3.PoolManager(timeout=TIMEOUT, retries=False)
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._pool.clear()
+
+    def playlist(self, url: str) -> Answer:
+        return self._follow(url, {"Accept-Encoding": "gzip"}, MAX_PLAYLIST)
+
+    def segment(self, url: str) -> Answer:
+        return self._follow(url, {"Accept-Encoding": "identity"}, MAX_SEGMENT)
+
+    def part(self, url: str, length: int) -> Answer:
+        """The first `length` bytes."""
+        wanted = {"Accept-Encoding": "identity", "Range": f"bytes=0-{length - 1}"}
+        return self._follow(url, wanted, MAX_SEGMENT)
+
+    def _follow(self, url: str, headers: dict[str, str], limit: int) -> Answer:
+        """Raises Unreachable when there is no answer of HTTP, or it does not end."""
+        origin, readable = PAGE, True
+        for hop in range(REDIRECTS + 1):
+            try:
+                response = self._pool.request(
+                    "GET", url, headers={**headers, "Origin": origin}, redirect=False, preload_content=False,
+                    decode_content=False,
+                )  # fmt: skip
+                try:
+                    readable &= response.headers.get("Access-Control-Allow-Origin") in ("*", origin)
+                    location = response.headers.get("Location") if 300 <= response.status < 400 else None
+                    if location is None:
+                        return _answer(url, response, limit, redirected=hop > 0, readable=readable)
+                finally:
+                    response.drain_conn()
+                    response.release_conn()
+            except (HTTPError, LocationParseError, zlib.error) as error:
+                raise Unreachable(f"{place(url)}: {type(error).__name__}") from error
+            onward = urljoin(url, location)
+            if urlsplit(onward)[:2] != urlsplit(url)[:2]:
+                origin = "null"  # what a browser sends once a redirect has led from one foreign site to another
+            url = onward
+        raise Unreachable(f"{place(url)}: more than {REDIRECTS} redirects")
+
+
+def _answer(url: str, response: urllib3.BaseHTTPResponse, limit: int, *, redirected: bool, readable: bool) -> Answer:
+    gzipped = response.headers.get("Content-Encoding", "") == "gzip"
+    unpack = zlib.decompressobj(GZIP) if gzipped else None
+    body = bytearray()
+    while block := response.read(BLOCK):
+        body += unpack.decompress(block, limit + 1 - len(body)) if unpack else block
+        if len(body) > limit:
+            response.close()
+            raise Unreachable(f"{place(url)}: more than {limit} bytes")
+    return Answer(
+        url,
+        response.status,
+        response.headers.get("Content-Type", "").partition(";")[0].strip().lower(),
+        bytes(body),
+        gzipped,
+        redirected,
+        readable,
+        response.headers.get("Content-Range", ""),
+    )
+
+
+def place(url: str) -> str:
+    """A URL as it may be shown: without the query of a signed one."""
+    parts = urlsplit(url)
+    shown = "" if "signature" in parts.query.lower() else parts.query
+    return parts._replace(query=shown, fragment="").geturl()

@@ -1,0 +1,105 @@
+"""What the system makes obeys the rules of HLS: remuxed, encoded, and while it is being made."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+
+from mam.check import Report, check
+from mam.media.packets import ORIGIN
+from tests.integration.system import Stack
+from tests.media import (
+    AUDIO_ONLY,
+    FILM,
+    LATE_AUDIO,
+    LATE_VIDEO,
+    LONG,
+    LONG_AUDIO,
+    NTSC,
+    SURROUND,
+    VIDEO_ONLY,
+    WITH_AC3,
+    MediaFolder,
+    Recipe,
+    frames,
+    probe,
+)
+
+COPIED = [FILM, NTSC, AUDIO_ONLY, VIDEO_ONLY, LATE_AUDIO, LATE_VIDEO, LONG_AUDIO, SURROUND, WITH_AC3]
+ENCODED = [FILM, NTSC, AUDIO_ONLY, LATE_AUDIO, LATE_VIDEO, LONG_AUDIO]
+# Small, so that encoding it takes no time, and long enough for several chunks.
+SMALL = Recipe("small.mp4", ("-s", "128x72", "-c:v", "libx264", "-preset", "ultrafast", "-c:a", "copy"), of=LONG)
+FRAME = Fraction(1, 24)
+
+
+def name(recipe: Recipe) -> str:
+    return recipe.name
+
+
+def told(report: Report) -> list[str]:
+    return [str(finding) for finding in report.findings]
+
+
+def agrees(report: Report, media: MediaFolder, recipe: Recipe) -> None:
+    """The report measured what the source holds."""
+    source = media.path(recipe)
+    wanted = probe(source)
+    for kind in ("video", "audio"):
+        track = report.track(kind)
+        assert (track is not None) == (kind in wanted)
+        if track is not None:
+            first = min(frame.pts for frame in frames(source, kind))
+            assert float(track.first - ORIGIN) == pytest.approx(float(first), abs=float(FRAME))
+    video = report.track("video")
+    if video is not None:
+        assert (video.width, video.height) == (wanted["width"], wanted["height"])
+        assert video.frames == report.video_frames == len(frames(source, "video"))
+
+
+@pytest.mark.parametrize("recipe", COPIED, ids=name)
+def test_a_remuxed_stream_breaks_no_rule(one_stack: Stack, media: MediaFolder, folder: str, recipe: Recipe) -> None:
+    video = one_stack.convert(one_stack.put(f"{folder}/{recipe.name}", media.path(recipe)))
+    report = check(one_stack.video_url(video))
+    assert told(report) == []
+    agrees(report, media, recipe)
+
+
+@pytest.mark.parametrize("recipe", ENCODED, ids=name)
+def test_an_encoded_stream_breaks_no_rule(one_stack: Stack, media: MediaFolder, folder: str, recipe: Recipe) -> None:
+    key = one_stack.put(f"{folder}/{recipe.name}", media.path(recipe))
+    one_stack.convert(key, reencode=True)
+    report = check(one_stack.stream_url(key, reencode="true"))
+    assert told(report) == []
+    agrees(report, media, recipe)
+
+
+def test_chunks_made_apart_join_without_a_seam(one_stack: Stack, media: MediaFolder, folder: str) -> None:
+    key = one_stack.put(f"{folder}/small.mp4", media.path(SMALL))
+    video = one_stack.convert(key, reencode=True)
+    assert len(one_stack.plan(video).chunks()) > 2
+    report = check(one_stack.stream_url(key, reencode="true"))
+    assert told(report) == []
+    agrees(report, media, SMALL)
+
+
+@pytest.mark.parametrize("recipe", [FILM, LATE_AUDIO], ids=name)
+def test_a_cold_stream_breaks_no_rule_while_it_is_made(
+    one_stack: Stack, media: MediaFolder, folder: str, recipe: Recipe
+) -> None:
+    """Its segments are redirected to, which is by design and a note."""
+    report = check(one_stack.stream_url(one_stack.put(f"{folder}/{recipe.name}", media.path(recipe))))
+    assert report.errors == ()
+    assert {finding.rule for finding in report.findings} <= {"redirect"}
+    agrees(report, media, recipe)
+
+
+def test_a_few_segments_say_the_same_as_all(one_stack: Stack, media: MediaFolder, folder: str) -> None:
+    video = one_stack.convert(one_stack.put(f"{folder}/small.mp4", media.path(SMALL)))
+    quick, whole = (check(one_stack.video_url(video), every=every) for every in (False, True))
+    assert told(quick) == told(whole) == []
+    assert (quick.duration, quick.segments) == (whole.duration, whole.segments)
+    assert 0 < quick.video_frames < whole.video_frames
+    for kind in ("video", "audio"):
+        few, every = quick.track(kind), whole.track(kind)
+        assert few and every and (few.first, few.end) == (every.first, every.end)
