@@ -44,6 +44,7 @@ class Oddity:
     languages: tuple[str, ...] = ()  # of the audio renditions, where there are several
     subtitles: tuple[str, ...] = ()  # languages
     interlaced: bool = False
+    breaks: tuple[str, ...] = ()  # rules of HLS that a copy breaks, because the file is so
     preroll: float = 0  # seconds that a copy may last longer: frames that nobody is to see or hear are part of it
 
     @property
@@ -52,6 +53,9 @@ class Oddity:
 
     def outcomes(self, *, encoded: bool) -> set[str]:
         return set((self.encoded if encoded else self.copied).split("|"))
+
+    def excused(self, *, encoded: bool) -> tuple[str, ...]:
+        return () if encoded else self.breaks
 
     def bytes(self, media: MediaFolder) -> bytes:
         data = media.bytes(self.recipe)

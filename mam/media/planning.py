@@ -22,6 +22,7 @@ from mam.mp4.tables import Ints
 
 LEAD_SECONDS = (2, 2, 4)  # first segments of an encode: short, so that the first picture comes early
 PRIMING = Fraction(1, 10)  # seconds: audio that starts or ends this close to the video does not move the timeline
+LATE = Fraction(1, 4)  # seconds after the picture at which sound may begin without silence before it
 MAX_SEGMENT_BYTES = 512 << 20  # a segment is made in memory
 PACKING = Fraction(103, 100)  # what TS adds to the bytes of the streams, about
 FRAME_BYTES, SOUND_BYTES = 110, 25  # and to each frame
@@ -81,23 +82,21 @@ def tracks_to_read(media: MediaSource, wishes: Wishes) -> list[int]:
 def _plan_sounds(
     media: MediaSource, sounds: list[MediaTrack], timeline: Timeline, wishes: Wishes
 ) -> list[tuple[MediaTrack, AudioTrack]]:
-    """What becomes of the sounds. Those that stand alone must be heard in every segment."""
-    alone = len(sounds) > 1
-    heard = []
-    for track in sounds:
-        gaps = alone and _has_gaps(media.samples(track.number), timeline)
-        if gaps and wishes.profile is Profile.SOURCE and len(sounds) > 1:
-            sounds = [other for other in sounds if other is not track]  # the others are copied all the same
-            continue
-        heard.append((track, plan_audio(track, wishes, gaps=gaps)))
-    if not heard and sounds:
-        heard = [(sounds[0], plan_audio(sounds[0], wishes, gaps=False))]
-    return heard
+    """What becomes of the sounds. Silence is put where one has nothing, as far as something may be encoded.
+
+    A copy of a single sound is muxed with its gaps; of several, those that have none are copied.
+    """
+    gaps = [_has_gaps(media.samples(track.number), timeline) for track in sounds]
+    if wishes.profile is Profile.SOURCE:
+        whole = [track for track, has in zip(sounds, gaps, strict=True) if not has] or sounds[:1]
+        return [(track, plan_audio(track, wishes, gaps=False)) for track in whole]
+    return [(track, plan_audio(track, wishes, gaps=has)) for track, has in zip(sounds, gaps, strict=True)]
 
 
 def _has_gaps(samples: Samples, timeline: Timeline) -> bool:
-    """Whether a segment would have nothing of the track."""
-    return bool((np.diff(edges_by_time(samples, timeline)) == 0).any())
+    """Whether it starts late, or a segment would have nothing of it: some players then leave out the picture too."""
+    late = samples.start > timeline.start + LATE
+    return late or bool((np.diff(edges_by_time(samples, timeline)) == 0).any())
 
 
 def _main_name(video: VideoTrack | None, heard: list[tuple[MediaTrack, AudioTrack]], wishes: Wishes) -> str:

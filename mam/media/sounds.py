@@ -52,7 +52,7 @@ def _rank(codec: str, fmt: Format) -> int:
 
 
 def plan_audio(track: MediaTrack, wishes: Wishes, *, gaps: bool) -> AudioTrack:
-    """What becomes of an audio track. `gaps`: as a rendition of its own it would have segments without sound.
+    """What becomes of an audio track. `gaps`: it starts late, or has segments without sound.
 
     Raises NotRemuxable when it cannot be copied and the profile is `source`, UnsupportedCodec, NotAVideo.
     """

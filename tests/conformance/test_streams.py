@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from fractions import Fraction
 
 import pytest
@@ -11,13 +13,17 @@ from mam.media.packets import ORIGIN
 from tests.integration.system import Stack
 from tests.media import (
     AUDIO_ONLY,
+    AV1,
     FILM,
+    HEVC,
     LATE_AUDIO,
     LATE_VIDEO,
     LONG,
     LONG_AUDIO,
     NTSC,
+    SUBTITLES,
     SURROUND,
+    TWO_LANGUAGES,
     VIDEO_ONLY,
     WITH_AC3,
     MediaFolder,
@@ -103,3 +109,48 @@ def test_a_few_segments_say_the_same_as_all(one_stack: Stack, media: MediaFolder
     for kind in ("video", "audio"):
         few, every = quick.track(kind), whole.track(kind)
         assert few and every and (few.first, few.end) == (every.first, every.end)
+
+
+MAKING = {"redirect"}  # a note: segments of what is being made are redirected to, by design
+
+
+@pytest.mark.parametrize("form", ["ts", "fmp4"])
+@pytest.mark.parametrize("profile", ["auto", "h264"])
+def test_sounds_of_their_own_and_subtitles_break_no_rule(
+    one_stack: Stack, media: MediaFolder, folder: str, profile: str, form: str
+) -> None:
+    key = one_stack.put(f"{folder}/a.mp4", media.path(TWO_LANGUAGES))
+    one_stack.put(f"{folder}/a.en.srt", SUBTITLES.encode())
+    url = one_stack.stream_url(key, profile=profile, format=form)
+    made = check(url)
+    assert made.errors == () or {finding.rule for finding in made.errors} <= {
+        "bandwidth",
+        "average-bandwidth",
+    }  # guesses
+    assert {finding.rule for finding in made.findings if finding not in made.errors} <= MAKING
+    one_stack.convert(key, profile=profile, format=form)
+    report = check(url)
+    assert told(report) == []
+    assert len(report.presentations) == 4
+
+
+@pytest.mark.parametrize("recipe", [FILM, HEVC, AV1, LATE_AUDIO, AUDIO_ONLY], ids=name)
+def test_fragments_break_no_rule(one_stack: Stack, media: MediaFolder, folder: str, recipe: Recipe) -> None:
+    key = one_stack.put(f"{folder}/a.mp4", media.path(recipe))
+    url = one_stack.stream_url(key, profile="auto", format="fmp4")
+    assert {finding.rule for finding in check(url).findings} <= MAKING
+    one_stack.convert(key, profile="auto", format="fmp4")
+    report = check(url)
+    assert told(report) == []
+    agrees(report, media, recipe)
+
+
+def test_the_command_line_says_what_is_wrong(one_stack: Stack, media: MediaFolder, folder: str) -> None:
+    video = one_stack.convert(one_stack.put(f"{folder}/a.mp4", media.path(FILM)))
+    command = [sys.executable, "-m", "mam", "check", one_stack.video_url(video), "--quick"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("0 errors, 0 notes; 4 segments, 24.0")
+    command[4] = one_stack.video_url("none")
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2

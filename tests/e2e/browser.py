@@ -1,4 +1,5 @@
-"""A headless Chromium that plays a playlist with hls.js from another origin, and says what happened."""
+"""A headless Chromium that plays a playlist on a page of another origin, with one of several players, and says what
+happened."""
 
 from __future__ import annotations
 
@@ -7,14 +8,22 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from queue import Empty, Queue
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 PAGE = Path(__file__).with_name("player.html")
+PLAYERS = {  # npm package -> what is asked of npm, and the script in it that the page loads
+    "hls.js": ("hls.js@1", "dist/hls.min.js"),
+    "shaka-player": ("shaka-player@5", "dist/shaka-player.compiled.js"),
+    "video.js": ("video.js@8", "dist/video.min.js"),
+}
+HLS_PARSER = "hls-parser@0.16.1"
 FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -33,24 +42,54 @@ def chromium() -> str | None:
     return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
-def install_hls_js(folder: Path) -> Path:
-    """hls.js from npm. Raises CalledProcessError where npm cannot get it."""
+def install_packages(folder: Path) -> Path:
+    """All players, and hls-parser, from npm; returns the folder they lie in. Raises CalledProcessError where npm cannot
+    get them."""
+    (folder / "package.json").write_text("{}")
+    wanted = [HLS_PARSER, *(package for package, _ in PLAYERS.values())]
     subprocess.run(
-        ["npm", "install", "--silent", "--no-audit", "--no-fund", "hls.js@1"],
-        cwd=folder, check=True, timeout=120,
+        ["npm", "install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts", *wanted],
+        cwd=folder, check=True, timeout=180,
     )  # fmt: skip
-    return folder / "node_modules" / "hls.js" / "dist" / "hls.min.js"
+    return folder / "node_modules"
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """What a player gave to a SourceBuffer at once. `offset`: seconds that the browser adds to the times in it."""
+
+    number: int
+    buffer: int
+    offset: Fraction
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """What the page has sent so far."""
+
+    reports: Queue[dict[str, Any]] = field(default_factory=Queue)
+    appended: list[Appended] = field(default_factory=list)
 
 
 class _Handler(SimpleHTTPRequestHandler):
-    """Serves the page, and takes its report."""
+    """Serves the page, and takes what it sends."""
 
-    def __init__(self, *args: Any, reports: Queue[dict[str, Any]], **kwargs: Any) -> None:
-        self._reports = reports
+    def __init__(self, *args: Any, heard: _Heard, **kwargs: Any) -> None:
+        self._heard = heard
         super().__init__(*args, **kwargs)
 
     def do_POST(self) -> None:
-        self._reports.put(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        target = urlsplit(self.path)
+        if target.path == "/result":
+            self._heard.reports.put(json.loads(body))
+        elif target.path == "/shot":
+            (Path(self.directory) / "shot.png").write_bytes(body)
+        else:
+            said = {name: values[0] for name, values in parse_qs(target.query).items()}
+            offset = Fraction(said["offset"]).limit_denominator(10**9)
+            self._heard.appended.append(Appended(int(said["number"]), int(said["buffer"]), offset, body))
         self.send_response(204)
         self.end_headers()
 
@@ -58,28 +97,43 @@ class _Handler(SimpleHTTPRequestHandler):
         pass
 
 
-def play(url: str, folder: Path, hls_js: Path, *, seeks: Sequence[float] = (), limit: float = 60) -> dict[str, Any]:
-    """Plays `url`, seeks, goes on to the end. Returns the page's report; `failed` stands in it when it gave up."""
+def play(
+    url: str,
+    folder: Path,
+    players: Path,
+    *,
+    player: str = "hls.js",
+    seeks: Sequence[float] = (),
+    rate: float = 1,
+    shot: float = 0.5,
+    limit: float = 60,
+) -> dict[str, Any]:
+    """Plays `url` to the end, or seeks and then jumps to just before it. `players`: what `install_packages` returned.
+
+    Returns the page's report; `failed` stands in it when it gave up. Beside what the page says there is `appended`:
+    all that the browser was given to decode. The picture shown at `shot` seconds lies in `folder`/shot.png.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(PAGE, folder / "player.html")
-    shutil.copy(hls_js, folder / "hls.js")
+    shutil.copy(players / player / PLAYERS[player][1], folder / f"{player}.js")
     browser = chromium()
     assert browser is not None
-    reports: Queue[dict[str, Any]] = Queue()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, reports=reports, directory=str(folder)))
+    heard = _Heard()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, heard=heard, directory=str(folder)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    query = urlencode({"url": url, "seeks": ",".join(map(str, seeks)), "limit": limit})
-    page = f"http://127.0.0.1:{server.server_port}/player.html?{query}"
+    asked = {"url": url, "player": player, "seeks": ",".join(map(str, seeks)), "rate": rate, "shot": shot}
+    page = f"http://127.0.0.1:{server.server_port}/player.html?{urlencode({**asked, 'limit': limit})}"
     process = subprocess.Popen(
         [browser, *FLAGS, f"--user-data-dir={folder / 'profile'}", page],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        return reports.get(timeout=limit + 30)
+        report = heard.reports.get(timeout=limit + 30)
     except Empty:
-        return {"failed": "the browser said nothing", "errors": []}
+        report = {"failed": "the browser said nothing", "errors": []}
     finally:
         process.terminate()
         process.wait(10)
         server.shutdown()
         server.server_close()
+    return {**report, "appended": sorted(heard.appended, key=lambda part: part.number)}

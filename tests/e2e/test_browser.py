@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.e2e.browser import chromium, install_hls_js, play
+from tests.e2e.browser import play
 from tests.integration.system import Stack
 from tests.media import LONG, MediaFolder
 
 SECONDS = 90
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(chromium() is None, reason="no Chromium here"),
-    pytest.mark.skipif(shutil.which("npm") is None, reason="no npm to get hls.js with"),
-]
-
-
-@pytest.fixture(scope="module")
-def hls_js(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    try:
-        return install_hls_js(tmp_path_factory.mktemp("hls.js"))
-    except (subprocess.SubprocessError, OSError) as error:
-        pytest.skip(f"npm cannot get hls.js: {error}")
+pytestmark = pytest.mark.browser
 
 
 def assert_played(report: dict[str, Any], seeks: list[float]) -> None:
@@ -41,22 +27,22 @@ def assert_played(report: dict[str, Any], seeks: list[float]) -> None:
 
 
 def test_a_video_never_converted_plays_and_seeks_and_then_plays_live(
-    one_stack: Stack, media: MediaFolder, folder: str, hls_js: Path, tmp_path: Path
+    one_stack: Stack, media: MediaFolder, folder: str, players: Path, tmp_path: Path
 ) -> None:
     key = one_stack.put(f"{folder}/long.mp4", media.path(LONG))
     seeks = [70.0, 21.5, 45.0]
 
-    cold = play(one_stack.stream_url(key), tmp_path / "cold", hls_js, seeks=seeks)
+    cold = play(one_stack.stream_url(key), tmp_path / "cold", players, seeks=seeks)
     assert_played(cold, seeks)
 
     one_stack.convert(key)
-    live = play(one_stack.stream_url(key), tmp_path / "live", hls_js, seeks=seeks)
+    live = play(one_stack.stream_url(key), tmp_path / "live", players, seeks=seeks)
     assert_played(live, seeks)
 
 
 def test_a_video_being_encoded_plays(
-    one_stack: Stack, media: MediaFolder, folder: str, hls_js: Path, tmp_path: Path
+    one_stack: Stack, media: MediaFolder, folder: str, players: Path, tmp_path: Path
 ) -> None:
     key = one_stack.put(f"{folder}/long.mp4", media.path(LONG))
     seeks = [60.0]
-    assert_played(play(one_stack.stream_url(key, reencode="true"), tmp_path / "encoded", hls_js, seeks=seeks), seeks)
+    assert_played(play(one_stack.stream_url(key, reencode="true"), tmp_path / "encoded", players, seeks=seeks), seeks)
