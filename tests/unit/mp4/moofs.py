@@ -49,6 +49,7 @@ class Traf:
     time_version: int = 1
     base: str = "moof"
     described: bool = False  # has a sample description index
+    empty: bool = False  # the track has nothing here
     defaults: tuple[int | None, int | None, int | None] = (None, None, None)  # duration, size, flags
 
 
@@ -116,7 +117,8 @@ def _with_defaults(run: Run, number: int, default: Defaults) -> Sample:
 
 
 def _tfhd(traf: Traf, base: int) -> bytes:
-    flags, payload = 0x020000 if traf.base == "moof" else 0, struct.pack(">I", traf.track_id)
+    flags = (0x020000 if traf.base == "moof" else 0) | (0x010000 if traf.empty else 0)
+    payload = struct.pack(">I", traf.track_id)
     if traf.base == "offset":
         flags, payload = flags | 1, payload + struct.pack(">Q", base)
     if traf.described:

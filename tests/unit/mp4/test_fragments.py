@@ -229,6 +229,18 @@ def test_only_the_samples_of_wanted_tracks_are_given_and_the_others_are_passed()
     assert [expected[1]] == [_rows(part) for part in parts]
 
 
+@pytest.mark.parametrize(("flags", "key"), [(0, True), (0x02000000, True), (0x01000000, False), (0x00010000, False)])
+def test_a_picture_that_needs_others_or_is_no_sync_sample_is_no_key_frame(flags: int, key: bool) -> None:
+    assert [row[5] for row in found(fragmented_file(Traf(1, (Run((Sample(20, 40, flags, 0),)),))))[0]] == [key]
+
+
+def test_a_track_that_has_nothing_for_a_while_goes_on_later() -> None:
+    """duration-is-empty: the default duration is how long."""
+    traf = Traf(1, (), time=500, empty=True, defaults=(70, None, None))
+    (empty,) = fragments.read_moof(moof((traf,), 0, {})[0], 0, {}, [1], 1 << 20)
+    assert fragments.join([empty, part(40)]).dts.tolist() == [570]
+
+
 def test_a_run_that_says_no_sizes_is_refused() -> None:
     head, _, _ = moof((Traf(1, (Run((Sample(0, 1, 0, 0),), listed=frozenset()),)),), 0, {})
     with pytest.raises(InvalidIndex):
@@ -455,12 +467,10 @@ def test_a_sidx_with_wrong_sizes_loses_no_samples(long: Callable[[str], bytes], 
 
 
 def test_fragments_close_together_are_read_many_at_a_time() -> None:
-    data = film(Film(movflags="frag_every_frame+empty_moov+default_base_moof"))
-    fragment_count = len(top_level(data, b"moof"))
-    media, store = counted(data)
-    found(data, media)
-    assert fragment_count > 50
-    assert len(store.reads) <= 6
+    trafs = (Traf(1, (Run((Sample(3000, 100, 0, 0),)),), time=100 * n) for n in range(300))
+    media, store = counted(fragmented_file(*trafs))
+    assert len(found(store.data, media)[0]) == 300
+    assert len(store.reads) <= 10
 
 
 def test_whoever_waits_is_told_that_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
