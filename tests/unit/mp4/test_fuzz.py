@@ -342,9 +342,10 @@ def test_the_files_are_sound_before_they_are_damaged() -> None:
 
 
 def test_what_is_not_damaged_stays_as_it_was() -> None:
-    for data, tree in zip(sound_files(), trees(), strict=True):
-        narrow = b"\0\0\0\1" not in data and data[-len(tree[-1].data()) :] == tree[-1].data()
-        assert not narrow or data == b"".join(node.data() for node in tree)
+    files = list(zip(sound_files(), trees(), strict=True))
+    del files[2]  # its sizes of 64 bits, and the one that is 0, become sizes of 32
+    for data, tree in files:
+        assert data == b"".join(node.data() for node in tree)
 
 
 def made(number: int) -> tuple[bytes, int]:
