@@ -91,6 +91,7 @@ class _Search:
     boxes: int = 0
     moofs: int = 0
     samples: int = 0
+    claimed: int = 0  # bytes
     is_over: bool = False
 
     def walk(self, start: int, stop: int, *, until_moof: bool = False) -> _Span:
@@ -115,6 +116,9 @@ class _Search:
             raise NoSampleTables(f"a moof box of {length >> 20} MB")
         parts = fragments.read_moof(window.get(at, length), at, self.defaults, self.wanted, self.size)
         self.samples += sum(part.columns.shape[1] for part in parts)
+        self.claimed += sum(int(part.columns[1].sum()) for part in parts)
+        if self.claimed > 2 * self.size:  # some may have been counted twice, by who began at a wrong place
+            raise InvalidIndex("The samples together are larger than the object.")
         if self.samples > MAX_SAMPLES * len(self.wanted):
             raise TooLarge(f"A track has more than {MAX_SAMPLES} samples.")
         return parts

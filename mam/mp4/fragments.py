@@ -60,16 +60,10 @@ class Columns:
     dts: Ints
     duration: Ints
     composition: Ints
-    flags: Ints
+    sync: Flags  # as far as the samples' flags say
 
     def __len__(self) -> int:
         return len(self.size)
-
-    @property
-    def sync(self) -> Flags:
-        """Which samples are sync samples, as far as their flags say."""
-        found: Flags = (self.flags & _NO_SYNC) == 0
-        return found
 
 
 # moov
@@ -230,19 +224,25 @@ def _read_trun(
     return columns, end
 
 
-def join(parts: Sequence[Part], *, begin: int = 0) -> Columns:
+def join(parts: Sequence[Part], *, begin: int = 0, room: int = MAX_SAMPLES) -> Columns:
     """The parts of one track in order. The first begins at `begin` where it does not say.
 
-    Raises InvalidIndex when a part begins before the one before it has, TooLarge for more samples than are listed.
+    Raises InvalidIndex when a part begins before the one before it has, TooLarge for more samples than there is `room`
+    for.
     """
-    if sum(part.columns.shape[1] for part in parts) > MAX_SAMPLES:
+    if sum(part.columns.shape[1] for part in parts) > room:
         raise TooLarge(f"A track has more than {MAX_SAMPLES} samples.")
-    columns = np.concatenate([np.zeros((5, 0), np.int64), *(part.columns for part in parts)], axis=1)
-    offset, size, duration, composition, flags = columns
+    duration = _column(parts, 2)
     dts = _without_ties(_decode_times(parts, duration, begin), duration)
-    if (np.diff(dts) < 0).any():
+    if (dts[1:] < dts[:-1]).any():
         raise InvalidIndex("A fragment begins before the one before it does.")
-    return Columns(offset, size, dts, _with_durations(dts, duration), composition, flags)
+    duration = _with_durations(dts, duration)
+    flags = np.concatenate([np.zeros(0, np.uint32), *(part.columns[4].astype(np.uint32) for part in parts)])
+    return Columns(_column(parts, 0), _column(parts, 1), dts, duration, _column(parts, 3), (flags & _NO_SYNC) == 0)
+
+
+def _column(parts: Sequence[Part], number: int) -> Ints:
+    return np.concatenate([np.zeros(0, np.int64), *(part.columns[number] for part in parts)])
 
 
 def _decode_times(parts: Sequence[Part], duration: Ints, begin: int) -> Ints:
@@ -256,7 +256,9 @@ def _decode_times(parts: Sequence[Part], duration: Ints, begin: int) -> Ints:
     if time > 2 * MAX_TICKS:
         raise InvalidIndex("The fragments last beyond any clock.")
     counts = [part.columns.shape[1] for part in parts]
-    dts: Ints = np.cumsum(duration) - duration + np.repeat(np.array(shifts, np.int64), counts)
+    dts: Ints = np.cumsum(duration)
+    dts -= duration
+    dts += np.repeat(np.array(shifts, np.int64), counts)
     return dts
 
 

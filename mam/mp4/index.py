@@ -16,7 +16,7 @@ from mam.mp4 import tables
 from mam.mp4.boxes import CONTAINERS, Box, InvalidIndex, boxes, header, leaves
 from mam.mp4.edits import Presentation, presentation, read_edits
 from mam.mp4.fragments import Part, join
-from mam.mp4.tables import Flags, Ints, NoSampleTables, unpack
+from mam.mp4.tables import MAX_SAMPLES, Flags, Ints, NoSampleTables, unpack
 
 MAX_TRACKS = 64
 PRIMING = 16  # parts of a second: what encoders of sound put before the first of it is shorter
@@ -196,28 +196,34 @@ def _read_samples(
     timescale = _timescale(moov, found[b"mdhd"])
     size = tables.sample_sizes(moov, found, object_size)
     total = len(size)
+    offset = tables.sample_offsets(moov, found, size)
     dts, duration = tables.decode_times(moov, found, total)
     composition = tables.composition_offsets(moov, found, total)
-    offset = tables.sample_offsets(moov, found, size)
     key = tables.sync_samples(moov, found, total)
     if fragments:
-        more = join(fragments, begin=int(duration.sum()))
+        more = join(fragments, begin=int(duration.sum()), room=MAX_SAMPLES - total)
         if total and len(more) and more.dts[0] < dts[-1]:
             raise InvalidIndex("The fragments begin before the media in front of them has.")
-        offset, size = np.append(offset, more.offset), np.append(size, more.size)
-        dts, duration = np.append(dts, more.dts), np.append(duration, more.duration)
-        composition = np.append(composition, more.composition)
+        if total:
+            offset, size = np.append(offset, more.offset), np.append(size, more.size)
+            dts, duration = np.append(dts, more.dts), np.append(duration, more.duration)
+            composition = np.append(composition, more.composition)
+        else:
+            offset, size, dts, duration, composition = more.offset, more.size, more.dts, more.duration, more.composition
         key = np.append(key, more.sync if video else np.ones(len(more), np.bool_))  # sound begins anywhere
-    pts = dts + composition
+        del more
     # Writers of signed offsets let frames be shown before they are decoded; muxers refuse that.
-    dts -= max(0, -int(composition.min())) if len(dts) else 0
-    if len(dts) and int((offset + size).max()) > object_size:
-        raise TruncatedMedia(
-            f"The index names media up to byte {int((offset + size).max())}, the object ends at byte {object_size}."
-        )
+    early = max(0, -int(composition.min())) if len(dts) else 0
+    pts = composition  # in place here and below: there may be millions
+    pts += dts
+    pts += shift
+    dts += shift - early
+    end = int((offset + size).max()) if len(dts) else 0
+    if end > object_size:
+        raise TruncatedMedia(f"The index names media up to byte {end}, the object ends at byte {object_size}.")
     if int(size.sum()) > object_size:
         raise InvalidIndex("The samples together are larger than the object.")
-    return Samples(timescale, offset, size, dts + shift, pts + shift, duration, key)
+    return Samples(timescale, offset, size, dts, pts, duration, key)
 
 
 def _without_hidden(samples: Samples, shown: Presentation, *, video: bool) -> Samples:

@@ -96,7 +96,9 @@ def decode_times(data: bytes | memoryview, found: dict[bytes, Box], total: int) 
     table = rows(data, found[b"stts"], ">u4", 2)
     delta = expand(table[:, 0], table[:, 1], total, "stts")
     delta[delta > 0x7FFFFFFF] = 1  # what should have been negative: nothing better is known, and libavformat does so
-    return np.cumsum(delta) - delta, delta
+    dts = np.cumsum(delta)
+    dts -= delta
+    return dts, delta
 
 
 def composition_offsets(data: bytes | memoryview, found: dict[bytes, Box], total: int) -> Ints:
@@ -138,8 +140,10 @@ def sample_offsets(data: bytes | memoryview, found: dict[bytes, Box], sizes: Int
     per_chunk = np.repeat(np.minimum(table[:, 1], total), np.diff(np.append(first, len(chunk) + 1)))
     begins = np.cumsum(per_chunk) - per_chunk  # number of the first sample of each chunk
     of_chunk = expand(per_chunk, np.arange(len(chunk)), total, "stsc")
-    before = np.cumsum(sizes) - sizes
-    offsets: Ints = chunk[of_chunk] + before - before[begins[of_chunk]]
+    before = np.cumsum(sizes)
+    before -= sizes
+    offsets: Ints = (chunk - before[np.minimum(begins, total - 1)])[of_chunk]
+    offsets += before
     return offsets
 
 
