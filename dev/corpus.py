@@ -213,6 +213,7 @@ def convert(stack: Stack, key: str, profile: str, patience: Patience) -> tuple[s
             return str(job["error"]["code"]), str(job["error"]["message"])
         percent = float(job["progress"]["percent"])
         if not patience.lasts(job["id"], percent):
+            stack.delete(f"http://{stack.transcoder.address}/jobs/{job['id']}")  # others wait for its worker
             return NO_ANSWER, f"{job['state']} at {percent} % for {patience.seconds:.0f} s; {job['trouble']}"
         time.sleep(POLL_SECONDS)
 
