@@ -104,6 +104,11 @@ class EncryptedMedia(MediaError):
     hint = "Upload the file without DRM or Common Encryption."
 
 
+class ExternalMedia(MediaError):
+    code, title = "external_media", "The file names other files that hold its media"
+    hint = "Export it as one self-contained file (in QuickTime: save as a self-contained movie)."
+
+
 class DamagedMedia(MediaError):
     code, title = "damaged_media", "The file's media does not decode to what its index promises"
     hint = "Check that the file plays to its end locally; repair or export it again."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import subprocess
@@ -114,9 +115,11 @@ class MediaFolder:
         folder.mkdir(parents=True, exist_ok=True)
 
     def path(self, recipe: Recipe) -> Path:
-        path = self._folder / recipe.name
+        # Other tests may have another film of that name.
+        path = self._folder / hashlib.sha256(repr(recipe).encode()).hexdigest()[:10] / recipe.name
         if path.exists():
             return path
+        path.parent.mkdir(exist_ok=True)
         inputs = ("-i", str(self.path(recipe.of))) if recipe.of else ()
         with tempfile.TemporaryDirectory(dir=self._folder) as scratch:
             made = Path(scratch) / recipe.name

@@ -91,6 +91,7 @@ class MediaSource:
         self._moov = moov
         self._samples: dict[int, Samples] = {}
         index.check_encryption(moov)
+        index.check_references(moov)
         headers = index.read_headers(moov)
         self._container = _templates(moov)  # keeps the templates alive
         self.headers = headers

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from mam.errors import EncryptedMedia, NotAVideo, TruncatedMedia
+from mam.errors import EncryptedMedia, ExternalMedia, NotAVideo, TruncatedMedia
 from mam.mp4 import tables
 from mam.mp4.boxes import CONTAINERS, Box, InvalidIndex, boxes, header, leaves
 from mam.mp4.edits import Presentation, presentation, read_edits
@@ -20,6 +20,7 @@ from mam.mp4.tables import MAX_SAMPLES, Flags, Ints, NoSampleTables, unpack
 
 MAX_TRACKS = 64
 PRIMING = 16  # parts of a second: what encoders of sound put before the first of it is shorter
+SELF_CONTAINED = 1  # a flag of an entry of dref: the media is in this file
 MAX_USER_DATA = 4096  # bytes of a track's
 _EMPTY_TABLES = {b"stts": 1, b"ctts": 1, b"stss": 1, b"stsc": 1, b"stco": 1, b"co64": 1, b"stsz": 2, b"stz2": 2}
 _ENCRYPTED = (b"encv", b"enca", b"encs", b"enct", b"drmi", b"drms")
@@ -97,6 +98,17 @@ def check_encryption(moov: bytes) -> None:
         # `sinf` stands behind the sample entry's own fields, whose length depends on the codec: look for the box.
         if entry in _ENCRYPTED or (b"sinf" in payload and b"schm" in payload):
             raise EncryptedMedia("The file's samples are encrypted.")
+
+
+def check_references(moov: bytes) -> None:
+    """Raises ExternalMedia when a track's media lies in another file (`dref`, ISO/IEC 14496-12 section 8.7.2)."""
+    for trak in track_boxes(moov):
+        dinf = leaves(moov, trak.payload, trak.end).get(b"dinf")
+        dref = {box.kind: box for box in boxes(moov, dinf.payload, dinf.end)}.get(b"dref") if dinf else None
+        for entry in boxes(moov, dref.payload + 8, dref.end) if dref else ():
+            (flags,) = unpack(">I", moov, entry, 0)
+            if not flags & SELF_CONTAINED:
+                raise ExternalMedia(f"A track's media lies in another file ({entry.kind.decode('latin-1').strip()}).")
 
 
 def read_headers(moov: bytes) -> list[TrackHeader]:

@@ -40,7 +40,6 @@ class Outcome:
     is_shown: bool = True  # it has a picture
     languages: tuple[str, ...] = ()  # of the audio tracks among which a viewer can choose
     cues: tuple[str, ...] = ()  # subtitles, in the order in which they are shown
-    waits: str = ""  # why it cannot be played yet
 
 
 OUTCOMES = {
@@ -58,21 +57,16 @@ OUTCOMES = {
     "surround": Outcome(scenes.SURROUND, reencode=True),
     "vfr": Outcome(scenes.VARIABLE_RATE, reencode=True),
     "interlaced": Outcome(scenes.INTERLACED, reencode=True),
-    "languages": Outcome(scenes.TWO_LANGUAGES, languages=("en", "de"), waits="for audio in several languages"),
-    "subtitles": Outcome(scenes.SUBTITLED, cues=scenes.CUES, waits="for subtitles"),
-    "fmp4": Outcome(scenes.PLAIN, query=(("format", "fmp4"),), waits="for fMP4 segments"),
-    "fmp4-late-audio": Outcome(
-        scenes.LATE_AUDIO, query=(("format", "fmp4"),), marks=scenes.LATE_MARKS, waits="for fMP4 segments"
-    ),
+    "languages": Outcome(scenes.TWO_LANGUAGES, languages=("en", "de")),
+    "subtitles": Outcome(scenes.SUBTITLED, cues=scenes.CUES),
+    "fmp4": Outcome(scenes.PLAIN, query=(("format", "fmp4"),)),
+    "fmp4-late-audio": Outcome(scenes.LATE_AUDIO, query=(("format", "fmp4"),), marks=scenes.LATE_MARKS),
 }
 
 
-LATE = [name for name, outcome in OUTCOMES.items() if outcome.marks == scenes.LATE_MARKS and not outcome.query]
 EARLY_SOUND = "Shaka lets the sound begin where the first picture is decoded, two pictures before it is shown"
-SKIPPED = "nothing stands where the late sound is not yet: video.js leaves out the picture there too"
 FAULTS = {  # a claim, an outcome, a player: why it does not hold yet
     **{("sync", name, "shaka-player"): EARLY_SOUND for name, outcome in OUTCOMES.items() if not outcome.query},
-    **{(claim, name, "video.js"): SKIPPED for claim in ("played", "shown") for name in LATE},
 }
 
 
@@ -90,8 +84,6 @@ def cases(claim: str) -> Any:
 
 
 def marks(claim: str, name: str, player: str) -> list[pytest.MarkDecorator]:
-    if waits := OUTCOMES[name].waits:
-        return [pytest.mark.skip(f"waits {waits}")]
     fault = FAULTS.get((claim, name, player))
     return [pytest.mark.xfail(reason=fault)] if fault else []
 
@@ -113,8 +105,9 @@ def played(media: MediaFolder, players: Path, tmp_path_factory: pytest.TempPathF
     def live(stack: Stack, name: str) -> str:
         outcome = OUTCOMES[name]
         key = stack.put(f"{folder}/{outcome.recipe.name}", media.path(outcome.recipe))
-        stack.convert(key, reencode=outcome.reencode)
-        return stack.stream_url(key, profile="h264" if outcome.reencode else "source", **dict(outcome.query))
+        profile = "h264" if outcome.reencode else "auto"
+        stack.convert(key, profile=profile, **dict(outcome.query))
+        return stack.stream_url(key, profile=profile, **dict(outcome.query))
 
     return ask
 
