@@ -275,7 +275,7 @@ EDITED = (
     Oddity(_film("audio-later.mp4", of_sound=_words("-itsoffset 1.5")), "an empty edit of 1.5 s before the sound",
            seconds=5.5, lag=1.5),
     Oddity(_copy("video-trimmed.mp4", of=BASE), "an edit that begins 1 s into the picture, between key frames",
-           patch=_edits(0, (1, 3)), lag=1, preroll=1),
+           copied="not_remuxable", patch=_edits(0, (1, 3)), lag=1),
     Oddity(_copy("audio-trimmed.mp4", of=BASE), "an edit that begins 1 s into the sound",
            patch=_edits(1, (1, 3)), lag=-1),
     Oddity(_copy("both-trimmed.mp4", of=BASE), "edits that begin 2 s in, at a key frame",

@@ -25,7 +25,7 @@ from mam.media.packets import ORIGIN, Packet, Run, read_packets
 from mam.media.remux import Copied
 from mam.media.source import MediaSource
 from mam.media.texts import Texts
-from mam.media.windows import AAC_FRAME, Window, audio_window, shown_frames, video_window
+from mam.media.windows import AAC_FRAME, Window, audio_window, reordering, shown_frames, video_window
 
 MAX_CHUNK_BYTES = 1 << 30  # of what ffmpeg hands back: beyond any bit rate that players take
 
@@ -59,6 +59,7 @@ class ChunkEncoder:
         if plan.video_track and plan.video_track.action == "encode":
             self._shown = shown_frames(media.samples(plan.video_track.track), plan.video_track, plan.timeline)
         self._step = int(np.diff(self._shown[:2])[0]) if len(self._shown) > 1 else plan.timeline.timescale // 30
+        self._delays = {track.track: self._delay(track) for track in plan.tracks}
 
     def segments(
         self, chunk: Chunk, *, alive: Callable[[], None] = lambda: None
@@ -87,6 +88,12 @@ class ChunkEncoder:
         if track.action == "copy":
             return self._media.samples(track.track).timescale
         return self._plan.timeline.timescale if isinstance(track, VideoTrack) else track.sample_rate
+
+    def _delay(self, track: Track) -> int:
+        """Ticks between the decoding of the track's first packet and when the first is shown."""
+        if track.action == "copy":
+            return reordering(self._media.samples(track.track))
+        return int(self._shown[0]) - self._decoded_at(0) if isinstance(track, VideoTrack) else 0
 
     def command(self, chunk: Chunk) -> list[str]:
         """The argv of the ffmpeg that makes the chunk."""
@@ -183,7 +190,7 @@ class ChunkEncoder:
         mixed = [(track, packet) for track, packets in part.items() for packet in packets]
         mixed += [(track.number, packet) for track, packet in read_packets(self._media, self._copied.runs(number))]
         copied = {track.track: self._media.track(track.track).template for track in plan.tracks}
-        packer = SegmentPacker(plan, number, copied | encoded, self._scales)
+        packer = SegmentPacker(plan, number, copied | encoded, self._scales, self._delays)
         for track, packet in sorted(mixed, key=lambda item: (item[1].dts or 0) * item[1].time_base):
             packer.mux(track, packet)
         return packer.finish() | self._texts.segment(number)

@@ -54,10 +54,19 @@ class FragmentMuxer:
 
     `templates`: the streams, by any key that `mux` is given again, in the order in which `init_segment` had them.
     `scales`: ticks a second of each, the denominators of its packets' time base. `number`: the segment's, from 0.
+    `delays`: ticks by which a track is decoded later than its packets say. With the first picture's reordering, it is
+    decoded when it is shown: players take the former for where the track begins. Composition offsets may be negative.
     """
 
-    def __init__(self, templates: Mapping[Any, Any], scales: Mapping[Any, int], number: int) -> None:
+    def __init__(
+        self,
+        templates: Mapping[Any, Any],
+        scales: Mapping[Any, int],
+        number: int,
+        delays: Mapping[Any, int] | None = None,
+    ) -> None:
         self._number = number
+        self._delays = delays or {}
         self._tracks = {
             key: _Track(at, scales[key], _is_annex_b(template))
             for at, (key, template) in enumerate(templates.items(), 1)
@@ -74,6 +83,8 @@ class FragmentMuxer:
             data = length_prefixed(bytes(packet))
         times = (packet.dts, packet.pts, packet.dts + (packet.duration or 0))
         dts, pts, end = (_rescaled(time, base, track.scale) for time in times)
+        delay = self._delays.get(key, 0)
+        dts, end = dts + delay, end + delay
         track.moments.append(_Moment(data, dts, pts, end, bool(packet.is_keyframe)))
 
     def finish(self) -> memoryview:

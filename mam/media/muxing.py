@@ -55,11 +55,20 @@ class SegmentMuxer:
 class SegmentPacker:
     """Packs the packets of segment `number` of a plan, and what comes before all segments together with the first.
 
-    `templates`: a stream for each of the plan's tracks; `scales`: ticks a second of the packets of each.
+    `templates`: a stream for each of the plan's tracks; `scales`: ticks a second of the packets of each. `delays`:
+    ticks between the decoding of a track's first packet and when the first is shown.
     """
 
-    def __init__(self, plan: Plan, number: int, templates: Mapping[int, Any], scales: Mapping[int, int]) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        number: int,
+        templates: Mapping[int, Any],
+        scales: Mapping[int, int],
+        delays: Mapping[int, int],
+    ) -> None:
         self._plan = plan
+        self._delays = delays
         self._number = number
         self._templates = templates
         self._scales = scales
@@ -73,7 +82,7 @@ class SegmentPacker:
         templates = {track: self._templates[track] for track in tracks}
         if self._plan.format is Format.TS:
             return SegmentMuxer(templates)
-        return FragmentMuxer(templates, self._scales, self._number)
+        return FragmentMuxer(templates, self._scales, self._number, self._delays)
 
     def mux(self, track: int, packet: Packet) -> None:
         """Appends a packet of a track to its rendition. Raises DamagedMedia."""

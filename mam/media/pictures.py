@@ -13,6 +13,7 @@ import numpy as np
 from mam.errors import MediaError, NotAVideo, NotRemuxable, TooLarge, UnsupportedCodec
 from mam.hls.plan import Format, Profile, VideoTrack
 from mam.media.source import MediaSource, MediaTrack
+from mam.media.windows import openings
 from mam.media.wishes import Wishes
 from mam.mp4.codecs import H264_8BIT_420, H264_PROFILES, codec_string, h264_profile, read_av1c
 from mam.mp4.h264 import read_sps
@@ -20,6 +21,7 @@ from mam.mp4.hevc import read_hvcc
 from mam.mp4.index import Samples
 
 MAX_GAP_SECONDS = 3600  # between two frames: longer is a mistake or an attack
+HIDDEN = Fraction(1, 10)  # seconds of picture before the edit begins that may be shown all the same
 MAX_PIXELS = 8192 * 4320
 MAX_RATE = 60  # frames a second of what is encoded
 LOOKED_AT = 12  # packets given to a decoder for its first picture
@@ -138,9 +140,12 @@ def video_obstacle(track: MediaTrack, samples: Samples, wishes: Wishes) -> str |
     obstacle = _fmp4_obstacle(track) if wishes.format is Format.FMP4 and track.codec != "h264" else _ts_obstacle(track)
     if obstacle:
         return obstacle
+    if samples.start < -HIDDEN:
+        return f"Its edit list hides {-float(samples.start):.1f} s before the first key frame that can be shown whole."
     seconds = longest_group(samples)
     if seconds > wishes.max_key_frame_seconds:
-        return f"Its key frames lie up to {float(seconds):.0f} s apart: too far for seeking (MAX_KEY_FRAME_SECONDS)."
+        what = "closed groups of pictures" if len(openings(samples)) < int(samples.key.sum()) else "key frames"
+        return f"Its {what} begin up to {float(seconds):.0f} s apart: too far for seeking (MAX_KEY_FRAME_SECONDS)."
     return None
 
 
@@ -183,8 +188,8 @@ def may_be_interlaced(track: MediaTrack) -> bool:
 
 
 def longest_group(samples: Samples) -> Fraction:
-    """Seconds of the longest run from one key frame to the next, or to the end."""
-    keys = np.sort(samples.pts[samples.key])
+    """Seconds of the longest run from one key frame at which a segment may open to the next, or to the end."""
+    keys = np.sort(samples.pts[openings(samples)])
     ends = np.append(keys[1:], int((samples.pts + samples.duration).max()))
     return Fraction(int((ends - keys).max()), samples.timescale)
 

@@ -15,7 +15,7 @@ from mam.media.pictures import plan_video
 from mam.media.probe import describe
 from mam.media.sounds import choose_sounds, plan_audio
 from mam.media.source import MediaSource, MediaTrack
-from mam.media.windows import edges_by_time, grid_ticks, segment_edges, shown_frames
+from mam.media.windows import edges_by_time, grid_ticks, openings, segment_edges, shown_frames
 from mam.media.wishes import Wishes
 from mam.mp4.index import Samples
 from mam.mp4.tables import Ints
@@ -173,7 +173,7 @@ def _plan_timeline(media: MediaSource, video: VideoTrack | None, sound: MediaTra
         scale, points = video.grid[0], grid_ticks(video.grid, max(samples.start, start), shown_end)
     else:
         scale = samples.timescale
-        points = np.unique(samples.pts[samples.key] if video and not encode else samples.pts)
+        points = np.unique(samples.pts[openings(samples)] if video and not encode else samples.pts)
     points = _beyond(points, scale, shown_end, end, wishes.segment_seconds)
     return cut_at(
         points.tolist(),

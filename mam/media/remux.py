@@ -7,7 +7,7 @@ from mam.media.muxing import Made, SegmentPacker
 from mam.media.packets import Run, read_packets
 from mam.media.source import MediaSource
 from mam.media.texts import Texts
-from mam.media.windows import edges_by_time, segment_edges
+from mam.media.windows import edges_by_time, reordering, segment_edges
 from mam.mp4.tables import Ints
 
 
@@ -34,11 +34,12 @@ class Remuxer:
         self._copied = Copied(media, plan)
         self._texts = Texts(media, plan)
         self._templates = {track.track: media.track(track.track).template for track in plan.tracks}
+        self._delays = {track.track: reordering(media.samples(track.track)) for track in plan.tracks}
         self._scales = {track.track: media.samples(track.track).timescale for track in plan.tracks}
 
     def segment(self, number: int) -> Made:
         """The bytes of a segment. Raises DamagedMedia when they are not the frames that the plan names."""
-        packer = SegmentPacker(self._plan, number, self._templates, self._scales)
+        packer = SegmentPacker(self._plan, number, self._templates, self._scales, self._delays)
         for track, packet in read_packets(self._media, self._copied.runs(number)):
             packer.mux(track.number, packet)
         return packer.finish() | self._texts.segment(number)

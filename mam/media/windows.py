@@ -12,7 +12,7 @@ from mam.hls.plan import AudioTrack, Chunk, Plan, VideoTrack
 from mam.hls.timeline import Timeline
 from mam.media.packets import ORIGIN
 from mam.mp4.index import Samples
-from mam.mp4.tables import Ints
+from mam.mp4.tables import Flags, Ints
 
 VIDEO_PREROLL = 1  # seconds encoded and thrown away: after it a CRF encode equals one without a seam within 0.01 dB
 AUDIO_PREROLL = 24  # AAC frames on either side: the encoder has forgotten the seam by then
@@ -23,9 +23,24 @@ DECODE_AHEAD = Fraction(1, 2)  # seconds of audio packets before and behind what
 # which samples make a segment
 
 
+def openings(samples: Samples) -> Ints:
+    """The numbers of the key frames that a segment of copied video may open with.
+
+    Nothing that follows them is shown before them. Of an open group of pictures something is: it needs the group
+    before, and its key frame is no IDR frame, which every segment must begin with (Apple's authoring specification,
+    7.4).
+    """
+    keys = np.flatnonzero(samples.key)
+    if not len(keys):
+        return keys
+    closed: Flags = np.minimum.reduceat(samples.pts, keys) == samples.pts[keys]
+    closed[0] = True  # there is nothing before it
+    return keys[closed]
+
+
 def segment_edges(samples: Samples, timeline: Timeline) -> Ints:
     """For copied video: the number of the sample that opens each segment, and of the one behind the last."""
-    keys = np.flatnonzero(samples.key)
+    keys = openings(samples)
     at = np.searchsorted(samples.pts[keys], np.asarray(timeline.boundaries[1:-1], np.int64))
     inner = np.append(keys, len(samples))[at]
     return np.concatenate(([0], inner, [len(samples)])).astype(np.int64)
@@ -36,6 +51,11 @@ def edges_by_time(samples: Samples, timeline: Timeline) -> Ints:
     ticks = [-(-b * samples.timescale // timeline.timescale) for b in timeline.boundaries[1:-1]]
     inner = np.searchsorted(samples.pts, np.asarray(ticks, np.int64))
     return np.concatenate(([0], inner, [len(samples)])).astype(np.int64)
+
+
+def reordering(samples: Samples) -> int:
+    """Ticks between the decoding of the first sample and the moment at which the first is shown."""
+    return int(samples.pts.min() - samples.dts[0]) if len(samples) else 0
 
 
 # when encoded frames are shown
