@@ -15,6 +15,7 @@ from mam.check.report import Finding, error
 
 TICKS = Fraction(2, 90_000)  # two timestamps of MPEG-TS, each rounded
 ZERO = Fraction(0)
+PRIMING = 3  # frames of sound before the first picture
 MODERN = {"iso6", "iso7", "iso8", "iso9", "isoa", "isob", "isoc", "cmfc", "cmf2", "cmff", "cmfl", "cmfs"}
 
 
@@ -210,13 +211,17 @@ def _points(run: Sequence[SegmentFacts], *, alternate: bool) -> Iterator[tuple[i
     """(segment, time by EXTINF, time measured, how far these may differ) of where segments start, and end where the
     next was not measured.
 
-    A segment starts with its first picture, the very first with whatever comes first; without pictures, with sound.
+    A segment starts with its first picture, the very first with whatever comes well before it; without pictures, with
+    sound.
     """
     pictures = False
     for facts, following in zip(run, [*run[1:], None], strict=True):
         video = facts.track("video")
-        slack = video.frame if video else max(track.frame for track in facts.tracks)
-        start = video.first if video and pictures else min(track.first for track in facts.tracks)
+        sound = max(track.frame for track in facts.tracks)
+        slack = max(video.frame, sound) if video else 2 * sound  # sound alone is cut at its frames at either end
+        first = min(track.first for track in facts.tracks)
+        # What encoders of sound put before it is no part of the programme.
+        start = video.first if video and (pictures or video.first - first < PRIMING * sound) else first
         pictures = pictures or video is not None
         if alternate and facts.number == 0 and following and following.number == 1:
             start = min(start, min(track.first for track in following.tracks) - facts.duration)

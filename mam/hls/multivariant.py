@@ -10,6 +10,7 @@ from mam.hls.playlist import MAP_VERSION, VERSION, target_duration
 from mam.hls.timeline import MICROSECONDS
 
 AUDIO, SUBTITLES = "audio", "subtitles"  # GROUP-ID
+UNKNOWN = "und"
 NOT_QUOTABLE = str.maketrans({'"': "'", "\r": " ", "\n": " "})  # RFC 8216 section 4.2
 
 
@@ -90,8 +91,8 @@ def codecs(plan: Plan) -> str:
 def _media(kind: str, group: str, rendition: Rendition, uri: str) -> str:
     """EXT-X-MEDIA, RFC 8216 section 4.3.4.1."""
     attributes = [f"TYPE={kind}", f'GROUP-ID="{group}"', f'NAME="{_quotable(rendition.title or rendition.name)}"']
-    if rendition.language:
-        attributes.append(f'LANGUAGE="{rendition.language}"')
+    # Apple's authoring specification, 8.10, wants it of each; "und" is RFC 5646's word for what is not known.
+    attributes.append(f'LANGUAGE="{rendition.language or UNKNOWN}"')
     attributes += [f"DEFAULT={_yes(rendition.default)}", "AUTOSELECT=YES"]
     if rendition.subtitles:
         attributes.append(f"FORCED={_yes(rendition.forced)}")

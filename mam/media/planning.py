@@ -21,7 +21,7 @@ from mam.mp4.index import Samples
 from mam.mp4.tables import Ints
 
 LEAD_SECONDS = (2, 2, 4)  # first segments of an encode: short, so that the first picture comes early
-PRIMING = Fraction(1, 10)  # seconds: audio that starts or ends this close to the video does not move the timeline
+PRIMING = Fraction(1, 10)  # seconds: audio that starts so little before the video does not move the timeline
 LATE = Fraction(1, 4)  # seconds after the picture at which sound may begin without silence before it
 MAX_SEGMENT_BYTES = 512 << 20  # a segment is made in memory
 PACKING = Fraction(103, 100)  # what TS adds to the bytes of the streams, about
@@ -41,7 +41,7 @@ def make_plan(media: MediaSource, source: Source, wishes: Wishes, *, video: str,
     if picture is None and not sounds:
         raise NotAVideo("The file has neither video nor audio.")
     video_track = plan_video(media, picture, wishes) if picture else None
-    timeline = _plan_timeline(media, video_track, sounds[0] if sounds else None, wishes)
+    timeline = _plan_timeline(media, video_track, sounds, wishes)
     if timeline.duration > wishes.max_duration:
         raise TooLarge(f"The video lasts {float(timeline.duration):.0f} s; MAX_DURATION_SECONDS allows less.")
     heard = _plan_sounds(media, sounds, timeline, wishes)
@@ -157,18 +157,17 @@ def _expected_sizes(media: MediaSource, track: Track, timeline: Timeline) -> Int
 # segments
 
 
-def _plan_timeline(media: MediaSource, video: VideoTrack | None, sound: MediaTrack | None, wishes: Wishes) -> Timeline:
-    number = video.track if video else sound.number if sound else 0
+def _plan_timeline(media: MediaSource, video: VideoTrack | None, sounds: list[MediaTrack], wishes: Wishes) -> Timeline:
+    number = video.track if video else sounds[0].number
     samples = media.samples(number)
     encode = video is not None and video.action == "encode"
     start, end = samples.start, samples.end
     if video is None or encode:
         start = max(start, Fraction(0))  # what the edit list hides is not shown, but when whole pictures are copied
     shown_end = end
-    if video and sound:
-        other = media.samples(sound.number)
+    for other in (media.samples(sound.number) for sound in sounds):
         start = min(start, max(other.start, Fraction(0))) if other.start < start - PRIMING else start
-        end = other.end if other.end > end + PRIMING else end
+        end = max(end, other.end)
     if video and video.grid:
         scale, points = video.grid[0], grid_ticks(video.grid, max(samples.start, start), shown_end)
     else:
