@@ -236,6 +236,7 @@ def _spread(listed: list[int], first: int, size: int) -> list[int]:
 
 
 def _result(future: Future[T], alive: Callable[[], None]) -> T:
+    alive()
     while not wait([future], timeout=PATIENCE).done:
         alive()
     return future.result()

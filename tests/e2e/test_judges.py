@@ -46,6 +46,7 @@ CASES = {  # a source, and whether it is re-encoded
     "audio-only": (scenes.AUDIO_ONLY, False),
     "late-audio": (scenes.LATE_AUDIO, False),
     "ntsc": (scenes.NTSC, False),
+    "open-gop": (scenes.OPEN_GOP, False),
     "encoded": (scenes.ROTATED, True),
     "surround": (scenes.SURROUND, True),
 }
@@ -166,7 +167,11 @@ def segments(one_stack: Stack, asked: tuple[str, bool], tmp_path: Path) -> Segme
     return made
 
 
-def test_another_ffprobe_finds_every_segment_where_the_playlist_says(binaries: Any, segments: Segments) -> None:
+def test_another_ffprobe_finds_every_segment_where_the_playlist_says(
+    request: pytest.FixtureRequest, binaries: Any, segments: Segments, asked: tuple[str, bool]
+) -> None:
+    if asked[0].endswith(scenes.OPEN_GOP.name):
+        request.applymarker(pytest.mark.xfail(reason="a segment that begins with no IDR frame has no SPS and PPS"))
     playlist, paths = segments()
     found = [judged(binaries, path) for path in paths]
     main = "video" if "video" in found[0].packets else "audio"
