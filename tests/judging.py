@@ -60,11 +60,12 @@ def _sound(odd: Oddity, seen: Seen, *, encoded: bool) -> Iterator[str]:
         yield f"beeps at {seen.loudness:.2f}, not {odd.peak[0]:.2f} to {odd.peak[1]:.2f}"
     if odd.lag is None or not seen.heard or not seen.shown:
         return
+    until = float(seen.heard[1] if odd.beeps_until is None else seen.shown[0] + odd.beeps_until)
     allowed = max(1.5 * seen.steps[1], 0.05)  # a flash is seen with the next frame
     pairs = [
         (float(flash), min((float(beep) - float(flash) - odd.lag for beep in seen.beeps), key=abs, default=9.0))
         for flash in seen.flashes
-        if float(seen.heard[0]) < float(flash) + odd.lag < float(seen.heard[1]) - PADDING
+        if float(seen.heard[0]) < float(flash) + odd.lag < until - PADDING
     ]
     if not pairs:
         yield "no flash has a beep"
