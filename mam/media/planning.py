@@ -22,6 +22,7 @@ from mam.mp4.tables import Ints
 
 LEAD_SECONDS = (2, 2, 4)  # first segments of an encode: short, so that the first picture comes early
 PRIMING = Fraction(1, 10)  # seconds: audio that starts so little before the video does not move the timeline
+EARLY = 10  # seconds before the end of the picture at which sound may end without silence behind it
 LATE = Fraction(1, 4)  # seconds after the picture at which sound may begin without silence before it
 MAX_SEGMENT_BYTES = 512 << 20  # a segment is made in memory
 PACKING = Fraction(103, 100)  # what TS adds to the bytes of the streams, about
@@ -86,17 +87,24 @@ def _plan_sounds(
 
     A copy of a single sound is muxed with its gaps; of several, those that have none are copied.
     """
-    gaps = [_has_gaps(media.samples(track.number), timeline) for track in sounds]
+    alone = len(sounds) > 1
+    gaps = [_has_gaps(media.samples(track.number), timeline, alone=alone) for track in sounds]
     if wishes.profile is Profile.SOURCE:
         whole = [track for track, has in zip(sounds, gaps, strict=True) if not has] or sounds[:1]
         return [(track, plan_audio(track, wishes, gaps=False)) for track in whole]
     return [(track, plan_audio(track, wishes, gaps=has)) for track, has in zip(sounds, gaps, strict=True)]
 
 
-def _has_gaps(samples: Samples, timeline: Timeline) -> bool:
-    """Whether it starts late, or a segment would have nothing of it: some players then leave out the picture too."""
+def _has_gaps(samples: Samples, timeline: Timeline, *, alone: bool) -> bool:
+    """Whether silence must be put somewhere: some players leave out the picture where a sound has nothing.
+
+    Beside a picture it may end a little early; alone it must have something in every segment.
+    """
+    empty = np.flatnonzero(np.diff(edges_by_time(samples, timeline)) == 0)
+    trailing = len(empty) > 0 and int(empty[0]) == len(timeline) - len(empty)
+    early = trailing and timeline.end - samples.end < EARLY
     late = samples.start > timeline.start + LATE
-    return late or bool((np.diff(edges_by_time(samples, timeline)) == 0).any())
+    return late or (bool(len(empty)) and (alone or not early))
 
 
 def _main_name(video: VideoTrack | None, heard: list[tuple[MediaTrack, AudioTrack]], wishes: Wishes) -> str:

@@ -383,3 +383,51 @@ def test_the_same_source_is_planned_the_same_each_time(movie: Movie) -> None:
     data = write(movie).data
     assume(hides_little(opened(data)))
     assert plan_of(opened(data), COPY) == plan_of(opened(data), COPY)
+
+
+# several sounds, silence
+
+AUTO = Wishes(Profile.AUTO)
+
+
+@pytest.mark.parametrize(
+    ("heard", "actions"),
+    [
+        ([sound(60)], ["copy"]),
+        ([sound(55)], ["copy"]),  # it ends a little early
+        ([sound(40)], ["encode"]),
+        ([sound(60, edit=Edit(delay=100, media_time=0))], ["copy"]),  # a tenth of a second late
+        ([sound(60, edit=Edit(delay=2000, media_time=0))], ["encode"]),
+        ([sound(60), sound(60)], ["copy", "copy"]),
+        ([sound(60), sound(50)], ["copy", "encode"]),  # a rendition has something in every segment
+    ],
+    ids=["whole", "shorter", "much shorter", "hardly late", "late", "two", "one of two shorter"],
+)
+def test_silence_is_put_where_players_would_miss_the_sound(heard: list[Track], actions: list[str]) -> None:
+    plan = plan_of(media_of(frames(60), *heard), AUTO)
+    assert actions == [track.action for track in plan.audio_tracks]
+    assert plan.video_track and plan.video_track.action == "copy"
+    assert len(plan.renditions) == (1 if len(heard) == 1 else 1 + len(heard))
+
+
+def test_open_groups_of_pictures_are_not_cut_apart() -> None:
+    """Behind every second key frame a picture follows that is shown before it."""
+    composition = [80] * 500
+    for key in range(25, 500, 50):
+        composition[key], composition[key + 1] = 160, 40  # shown at 6.4 frames, and the next before it
+    track = replace(frames(20, gop=25), composition=tuple(composition))
+    plan = plan_of(media_of(track), replace(COPY, segment_seconds=1))
+    assert [float(t) for t in boundaries(plan)[1:-1]] == [n * 2 + 0.08 for n in range(1, 10)]
+
+
+def test_frames_of_a_variable_rate_are_put_on_a_grid_that_loses_none_of_the_fastest() -> None:
+    track = replace(frames(20), durations=tuple([100] * 120 + [33] * 380))
+    video = plan_of(media_of(track), ENCODE).video_track
+    assert video and video.grid == (30, 1)
+
+
+def test_rates_above_sixty_are_halved() -> None:
+    track = replace(frames(20), timescale=12_000, durations=(100,) * 500)
+    plan = plan_of(media_of(track), ENCODE)
+    assert plan.video_track and plan.video_track.grid == (60, 1)
+    assert sum(plan.frames) == 250
