@@ -60,13 +60,10 @@ def render(plan: Plan, uri: Callable[[Rendition], str], rates: Mapping[str, Rate
         *(_media("AUDIO", AUDIO, rendition, uri(rendition)) for rendition in sounds),
         *(_media("SUBTITLES", SUBTITLES, rendition, uri(rendition)) for rendition in texts),
     ]
-    heaviest = [rates[main.name]] + [
-        max((rates[r.name] for r in group if r is not main), key=lambda rate: rate.peak, default=Rate(0, 0))
-        for group in (sounds, texts)
-    ]
+    groups = [[rates[main.name]], *([rates[r.name] for r in group if r is not main] for group in (sounds, texts))]
     attributes = [
-        f"BANDWIDTH={sum(rate.peak for rate in heaviest)}",
-        f"AVERAGE-BANDWIDTH={sum(rate.average for rate in heaviest)}",
+        f"BANDWIDTH={sum(max((rate.peak for rate in group), default=0) for group in groups)}",
+        f"AVERAGE-BANDWIDTH={sum(max((rate.average for rate in group), default=0) for group in groups)}",
         f'CODECS="{codecs(plan)}"',
     ]
     if main.video:

@@ -47,8 +47,8 @@ def told(report: Report) -> list[str]:
     return [str(finding) for finding in report.findings]
 
 
-def agrees(report: Report, media: MediaFolder, recipe: Recipe) -> None:
-    """The report measured what the source holds."""
+def agrees(report: Report, media: MediaFolder, recipe: Recipe, *, copied: bool = False) -> None:
+    """The report measured what the source holds. Unless it was `copied`, silence stands before a late sound."""
     source = media.path(recipe)
     wanted = probe(source)
     for kind in ("video", "audio"):
@@ -56,6 +56,8 @@ def agrees(report: Report, media: MediaFolder, recipe: Recipe) -> None:
         assert (track is not None) == (kind in wanted)
         if track is not None:
             first = min(frame.pts for frame in frames(source, kind))
+            if kind == "audio" and recipe is LATE_AUDIO and not copied:
+                first = Fraction(0)
             assert float(track.first - ORIGIN) == pytest.approx(float(first), abs=float(FRAME))
     video = report.track("video")
     if video is not None:
@@ -68,7 +70,7 @@ def test_a_remuxed_stream_breaks_no_rule(one_stack: Stack, media: MediaFolder, f
     video = one_stack.convert(one_stack.put(f"{folder}/{recipe.name}", media.path(recipe)))
     report = check(one_stack.video_url(video))
     assert told(report) == []
-    agrees(report, media, recipe)
+    agrees(report, media, recipe, copied=True)
 
 
 @pytest.mark.parametrize("recipe", ENCODED, ids=name)
