@@ -1,9 +1,9 @@
 """Mutants of real files: none of them stops the system, and whatever of them is live is a stream by the book.
 
-What may be wrong with a live one. Its form never: the playlist, the segments, their times, the frames that the plan
-promises. What was encoded here never: each picture of it was made by our own encoder, whatever that was given. What was
-copied may hold damage of the source's own, since copying is not decoding: it may fail to decode where FFmpeg fails at
-the mutant itself, and nowhere else.
+What may be wrong with a live one. Its form never: the rules of HLS that `python -m mam check` knows, the frames that
+the plan promises. What was encoded here never: each picture of it was made by our own encoder, whatever that was given.
+What was copied may hold damage of the source's own, since copying is not decoding: it may fail to decode where FFmpeg
+fails at the mutant itself, and nowhere else.
 
 MAM_MUTANTS: how many (20; `make mutants`: 500). MAM_TEST_MEDIA: a folder of more files to damage.
 """
@@ -18,15 +18,15 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import requests
 
 from dev.servers import start_redis
+from mam.check import check
 from tests.integration.system import S3, Stack, descendants, own, until
-from tests.media import FFMPEG, MediaFolder, frames, probe
+from tests.media import FFMPEG, MediaFolder, probe
 from tests.mutants.mutator import Mutant, Part, mutate
 from tests.oddities import ODDITIES
 
@@ -127,7 +127,8 @@ def objection(system: Stack, case: Case, folder: str, scratch: Path) -> tuple[st
     (video,) = {k.split("/")[2] for k in system.keys(f"{folder}/")}
     path = scratch / f"{case.seed}-{case.source}"
     path.write_bytes(case.mutant.data)
-    return outcome, form(system, f"{folder}/{video}") or decoding(system, key, case.profile, path)
+    url = system.stream_url(key, profile=case.profile)
+    return outcome, form(system, url, f"{folder}/{video}") or decoding(url, case.profile, path)
 
 
 def end_of(system: Stack, key: str, profile: str) -> str:
@@ -150,30 +151,18 @@ def end_of(system: Stack, key: str, profile: str) -> str:
     return ""
 
 
-def form(system: Stack, video: str) -> str:
-    """What is wrong with a stream's form, whatever its pictures show."""
-    playlist, plan, segments = system.commit(video), system.plan(video), system.segments(video)
-    listed = [segment.duration for segment in playlist.segments]
-    if not listed or not playlist.is_endlist or len(listed) != len(segments):
-        return "the playlist has no segments or no end"
-    if any(round(seconds) > playlist.target_duration for seconds in listed):
-        return "a segment lasts longer than the target duration"
-    if abs(sum(listed) - float(plan.timeline.duration)) > 0.001 * len(listed):
-        return "the segments together last longer or shorter than the plan"
-    if not plan.video_track:
-        return ""
-    pictures = [frames(data, "video") for data in segments]
-    if tuple(map(len, pictures)) != plan.frames:
-        return f"{list(map(len, pictures))} frames, and {list(plan.frames)} in the plan"
-    if not all(part[0].is_key for part in pictures if part):
-        return "a segment does not begin with a key frame"
-    decoded = [frame.dts for part in pictures for frame in part]
-    return "" if all(a < b for a, b in pairwise(decoded)) else "the decode times do not rise"
+def form(system: Stack, url: str, video: str) -> str:
+    """What is wrong with a stream by the rules of HLS, whatever its pictures show."""
+    report, plan = check(url), system.plan(video)
+    broken = [str(finding) for finding in report.errors if finding.rule != "decode"]  # that is judged below
+    if broken:
+        return "; ".join(broken)
+    seen, planned = report.video_frames, sum(plan.frames)
+    return "" if seen == planned else f"{seen} frames, and {planned} in the plan"
 
 
-def decoding(system: Stack, key: str, profile: str, mutant: Path) -> str:
+def decoding(url: str, profile: str, mutant: Path) -> str:
     """What is wrong with what a decoder makes of it, by the rule above."""
-    url = system.stream_url(key, profile=profile)
     for kind in sorted(probe(url).keys() & {"audio", "video"}):
         said = says(url, kind)
         if said and (profile == "h264" and kind == "video"):
