@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from typing import Any
 
-from mam.errors import InvalidPlan, NotAVideo, NotFound, TooLarge, TooManyJobs
+from mam.errors import InvalidPlan, NotAVideo, NotFound, StoreUnavailable, TooLarge, TooManyJobs
 from mam.hls import playlist
 from mam.hls.plan import PLANNER_VERSION, Format, Plan, Profile, Sidecar, Source, kind_of
 from mam.hls.sidecars import prefix, sidecars
@@ -209,9 +209,14 @@ class Conversions:
         return f"{wanted.profile.value}:{wanted.format.value}:{wanted.audio_language}:{made}"
 
     def _sidecars(self, asset: Asset) -> list[Sidecar]:
-        """The subtitles that lie beside an asset."""
+        """The subtitles that lie beside an asset; none where the bucket may be read but not listed."""
         listed = islice(self._store.listing(asset.bucket, prefix(asset.key), recursive=False), SIDECARS_LISTED)
-        objects = {info.key: info for info in listed}
+        try:
+            objects = {info.key: info for info in listed}
+        except StoreUnavailable as error:
+            if "AccessDenied" not in error.detail:
+                raise
+            return []
         return [
             Sidecar(
                 key=found.key,
