@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.integration.system import Stack, is_problem, until
-from tests.media import CLIP, FILM, VP9, WITH_OPUS, MediaFolder, Recipe, complaints, frames, probe
+from tests.media import CLIP, FILM, VP9, WITH_MP2, WITH_OPUS, MediaFolder, Recipe, complaints, frames, probe
 
 Broken = Callable[[MediaFolder], bytes]
 PLAYLIST = b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n"
@@ -108,7 +108,7 @@ def test_a_repaired_file_is_converted_at_once(stack: Stack, media: MediaFolder, 
     assert complaints(stack.stream_url(key)) == ""
 
 
-@pytest.mark.parametrize("recipe", [VP9, WITH_OPUS], ids=lambda recipe: recipe.name)
+@pytest.mark.parametrize("recipe", [VP9, WITH_OPUS, WITH_MP2], ids=lambda recipe: recipe.name)
 def test_what_cannot_be_copied_is_refused_with_a_hint_that_helps(
     stack: Stack, media: MediaFolder, folder: str, recipe: Recipe
 ) -> None:

@@ -113,7 +113,7 @@ def test_one_language_may_be_chosen_and_is_muxed_with_the_picture(
     key = one_stack.put(f"{folder}/a.mp4", media.path(TWO_LANGUAGES))
     video = one_stack.convert(key, profile="auto", audio_language="fr-FR")
     plan = one_stack.plan(video)
-    assert [(len(r.tracks), r.name) for r in plan.renditions] == [(2, "source")]
+    assert [(len(r.tracks), r.name) for r in plan.renditions] == [(2, "180p")]
     assert plan.audio_tracks[0].track == 2
     assert not one_stack.playlist(one_stack.video_url(video)).is_variant
 
