@@ -231,7 +231,9 @@ def _points(run: Sequence[SegmentFacts], *, alternate: bool) -> Iterator[tuple[i
         ending = video if video and following else max(facts.tracks, key=lambda track: track.end)
         if alternate and following is None and ending.end < start + facts.duration:
             continue
-        yield facts.number, facts.listed + facts.duration, ending.end, max(slack, ending.longest)
+        # How long the last picture is shown, TS does not say: as long as any before it, it may be.
+        unknown = max(ending.longest, video.longest if video else ZERO)
+        yield facts.number, facts.listed + facts.duration, ending.end, max(slack, unknown)
 
 
 def offset(segments: Iterable[SegmentFacts]) -> Fraction | None:
