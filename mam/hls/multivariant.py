@@ -1,13 +1,15 @@
-"""The multivariant playlist of a plan with several renditions, and the bit rates that it promises."""
+"""The playlists of a plan: those of its renditions, the one that lists them, and the bit rates that it promises."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from mam.hls import playlist
 from mam.hls.plan import Plan, Rendition
 from mam.hls.playlist import MAP_VERSION, VERSION, target_duration
 from mam.hls.timeline import MICROSECONDS
+from mam.naming import INIT, segment_name
 
 AUDIO, SUBTITLES = "audio", "subtitles"  # GROUP-ID
 UNKNOWN = "und"
@@ -78,6 +80,22 @@ def render(plan: Plan, uri: Callable[[Rendition], str], rates: Mapping[str, Rate
     if texts:
         attributes.append(f'SUBTITLES="{SUBTITLES}"')
     return "\n".join([*lines, f"#EXT-X-STREAM-INF:{','.join(attributes)}", uri(main), ""])
+
+
+def media_playlist(plan: Plan, rendition: Rendition, base: str) -> str:
+    """One rendition's playlist. `base`: what stands before the names of its files: a folder or route, or ''."""
+    numbers = range(len(plan.timeline))
+    uris = (base + segment_name(number, plan.extension(rendition)) for number in numbers)
+    return playlist.render(plan.timeline, uris, init=base + INIT if plan.has_init(rendition) else "")
+
+
+def unique_name(name: str, taken: set[str]) -> str:
+    """NAME must differ within a group (RFC 8216 section 4.3.4.1.1)."""
+    number, found = 2, name
+    while found in taken:
+        found, number = f"{name} {number}", number + 1
+    taken.add(found)
+    return found
 
 
 def codecs(plan: Plan) -> str:

@@ -30,8 +30,18 @@ FRAME_BYTES, SOUND_BYTES = 110, 25  # and to each frame
 BITS_PER_PIXEL = 0.08  # of x264 at CRF 23, about: only for guesses before anything is encoded
 
 
-def make_plan(media: MediaSource, source: Source, wishes: Wishes, *, video: str, revision: str, stored: bool) -> Plan:
+def make_plan(
+    media: MediaSource,
+    source: Source,
+    wishes: Wishes,
+    *,
+    video: str,
+    revision: str,
+    stored: bool,
+    closely: bool = False,
+) -> Plan:
     """The plan of one revision. `stored`: the index lies in the bucket, the source has no sample tables.
+    `closely`: pictures are decoded to describe what headers do not tell.
 
     Raises NotRemuxable when the profile is `source` and a stream cannot be copied, NotAVideo, TooLarge,
     UnsupportedCodec.
@@ -55,7 +65,7 @@ def make_plan(media: MediaSource, source: Source, wishes: Wishes, *, video: str,
         profile=wishes.profile,
         format=wishes.format,
         stored_index=stored,
-        streams=describe(media, renditions, wishes),
+        streams=describe(media, renditions, wishes, closely=closely),
         renditions=tuple(_with_bandwidth(media, rendition, timeline) for rendition in renditions),
         timeline=timeline,
         frames=_frame_counts(media.samples(video_track.track), video_track, timeline) if video_track else (),
@@ -124,20 +134,11 @@ def _renditions(
     titles: set[str] = set()
     for number, (track, audio) in enumerate(heard):
         known = languages.display(track.language) if track.language else f"Audio {number + 1}"
-        title = _unique(track.title or known, titles)
+        title = multivariant.unique_name(track.title or known, titles)
         renditions.append(
             Rendition(name=f"audio-{number}", audio=audio, language=track.language, title=title, default=number == 0)
         )
     return renditions
-
-
-def _unique(title: str, taken: set[str]) -> str:
-    """NAME must differ within a group (RFC 8216 section 4.3.4.1.1)."""
-    number, name = 2, title
-    while name in taken:
-        name, number = f"{title} {number}", number + 1
-    taken.add(name)
-    return name
 
 
 def _with_bandwidth(media: MediaSource, rendition: Rendition, timeline: Timeline) -> Rendition:

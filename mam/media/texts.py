@@ -7,7 +7,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from mam.hls import languages, webvtt
+from mam.errors import SourceChanged
+from mam.hls import languages, multivariant, webvtt
 from mam.hls.cues import Cue, Cues
 from mam.hls.plan import Plan, Rendition, Source, SubtitleTrack
 from mam.hls.sidecars import SDH_CHARACTERISTICS
@@ -41,13 +42,12 @@ def renditions(media: MediaSource, source: Source) -> list[Rendition]:
         for sidecar in source.sidecars
         if sidecar.key in media.cues
     ]  # fmt: skip
-    taken: dict[str, int] = {}
+    taken: set[str] = set()
     result = []
     for number, (track, language, title, forced, characteristics) in enumerate(found[:MAX_SUBTITLES]):
         name = title or (languages.display(language) if language else "Subtitles")
         name += " (forced)" if forced else " (SDH)" if characteristics else ""
-        taken[name] = taken.get(name, 0) + 1
-        name += f" {taken[name]}" if taken[name] > 1 else ""
+        name = multivariant.unique_name(name, taken)
         result.append(
             Rendition(name=f"subtitles-{number}", subtitles=track, language=language, title=name, forced=forced,
                       characteristics=characteristics)
@@ -74,6 +74,8 @@ class Texts:
 
     def _cues(self, track: SubtitleTrack, start: Fraction, end: Fraction) -> Cues:
         if track.sidecar is not None:
+            if track.sidecar not in self._media.cues:
+                raise SourceChanged(f"The subtitles {track.sidecar!r} were changed or removed.")
             return self._media.cues[track.sidecar]
         assert track.track is not None
         found = self._media.track(track.track)

@@ -8,16 +8,14 @@ from collections.abc import Collection, Mapping
 import redis_adapter
 from mam.errors import SourceChanged, Superseded
 from mam.hls import multivariant, playlist
-from mam.hls.plan import Plan, Rendition
+from mam.hls.plan import Plan
 from mam.naming import (
     COMMIT,
-    INIT,
     REVISION,
     commit_key,
     plan_key,
     revision_prefix,
     segment_key,
-    segment_name,
     segment_uri,
     unfinished_key,
 )
@@ -70,11 +68,12 @@ def _publish(shop: Workshop, plan: Plan, files: Mapping[str, int]) -> None:
     before = live_revision(shop.store, shop.bucket, plan.video)
     if len(plan.renditions) == 1:
         folder = segment_uri(plan.revision, plan.renditions[0].name, "")
-        text = media_playlist(plan, plan.renditions[0], folder)
+        text = multivariant.media_playlist(plan, plan.renditions[0], folder)
     else:
         for rendition in plan.renditions:
             key = segment_key(plan.video, plan.revision, rendition.name, COMMIT)
-            shop.store.put(shop.bucket, key, media_playlist(plan, rendition, "").encode(), playlist.CONTENT_TYPE)
+            text = multivariant.media_playlist(plan, rendition, "")
+            shop.store.put(shop.bucket, key, text.encode(), playlist.CONTENT_TYPE)
         text = multivariant.render(
             plan, lambda rendition: segment_uri(plan.revision, rendition.name, COMMIT), rates(plan, files)
         )
@@ -82,13 +81,6 @@ def _publish(shop: Workshop, plan: Plan, files: Mapping[str, int]) -> None:
     redis_adapter.invalidate_playlist_cache(plan.video)
     log.info("video is live", extra={"video": plan.video, "revision": plan.revision})
     _sweep(shop, plan, keep={plan.revision, before})
-
-
-def media_playlist(plan: Plan, rendition: Rendition, folder: str) -> str:
-    """One rendition's playlist, its files in `folder` (relative, ending in a slash, or '')."""
-    extension = plan.extension(rendition)
-    uris = (folder + segment_name(number, extension) for number in range(len(plan.timeline)))
-    return playlist.render(plan.timeline, uris, init=folder + INIT if plan.has_init(rendition) else "")
 
 
 def rates(plan: Plan, files: Mapping[str, int]) -> dict[str, multivariant.Rate]:

@@ -19,9 +19,8 @@ from mam.media.ffmpeg import Encoder
 from mam.media.fragmented import find_samples
 from mam.media.muxing import Made
 from mam.media.planning import make_plan, tracks_to_read
-from mam.media.probe import describe
 from mam.media.remux import Remuxer
-from mam.media.source import MediaSource, demux, open_source
+from mam.media.source import MediaSource, demux
 from mam.media.wishes import Wishes
 from mam.mp4 import index
 from mam.mp4.tables import NoSampleTables
@@ -62,8 +61,7 @@ def plan(order: Order, *, alive: Alive) -> Planned:
     """
     shop = workshop()
     earlier = shop.pool.submit(shop.store.get, shop.bucket, revision_plan_key(order.video, order.job))
-    media = open_source(shop.store, order.source)
-    shop.read_sidecars(media, order.source)
+    media = shop.source(order.source)
     made = _adopted(shop, media, order, earlier.result()) or _planned(shop, media, order, alive)
     shop.keep(made, media)
     listing = shop.pool.submit(inventory, shop, made)
@@ -97,13 +95,11 @@ def plan(order: Order, *, alive: Alive) -> Planned:
 def preview(order: Order, *, live: bool, alive: Alive) -> PlanView:
     """What the job would do; nothing is kept of it."""
     shop = workshop()
-    media = open_source(shop.store, order.source)
-    shop.read_sidecars(media, order.source)
+    media = shop.source(order.source)
     wishes = _wishes(shop, order)
     _read_index(shop, media, None, tracks_to_read(media, wishes), alive)
-    made = make_plan(media, order.source, wishes, video=order.video, revision=order.job, stored=False)
-    streams = describe(media, made.renditions, wishes, closely=True)
-    return outlook.view(media, made.model_copy(update={"streams": streams}), live=live)
+    made = make_plan(media, order.source, wishes, video=order.video, revision=order.job, stored=False, closely=True)
+    return outlook.view(media, made, live=live)
 
 
 def _planned(shop: Workshop, media: MediaSource, order: Order, alive: Alive) -> Plan:

@@ -19,7 +19,7 @@ from mam.errors import Superseded, Unavailable
 from mam.events import sync_client
 from mam.hls import playlist, webvtt
 from mam.hls.cues import InvalidSubtitles
-from mam.hls.plan import Plan, Source
+from mam.hls.plan import Plan, Sidecar, Source
 from mam.media import ffmpeg
 from mam.media.muxing import Made
 from mam.media.source import MediaSource, open_source
@@ -76,21 +76,26 @@ class Workshop:
             self.opened.move_to_end(order.job)
             return self.opened[order.job]
         plan = self.plan(order)
-        media = open_source(self.store, plan.source)
-        self.read_sidecars(media, plan.source)
+        media = self.source(plan.source)
         if plan.stored_index:
             media.adopt(index.load(self.store.get(self.bucket, index_key(order.video, order.job)) or b""))
         self.keep(plan, media)
         return plan, media
 
-    def read_sidecars(self, media: MediaSource, source: Source) -> None:
-        """Brings the subtitles beside a source; those that cannot be understood are left out."""
+    def source(self, source: Source) -> MediaSource:
+        """Looks at a source and the subtitles beside it; those that cannot be understood are left out."""
+        media = open_source(self.store, source)
         for sidecar in source.sidecars:
-            data = self.store.get(source.bucket, sidecar.key)
             try:
-                media.cues[sidecar.key] = webvtt.parse(data or b"")
+                media.cues[sidecar.key] = webvtt.parse(self._subtitles(source.bucket, sidecar))
             except InvalidSubtitles as error:
                 log.warning("subtitles left out", extra={"key": sidecar.key, "reason": error.detail})
+        return media
+
+    def _subtitles(self, bucket: str, sidecar: Sidecar) -> bytes:
+        if sidecar.size > webvtt.MAX_BYTES:  # before it is read: anything may be called .srt
+            raise InvalidSubtitles(f"The file has {sidecar.size} bytes; at most {webvtt.MAX_BYTES} are read.")
+        return self.store.get(bucket, sidecar.key) or b""
 
     def put(self, plan: Plan, made: Made) -> None:
         """Stores a segment, in every rendition."""

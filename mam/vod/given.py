@@ -6,7 +6,6 @@ from urllib.parse import quote, urlencode
 
 from mam.hls import multivariant, playlist
 from mam.hls.plan import Format, Plan, Rendition
-from mam.naming import INIT, segment_name
 from mam.settings import Settings
 from mam.store.signing import signer
 from mam.vod.tokens import Tokens
@@ -35,9 +34,7 @@ def in_the_making(plan: Plan, rendition: Rendition, settings: Settings, tokens: 
     """The whole media playlist of a rendition from its plan: each segment on the route that waits for it."""
     token = tokens.issue(plan.video, plan.revision, ttl=settings.signature_ttl(float(plan.timeline.duration)))
     base = f"{SEGMENT_ROUTE}/{token}/{quote(plan.video, safe='/')}/{plan.revision}/{rendition.name}/"
-    extension = plan.extension(rendition)
-    uris = (base + segment_name(number, extension) for number in range(len(plan.timeline)))
-    return playlist.render(plan.timeline, uris, init=base + INIT if plan.has_init(rendition) else "")
+    return multivariant.media_playlist(plan, rendition, base)
 
 
 def renditions(plan: Plan) -> str:
