@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import logging
+from collections.abc import Mapping
 
 from mam.errors import MamError, NotFound, Unavailable, VideoNotFound
 from mam.hls.plan import Plan
@@ -21,7 +22,10 @@ from mam.vod.trees import Tree, Trees
 from redis_adapter import GZIP_LEVEL, CachedPlaylist, Lookup, PlaylistCache
 
 ANY = ""  # a kind: whatever is live will do
+NOT_KEPT = Lookup(None, None)  # what is built for it is not cached
 LIVE_MAX_AGE = 60  # seconds that a client may keep a live playlist: little against what its signatures have left
+
+Generations = tuple[str | None, ...]
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +77,8 @@ class Viewing:
             plan = await asyncio.to_thread(self._trees.plan, name)
             if plan is None:
                 raise VideoNotFound(f"There is no video {name!r}.")
-            return await self._convert(Asset(plan.source.bucket, plan.source.key), plan.kind, rendition)
+            asset = Asset(plan.source.bucket, plan.source.key)
+            return await self._convert(asset, plan.kind, rendition, {name: lookup})
 
         return await self._builds.run(("name", name, rendition, lookup.generation), build)
 
@@ -96,11 +101,9 @@ class Viewing:
             if tree is not None and (not kind or not tree.kinds or kind in tree.kinds.split(" ")):
                 self._refresh_if_stale(asset, tree)
                 return await self._live(tree, rendition, lookups[tree.name])
-            return await self._convert(asset, kind or self._settings.default_profile, rendition)
+            return await self._convert(asset, kind or self._settings.default_profile, rendition, lookups)
 
-        # Whoever comes after an invalidation shares no build that began before it.
-        generations = tuple(lookup.generation for lookup in lookups.values())
-        return await self._builds.run(("asset", asset, kind, rendition, generations), build)
+        return await self._builds.run(("asset", asset, kind, rendition, _generations(lookups)), build)
 
     async def clear(self, name: str) -> None:
         """Forgets the cached playlists of a video, in every process at once."""
@@ -135,10 +138,14 @@ class Viewing:
         await self._cache.put(tree.name, playlist, rendition, lookup.generation)
         return playlist
 
-    async def _convert(self, asset: Asset, kind: str, rendition: str) -> CachedPlaylist:
-        """Has the asset converted, and gives out its playlist from the plan: the segments are waited for one by one."""
-        accepted = await self._accepted(asset, kind)
-        lookup = await self._look(accepted.video, rendition)  # before the bucket is read
+    async def _convert(self, asset: Asset, kind: str, rendition: str, lookups: Mapping[str, Lookup]) -> CachedPlaylist:
+        """Has the asset converted, and gives out its playlist from the plan: the segments are waited for one by one.
+
+        `lookups`: from before the question. When the video goes live meanwhile, the answer is out of date, and a
+        playlist made by it must not stay in the cache.
+        """
+        accepted = await self._accepted(asset, kind, _generations(lookups))
+        lookup = lookups.get(accepted.video, NOT_KEPT)
         if accepted.job is None:
             tree = await asyncio.to_thread(self._trees.by_name, accepted.video)
             if tree is None:
@@ -166,9 +173,9 @@ class Viewing:
         await self._cache.put(plan.video, playlist, rendition, lookup.generation)
         return playlist
 
-    async def _accepted(self, asset: Asset, kind: str) -> Accepted:
+    async def _accepted(self, asset: Asset, kind: str, generations: Generations = ()) -> Accepted:
         """The conversion's acceptance, which everyone who wants it shares; a bounded number waits at a time."""
-        key = (asset, kind)
+        key = (asset, kind, generations)
         if key not in self._conversions and len(self._conversions) >= self._settings.max_waiting_conversions:
             raise TooManyConversions(f"{len(self._conversions)} conversions are being waited for.")
         return await self._conversions.run(key, lambda: asyncio.to_thread(self._transcoder.convert, asset, kind))
@@ -189,6 +196,11 @@ class Viewing:
                 await self._accepted(asset, plan.kind)
         except MamError as error:
             log.warning("changed source not converted", extra={"video": name, "code": error.code})
+
+
+def _generations(lookups: Mapping[str, Lookup]) -> Generations:
+    """Part of a flight's key: whoever comes after an invalidation shares nothing that began before it."""
+    return tuple(lookup.generation for lookup in lookups.values())
 
 
 def _compressed(text: str) -> bytes:

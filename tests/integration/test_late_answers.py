@@ -1,0 +1,121 @@
+"""Playlists built from an answer of the transcoding service that is out of date when it arrives. On a real Redis."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any, cast
+from unittest.mock import create_autospec
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from dev.servers import LOOPBACK, Server, start_redis
+from mam.events import async_client
+from mam.naming import Asset
+from mam.settings import Settings
+from mam.store.objects import Store
+from mam.vod.kept import Kept
+from mam.vod.outcomes import Outcomes
+from mam.vod.reads import SharedReads
+from mam.vod.tokens import Tokens
+from mam.vod.transcoder import Accepted, Transcoder
+from mam.vod.trees import Trees
+from mam.vod.viewing import Viewing
+from redis_adapter import PlaylistCache
+from tests.unit.hls.plans import every, plan_of
+
+PLAN = plan_of(every(6, 3))
+ASSET = Asset(PLAN.source.bucket, PLAN.source.key)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    with start_redis(tmp_path / "redis", persist=False) as server:
+        yield server
+
+
+class SlowTranscoder:
+    """The transcoding service at the moment it has said "being made", and the answer is still on its way."""
+
+    def __init__(self) -> None:
+        self.asked, self.may_answer = threading.Event(), threading.Event()
+
+    def convert(self, _: Asset, __: str) -> Accepted:
+        self.asked.set()
+        assert self.may_answer.wait(10)
+        return Accepted(PLAN.video, PLAN.revision)
+
+
+def with_viewing(
+    server: Server, claim: Callable[[Viewing, PlaylistCache, SlowTranscoder, Any], Awaitable[None]]
+) -> None:
+    """Runs a claim about a VoD process whose bucket holds the plan alone."""
+
+    async def run() -> None:
+        settings = Settings(redis_host=LOOPBACK, redis_port=server.port, transcode_api_key="key", _env_file=None)
+        client = async_client(settings)
+        cache, slow = PlaylistCache(client, ttl=60), SlowTranscoder()
+        trees = create_autospec(Trees, instance=True)
+        trees.by_asset.return_value, trees.by_name.return_value, trees.plan.return_value = None, None, PLAN
+        viewing = Viewing(
+            settings, store=create_autospec(Store, instance=True), trees=trees, cache=cache,
+            reads=SharedReads(cache, Kept(client)), transcoder=cast(Transcoder, slow),
+            tokens=Tokens(settings), outcomes=Outcomes(CollectorRegistry()),
+        )  # fmt: skip
+        try:
+            await claim(viewing, cache, slow, client)
+        finally:
+            await client.aclose()
+
+    asyncio.run(run())
+
+
+async def goes_live(client: Any) -> None:
+    """What the commit does to the cache."""
+    await PlaylistCache(client, ttl=60).invalidate(PLAN.video)
+
+
+def asks(viewing: Viewing, way: str) -> Awaitable[Any]:
+    return viewing.by_name(PLAN.video, "") if way == "name" else viewing.by_asset(ASSET, "", "")
+
+
+@pytest.mark.parametrize("way", ["name", "asset"])
+def test_a_playlist_in_the_making_is_not_kept_when_the_video_went_live_meanwhile(server: Server, way: str) -> None:
+    async def claim(viewing: Viewing, cache: PlaylistCache, slow: SlowTranscoder, client: Any) -> None:
+        asking = asyncio.ensure_future(asks(viewing, way))
+        await asyncio.to_thread(slow.asked.wait, 10)
+        await goes_live(client)
+        slow.may_answer.set()
+        await asking
+        (lookup,) = await cache.get((PLAN.video,))
+        assert lookup.playlist is None
+
+    with_viewing(server, claim)
+
+
+@pytest.mark.parametrize("way", ["name", "asset"])
+def test_it_is_kept_when_it_did_not(server: Server, way: str) -> None:
+    async def claim(viewing: Viewing, cache: PlaylistCache, slow: SlowTranscoder, _: Any) -> None:
+        slow.may_answer.set()
+        playlist = await asks(viewing, way)
+        (lookup,) = await cache.get((PLAN.video,))
+        assert lookup.playlist == playlist
+
+    with_viewing(server, claim)
+
+
+def test_who_asks_after_it_went_live_does_not_share_an_answer_from_before(server: Server) -> None:
+    async def claim(viewing: Viewing, cache: PlaylistCache, slow: SlowTranscoder, client: Any) -> None:
+        before = asyncio.ensure_future(asks(viewing, "asset"))
+        await asyncio.to_thread(slow.asked.wait, 10)
+        await goes_live(client)
+        slow.asked.clear()
+        after = asyncio.ensure_future(asks(viewing, "asset"))
+        assert await asyncio.to_thread(slow.asked.wait, 10)  # it asks for itself
+        slow.may_answer.set()
+        await asyncio.gather(before, after)
+
+    with_viewing(server, claim)
