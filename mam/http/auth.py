@@ -30,3 +30,5 @@ def api_key(expected: Callable[[Request], str]) -> Callable[..., Awaitable[None]
 
 
 require_api_key = Depends(api_key(lambda request: request.app.state.settings.transcode_api_key.get_secret_value()))
+# What people at a page may do too. Until there are sessions, who has the key.
+require_access = require_api_key
