@@ -5,6 +5,13 @@ ENV PATH=/opt/venv/bin:$PATH
 COPY requirements.txt .
 RUN pip install --no-cache-dir --disable-pip-version-check -r requirements.txt
 
+FROM node:22-slim AS pages
+WORKDIR /ui
+COPY mam/web/ui/package.json mam/web/ui/package-lock.json mam/web/ui/.npmrc ./
+RUN npm ci --ignore-scripts --no-audit --no-fund
+COPY mam/web/ui .
+RUN npm run build
+
 FROM python:3.13-slim
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
@@ -16,6 +23,7 @@ COPY --from=build /opt/venv /opt/venv
 WORKDIR /app
 COPY *.py ./
 COPY mam mam
+COPY --from=pages /dist mam/web/dist
 RUN python -m compileall -q .
 USER 10001
 EXPOSE 8001 8002

@@ -5,6 +5,8 @@ ARGS ?=
 VENV = .venv
 INSTALLED = $(VENV)/.installed
 MINIO = .tools/bin/minio
+PAGES = mam/web/dist/manifest.json
+PAGES_SOURCES = $(shell find mam/web/ui -path mam/web/ui/node_modules -prune -o -type f -print)
 # What manifests are checked by. Fixed versions: a newer one may find something else wrong.
 KUBECONFORM = .tools/bin/kubeconform
 KUBECONFORM_SOURCE = github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0
@@ -14,10 +16,10 @@ KEDA_SOURCE = github.com/kedacore/keda/v2@v2.21.0
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile
 
-run: $(INSTALLED)  ## runs everything on this machine until Ctrl-C (settings: make run ARGS=--help)
+run: $(INSTALLED) $(PAGES)  ## runs everything on this machine until Ctrl-C (settings: make run ARGS=--help)
 	@$(VENV)/bin/python -m dev.run $(ARGS)
 
-test: $(INSTALLED)  ## runs the tests; some of them: make test ARGS="-k playlist"
+test: $(INSTALLED) $(PAGES)  ## runs the tests; some of them: make test ARGS="-k playlist"
 	$(VENV)/bin/python -m pytest -n auto $(ARGS)
 
 test-faults: $(INSTALLED)  ## kills and breaks everything, many times, while it is at work (a quarter of an hour)
@@ -29,6 +31,8 @@ corpus: $(INSTALLED)  ## converts every file of a folder and judges the result: 
 
 mutants: $(INSTALLED)  ## converts 500 damaged files; none of them may harm anybody (a quarter of an hour)
 	MAM_MUTANTS=$${MAM_MUTANTS:-500} $(VENV)/bin/python -m pytest -n auto tests/mutants $(ARGS)
+
+pages: $(PAGES)  ## builds what browsers get (with Node where there is one, else with PyPI's)
 
 check: $(INSTALLED)  ## lint, format, types
 	$(VENV)/bin/python -m ruff check .
@@ -51,7 +55,7 @@ minio: $(MINIO)  ## builds a MinIO server, which run and test use from then on (
 kubeconform: $(KUBECONFORM) $(KEDA)  ## builds what checks manifests, which check-deploy and test use from then on (needs Go, once)
 
 clean:  ## removes the installed packages, all data of `make run`, and caches (not what Go has built)
-	rm -rf $(VENV) .data bench/.cache .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .data mam/web/dist mam/web/ui/node_modules bench/.cache .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Touched last: an installation that was interrupted is done again.
@@ -62,6 +66,9 @@ $(INSTALLED): requirements.txt requirements-dev.txt
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
+
+$(PAGES): $(INSTALLED) $(PAGES_SOURCES)
+	@$(VENV)/bin/python -m dev.pages
 
 # Without C: it does not need it, and a C compiler need not be there.
 $(MINIO):
@@ -79,4 +86,4 @@ $(KEDA):
 	cp "$$(go list -m -f '{{.Dir}}' $(KEDA_SOURCE))/config/crd/bases/keda.sh_scaledobjects.yaml" $@
 	@chmod u+w $@
 
-.PHONY: help run test test-faults corpus mutants check check-deploy format bench minio kubeconform clean
+.PHONY: help run test test-faults corpus mutants pages check check-deploy format bench minio kubeconform clean

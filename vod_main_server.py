@@ -20,7 +20,7 @@ from mam.events import Listener, async_client
 from mam.hls.plan import Format, Profile, kind_of
 from mam.hls.playlist import CONTENT_TYPE
 from mam.http import bucket, health, metrics, problems
-from mam.http.auth import require_api_key
+from mam.http.auth import require_access
 from mam.http.logging import setup_logging
 from mam.naming import INIT, RENDITION, REVISION, SEGMENT, Asset, check_video_name
 from mam.settings import Settings
@@ -35,6 +35,11 @@ from mam.vod.tokens import Tokens
 from mam.vod.transcoder import Transcoder
 from mam.vod.trees import Trees
 from mam.vod.viewing import ANY, Viewing
+from mam.web import routes as web
+from mam.web.pages import Pages
+from mam.web.passing import Passing
+from mam.web.scripts import Scripts
+from mam.web.sessions import Sessions
 from redis_adapter import CachedPlaylist, PlaylistCache
 
 THREADS = 32  # for calls to the store and the transcoding service
@@ -77,6 +82,7 @@ def create_app() -> FastAPI:
     app.state.outcomes = Outcomes(app.state.recorder.registry)
     app.include_router(health.router(lambda: health.store_and_redis(app.state)))
     _add_routes(app)
+    app.include_router(web.router())
     return app
 
 
@@ -128,6 +134,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         tokens=state.tokens,
         outcomes=state.outcomes,
     )
+    state.scripts, state.sessions, state.passing = Scripts(), Sessions(settings, state.redis), Passing(settings)
+    state.pages = Pages(settings, state.scripts)
     await state.listener.start()
     await kept.start()
     try:
@@ -135,6 +143,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             yield
     finally:
         await kept.stop()
+        await state.passing.close()
         await state.listener.stop()
         await state.redis.aclose()
 
@@ -201,7 +210,7 @@ def _add_routes(app: FastAPI) -> None:
     @app.delete(
         "/cache/{video_name:path}",
         summary="Forget a video's cached playlists",
-        dependencies=[require_api_key],
+        dependencies=[require_access],
         responses=problems.responses(400, 403, 503),
         tags=["operations"],
     )
@@ -212,7 +221,7 @@ def _add_routes(app: FastAPI) -> None:
     @app.delete(
         "/stream/{bucket}/{path:path}/playlist.m3u8",
         summary="Delete the HLS of an asset, never the asset",
-        dependencies=[require_api_key],
+        dependencies=[require_access],
         responses=problems.responses(400, 403, 404, 503),
         tags=["operations"],
     )

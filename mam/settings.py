@@ -57,6 +57,10 @@ class Settings(BaseSettings):
     allowed_origins: Names = ["*"]
     log_level: str = "INFO"
 
+    # pages
+    web: bool = True
+    session_hours: float = Field(default=12, gt=0, le=24 * 30)
+
     # webhooks
     webhook_url: str | None = None
     webhook_secret: Annotated[list[SecretStr], NoDecode, BeforeValidator(_split)] | None = None

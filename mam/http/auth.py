@@ -1,4 +1,4 @@
-"""The API key: one header, compared in constant time."""
+"""Who may do what: the API key, one header compared in constant time; or the session of a person at a page."""
 
 from __future__ import annotations
 
@@ -29,6 +29,29 @@ def api_key(expected: Callable[[Request], str]) -> Callable[..., Awaitable[None]
     return check
 
 
-require_api_key = Depends(api_key(lambda request: request.app.state.settings.transcode_api_key.get_secret_value()))
-# What people at a page may do too. Until there are sessions, who has the key.
-require_access = require_api_key
+_check_key = api_key(lambda request: request.app.state.settings.transcode_api_key.get_secret_value())
+require_api_key = Depends(_check_key)
+
+
+SESSION_COOKIE = "mam_session"
+PAGE_HEADER = "x-mam-request"  # no form of another site can send it
+_SAFE = ("GET", "HEAD")
+
+
+async def _check_access(request: Request, given: Annotated[str | None, Security(_header)] = None) -> None:
+    """Lets whoever has the key in, and people at a page with a session. `app.state.sessions` knows those, if any.
+
+    Raises Forbidden, SessionExpired.
+    """
+    sessions, cookie = getattr(request.app.state, "sessions", None), request.cookies.get(SESSION_COOKIE)
+    if given or not cookie or sessions is None:
+        await _check_key(request, given)
+        return
+    if request.method not in _SAFE and PAGE_HEADER not in request.headers:
+        raise Forbidden(
+            f"The header {PAGE_HEADER} is missing.", hint=f"Pages send {PAGE_HEADER}: 1 with what changes something."
+        )
+    await sessions.check(cookie)
+
+
+require_access = Depends(_check_access)

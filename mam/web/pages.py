@@ -1,0 +1,89 @@
+"""The HTML that a browser gets: one shell for every page, which says what to load and what may be loaded at all."""
+
+from __future__ import annotations
+
+import secrets
+from html import escape
+from urllib.parse import quote
+
+from starlette.responses import HTMLResponse
+
+from mam.naming import Asset, stem
+from mam.settings import Settings
+from mam.web.scripts import Entry, Scripts
+
+TITLE = "MAM"
+
+
+class Pages:
+    """Makes pages. What they may load follows from where the store is."""
+
+    def __init__(self, settings: Settings, scripts: Scripts) -> None:
+        scheme = "https" if settings.public_secure else "http"
+        self._store = f"{scheme}://{settings.public_endpoint}"
+        self._scripts = scripts
+
+    def app(self) -> HTMLResponse:
+        """Library and jobs."""
+        return self._page("app", TITLE, "<mam-app></mam-app>", framed=False)
+
+    def watch(self, asset: Asset) -> HTMLResponse:
+        """The player in the app."""
+        title = f"{stem(asset.key).rpartition('/')[2]} · {TITLE}"
+        return self._page("app", title, "<mam-app></mam-app>", framed=False, also=("player",))
+
+    def embed(self, asset: Asset) -> HTMLResponse:
+        """The player alone, for other sites' frames."""
+        title = stem(asset.key).rpartition("/")[2]
+        body = f'<mam-player bucket="{escape(asset.bucket)}" path="{escape(asset.key)}" embedded></mam-player>'
+        return self._page("embed", title, body, framed=True)
+
+    def _page(self, name: str, title: str, body: str, *, framed: bool, also: tuple[str, ...] = ()) -> HTMLResponse:
+        entry = self._scripts.entry(name)
+        nonce = secrets.token_urlsafe(16)
+        preloads = [*entry.preloads, *(file for each in also for file in _all(self._scripts.entry(each)))]
+        head = "\n".join(
+            [
+                '<meta charset="utf-8">',
+                '<meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover">',
+                '<meta name="color-scheme" content="light dark">',
+                '<meta name="referrer" content="same-origin">',
+                f'<meta property="og:title" content="{escape(title)}">',
+                f"<title>{escape(title)}</title>",
+                '<link rel="icon" href="/static/icon.svg" type="image/svg+xml">',
+                *(f'<link rel="stylesheet" href="/static/{quote(file)}">' for file in entry.styles),
+                *(f'<link rel="modulepreload" href="/static/{quote(file)}">' for file in dict.fromkeys(preloads)),
+                # The nonce is for the styles of components that write them into their shadow roots.
+                f'<script type="module" src="/static/{quote(entry.script)}" nonce="{nonce}"></script>',
+            ]
+        )
+        text = f'<!doctype html>\n<html lang="en">\n<head>\n{head}\n</head>\n<body>\n{body}\n</body>\n</html>\n'
+        headers = {
+            "Content-Security-Policy": self._policy(nonce, framed=framed),
+            "Cache-Control": "no-store",  # the nonce is for once
+            "X-Content-Type-Options": "nosniff",
+            "Referrer-Policy": "same-origin",
+            "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+        }
+        return HTMLResponse(text, headers=headers)
+
+    def _policy(self, nonce: str, *, framed: bool) -> str:
+        """Content-Security-Policy: nothing inline, nobody else's, but for what lies in the store."""
+        rules = {
+            "default-src": "'none'",
+            "script-src": "'self'",
+            "style-src": f"'self' 'nonce-{nonce}'",
+            "img-src": f"'self' data: {self._store}",
+            "media-src": f"'self' blob: {self._store}",  # blob: is how Media Source Extensions are attached
+            "connect-src": f"'self' {self._store}",
+            "worker-src": "'self'",
+            "manifest-src": "'self'",
+            "base-uri": "'none'",
+            "form-action": "'none'",
+            "frame-ancestors": "*" if framed else "'none'",
+        }
+        return "; ".join(f"{name} {value}" for name, value in rules.items())
+
+
+def _all(entry: Entry) -> tuple[str, ...]:
+    return (entry.script, *entry.preloads)

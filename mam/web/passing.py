@@ -1,0 +1,85 @@
+"""The way from pages to the transcoding service: a few calls, passed on with the API key, which no page ever sees."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+
+import httpx
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from mam.errors import InvalidRequest, TranscoderUnavailable
+from mam.http.auth import HEADER
+from mam.settings import Settings
+
+CONNECT_SECONDS = 3
+ANSWER_SECONDS = 150  # a source without an index is read whole before its plan stands
+STREAM_SECONDS = 40  # of silence: an event stream says something every 15
+LARGEST_BODY = 64 << 10
+_PASSED_ON = ("content-type", "location", "retry-after", "cache-control")
+
+
+class Passing:
+    """Passes requests on. One per process; `close` it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._client = httpx.AsyncClient(
+            base_url=settings.transcode_api_url,
+            headers={HEADER: settings.transcode_api_key.get_secret_value()},
+            timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
+            limits=httpx.Limits(max_connections=None),  # each event stream holds one
+            trust_env=False,  # a proxy of the environment is not for services that stand side by side
+        )
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    async def answer(self, request: Request, path: str) -> Response:
+        """The transcoding service's answer to the same request at `path`. Raises TranscoderUnavailable."""
+        body = await _body(request)
+        headers = {name: request.headers[name] for name in ("content-type",) if name in request.headers}
+        try:
+            found = await self._client.request(
+                request.method, path, params=request.url.query, content=body, headers=headers
+            )
+        except httpx.HTTPError as error:
+            raise _away(error) from error
+        return Response(found.content, found.status_code, headers=_kept(found.headers))
+
+    async def stream(self, path: str) -> Response:
+        """A stream of the transcoding service's, as it comes. Raises TranscoderUnavailable."""
+        timeout = httpx.Timeout(STREAM_SECONDS, connect=CONNECT_SECONDS)
+        asked = self._client.build_request("GET", path, timeout=timeout)
+        try:
+            found = await self._client.send(asked, stream=True)
+        except httpx.HTTPError as error:
+            raise _away(error) from error
+
+        async def chunks() -> AsyncIterator[bytes]:
+            try:
+                async for chunk in found.aiter_raw():
+                    yield chunk
+            except httpx.HTTPError:
+                return  # the page asks again
+            finally:
+                await found.aclose()
+
+        return StreamingResponse(chunks(), found.status_code, headers=_kept(found.headers))
+
+
+async def _body(request: Request) -> bytes:
+    """Raises InvalidRequest for one that no call of these has."""
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LARGEST_BODY:
+            raise InvalidRequest(f"The body is larger than {LARGEST_BODY} bytes.")
+    return body
+
+
+def _away(error: httpx.HTTPError) -> TranscoderUnavailable:
+    return TranscoderUnavailable(f"The transcoding service cannot be reached ({type(error).__name__}).")
+
+
+def _kept(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name: headers[name] for name in _PASSED_ON if name in headers}

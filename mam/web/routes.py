@@ -1,0 +1,140 @@
+"""The routes of pages: the pages themselves, signing in, scripts, and what pages ask of the transcoding service."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from mam.errors import Forbidden, NotFound
+from mam.http import problems
+from mam.http.auth import PAGE_HEADER, SESSION_COOKIE, require_access
+from mam.naming import Asset
+
+JobId = Annotated[str, Path(pattern="^[0-9a-f]{12}$")]
+
+
+class SignIn(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    api_key: str = Field(min_length=1, max_length=1000)
+
+
+class SessionView(BaseModel):
+    """What a page may do. `uploads`: whether files may be put anywhere."""
+
+    signed_in: bool
+    ends_at: int | None = Field(description="Unix seconds.")
+    uploads: bool
+
+
+def _pages_on(request: Request) -> None:
+    if not request.app.state.settings.web:
+        raise NotFound("This service has no pages.", hint="Set WEB=1 to have them; /docs describes the API.")
+
+
+def router() -> APIRouter:
+    """All of them. `app.state`: with `settings`, `pages`, `scripts`, `sessions`, `passing`."""
+    routes = APIRouter(dependencies=[Depends(_pages_on)])
+    _add_pages(routes)
+    _add_sessions(routes)
+    _add_passing(routes)
+    return routes
+
+
+def _add_pages(routes: APIRouter) -> None:
+    options = {"include_in_schema": False, "methods": ["GET", "HEAD"]}
+
+    async def app(request: Request) -> Response:
+        return request.app.state.pages.app()  # type: ignore[no-any-return]
+
+    async def watch(bucket: str, path: str, request: Request) -> Response:
+        return request.app.state.pages.watch(Asset(bucket, path))  # type: ignore[no-any-return]
+
+    async def embed(bucket: str, path: str, request: Request) -> Response:
+        return request.app.state.pages.embed(Asset(bucket, path))  # type: ignore[no-any-return]
+
+    async def script(name: str, request: Request) -> Response:
+        accepts = request.headers.get("accept-encoding", "")
+        return request.app.state.scripts.answer(name, accepts)  # type: ignore[no-any-return]
+
+    routes.add_api_route("/", app, **options)  # type: ignore[arg-type]
+    routes.add_api_route("/jobs", app, **options)  # type: ignore[arg-type]
+    routes.add_api_route("/watch/{bucket}/{path:path}", watch, **options)  # type: ignore[arg-type]
+    routes.add_api_route("/embed/{bucket}/{path:path}", embed, **options)  # type: ignore[arg-type]
+    routes.add_api_route("/static/{name}", script, **options)  # type: ignore[arg-type]
+
+
+def _add_sessions(routes: APIRouter) -> None:
+    @routes.post(
+        "/session",
+        summary="Sign in: exchange the API key for a cookie",
+        responses=problems.responses(403, 422, 429, 503),
+        tags=["pages"],
+    )
+    async def sign_in(wanted: SignIn, request: Request, response: Response) -> SessionView:
+        _require_page_header(request)
+        address = request.client.host if request.client else ""
+        sessions = request.app.state.sessions
+        token, ends = await sessions.open(wanted.api_key, address=address)
+        response.set_cookie(
+            SESSION_COOKIE, token, max_age=sessions.seconds, httponly=True, samesite="strict",
+            secure=request.url.scheme == "https",
+        )  # fmt: skip
+        return _view(request, ends)
+
+    @routes.get("/session", summary="Whether one is signed in", responses=problems.responses(503), tags=["pages"])
+    async def session(request: Request, response: Response) -> SessionView:
+        response.headers["Cache-Control"] = "no-store"
+        cookie = request.cookies.get(SESSION_COOKIE)
+        return _view(request, await request.app.state.sessions.ends(cookie) if cookie else None)
+
+    @routes.delete("/session", summary="Sign out", responses=problems.responses(403, 503), tags=["pages"])
+    async def sign_out(request: Request, response: Response) -> SessionView:
+        _require_page_header(request)
+        cookie = request.cookies.get(SESSION_COOKIE)
+        if cookie:
+            await request.app.state.sessions.close(cookie)
+        response.delete_cookie(SESSION_COOKIE, httponly=True, samesite="strict")
+        return _view(request, None)
+
+
+def _require_page_header(request: Request) -> None:
+    """Another site's form must sign nobody in or out."""
+    if PAGE_HEADER not in request.headers:
+        raise Forbidden(f"The header {PAGE_HEADER} is missing.", hint=f"Send {PAGE_HEADER}: 1.")
+
+
+def _view(request: Request, ends: int | None) -> SessionView:
+    uploads = getattr(request.app.state.settings, "minio_upload_bucket", None) is not None
+    return SessionView(signed_in=ends is not None, ends_at=ends, uploads=uploads)
+
+
+def _add_passing(routes: APIRouter) -> None:
+    """Under /api, to people at a page, what the transcoding service documents."""
+
+    async def pass_on(request: Request) -> Response:
+        path = request.url.path.removeprefix("/api")
+        return await request.app.state.passing.answer(request, path)  # type: ignore[no-any-return]
+
+    async def pass_on_job(job_id: JobId, request: Request) -> Response:
+        return await pass_on(request)
+
+    async def events(request: Request) -> Response:
+        return await request.app.state.passing.stream("/events")  # type: ignore[no-any-return]
+
+    def add(path: str, *methods: str) -> None:
+        endpoint = pass_on_job if "{job_id}" in path else pass_on
+        routes.add_api_route(
+            path, endpoint, methods=list(methods), dependencies=[require_access], include_in_schema=False
+        )
+
+    add("/api/jobs", "GET")
+    add("/api/jobs/{job_id}", "GET", "DELETE", "PATCH")
+    add("/api/jobs/{job_id}/chunks", "GET")
+    add("/api/jobs/{job_id}/retry", "POST")
+    add("/api/fleet", "GET")
+    add("/api/plan", "POST")
+    add("/api/transcode", "POST")
+    routes.add_api_route("/api/events", events, dependencies=[require_access], include_in_schema=False)

@@ -1,0 +1,82 @@
+"""Sessions of people at a page: the API key is exchanged once for a cookie that scripts cannot read."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import time
+
+import redis.asyncio
+
+from mam.errors import Forbidden, MamError
+from mam.settings import Settings
+
+PREFIX = "mam:session:"
+TRIES_PREFIX = "mam:sign-in:"
+TRIES, TRIES_SECONDS = 10, 60  # keys that one address may try in a minute
+
+
+class TooManyAttempts(MamError):
+    status, code, title = 429, "too_many_attempts", "Too many wrong keys"
+    hint = "Wait a minute, then sign in again."
+
+
+class SessionExpired(MamError):
+    status, code, title = 401, "session_expired", "The session has ended"
+    hint = "Sign in again."
+
+
+class Sessions:
+    """Sessions in Redis, under digests of their tokens: whoever can read Redis cannot become one of them."""
+
+    def __init__(self, settings: Settings, client: redis.asyncio.Redis) -> None:
+        self._settings = settings
+        self._client = client
+
+    @property
+    def seconds(self) -> int:
+        """How long a session lives."""
+        return round(3600 * self._settings.session_hours)
+
+    async def open(self, api_key: str, *, address: str) -> tuple[str, int]:
+        """Begins a session: its token, and when it ends in Unix seconds. Raises Forbidden, TooManyAttempts."""
+        async with self._client.pipeline(
+            transaction=True
+        ) as pipe:  # counted before it is looked at: all at once is no way
+            pipe.set(TRIES_PREFIX + address, 0, ex=TRIES_SECONDS, nx=True)
+            pipe.incr(TRIES_PREFIX + address)
+            _, tries = await pipe.execute()
+        if tries > TRIES:
+            raise TooManyAttempts(f"{TRIES} wrong keys came from this address.")
+        wanted = self._settings.transcode_api_key.get_secret_value()
+        if not hmac.compare_digest(_digest(api_key), _digest(wanted)):
+            raise Forbidden("The API key is wrong.", hint="Type the value of TRANSCODE_API_KEY; `make run` prints it.")
+        token, ends = secrets.token_urlsafe(32), int(time.time()) + self.seconds
+        async with self._client.pipeline(transaction=True) as pipe:
+            pipe.set(_key(token), str(ends), exat=ends)
+            pipe.delete(TRIES_PREFIX + address)
+            await pipe.execute()
+        return token, ends
+
+    async def ends(self, token: str) -> int | None:
+        """When the session ends, in Unix seconds; None when there is none. Raises RedisError."""
+        found = await self._client.get(_key(token))
+        return int(found) if found else None
+
+    async def check(self, token: str) -> None:
+        """Raises SessionExpired unless the session is open."""
+        if await self.ends(token) is None:
+            raise SessionExpired("There is no such session any more.")
+
+    async def close(self, token: str) -> None:
+        """Ends the session, for every copy of its cookie."""
+        await self._client.delete(_key(token))
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()
+
+
+def _key(token: str) -> str:
+    return PREFIX + _digest(token).hex()

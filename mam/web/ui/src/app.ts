@@ -1,0 +1,93 @@
+/** The site: what stands above every page, and the page that the address names. */
+import { html, nothing, type TemplateResult } from "lit";
+import { followLinks, MOVED } from "./shared/router.js";
+import { Element } from "./shared/element.js";
+import { icon } from "./shared/icons.js";
+import { SESSION, session } from "./shared/session.js";
+import "./shared/sign-in.js";
+import "./shared/toasts.js";
+import { toastError } from "./shared/toasts.js";
+import "./library/page.js";
+import "./uploads/tray.js";
+import { texts } from "./texts/index.js";
+
+/** What an address shows. `open`: also to who is not signed in. */
+interface Page {
+  name: "library" | "jobs" | "watch";
+  open: boolean;
+  load?: () => Promise<unknown>;
+  content: () => TemplateResult;
+}
+
+function pageOf(path: string): Page | null {
+  if (path === "/") return { name: "library", open: false, content: () => html`<mam-library></mam-library>` };
+  if (path === "/jobs") {
+    const load = () => import("./jobs/page.js");
+    return { name: "jobs", open: false, load, content: () => html`<mam-jobs></mam-jobs>` };
+  }
+  const [, watch, bucket, ...key] = path.split("/").map(decodeURIComponent);
+  if (watch !== "watch" || !bucket || !key.length) return null;
+  const content = () => html`<mam-watch .bucket=${bucket} .path=${key.join("/")}></mam-watch>`;
+  return { name: "watch", open: true, load: () => import("./player/page.js"), content };
+}
+
+class App extends Element {
+  static override properties = { path: { state: true }, signedIn: { state: true } };
+  declare path: string;
+  declare signedIn: boolean | null; // null: not known yet
+
+  constructor() {
+    super();
+    this.path = location.pathname;
+    this.signedIn = null;
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    followLinks();
+    this.on(window, MOVED, () => this.moved());
+    this.on(window, SESSION, () => (this.signedIn = session.view?.signed_in ?? false));
+    session.load().catch(toastError);
+    void pageOf(this.path)?.load?.();
+  }
+
+  private moved(): void {
+    if (this.path === location.pathname) return; // the page itself follows its query
+    this.path = location.pathname;
+    void pageOf(this.path)?.load?.();
+    scrollTo(0, 0);
+    void this.updateComplete.then(() => this.querySelector<HTMLElement>("main")?.focus({ preventScroll: true }));
+  }
+
+  private content(page: Page | null): TemplateResult | typeof nothing {
+    if (!page) return html`<div class="empty"><h1>${texts.notFound}</h1><a class="button" href="/">${texts.library}</a></div>`;
+    if (page.open || this.signedIn) return page.content();
+    return this.signedIn === null ? nothing : html`<mam-sign-in></mam-sign-in>`;
+  }
+
+  protected override render() {
+    const page = pageOf(this.path);
+    const link = (name: string, href: string, text: string) =>
+      html`<a href=${href} aria-current=${page?.name === name ? "page" : nothing}>${text}</a>`;
+    return html`
+      <a class="skip" href="#content" @click=${(event: Event) => this.skip(event)}>${texts.skip}</a>
+      <header class="top">
+        <a class="brand" href="/" aria-label=${`${texts.name}: ${texts.library}`}><img src="/static/icon.svg" alt="" width="24" height="24" />${texts.name}</a>
+        <nav aria-label=${texts.navigation}>${link("library", "/", texts.library)} ${link("jobs", "/jobs", texts.jobs)}</nav>
+        ${this.signedIn
+          ? html`<button class="icon-button" aria-label=${texts.signOut} title=${texts.signOut}
+              @click=${() => session.signOut().catch(toastError)}>${icon("signOut")}</button>`
+          : nothing}
+      </header>
+      <main id="content" tabindex="-1">${this.content(page)}</main>
+      ${this.signedIn ? html`<mam-uploads></mam-uploads>` : nothing}
+      <mam-toasts></mam-toasts>
+    `;
+  }
+
+  private skip(event: Event): void {
+    event.preventDefault();
+    this.querySelector<HTMLElement>("main")?.focus();
+  }
+}
+customElements.define("mam-app", App);

@@ -1,0 +1,154 @@
+/** What pages ask of the service, and what it answers. */
+import { texts } from "../texts/index.js";
+
+/** RFC 9457, as every error of the services. */
+export interface Problem {
+  type: string;
+  title: string;
+  status: number;
+  detail: string;
+  code: string;
+  hint: string;
+}
+
+/** An error in the API's own words. `problem.code` is "unreachable" when there was no answer at all. */
+export class ApiError extends Error {
+  constructor(readonly problem: Problem) {
+    super(problem.detail);
+  }
+}
+
+export type AssetState = "new" | "making" | "live" | "failed";
+export type Fault = { code: string; message: string; hint: string };
+
+export interface AssetView {
+  bucket: string;
+  key: string;
+  title: string;
+  size: number; // bytes
+  modified: number; // Unix seconds
+  state: AssetState;
+  video: string | null;
+  job: string | null;
+  duration: number | null; // seconds
+  playable: boolean;
+  poster: string | null;
+  storyboard: string | null;
+  error: Fault | null;
+  watch: string;
+  playlist: string;
+}
+
+export interface Folder {
+  bucket: string;
+  path: string;
+  name: string;
+  assets: number;
+}
+
+export interface AssetPage {
+  assets: AssetView[];
+  folders: Folder[];
+  total: number;
+  next_cursor: string | null;
+  listed_at: number | null;
+  complete: boolean;
+}
+
+export interface SessionView {
+  signed_in: boolean;
+  ends_at: number | null;
+  uploads: boolean;
+}
+
+export interface JobView {
+  id: string;
+  state: "queued" | "running" | "succeeded" | "failed" | "cancelled";
+  playable: boolean;
+  video: string;
+  asset_bucket: string;
+  asset_object: string;
+  profile: string;
+  priority: "high" | "normal" | "low";
+  progress: {
+    percent: number;
+    segments_done: number;
+    segments_total: number | null;
+    speed: number | null; // seconds of media made in a second
+    eta_seconds: number | null;
+    queue_position: number | null;
+  };
+  attempts: number;
+  running: { name: string; worker: string; since: number; attempt: number }[];
+  streams: StreamInfo[];
+  command: string | null;
+  said: string[];
+  trouble: string | null;
+  error: Fault | null;
+  replaced_by: string | null;
+  created_at: number;
+  started_at: number | null;
+  finished_at: number | null;
+}
+
+export interface StreamInfo {
+  track: number;
+  kind: string;
+  codec: string;
+  action: string;
+  reason: string;
+  language?: string;
+  [more: string]: unknown;
+}
+
+type Method = "GET" | "POST" | "PATCH" | "DELETE";
+
+/** Fired on `window` when an answer says that nobody is signed in. */
+export const SIGNED_OUT = "mam-signed-out";
+
+/** The answer's JSON. Throws ApiError. */
+export async function call<T>(method: Method, url: string, body?: unknown, signal?: AbortSignal): Promise<T> {
+  const headers: Record<string, string> = { accept: "application/json" };
+  if (method !== "GET") headers["x-mam-request"] = "1";
+  if (body !== undefined) headers["content-type"] = "application/json";
+  let response: Response;
+  try {
+    response = await fetch(url, {
+      method,
+      headers,
+      body: body === undefined ? null : JSON.stringify(body),
+      credentials: "same-origin",
+      signal: signal ?? null,
+    });
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new ApiError(unreachable());
+  }
+  const answer: unknown = await response.json().catch(() => null);
+  if (response.ok) return answer as T;
+  const problem = isProblem(answer) ? answer : { ...unreachable(), status: response.status };
+  if (problem.code === "session_expired" || (problem.code === "forbidden" && url !== "/session")) {
+    window.dispatchEvent(new CustomEvent(SIGNED_OUT, { detail: problem }));
+  }
+  throw new ApiError(problem);
+}
+
+/** What an error of any kind says to people. */
+export function problemOf(error: unknown): Problem {
+  if (error instanceof ApiError) return error.problem;
+  return { ...unreachable(), title: String(error), code: "unexpected" };
+}
+
+/** A path with each of its parts quoted, slashes kept. */
+export function quotePath(path: string): string {
+  return path.split("/").map(encodeURIComponent).join("/");
+}
+
+function unreachable(): Problem {
+  const [title, hint] = [texts.lostConnection, texts.lostConnectionHint];
+  return { type: "about:blank", title, status: 0, detail: title, code: "unreachable", hint };
+}
+
+function isProblem(answer: unknown): answer is Problem {
+  return typeof answer === "object" && answer !== null && "code" in answer && "hint" in answer;
+}

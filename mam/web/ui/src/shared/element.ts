@@ -1,0 +1,26 @@
+/** The base of this site's elements: in the page's own tree, so that one stylesheet holds for all of them. */
+import { LitElement } from "lit";
+
+export class Element extends LitElement {
+  private readonly undo: (() => void)[] = [];
+
+  protected override createRenderRoot(): HTMLElement {
+    return this;
+  }
+
+  /** Listens for as long as the element is in the page. Call it from `connectedCallback`. */
+  protected on(target: EventTarget, kind: string, listener: (event: Event) => void): void {
+    target.addEventListener(kind, listener);
+    this.undo.push(() => target.removeEventListener(kind, listener));
+  }
+
+  /** Runs `undo` when the element leaves the page. */
+  protected cleanUp(undo: () => void): void {
+    this.undo.push(undo);
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    for (const undo of this.undo.splice(0)) undo();
+  }
+}

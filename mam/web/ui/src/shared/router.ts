@@ -1,0 +1,26 @@
+/** Moves between pages without loading them anew: uploads go on meanwhile. */
+
+/** Fired on `window` after the address has changed. */
+export const MOVED = "mam-moved";
+
+export function navigate(url: string, { replace = false } = {}): void {
+  if (replace) history.replaceState(null, "", url);
+  else history.pushState(null, "", url);
+  window.dispatchEvent(new Event(MOVED));
+}
+
+/** Makes links of this site change the page in place; whatever opens elsewhere is left alone. */
+export function followLinks(): void {
+  window.addEventListener("popstate", () => window.dispatchEvent(new Event(MOVED)));
+  document.addEventListener("click", (event) => {
+    if (event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+    const link = event.composedPath().find((each): each is HTMLAnchorElement => each instanceof HTMLAnchorElement);
+    if (!link || link.target || link.hasAttribute("download") || link.origin !== location.origin || !isPage(link)) return;
+    event.preventDefault();
+    if (link.href !== location.href) navigate(link.href);
+  });
+}
+
+function isPage({ pathname }: HTMLAnchorElement): boolean {
+  return pathname === "/" || pathname === "/jobs" || pathname.startsWith("/watch/");
+}

@@ -1,0 +1,27 @@
+/** What is said on every page. One language here; another one is another folder with the same shape. */
+export const common = {
+  name: "MAM",
+  library: "Library",
+  jobs: "Jobs",
+  skip: "Skip to content",
+  navigation: "Pages",
+  signOut: "Sign out",
+  close: "Close",
+  cancel: "Cancel",
+  retry: "Try again",
+  copied: "Copied",
+  copy: "Copy",
+  loading: "Loading …",
+  notifications: "Notifications",
+  lostConnection: "The service cannot be reached.",
+  lostConnectionHint: "It is asked again by itself; check that it runs and that you are online.",
+  notFound: "There is no such page.",
+  signIn: {
+    title: "Sign in",
+    intro: "Library, uploads and jobs need the API key. Watching needs nothing.",
+    key: "API key",
+    hint: "The value of TRANSCODE_API_KEY; `make run` prints it.",
+    submit: "Sign in",
+    again: "The session has ended. Sign in again to go on where you were.",
+  },
+};

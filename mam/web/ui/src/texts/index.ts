@@ -1,0 +1,8 @@
+/** Everything that people read, in one place. */
+import { common } from "./common.js";
+import { jobs } from "./jobs.js";
+import { library } from "./library.js";
+import { player } from "./player.js";
+import { uploads } from "./uploads.js";
+
+export const texts = { ...common, libraryPage: library, jobsPage: jobs, player, uploads };

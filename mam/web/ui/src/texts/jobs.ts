@@ -1,0 +1,2 @@
+/** What is said on the jobs page. */
+export const jobs = {};

@@ -1,0 +1,2 @@
+/** What is said in the library. */
+export const library = {};

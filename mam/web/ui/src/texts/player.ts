@@ -1,0 +1,2 @@
+/** What is said by the player and around it. */
+export const player = {};

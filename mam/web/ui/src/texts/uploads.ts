@@ -1,0 +1,2 @@
+/** What is said of uploads. */
+export const uploads = {};

@@ -1,0 +1,123 @@
+"""A person at a page: a tab of headless Chromium that notices whatever a person must not meet."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect
+
+from dev.servers import ROOT
+from mam.web.scripts import FOLDER
+from tests.integration.system import API_KEY, Stack
+
+UI = ROOT / "mam" / "web" / "ui"
+AXE = UI / "node_modules" / "axe-core" / "axe.min.js"
+PATIENCE = 20_000  # milliseconds that anything may take on a machine that is busy with other tests
+PHONE, DESKTOP = {"width": 360, "height": 740}, {"width": 1280, "height": 800}
+
+expect.set_options(timeout=PATIENCE)
+
+
+def are_built() -> bool:
+    return (FOLDER / "manifest.json").is_file()
+
+
+@dataclass
+class Tab:
+    """A tab, with what went wrong in it. `allowed`: patterns of console errors that the test provokes on purpose."""
+
+    page: Page
+    site: Stack
+    console: list[str] = field(default_factory=list)
+    strangers: list[str] = field(default_factory=list)  # requests to hosts that are neither the service nor the store
+    allowed: list[str] = field(default_factory=list)
+
+    @property
+    def origin(self) -> str:
+        return f"http://{self.site.vod.address}"
+
+    def open(self, path: str = "/") -> Page:
+        self.page.goto(self.origin + path)
+        return self.page
+
+    def sign_in(self, path: str = "/") -> Page:
+        """Opens a page and signs in there, as a person does."""
+        page = self.open(path)
+        page.get_by_label("API key").fill(API_KEY)
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+        return page
+
+    def violations(self) -> list[str]:
+        """What axe-core finds wrong with the page as it is, as `rule: element`."""
+        self.page.evaluate(axe())
+        options = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+        found: dict[str, Any] = self.page.evaluate("options => axe.run(document, options)", options)
+        return [f"{rule['id']}: {node['html']}" for rule in found["violations"] for node in rule["nodes"]]
+
+    def wrong(self) -> list[str]:
+        """Console errors that no test provoked, errors nobody caught, and requests to strangers."""
+        said = [line for line in self.console if not any(re.search(pattern, line) for pattern in self.allowed)]
+        return said + [f"a request to {url}" for url in self.strangers]
+
+    def watch(self) -> None:
+        hosts = {self.site.vod.address, self.site.s3.server.address}
+
+        def console(message: ConsoleMessage) -> None:
+            if message.type in ("error", "warning"):
+                self.console.append(f"{message.type}: {message.text} ({json.dumps(message.location)})")
+
+        def request(asked: Request) -> None:
+            url = urlsplit(asked.url)
+            if url.scheme in ("http", "https", "ws", "wss") and url.netloc not in hosts:
+                self.strangers.append(asked.url)
+
+        self.page.on("console", console)
+        self.page.on("pageerror", lambda error: self.console.append(f"uncaught: {error}"))
+        self.page.on("request", request)
+
+
+@contextmanager
+def tab(browser: Browser, site: Stack, *, context: BrowserContext | None = None, **options: Any) -> Iterator[Tab]:
+    """A tab in a fresh profile, or a second one in `context`. Fails when something went wrong in it unnoticed."""
+    if context is None:
+        own = browser.new_context(
+            **{"viewport": DESKTOP, "permissions": ["clipboard-read", "clipboard-write"], **options}
+        )
+    page = (context or own).new_page()
+    page.set_default_timeout(PATIENCE)
+    found = Tab(page, site)
+    found.watch()
+    try:
+        yield found
+        assert found.wrong() == []
+    finally:
+        page.close()
+        if context is None:
+            own.close()
+
+
+@cache
+def axe() -> str:
+    if not AXE.is_file():
+        pytest.skip("axe-core is not installed: run `make pages`")
+    return AXE.read_text("utf-8")
+
+
+def chromium() -> str | None:
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+def screenshot(page: Page, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=str(path))

@@ -1,0 +1,40 @@
+"""One browser per test process; each test has tabs of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.integration.system import Stack
+from tests.pages.browsing import Tab, are_built, chromium, tab
+
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required"]  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    executable = chromium()
+    if executable is None:
+        pytest.skip("no Chromium here")
+    if not are_built():
+        pytest.skip("the pages are not built: run `make pages`")
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=executable, args=FLAGS)
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def site(one_stack: Stack) -> Stack:
+    """The running system that pages are looked at of."""
+    return one_stack
+
+
+@pytest.fixture
+def person(browser: Browser, site: Stack) -> Iterator[Tab]:
+    """A person at a desktop computer, not signed in."""
+    with tab(browser, site) as found:
+        yield found
