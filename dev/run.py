@@ -327,6 +327,9 @@ def say_what_to_try(settings: Settings, ports: Ports, store: str) -> None:
         f"""
 Running. Ctrl-C stops everything.
 
+  Open       {vod}/      and sign in with {key}
+  Watch      {vod}/watch/{bucket}/{name}.mp4
+
   Play       ffplay '{stream}'
              vlc '{stream}'
   Playlist   curl '{stream}'
