@@ -28,10 +28,12 @@ ROOMS: dict[str, set[str]] = {
     "mam.__main__": {"mam.check", "mam.errors"},
     "mam.http": LEAVES,
     "mam.vod": LEAVES | {"mam.events", "mam.hls", "mam.http", "mam.store", "redis_adapter"},
+    "mam.uploads": LEAVES | {"mam.hls", "mam.http", "mam.store", "mam.vod"},
     "mam.transcoding": LEAVES
     | {"mam.events", "mam.hls", "mam.http", "mam.media", "mam.mp4", "mam.processes", "mam.store", "redis_adapter"},
     "redis_adapter": {"mam.events", "mam.settings"},
-    "vod_main_server": LEAVES | {"mam.events", "mam.hls", "mam.http", "mam.store", "mam.vod", "redis_adapter"},
+    "vod_main_server": LEAVES
+    | {"mam.events", "mam.hls", "mam.http", "mam.store", "mam.uploads", "mam.vod", "redis_adapter"},
     "video_transcoding_main_server": LEAVES
     | {"mam.events", "mam.hls", "mam.http", "mam.store", "mam.transcoding", "redis_adapter"},
 }
