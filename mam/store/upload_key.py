@@ -65,10 +65,12 @@ def make(settings: Settings) -> None:
 
 
 def main() -> None:
+    """Makes them, and shows the policy."""
     settings = Settings()
+    if not settings.minio_upload_bucket:
+        sys.exit("MINIO_UPLOAD_BUCKET is not set: uploads are off.")
     make(settings)
-    if settings.minio_upload_bucket:
-        json.dump(policy(settings.minio_upload_bucket, settings.minio_upload_prefix), sys.stdout, indent=2)
+    print(json.dumps(policy(settings.minio_upload_bucket, settings.minio_upload_prefix), indent=2))
 
 
 if __name__ == "__main__":
