@@ -17,7 +17,15 @@ from inspect import isawaitable
 
 import redis.asyncio
 
-from mam.errors import InvalidRequest, NameTaken, TooLarge, UploadComplete, UploadIncomplete, UploadNotFound
+from mam.errors import (
+    InvalidName,
+    InvalidRequest,
+    NameTaken,
+    TooLarge,
+    UploadComplete,
+    UploadIncomplete,
+    UploadNotFound,
+)
 from mam.naming import Asset, stem
 from mam.settings import Settings
 from mam.store.multipart import Multipart, Part, etag_of
@@ -89,6 +97,7 @@ class Uploads:
         known = await self._of_file(folder, wish)
         if known:
             return known, False
+        await asyncio.to_thread(self._check_folder, f"{self._prefix}{folder}")
         upload = secrets.token_hex(16)
         key = await self._free_key(folder, name, upload)
         begun = await self._begin(upload, key, folder, wish)
@@ -285,13 +294,19 @@ class Uploads:
         raise NameTaken(f"{name!r} is taken, and so are its names with numbers.", hint="Choose another name.")
 
     def _is_taken(self, bucket: str, key: str) -> bool:
-        """Whether an object has the key, or a medium its stem."""
-        if self._store.head(bucket, key):
+        """Whether an object or a folder has the key, or a medium its stem."""
+        beside = {found.key for found in self._store.listing(bucket, f"{stem(key)}.", recursive=False)}
+        if beside & {key, f"{key}/"}:
             return True
-        if not naming.is_media(key):
-            return False
-        beside = self._store.listing(bucket, f"{stem(key)}.", recursive=False)
-        return any(naming.is_media(found.key) and stem(found.key) == stem(key) for found in beside)
+        return naming.is_media(key) and any(naming.is_media(other) and stem(other) == stem(key) for other in beside)
+
+    def _check_folder(self, folder: str) -> None:
+        """Raises InvalidName where a part of the path is a file: MinIO would not list what lies in it."""
+        parts = folder.split("/")[:-1]
+        for depth in range(1, len(parts) + 1):
+            path = "/".join(parts[:depth])
+            if self._store.head(self._multipart.bucket, path):
+                raise InvalidName(f"{path!r} is a file.", hint="Choose another folder.")
 
     async def _begin(self, upload: str, key: str, folder: str, wish: Wish) -> Begun:
         content_type = naming.content_type(key, wish.type)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 import random
@@ -17,9 +18,13 @@ import urllib3
 from pydantic import SecretStr
 
 from dev.servers import ROOT, start_redis
-from mam.naming import stem
+from mam.events import async_client
+from mam.naming import Asset, stem
 from mam.store.multipart import Multipart
+from mam.store.objects import Store
 from mam.store.signing import Place, signer_at
+from mam.uploads.desk import running
+from mam.vod.transcoder import Transcoder
 from tests.integration.system import (
     ACCESS_KEY,
     API_KEY,
@@ -237,6 +242,15 @@ def test_a_film_does_not_share_its_stem_with_another(stack: Stack, folder: str) 
     assert (key, stem(key)) == (f"{folder}/a (2).mov", f"{folder}/a (2)")
 
 
+def test_a_file_is_no_folder_and_a_folder_no_file(stack: Stack, folder: str) -> None:
+    """MinIO would list one of the two alone, rclone lose the other."""
+    client = client_of(stack)
+    stack.put(f"{folder}/a.mp4", b"there")
+    stack.put(f"{folder}/b.mp4/c.mp4", b"there")
+    assert is_problem(client.begin("d.mp4", 9, folder=f"{folder}/a.mp4"), 400, "invalid_name")
+    assert client.begin("b.mp4", 9, folder=folder).json()["key"] == f"{folder}/b (2).mp4"
+
+
 def test_an_object_that_came_meanwhile_is_not_overwritten(stack: Stack, folder: str) -> None:
     client = client_of(stack)
     view = sent(client, b"mine" * 100, "a.mp4", folder=folder)
@@ -360,6 +374,31 @@ def outside(stack: Stack, tmp_path: Path, **more: str) -> Stack:
     other = Stack(stack.s3, env, tmp_path / "outside")
     other.env["TRANSCODE_API_URL"] = stack.env["TRANSCODE_API_URL"]
     return other
+
+
+def test_whoever_wants_to_know_is_told_of_an_arrival_once(stack: Stack, folder: str) -> None:
+    view = sent(client_of(stack), b"z" * 100, "a.mp4", folder=folder)
+    told: list[tuple[Any, ...]] = []
+
+    def tell(*what: Any) -> None:
+        told.append(what)
+
+    async def completed() -> None:
+        settings = stack.settings
+        transcoder, redis = Transcoder(settings), async_client(settings)
+        async with running(
+            settings, Store(settings), redis, transcoder, on_arrival=lambda *what: told.append(what)
+        ) as it:
+            assert it
+            await asyncio.gather(*(it.complete(view["id"]) for _ in range(5)))
+        await redis.aclose()
+
+    began = time.time()
+    asyncio.run(completed())
+    ((asset, size, version, modified),) = told
+    assert (asset, size) == (Asset(BUCKET, view["key"]), 100)
+    assert version == Store(stack.settings).head(BUCKET, view["key"]).version  # type: ignore[union-attr]
+    assert began - 5 < modified < time.time() + 5
 
 
 def test_without_a_bucket_uploads_are_off(one_stack: Stack, tmp_path: Path) -> None:

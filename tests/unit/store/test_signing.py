@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from hypothesis import example, given
@@ -82,6 +83,10 @@ def test_the_secret_is_not_in_the_url() -> None:
     assert "verysecret" not in signer(settings, expires=60)("a/0.ts")
 
 
+def parted(url: str) -> tuple[str, dict[str, list[str]]]:
+    return url.partition("?")[0], parse_qs(urlsplit(url).query, strict_parsing=True)
+
+
 @given(
     USABLE, st.integers(1, 10_000), st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), min_size=1)
 )
@@ -92,9 +97,8 @@ def test_the_url_of_a_part_is_that_of_the_sdk(key: str, number: int, upload: str
     expected = client.get_presigned_url(
         "PUT", "uploads", key, expires=timedelta(hours=1), request_date=NOW, extra_query_params=query
     )
-    assert expected == signer_at(
-        place, method="PUT", query={"partNumber": str(number), "uploadId": upload}, expires=3600, now=NOW
-    )(key)
+    ours = signer_at(place, method="PUT", query={"partNumber": str(number), "uploadId": upload}, expires=3600, now=NOW)
+    assert parted(expected) == parted(ours(key)), "the SDK has its query in another order"
 
 
 def test_a_signed_length_is_named_in_the_url() -> None:
