@@ -6,6 +6,8 @@ last got on), `:running` (who is at which task) and `:callbacks` (whom to tell).
 
 from __future__ import annotations
 
+from mam.library.scripts import JOB as LIBRARY
+
 # Sorted sets of job ids by the moment of their creation: all jobs, those that have not ended, those that nobody began.
 ALL, ACTIVE, QUEUED = "mam:jobs", "mam:jobs:active", "mam:jobs:queued"
 COUNTERS = "mam:counters"  # a hash: `name|label|label` -> how much of it there ever was
@@ -14,6 +16,7 @@ OUTBOX = "mam:webhooks"  # a sorted set: what callers are to be told, by the mom
 _SHARED = f"""
 local job, now = KEYS[1], ARGV[2]
 local id = string.sub(job, 9)
+{LIBRARY}
 
 local function is_current()
   if redis.call('HGET', job, 'epoch') ~= ARGV[1] then return false end
@@ -43,6 +46,7 @@ end
 CLAIM = f"""
 local job, mode, now = KEYS[1], ARGV[1], ARGV[2]
 local id = string.sub(job, 9)
+{LIBRARY}
 local state = redis.call('HGET', job, 'state')
 local active = state == 'queued' or state == 'running'
 if ARGV[6] ~= '' then
@@ -74,6 +78,7 @@ if mode ~= 'revive' or not state then redis.call('HSET', job, 'for_viewers', ARG
 redis.call('EXPIRE', job, ARGV[4])
 for _, set in ipairs({{'{ALL}', '{ACTIVE}', '{QUEUED}'}}) do redis.call('ZADD', set, created, id) end
 redis.call('PUBLISH', job, cjson.encode({{job = id, event = 'queued'}}))
+library('queued')
 return {{'lead', tostring(epoch)}}
 """
 
@@ -94,7 +99,10 @@ if state ~= 'queued' and state ~= 'running' then
   if state == 'succeeded' then tell('ready') end
   if state == 'failed' then tell('failed') end
 end
-if ARGV[4] ~= '' then publish(ARGV[4], {{}}) end
+if ARGV[4] ~= '' then
+  publish(ARGV[4], {{}})
+  library(ARGV[4])
+end
 return 1
 """
 
@@ -137,7 +145,10 @@ if ARGV[5] == '1' then
   end
 end
 if ARGV[5] == '0' or not mark[1] then redis.call('HSET', job, 'mark_at', now, 'mark_made', media) end
-if redis.call('HSETNX', job, 'playable', '1') == 1 then tell('playable') end
+if redis.call('HSETNX', job, 'playable', '1') == 1 then
+  tell('playable')
+  library('playable')
+end
 publish('made', {{segments = numbers}})
 local total = tonumber(redis.call('HGET', job, 'segments') or '-1')
 if redis.call('BITCOUNT', job .. ':made') == total then return redis.call('HSETNX', job, 'finalizing', '1') end
