@@ -16,17 +16,23 @@ from pydantic import BaseModel, Field
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mam.errors import InvalidRequest
-from mam.events import Listener, async_client
+from mam.events import Listener, async_client, sync_client
 from mam.hls.plan import Format, Profile, kind_of
 from mam.hls.playlist import CONTENT_TYPE
 from mam.http import bucket, health, metrics, problems
 from mam.http.auth import require_access
 from mam.http.logging import setup_logging
+from mam.library.asking import Asking
+from mam.library.keeping import Keeping
+from mam.library.library import Library
+from mam.library.listing import Listing
+from mam.library.looking import Looking
 from mam.naming import INIT, RENDITION, REVISION, SEGMENT, Asset, check_video_name
 from mam.settings import Settings
 from mam.store.objects import Store
 from mam.uploads import routes as uploads
 from mam.uploads.desk import running as running_uploads
+from mam.vod import library_routes
 from mam.vod.answer import Answers
 from mam.vod.hotpath import HotPath
 from mam.vod.kept import Kept
@@ -84,6 +90,7 @@ def create_app() -> FastAPI:
     app.state.outcomes = Outcomes(app.state.recorder.registry)
     app.include_router(health.router(lambda: health.store_and_redis(app.state)))
     app.include_router(uploads.router)
+    app.include_router(library_routes.router)
     _add_routes(app)
     app.include_router(web.router())
     return app
@@ -127,6 +134,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     state.tokens = Tokens(settings)
     trees, transcoder = Trees(state.store, settings.minio_bucket_vod), Transcoder(settings)
     state.making = Making(settings, state.store, trees, transcoder, state.listener)
+    looking = Looking(state.store, trees, settings.minio_bucket_vod)
+    keeping = Keeping(settings, sync_client(settings), Listing(settings, state.store), looking)
+    state.library = Library(keeping, state.redis, seconds=settings.library_seconds)
+    state.asking = Asking(settings, state.store, state.library)
     state.viewing = Viewing(
         settings,
         store=state.store,
@@ -136,11 +147,13 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         transcoder=transcoder,
         tokens=state.tokens,
         outcomes=state.outcomes,
+        known=keeping.known,
     )
     state.scripts, state.sessions, state.passing = Scripts(), Sessions(settings, state.redis), Passing(settings)
     state.pages = Pages(settings, state.scripts)
     await state.listener.start()
     await kept.start()
+    await state.library.start()
     try:
         async with (
             bucket.made(partial(state.store.ensure_bucket, settings.minio_bucket_vod)),
@@ -148,6 +161,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         ):
             yield
     finally:
+        await state.library.stop()
         await kept.stop()
         await state.passing.close()
         await state.listener.stop()

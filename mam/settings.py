@@ -81,6 +81,9 @@ class Settings(BaseSettings):
     signed_url_ttl_seconds: int = Field(default=3600, gt=0)
     playlist_cache_ttl_seconds: int = Field(default=2700, gt=0)
 
+    # the library
+    library_seconds: float = Field(default=30, ge=1)
+
     # conversion
     default_profile: Literal["auto", "source", "h264"] = "auto"
     max_key_frame_seconds: int = Field(default=20, ge=1)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from http import HTTPStatus
 
 import urllib3
@@ -33,7 +33,7 @@ class ObjectInfo:
     size: int
     version: str
     etag: str | None
-    modified: float = 0
+    modified: int = 0
 
 
 class Store:
@@ -64,8 +64,7 @@ class Store:
             etag = (found.etag or "").strip('"') or None
             size = found.size or 0
             modified = found.last_modified.isoformat() if found.last_modified else ""
-            moment = found.last_modified.timestamp() if found.last_modified else 0
-            return ObjectInfo(key, size, etag or f"{size}-{modified}", etag, moment)
+            return ObjectInfo(key, size, etag or f"{size}-{modified}", etag, _seconds(found.last_modified))
         return None
 
     def get(self, bucket: str, key: str) -> bytes | None:
@@ -125,7 +124,14 @@ class Store:
         with _store_errors():
             for found in self._client.list_objects(bucket, prefix, recursive=recursive):
                 etag = (found.etag or "").strip('"') or None
-                yield ObjectInfo(found.object_name or "", found.size or 0, etag or "", etag)
+                modified = _seconds(found.last_modified)
+                yield ObjectInfo(found.object_name or "", found.size or 0, etag or "", etag, modified)
+
+    def buckets(self) -> list[str]:
+        """The names of all buckets that the store lists. Raises StoreUnavailable."""
+        with _store_errors():
+            return [bucket.name for bucket in self._client.list_buckets()]
+        raise AssertionError("unreachable")
 
     def remove(self, bucket: str, keys: Iterable[str]) -> None:
         """Removes objects; those that are not there count as removed. Raises StoreUnavailable."""
@@ -169,6 +175,10 @@ def _store_errors(*, absent_ok: bool = False, passing: type[Exception] = MamErro
         raise StoreUnavailable(f"The object store refused: {_reason(error)}.") from error
     except (MinioException, urllib3.exceptions.HTTPError, OSError) as error:
         raise StoreUnavailable(f"The object store cannot be reached ({type(error).__name__}).") from error
+
+
+def _seconds(moment: datetime | None) -> int:
+    return int(moment.timestamp()) if moment else 0
 
 
 def _is_absent(error: S3Error | InvalidResponseError) -> bool:

@@ -6,6 +6,8 @@ last got on), `:running` (who is at which task) and `:callbacks` (whom to tell).
 
 from __future__ import annotations
 
+from mam.library.scripts import JOB as LIBRARY
+
 # Sorted sets of job ids by the moment of their creation: all jobs, those that have not ended, those that nobody began.
 ALL, ACTIVE, QUEUED = "mam:jobs", "mam:jobs:active", "mam:jobs:queued"
 COUNTERS = "mam:counters"  # a hash: `name|label|label` -> how much of it there ever was
@@ -20,6 +22,7 @@ SPEED_SECONDS = 10  # over which the fleet's speed is measured
 _SHARED = f"""
 local job, now = KEYS[1], ARGV[2]
 local id = string.sub(job, 9)
+{LIBRARY}
 
 local function is_current()
   if redis.call('HGET', job, 'epoch') ~= ARGV[1] then return false end
@@ -49,6 +52,7 @@ end
 CLAIM = f"""
 local job, mode, now = KEYS[1], ARGV[1], ARGV[2]
 local id = string.sub(job, 9)
+{LIBRARY}
 local state = redis.call('HGET', job, 'state')
 local active = state == 'queued' or state == 'running'
 if ARGV[6] ~= '' then
@@ -87,6 +91,7 @@ if asset[1] and asset[2] then
   redis.call('EXPIRE', set, ARGV[4])
 end
 redis.call('PUBLISH', job, cjson.encode({{job = id, event = 'queued'}}))
+library('queued')
 return {{'lead', tostring(epoch)}}
 """
 
@@ -107,7 +112,10 @@ if state ~= 'queued' and state ~= 'running' then
   if state == 'succeeded' then tell('ready') end
   if state == 'failed' then tell('failed') end
 end
-if ARGV[4] ~= '' then publish(ARGV[4], {{}}) end
+if ARGV[4] ~= '' then
+  publish(ARGV[4], {{}})
+  library(ARGV[4])
+end
 return 1
 """
 
@@ -154,7 +162,10 @@ if ARGV[5] == '1' then
   end
 end
 if ARGV[5] == '0' or not mark[1] then redis.call('HSET', job, 'mark_at', now, 'mark_made', media) end
-if redis.call('HSETNX', job, 'playable', '1') == 1 then tell('playable') end
+if redis.call('HSETNX', job, 'playable', '1') == 1 then
+  tell('playable')
+  library('playable')
+end
 publish('made', {{segments = numbers}})
 local total = tonumber(redis.call('HGET', job, 'segments') or '-1')
 if redis.call('BITCOUNT', job .. ':made') == total then return redis.call('HSETNX', job, 'finalizing', '1') end

@@ -28,6 +28,8 @@ from mam.errors import (
 )
 from mam.hls.plan import Chunk
 from mam.http.logging import setup_logging
+from mam.library.known import Known
+from mam.library.record import Record
 from mam.processes import die_with_parent
 from mam.settings import Settings
 from mam.transcoding import fleet
@@ -222,7 +224,8 @@ def discard(task: Any, order: dict[str, Any]) -> None:
             return  # it goes on
         if state.running and task.request.retries < DISCARD_TRIES - 1:
             raise task.retry(countdown=DISCARD_SECONDS)
-    publishing.discard(job)
+    if publishing.discard(job):  # it was committed in the moment that it was cancelled
+        _quietly(Known(workshop.workshop().redis).found, {str(job.asset): Record(video=job.video, live=job.job)})
     redis_adapter.invalidate_playlist_cache(job.video)
 
 

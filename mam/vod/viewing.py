@@ -9,6 +9,8 @@ from collections.abc import Mapping
 
 from mam.errors import MamError, NotFound, Unavailable, VideoNotFound
 from mam.hls.plan import Plan
+from mam.library.known import Known
+from mam.library.record import FOREIGN, foreign_field
 from mam.naming import Asset, check_video_name, video_names
 from mam.settings import Settings
 from mam.store.objects import Store
@@ -49,9 +51,11 @@ class Viewing:
         transcoder: Transcoder,
         tokens: Tokens,
         outcomes: Outcomes,
+        known: Known,
     ) -> None:
         self._settings = settings
         self._store = store
+        self._known = known
         self._trees = trees
         self._cache = cache
         self._reads = reads
@@ -117,6 +121,8 @@ class Viewing:
         if tree is None:
             raise VideoNotFound(f"There is no stream of {asset}.")
         await asyncio.to_thread(self._trees.delete, tree)
+        field, revision = (tree.source, tree.plan.revision) if tree.plan else (foreign_field(tree.name), FOREIGN)
+        await asyncio.to_thread(self._known.deleted, field, revision)
         await self._cache.invalidate(tree.name)
         return tree.name
 

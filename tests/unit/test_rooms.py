@@ -27,14 +27,35 @@ ROOMS: dict[str, set[str]] = {
     "mam.check": {"mam.errors"},  # it must not believe what it judges
     "mam.__main__": {"mam.check", "mam.errors"},
     "mam.http": LEAVES,
-    "mam.vod": LEAVES | {"mam.events", "mam.hls", "mam.http", "mam.store", "redis_adapter"},
     "mam.web": LEAVES | {"mam.http"},
     "mam.uploads": LEAVES | {"mam.hls", "mam.http", "mam.store", "mam.vod"},
+    "mam.library": LEAVES | {"mam.hls", "mam.store"},
+    "mam.vod": LEAVES | {"mam.events", "mam.hls", "mam.http", "mam.library", "mam.store", "redis_adapter"},
     "mam.transcoding": LEAVES
-    | {"mam.events", "mam.hls", "mam.http", "mam.media", "mam.mp4", "mam.processes", "mam.store", "redis_adapter"},
+    | {
+        "mam.events",
+        "mam.hls",
+        "mam.http",
+        "mam.library",
+        "mam.media",
+        "mam.mp4",
+        "mam.processes",
+        "mam.store",
+        "redis_adapter",
+    },
     "redis_adapter": {"mam.events", "mam.settings"},
     "vod_main_server": LEAVES
-    | {"mam.events", "mam.hls", "mam.http", "mam.store", "mam.uploads", "mam.vod", "mam.web", "redis_adapter"},
+    | {
+        "mam.events",
+        "mam.hls",
+        "mam.http",
+        "mam.library",
+        "mam.store",
+        "mam.uploads",
+        "mam.vod",
+        "mam.web",
+        "redis_adapter",
+    },
     "video_transcoding_main_server": LEAVES
     | {"mam.events", "mam.hls", "mam.http", "mam.store", "mam.transcoding", "redis_adapter"},
 }
