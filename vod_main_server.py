@@ -25,6 +25,7 @@ from mam.http.logging import setup_logging
 from mam.naming import INIT, RENDITION, REVISION, SEGMENT, Asset, check_video_name
 from mam.settings import Settings
 from mam.store.objects import Store
+from mam.vod import pictures
 from mam.vod.answer import Answers
 from mam.vod.hotpath import HotPath
 from mam.vod.kept import Kept
@@ -76,6 +77,7 @@ def create_app() -> FastAPI:
     app.state.recorder = metrics.install(app, service="vod")
     app.state.outcomes = Outcomes(app.state.recorder.registry)
     app.include_router(health.router(lambda: health.store_and_redis(app.state)))
+    app.include_router(pictures.router)
     _add_routes(app)
     return app
 

@@ -6,6 +6,7 @@ import hashlib
 import re
 import unicodedata
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from mam.errors import InvalidName
 
@@ -17,6 +18,7 @@ RENDITION = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 COMMIT = "index.m3u8"  # also what the media playlist of each rendition is called, where there are several
 INIT = "init.mp4"  # the media initialization section of a rendition
 PLAN = "plan.json"
+POSTER, STORYBOARD = "poster.jpg", "storyboard.vtt"
 UNFINISHED = ".unfinished/"
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}  # controls, surrogates, line and paragraph separators
@@ -108,6 +110,34 @@ def revision_plan_key(video: str, revision: str) -> str:
 def index_key(video: str, revision: str) -> str:
     """The sample index of a source that has none of its own."""
     return f"{video}/{revision}/samples.npz"
+
+
+def poster_key(video: str, revision: str) -> str:
+    return f"{video}/{revision}/{POSTER}"
+
+
+def storyboard_key(video: str, revision: str) -> str:
+    """The WebVTT that names the sheets beside it. It is written last: with it, they are all there."""
+    return f"{video}/{revision}/{STORYBOARD}"
+
+
+def sheet_name(number: int) -> str:
+    return f"storyboard-{number:02d}.jpg"
+
+
+def sheet_key(video: str, revision: str, number: int) -> str:
+    """A sheet of the storyboard."""
+    return f"{video}/{revision}/{sheet_name(number)}"
+
+
+def poster_path(video: str, revision: str) -> str:
+    """Where the VoD service has the poster of a revision."""
+    return f"/video/{quote(video)}/{POSTER}?revision={revision}"
+
+
+def storyboard_path(video: str, revision: str) -> str:
+    """Where the VoD service has the storyboard of a revision."""
+    return f"/video/{quote(video)}/{STORYBOARD}?revision={revision}"
 
 
 def unfinished_key(revision: str) -> str:
