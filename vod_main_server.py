@@ -32,7 +32,7 @@ from mam.settings import Settings
 from mam.store.objects import Store
 from mam.uploads import routes as uploads
 from mam.uploads.desk import running as running_uploads
-from mam.vod import library_routes
+from mam.vod import library_routes, pictures
 from mam.vod.answer import Answers
 from mam.vod.hotpath import HotPath
 from mam.vod.kept import Kept
@@ -91,6 +91,7 @@ def create_app() -> FastAPI:
     app.include_router(health.router(lambda: health.store_and_redis(app.state)))
     app.include_router(uploads.router)
     app.include_router(library_routes.router)
+    app.include_router(pictures.router)
     _add_routes(app)
     app.include_router(web.router())
     return app

@@ -77,7 +77,7 @@ end
 local epoch = redis.call('HINCRBY', job, 'epoch', 1)
 redis.call('DEL', job .. ':made', job .. ':attempts', job .. ':running')
 redis.call('HDEL', job, 'error', 'started_at', 'finished_at', 'segments', 'finalizing', 'playable', 'media_made',
-  'speed', 'mark_at', 'mark_made', 'command', 'said', 'replaced_by', 'trouble')
+  'speed', 'mark_at', 'mark_made', 'command', 'said', 'replaced_by', 'trouble', 'pictures')
 redis.call('HSET', job, 'state', 'queued', 'created_at', created, 'updated_at', now)
 for n = 7, #ARGV, 2 do redis.call('HSET', job, ARGV[n], ARGV[n + 1]) end
 if mode ~= 'revive' or not state then redis.call('HSET', job, 'for_viewers', ARGV[5]) end
@@ -177,6 +177,30 @@ FLEET_SPEED = f"""
 local time, made = redis.call('TIME'), 0
 for n = 0, {SPEED_SECONDS} do made = made + (redis.call('GET', '{SPEED}' .. (time[1] - n)) or 0) end
 return tostring(made / 1000 / ({SPEED_SECONDS} + time[2] / 1000000))
+"""
+
+# ... task, worker. Counts the start of a task that makes pictures, which a job may have though it has succeeded.
+ATTEMPT_PICTURE = f"""{_SHARED}
+if redis.call('EXISTS', job) == 1 then
+  redis.call('HSET', job .. ':running', ARGV[4], cjson.encode({{worker = ARGV[5], since = tonumber(now)}}))
+  redis.call('EXPIRE', job .. ':running', ARGV[3])
+end
+local count = redis.call('HINCRBY', job .. ':attempts', ARGV[4], 1)
+redis.call('EXPIRE', job .. ':attempts', ARGV[3])
+return count
+"""
+
+# ... picture. It is there; unless the job is unknown, was given up, or is another leader's now.
+PICTURED = f"""{_SHARED}
+local state = redis.call('HGET', job, 'state')
+if not state or state == 'failed' or state == 'cancelled' then return 0 end
+if redis.call('HGET', job, 'epoch') ~= ARGV[1] and state ~= 'succeeded' then return 0 end
+local known = redis.call('HGET', job, 'pictures') or ''
+if not string.find(' ' .. known .. ' ', ' ' .. ARGV[4] .. ' ', 1, true) then
+  redis.call('HSET', job, 'pictures', known == '' and ARGV[4] or known .. ' ' .. ARGV[4])
+end
+publish('pictured', {{picture = ARGV[4]}})
+return 1
 """
 
 # The first entry of the outbox that is due, put off for as long as its delivery may take. ARGV: now, until when.

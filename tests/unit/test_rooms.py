@@ -146,14 +146,14 @@ def test_the_store_alone_imports_minio() -> None:
 
 def test_media_is_opened_by_tasks_alone() -> None:
     outside = {module for module in importers(of="mam.media") if room_of(module) != "mam.media"}
-    assert {f"mam.transcoding.{name}" for name in ("outlook", "work", "workshop", "tasks")} == outside
+    assert {f"mam.transcoding.{name}" for name in ("outlook", "pictures", "work", "workshop", "tasks")} == outside
     assert {"mam.check", "mam.media"} == {room_of(module) for module in importers(of="av")}
     assert {"mam.__main__"} == {module for module in importers(of="mam.check") if room_of(module) != "mam.check"}
 
 
 def test_tasks_import_the_work_only_when_they_run() -> None:
     """The transcoding service imports the tasks to queue them, and must not load libav by it."""
-    bench = {f"mam.transcoding.{name}" for name in ("work", "workshop", "publishing")}
+    bench = {f"mam.transcoding.{name}" for name in ("work", "workshop", "publishing", "pictures")}
     assert {*bench, "mam.transcoding.tasks"} >= set().union(*(importers(of=module) for module in bench))
     tree = ast.parse(modules()["mam.transcoding.tasks"].read_text("utf-8"))
     at_top = {
