@@ -152,13 +152,17 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     )
     state.scripts, state.sessions, state.passing = Scripts(), Sessions(settings, state.redis), Passing(settings)
     state.pages = Pages(settings, state.scripts)
+
+    async def arrived(asset: Asset, size: int, version: str, modified: float) -> None:
+        await state.library.added(asset, size=size, version=version, modified=int(modified))
+
     await state.listener.start()
     await kept.start()
     await state.library.start()
     try:
         async with (
             bucket.made(partial(state.store.ensure_bucket, settings.minio_bucket_vod)),
-            running_uploads(settings, state.store, state.redis, transcoder) as state.uploads,
+            running_uploads(settings, state.store, state.redis, transcoder, on_arrival=arrived) as state.uploads,
         ):
             yield
     finally:
