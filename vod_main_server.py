@@ -15,9 +15,8 @@ from fastapi.middleware.cors import CORSMiddleware
 from pydantic import BaseModel, Field
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from mam.errors import InvalidRequest
 from mam.events import Listener, async_client
-from mam.hls.plan import Format, Profile, kind_of
+from mam.hls.plan import Format, Profile
 from mam.hls.playlist import CONTENT_TYPE
 from mam.http import bucket, health, metrics, problems
 from mam.http.auth import require_api_key
@@ -25,6 +24,7 @@ from mam.http.logging import setup_logging
 from mam.naming import INIT, RENDITION, REVISION, SEGMENT, Asset, check_video_name
 from mam.settings import Settings
 from mam.store.objects import Store
+from mam.vod import status
 from mam.vod.answer import Answers
 from mam.vod.hotpath import HotPath
 from mam.vod.kept import Kept
@@ -34,7 +34,7 @@ from mam.vod.reads import SharedReads
 from mam.vod.tokens import Tokens
 from mam.vod.transcoder import Transcoder
 from mam.vod.trees import Trees
-from mam.vod.viewing import ANY, Viewing
+from mam.vod.viewing import Viewing, kind_asked
 from redis_adapter import CachedPlaylist, PlaylistCache
 
 THREADS = 32  # for calls to the store and the transcoding service
@@ -76,6 +76,7 @@ def create_app() -> FastAPI:
     app.state.recorder = metrics.install(app, service="vod")
     app.state.outcomes = Outcomes(app.state.recorder.registry)
     app.include_router(health.router(lambda: health.store_and_redis(app.state)))
+    app.include_router(status.router)
     _add_routes(app)
     return app
 
@@ -118,6 +119,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     state.tokens = Tokens(settings)
     trees, transcoder = Trees(state.store, settings.minio_bucket_vod), Transcoder(settings)
     state.making = Making(settings, state.store, trees, transcoder, state.listener)
+    state.statuses = status.Statuses(settings, state.store, trees, transcoder)
     state.viewing = Viewing(
         settings,
         store=state.store,
@@ -170,7 +172,7 @@ def _add_routes(app: FastAPI) -> None:
         format: Annotated[Format | None, Query(description="`fmp4` carries HEVC and AV1 too; `ts` else.")] = None,  # noqa: A002
         rendition: RenditionQuery = "",
     ) -> Response:
-        wanted = _wanted(reencode, profile, format)
+        wanted = kind_asked(reencode, profile, format)
         return _playlist(request, await request.app.state.viewing.by_asset(Asset(bucket, path), wanted, rendition))
 
     @app.head("/segment/{token}/{video_name:path}/{revision}/{rendition}/{file}", include_in_schema=False)
@@ -219,14 +221,6 @@ def _add_routes(app: FastAPI) -> None:
     async def delete_stream(bucket: str, path: str, request: Request) -> Message:
         name = await request.app.state.viewing.delete(Asset(bucket, path))
         return Message(message=f"Stream deleted for '{name}'")
-
-
-def _wanted(reencode: bool, profile: Profile | None, fmt: Format | None) -> str:
-    if reencode and profile not in (None, Profile.H264):
-        raise InvalidRequest(f"profile={profile.value} contradicts reencode=true.")
-    if profile is None and not reencode and fmt is None:
-        return ANY
-    return kind_of(profile or (Profile.H264 if reencode else Profile.AUTO), fmt or Format.TS)
 
 
 def _playlist(request: Request, playlist: CachedPlaylist) -> Response:
