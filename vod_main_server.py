@@ -15,9 +15,8 @@ from fastapi.middleware.cors import CORSMiddleware
 from pydantic import BaseModel, Field
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from mam.errors import InvalidRequest
 from mam.events import Listener, async_client, sync_client
-from mam.hls.plan import Format, Profile, kind_of
+from mam.hls.plan import Format, Profile
 from mam.hls.playlist import CONTENT_TYPE
 from mam.http import bucket, health, metrics, problems
 from mam.http.auth import require_access
@@ -32,7 +31,7 @@ from mam.settings import Settings
 from mam.store.objects import Store
 from mam.uploads import routes as uploads
 from mam.uploads.desk import running as running_uploads
-from mam.vod import library_routes, pictures
+from mam.vod import library_routes, pictures, status
 from mam.vod.answer import Answers
 from mam.vod.hotpath import HotPath
 from mam.vod.kept import Kept
@@ -42,7 +41,7 @@ from mam.vod.reads import SharedReads
 from mam.vod.tokens import Tokens
 from mam.vod.transcoder import Transcoder
 from mam.vod.trees import Trees
-from mam.vod.viewing import ANY, Viewing
+from mam.vod.viewing import Viewing, kind_asked
 from mam.web import routes as web
 from mam.web.pages import Pages
 from mam.web.passing import Passing
@@ -92,6 +91,7 @@ def create_app() -> FastAPI:
     app.include_router(uploads.router)
     app.include_router(library_routes.router)
     app.include_router(pictures.router)
+    app.include_router(status.router)
     _add_routes(app)
     app.include_router(web.router())
     return app
@@ -139,6 +139,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     keeping = Keeping(settings, sync_client(settings), Listing(settings, state.store), looking)
     state.library = Library(keeping, state.redis, seconds=settings.library_seconds)
     state.asking = Asking(settings, state.store, state.library)
+    state.statuses = status.Statuses(settings, state.store, trees, transcoder)
     state.viewing = Viewing(
         settings,
         store=state.store,
@@ -204,7 +205,7 @@ def _add_routes(app: FastAPI) -> None:
         format: Annotated[Format | None, Query(description="`fmp4` carries HEVC and AV1 too; `ts` else.")] = None,  # noqa: A002
         rendition: RenditionQuery = "",
     ) -> Response:
-        wanted = _wanted(reencode, profile, format)
+        wanted = kind_asked(reencode, profile, format)
         return _playlist(request, await request.app.state.viewing.by_asset(Asset(bucket, path), wanted, rendition))
 
     @app.head("/segment/{token}/{video_name:path}/{revision}/{rendition}/{file}", include_in_schema=False)
@@ -253,14 +254,6 @@ def _add_routes(app: FastAPI) -> None:
     async def delete_stream(bucket: str, path: str, request: Request) -> Message:
         name = await request.app.state.viewing.delete(Asset(bucket, path))
         return Message(message=f"Stream deleted for '{name}'")
-
-
-def _wanted(reencode: bool, profile: Profile | None, fmt: Format | None) -> str:
-    if reencode and profile not in (None, Profile.H264):
-        raise InvalidRequest(f"profile={profile.value} contradicts reencode=true.")
-    if profile is None and not reencode and fmt is None:
-        return ANY
-    return kind_of(profile or (Profile.H264 if reencode else Profile.AUTO), fmt or Format.TS)
 
 
 def _playlist(request: Request, playlist: CachedPlaylist) -> Response:

@@ -69,6 +69,19 @@ class Transcoder:
         body = {"rendition": rendition, "segment": segment}
         return str(self._call("POST", f"/jobs/{job}/seek", STATE_SECONDS, json=body)["state"])
 
+    def jobs(self, asset: Asset, *, limit: int) -> list[dict[str, Any]]:
+        """The asset's jobs, the newest first, as the service shows them. Raises TranscoderUnavailable."""
+        query = {"bucket": asset.bucket, "object": asset.key, "limit": limit}
+        found: list[dict[str, Any]] = self._call("GET", "/jobs", STATE_SECONDS, params=query)["jobs"]
+        return found
+
+    def chunks(self, job: str) -> dict[str, Any]:
+        """How far a job is, part by part, as the service shows it.
+
+        Raises ConversionFailed with code `job_not_found`, TranscoderUnavailable.
+        """
+        return self._call("GET", f"/jobs/{job}/chunks", STATE_SECONDS)
+
     def _call(self, method: str, path: str, seconds: float, **options: Any) -> dict[str, Any]:
         try:
             response = self._session.request(

@@ -7,8 +7,8 @@ import gzip
 import logging
 from collections.abc import Mapping
 
-from mam.errors import MamError, NotFound, Unavailable, VideoNotFound
-from mam.hls.plan import Plan
+from mam.errors import InvalidRequest, MamError, NotFound, Unavailable, VideoNotFound
+from mam.hls.plan import Format, Plan, Profile, kind_of
 from mam.library.known import Known
 from mam.library.record import FOREIGN, foreign_field
 from mam.naming import Asset, check_video_name, video_names
@@ -35,6 +35,15 @@ log = logging.getLogger(__name__)
 class TooManyConversions(Unavailable):
     code, title = "too_many_conversions", "Too many videos are waiting to be converted"
     hint = "Try again later; what is converted already plays meanwhile."
+
+
+def kind_asked(reencode: bool, profile: Profile | None, fmt: Format | None) -> str:
+    """The kind that a request's options ask for. Raises InvalidRequest when they contradict each other."""
+    if reencode and profile not in (None, Profile.H264):
+        raise InvalidRequest(f"profile={profile.value} contradicts reencode=true.")
+    if profile is None and not reencode and fmt is None:
+        return ANY
+    return kind_of(profile or (Profile.H264 if reencode else Profile.AUTO), fmt or Format.TS)
 
 
 class Viewing:
