@@ -12,7 +12,15 @@ from fastapi import APIRouter, Query, Request, Response
 from mam.errors import NotFound
 from mam.hls import storyboard
 from mam.http import problems
-from mam.naming import REVISION, check_video_name, poster_key, revision_prefix, storyboard_key
+from mam.naming import (
+    REVISION,
+    check_video_name,
+    poster_key,
+    poster_path,
+    revision_prefix,
+    storyboard_key,
+    storyboard_path,
+)
 from mam.settings import MAX_SIGNED_URL_SECONDS, Settings
 from mam.store.objects import Store
 from mam.store.signing import Sign, signer
@@ -57,6 +65,13 @@ class Pictures:
         text = data.decode()
         sign = self._sign(lives=self._settings.signature_ttl(float(storyboard.duration_of(text))))
         return storyboard.with_urls(text, lambda name: sign(f"{revision_prefix(video, found)}{name}"))
+
+    def paths(self, video: str, revision: str) -> tuple[str | None, str | None]:
+        """Where poster and storyboard are given out, as paths; None for what is not made. Raises StoreUnavailable."""
+        ways = ((poster_key, poster_path), (storyboard_key, storyboard_path))
+        made = [self._store.head(self._bucket, key(video, revision)) is not None for key, _ in ways]
+        poster, board = (path(video, revision) if there else None for there, (_, path) in zip(made, ways, strict=True))
+        return poster, board
 
     def _revision(self, video: str, revision: str | None) -> str:
         check_video_name(video)

@@ -21,6 +21,7 @@ from mam.naming import Asset
 from mam.settings import Settings
 from mam.store.objects import Store
 from mam.vod.flight import SingleFlight
+from mam.vod.pictures import Pictures
 from mam.vod.transcoder import Transcoder
 from mam.vod.trees import Tree, Trees
 from mam.vod.viewing import kind_asked
@@ -86,6 +87,7 @@ class Statuses:
         self._store = store
         self._trees = trees
         self._transcoder = transcoder
+        self._pictures = Pictures(settings, store)
         self._flights = SingleFlight()
         self._kept: OrderedDict[tuple[Asset, str], tuple[float, StatusView]] = OrderedDict()
 
@@ -129,7 +131,10 @@ class Statuses:
 
     def _live(self, asset: Asset, kind: str) -> StatusView | None:
         tree = self._trees.by_asset(asset)
-        return _live(tree) if tree and (not kind or not tree.kinds or kind in tree.kinds.split(" ")) else None
+        if tree is None or (kind and tree.kinds and kind not in tree.kinds.split(" ")):
+            return None
+        poster, storyboard = self._pictures.paths(tree.name, tree.plan.revision) if tree.plan else (None, None)
+        return _live(tree).model_copy(update={"poster": poster, "storyboard": storyboard})
 
     def _newest_job(self, asset: Asset, kind: str) -> dict[str, Any] | None:
         """The last job whose outcome does as what is wanted."""
