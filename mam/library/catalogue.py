@@ -89,7 +89,9 @@ class _Order:
 class Catalogue:
     """Safe to share between threads, and to be called from them: an answer from 100,000 takes some milliseconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, buckets: Collection[str] = ()) -> None:
+        """`buckets`: those that are shown though nothing is in them."""
+        self._buckets = frozenset(buckets)
         self._lock = threading.Lock()
         self._entries: dict[str, dict[str, Entry]] = {}  # by bucket and key
         self._records: dict[Place, Record] = {}  # also of what is not listed, or not yet
@@ -279,7 +281,8 @@ class Catalogue:
 
     def _folders(self, query: Query) -> list[Folder]:
         """Those directly in the folder; each bucket, where several are asked for at their top."""
-        buckets = [query.bucket] if query.bucket else [name for name, entries in self._entries.items() if entries]
+        filled = [name for name, entries in self._entries.items() if entries]
+        buckets = {query.bucket} if query.bucket else self._buckets.union(filled)
         if len(buckets) > 1 and not query.folder:
             return [Folder(name, "", self._below[name, ""]) for name in sorted(buckets)]
         paths = ((bucket, path) for bucket in buckets for path in self._inner.get((bucket, query.folder), ()))
@@ -297,7 +300,7 @@ def _parse(cursor: str, sort: Sort) -> SortKey:
     try:
         found = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         name, value, bucket, key = found
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise InvalidRequest("The cursor is not one that was given out.") from error
     number = isinstance(value, int | float) and not isinstance(value, bool)
     fits = number if sort.name != "name" else isinstance(value, str)

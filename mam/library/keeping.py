@@ -79,7 +79,7 @@ class Keeping:
     """The catalogue of a process with what it is made from. Blocking, but for what it holds."""
 
     def __init__(self, settings: Settings, client: redis.Redis, listing: Listing, looking: Looking) -> None:
-        self.catalogue = Catalogue()
+        self.catalogue = Catalogue([name for name in settings.minio_source_buckets or () if settings.may_stream(name)])
         self.client = client
         self.known = Known(client)
         self.listing = listing
