@@ -23,7 +23,10 @@ ASSETS = 100_000
 LOADED_SECONDS = 60
 BUDGET = Bar(Rule.AT_MOST, 0.1, 0.02)
 WORST = Bar(Rule.AT_MOST, 0.1)
-WORDS = ["Aufnahme", "Biologie", "camera", "Übung", "final", "interview", "kickoff", "lecture", "Montage", "Physik", "Rohschnitt", "session", "summer", "take", "tour"]
+WORDS = (
+    *("aufnahme", "Biologie", "camera", "Übung", "final", "interview", "kickoff"),
+    *("lecture", "Montage", "Physik", "session", "take", "tour"),
+)
 STATES = {"new": 0.5, "live": 0.45, "failed": 0.05}
 
 

@@ -6,10 +6,10 @@ import base64
 import json
 import sys
 import threading
-from bisect import bisect_left, bisect_right, insort
+from bisect import bisect_left, bisect_right
 from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from mam.errors import InvalidRequest
 from mam.library.entries import SORTS, Entry, Sort, SortKey, fold, natural
@@ -19,6 +19,7 @@ from mam.naming import stem
 
 KEPT_RESULTS = 16  # of queries that somebody scrolls through
 FEW = 500  # changes that are put in their places one by one; more, and everything is sorted anew
+TRIES = 3  # of sorting beside those who ask
 
 Place = tuple[str, str]  # bucket and key
 
@@ -71,19 +72,29 @@ class Page:
 
 @dataclass(slots=True)
 class _Order:
-    """All entries in one order."""
+    """All entries in one order, and beside them what they are searched by."""
 
     sort: Sort
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[Entry]
+    texts: list[str]
 
-    def sort_anew(self, entries: Iterable[Entry]) -> None:
-        self.entries = sorted(entries, key=self.sort.key)
+    @classmethod
+    def of(cls, sort: Sort, entries: list[Entry]) -> _Order:
+        """The texts are copies that lie behind one another in memory: they are read four times as fast."""
+        ordered = sorted(entries, key=sort.key)
+        return cls(sort, ordered, "\n".join(entry.folded for entry in ordered).split("\n") if ordered else [])
 
     def remove(self, entry: Entry) -> None:
-        del self.entries[bisect_left(self.entries, self.sort.key(entry), key=self.sort.key)]
+        at = bisect_left(self.entries, self.sort.key(entry), key=self.sort.key)
+        del self.entries[at], self.texts[at]
 
     def insert(self, entry: Entry) -> None:
-        insort(self.entries, entry, key=self.sort.key)
+        at = bisect_left(self.entries, self.sort.key(entry), key=self.sort.key)
+        self.entries.insert(at, entry)
+        self.texts.insert(at, entry.folded)
+
+    def search(self, word: str) -> list[Entry]:
+        return [entry for entry, text in zip(self.entries, self.texts, strict=True) if word in text]
 
 
 class Catalogue:
@@ -97,6 +108,7 @@ class Catalogue:
         self._records: dict[Place, Record] = {}  # also of what is not listed, or not yet
         self._foreign: dict[str, Record] = {}  # trees of other tools, by the stem of whatever they are the video of
         self._orders: dict[str, _Order] = {}
+        self._generation = 0
         self._below: Counter[tuple[str, str]] = Counter()  # assets below each folder
         self._inner: defaultdict[tuple[str, str], set[str]] = defaultdict(set)  # the folders directly in each
         self._results: OrderedDict[Query, list[Entry]] = OrderedDict()
@@ -188,16 +200,17 @@ class Catalogue:
         if not old and not new:
             return
         self._results.clear()
+        self._generation += 1
         for entry in old:
             del self._entries[entry.bucket][entry.key]
             self._count(entry, -1)
         for entry in new:
             self._entries.setdefault(entry.bucket, {})[entry.key] = entry
             self._count(entry, +1)
+        if len(old) + len(new) > FEW:
+            self._orders = {name: _Order.of(order.sort, self._all()) for name, order in self._orders.items()}
+            return
         for order in self._orders.values():
-            if len(old) + len(new) > FEW:
-                order.sort_anew(self._all())
-                continue
             for entry in old:
                 order.remove(entry)
             for entry in new:
@@ -223,8 +236,21 @@ class Catalogue:
     def prepare(self) -> None:
         """Sorts by everything there is, so that nobody who asks waits for it."""
         for sort in SORTS.values():
-            with self._lock:
+            if sort.name not in self._orders:
                 self._order(sort)
+
+    def _order(self, sort: Sort) -> None:
+        """Sorts while others ask on; under their lock only when something changes all the time."""
+        for _ in range(TRIES):
+            with self._lock:
+                generation, entries = self._generation, self._all()
+            order = _Order.of(sort, entries)
+            with self._lock:
+                if generation == self._generation:
+                    self._orders[sort.name] = order
+                    return
+        with self._lock:
+            self._orders[sort.name] = _Order.of(sort, self._all())
 
     def page(self, query: Query, *, limit: int, cursor: str | None = None) -> Page:
         """Raises InvalidRequest for a cursor that is not of this order."""
@@ -252,22 +278,18 @@ class Catalogue:
         return kept
 
     def _found(self, query: Query, sort: Sort) -> list[Entry]:
-        if sort.name not in self._orders:
-            found = self._filtered(query, self._all())
-            if len(found) <= FEW:
-                return sorted(found, key=sort.key)
-            self._order(sort)
-        return self._filtered(query, self._orders[sort.name].entries)
-
-    def _order(self, sort: Sort) -> None:
-        if sort.name not in self._orders:
-            self._orders[sort.name] = _Order(sort)
-            self._orders[sort.name].sort_anew(self._all())
+        order = self._orders.get(sort.name)
+        if order is None:  # after a start, for a moment
+            return sorted(self._filtered(query, query.words, self._all()), key=sort.key)
+        if not query.words:
+            return self._filtered(query, (), order.entries)
+        first, *others = sorted(query.words, key=len, reverse=True)  # the longest leaves the fewest
+        return self._filtered(query, others, order.search(first))
 
     def _all(self) -> list[Entry]:
         return [entry for entries in self._entries.values() for entry in entries.values()]
 
-    def _filtered(self, query: Query, entries: list[Entry]) -> list[Entry]:
+    def _filtered(self, query: Query, words: Iterable[str], entries: list[Entry]) -> list[Entry]:
         bucket, folder = sys.intern(query.bucket), sys.intern(query.folder)
         if not query.is_flat:
             entries = [entry for entry in entries if entry.folder is folder]
@@ -275,7 +297,7 @@ class Catalogue:
             entries = [entry for entry in entries if entry.key.startswith(folder)]
         if query.state:
             entries = [entry for entry in entries if entry.state == query.state]
-        for word in sorted(query.words, key=len, reverse=True):  # the longest leaves the fewest
+        for word in words:
             entries = [entry for entry in entries if word in entry.folded]
         return [entry for entry in entries if entry.bucket is bucket] if bucket else entries
 
