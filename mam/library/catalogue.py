@@ -72,28 +72,32 @@ class Page:
 
 @dataclass(slots=True)
 class _Order:
-    """All entries in one order, and beside them what they are searched by."""
+    """All entries in one order; once somebody has searched in it, what they are searched by beside them."""
 
     sort: Sort
     entries: list[Entry]
-    texts: list[str]
+    texts: list[str] | None = None
 
     @classmethod
     def of(cls, sort: Sort, entries: list[Entry]) -> _Order:
-        """The texts are copies that lie behind one another in memory: they are read four times as fast."""
-        ordered = sorted(entries, key=sort.key)
-        return cls(sort, ordered, "\n".join(entry.folded for entry in ordered).split("\n") if ordered else [])
+        return cls(sort, sorted(entries, key=sort.key))
 
     def remove(self, entry: Entry) -> None:
         at = bisect_left(self.entries, self.sort.key(entry), key=self.sort.key)
-        del self.entries[at], self.texts[at]
+        del self.entries[at]
+        if self.texts is not None:
+            del self.texts[at]
 
     def insert(self, entry: Entry) -> None:
         at = bisect_left(self.entries, self.sort.key(entry), key=self.sort.key)
         self.entries.insert(at, entry)
-        self.texts.insert(at, entry.folded)
+        if self.texts is not None:
+            self.texts.insert(at, entry.folded)
 
     def search(self, word: str) -> list[Entry]:
+        """The texts are copies that lie behind one another in memory: they are read four times as fast."""
+        if self.texts is None:
+            self.texts = "\n".join(entry.folded for entry in self.entries).split("\n") if self.entries else []
         return [entry for entry, text in zip(self.entries, self.texts, strict=True) if word in text]
 
 
@@ -136,25 +140,35 @@ class Catalogue:
 
     def replace(self, listed: Iterable[Listed]) -> None:
         """The listing as a whole: what is not in it is gone. What is the same stays as it is."""
-        fresh = {(one.bucket, one.key): one for one in listed}
-        self.change(fresh.values(), [place for place in self.places() if place not in fresh])
+        with self._lock:
+            seen: dict[str, set[str]] = defaultdict(set)
+            old: list[Entry] = []
+            new: list[Entry] = []
+            for one in listed:
+                entry = self._compare(one, old, new)
+                seen[entry.bucket].add(entry.key)
+            old += [entry for entry in self._all() if entry.key not in seen[entry.bucket]]
+            self._swap(old, new)
 
     def change(self, put: Iterable[Listed], cut: Iterable[Place] = ()) -> None:
         """Objects that came or changed, and those that went."""
         with self._lock:
-            old: list[Entry] = []
+            old = [gone for place in cut if (gone := self.get(*place))]
             new: list[Entry] = []
-            for bucket, key in cut:
-                if gone := self.get(bucket, key):
-                    old.append(gone)
             for one in put:
-                before = self.get(one.bucket, one.key)
-                if before is None:
-                    new.append(Entry(one, self._record(one.bucket, one.key)))
-                elif before.listed != one:
-                    old.append(before)
-                    new.append(Entry(one, before.record, before.folded))
+                self._compare(one, old, new)
             self._swap(old, new)
+
+    def _compare(self, one: Listed, old: list[Entry], new: list[Entry]) -> Entry:
+        """The entry of an object; where it is another one than before, that and the one before are noted."""
+        before = self.get(one.bucket, one.key)
+        if before is None:
+            new.append(Entry(one, self._record(one.bucket, one.key)))
+            return new[-1]
+        if before.listed != one:
+            old.append(before)
+            new.append(Entry(one, before.record, before.folded))
+        return before
 
     def know(self, records: Mapping[Place, Record | None]) -> None:
         """What is known of some assets now; None: nothing. Under an empty bucket, of trees of other tools."""
@@ -176,7 +190,9 @@ class Catalogue:
         """Takes records over; which trees of other tools are among them."""
         for (bucket, key), record in records.items():
             if bucket and record is not None:
-                self._records[bucket, key] = record
+                entry = self.get(bucket, key)
+                place = (entry.bucket, entry.key) if entry else (bucket, key)  # one copy of each text is enough
+                self._records[place] = record
             elif bucket:
                 self._records.pop((bucket, key), None)
             elif record is not None and record.live:
