@@ -22,6 +22,7 @@ from mam.errors import (
     RedisUnavailable,
 )
 from mam.events import FINAL, Listener
+from mam.http.streams import KEEPALIVE_SECONDS
 from mam.naming import Asset
 from mam.transcoding import previews, tasks
 from mam.transcoding.conversions import Conversion, Conversions, Order, Wanted
@@ -34,7 +35,6 @@ from mam.transcoding.webhooks import Callbacks
 AHEAD_SEGMENTS = 2  # made behind the one that a viewer waits for: a player asks for them next
 LOOK_SECONDS = 5  # a waiting request looks at its job this often even when no event came
 FRAME_SECONDS = 0.25  # between two events of a stream: progress comes in bursts
-KEEPALIVE_SECONDS = 15  # proxies close streams that say nothing
 TURNS = 5  # of a request whose job was replaced or forgotten while it waited
 
 

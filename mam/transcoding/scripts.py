@@ -10,6 +10,12 @@ from __future__ import annotations
 ALL, ACTIVE, QUEUED = "mam:jobs", "mam:jobs:active", "mam:jobs:queued"
 COUNTERS = "mam:counters"  # a hash: `name|label|label` -> how much of it there ever was
 OUTBOX = "mam:webhooks"  # a sorted set: what callers are to be told, by the moment at which it is due
+ASSET = "mam:asset:"  # and `bucket/key`: a sorted set of the ids of its jobs by the moment of their creation
+ASSET_JOBS = 20  # of an asset that are found by it: more than there are ways to convert it
+# And a second of Redis's clock: milliseconds of media that all workers made in it. Whole ones: INCRBYFLOAT in a script
+# has Redis 6.2 write beyond its own memory.
+SPEED = "mam:speed:"
+SPEED_SECONDS = 10  # over which the fleet's speed is measured
 
 _SHARED = f"""
 local job, now = KEYS[1], ARGV[2]
@@ -73,6 +79,13 @@ for n = 7, #ARGV, 2 do redis.call('HSET', job, ARGV[n], ARGV[n + 1]) end
 if mode ~= 'revive' or not state then redis.call('HSET', job, 'for_viewers', ARGV[5]) end
 redis.call('EXPIRE', job, ARGV[4])
 for _, set in ipairs({{'{ALL}', '{ACTIVE}', '{QUEUED}'}}) do redis.call('ZADD', set, created, id) end
+local asset = redis.call('HMGET', job, 'bucket', 'key')
+if asset[1] and asset[2] then
+  local set = '{ASSET}' .. asset[1] .. '/' .. asset[2]
+  redis.call('ZADD', set, created, id)
+  redis.call('ZREMRANGEBYRANK', set, 0, -{ASSET_JOBS + 1})
+  redis.call('EXPIRE', set, ARGV[4])
+end
 redis.call('PUBLISH', job, cjson.encode({{job = id, event = 'queued'}}))
 return {{'lead', tostring(epoch)}}
 """
@@ -98,14 +111,15 @@ if ARGV[4] ~= '' then publish(ARGV[4], {{}}) end
 return 1
 """
 
-# ... task, worker. Counts the start of a task; -1 when the job is not this epoch's to work on.
+# ... task, worker, that one's parent. Counts the start of a task; -1 when the job is not this epoch's to work on.
 ATTEMPT = f"""{_SHARED}
 if not is_current() then return -1 end
 local first = redis.call('HGET', job, 'state') == 'queued'
 redis.call('HSET', job, 'state', 'running', 'updated_at', now)
 redis.call('HSETNX', job, 'started_at', now)
 redis.call('ZREM', '{QUEUED}', id)
-redis.call('HSET', job .. ':running', ARGV[4], cjson.encode({{worker = ARGV[5], since = tonumber(now)}}))
+redis.call('HSET', job .. ':running', ARGV[4],
+  cjson.encode({{worker = ARGV[5], parent = ARGV[6], since = tonumber(now)}}))
 redis.call('EXPIRE', job .. ':running', ARGV[3])
 local count = redis.call('HINCRBY', job .. ':attempts', ARGV[4], 1)
 redis.call('EXPIRE', job .. ':attempts', ARGV[3])
@@ -132,6 +146,9 @@ if ARGV[5] == '1' then
   local labels = '|' .. ARGV[6] .. '|' .. ARGV[7]
   redis.call('HINCRBYFLOAT', '{COUNTERS}', 'media_seconds' .. labels, seconds)
   redis.call('HINCRBY', '{COUNTERS}', 'segments' .. labels, #numbers)
+  local second = '{SPEED}' .. redis.call('TIME')[1]
+  redis.call('INCRBY', second, math.floor(1000 * seconds + 0.5))
+  redis.call('EXPIRE', second, {2 * SPEED_SECONDS})
   if mark[1] and now - mark[1] >= 5 then
     redis.call('HSET', job, 'speed', (media - mark[2]) / (now - mark[1]), 'mark_at', now, 'mark_made', media)
   end
@@ -142,6 +159,13 @@ publish('made', {{segments = numbers}})
 local total = tonumber(redis.call('HGET', job, 'segments') or '-1')
 if redis.call('BITCOUNT', job .. ':made') == total then return redis.call('HSETNX', job, 'finalizing', '1') end
 return 0
+"""
+
+# Seconds of media that all workers made in a second, of late: in whole seconds before this one, and in this one.
+FLEET_SPEED = f"""
+local time, made = redis.call('TIME'), 0
+for n = 0, {SPEED_SECONDS} do made = made + (redis.call('GET', '{SPEED}' .. (time[1] - n)) or 0) end
+return tostring(made / 1000 / ({SPEED_SECONDS} + time[2] / 1000000))
 """
 
 # The first entry of the outbox that is due, put off for as long as its delivery may take. ARGV: now, until when.

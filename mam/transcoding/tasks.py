@@ -270,7 +270,8 @@ def _attempt(
     outcome = "done"
     lease = _lease(task, shop, order, preempted=preempted, each_look=shop.pacer(pace) if pace else None)
     try:
-        count = shop.jobs.attempt(order.job, order.epoch, name, workshop.this_worker())
+        parent = str(task.request.hostname or "")
+        count = shop.jobs.attempt(order.job, order.epoch, name, workshop.this_worker(), parent=parent)
         if count is None:
             raise Superseded("The job has ended, or was taken over, before the task began.")
         if count > MAX_ATTEMPTS:
