@@ -1,6 +1,8 @@
 /** The jobs that a page knows, in the order in which people look for them. */
 import type { JobView } from "../shared/api.js";
 import { hasEnded } from "../shared/events.js";
+import { duration } from "../shared/format.js";
+import { texts } from "../texts/index.js";
 
 export type State = JobView["state"];
 export const STATES: readonly State[] = ["running", "queued", "succeeded", "failed", "cancelled"];
@@ -61,6 +63,11 @@ function byTurn(a: JobView, b: JobView): number {
 
 const beginOf = (job: JobView) => job.started_at ?? job.created_at;
 const endOf = (job: JobView) => job.finished_at ?? job.updated_at;
+
+/** `seconds` of work, as people say it. */
+export function took(seconds: number): string {
+  return seconds < 1 ? texts.jobsPage.moment : duration(seconds);
+}
 
 /** The file's name without its extension. */
 export function titleOf(job: JobView): string {

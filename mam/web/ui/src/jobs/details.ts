@@ -2,14 +2,18 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { call, type JobView, problemOf, type Problem, type StreamInfo } from "../shared/api.js";
 import { Element } from "../shared/element.js";
+import { hasEnded } from "../shared/events.js";
 import { dateTime, decimal, duration } from "../shared/format.js";
 import { icon } from "../shared/icons.js";
-import { copyText } from "../shared/toasts.js";
+import { navigate } from "../shared/router.js";
+import { copyText, toast, toastError } from "../shared/toasts.js";
 import { texts } from "../texts/index.js";
-import { titleOf } from "./board.js";
+import { titleOf, took } from "./board.js";
 import "./chunks.js";
+import * as steering from "./steering.js";
 
 const t = texts.jobsPage;
+const UNCOPYABLE = "not_remuxable"; // an error that encoding has not
 const ACTIONS: Record<string, string> = { copy: "is-good", encode: "is-busy" };
 
 interface Rendition {
@@ -51,16 +55,29 @@ class JobDetails extends Element {
   }
 
   private faults(): TemplateResult {
-    const { error, trouble, replaced_by } = this.job;
+    const { error, trouble, replaced_by, profile } = this.job;
     return html`${error
       ? html`<div class="notice is-bad">${icon("warning")}
-          <div><strong>${error.message}</strong><p>${error.hint}</p><p class="job-code">${t.code}: <code>${error.code}</code></p></div></div>`
+          <div><strong>${error.message}</strong><p>${error.hint}</p><p class="job-code">${t.code}: <code>${error.code}</code></p>
+          ${error.code === UNCOPYABLE && profile === "source"
+            ? html`<button class="button" @click=${() => void this.encode()}>${icon("convert")}${t.encode}</button>`
+            : nothing}</div></div>`
       : nothing}
     ${trouble ? html`<div class="notice">${icon("info")}<div><strong>${t.trouble}</strong><p>${trouble}</p></div></div>` : nothing}
     ${replaced_by
       ? html`<div class="notice">${icon("info")}
           <p>${t.replaced} <a href=${`/jobs?job=${replaced_by}`}>${t.replacedLink}</a></p></div>`
       : nothing}`;
+  }
+
+  private async encode(): Promise<void> {
+    try {
+      const { job, video } = await steering.encode(this.job);
+      if (job) navigate(`/jobs?job=${job}`);
+      else toast(t.encodeDone(video));
+    } catch (error) {
+      toastError(error);
+    }
   }
 
   private facts(): TemplateResult {
@@ -75,17 +92,18 @@ class JobDetails extends Element {
       ${fact("format", t.formats[job.format] ?? job.format)}
       ${job.duration_seconds === null ? nothing : fact("duration", duration(job.duration_seconds))}
       ${time("created", job.created_at)} ${time("started", started_at)} ${time("finished", finished_at)}
-      ${started_at !== null && finished_at !== null ? fact("took", duration(finished_at - started_at)) : nothing}
+      ${started_at !== null && finished_at !== null ? fact("took", took(finished_at - started_at)) : nothing}
       ${job.attempts > 1 ? fact("attempts", decimal(job.attempts)) : nothing}
       ${fact("id", html`<code>${job.id}</code>`)}
       ${running.length
-        ? fact("workers", running.map((task) => html`<span class="task">${t.task(task.name, task.worker, duration(Math.max(now - task.since, 0)))}</span>`))
+        ? fact("workers", running.map((task) => html`<span class="task">${t.taskOf(t.task(task.name), task.worker, duration(Math.max(now - task.since, 0)))}</span>`))
         : nothing}
     </dl>`;
   }
 
-  private streams(): TemplateResult {
+  private streams(): TemplateResult | typeof nothing {
     const { streams } = this.job;
+    if (!streams.length && hasEnded(this.job)) return nothing;
     return html`<h3>${t.streams}</h3>
       ${streams.length
         ? html`<ul class="streams">${streams.map((stream) => this.stream(stream))}</ul> ${this.renditions()}`
@@ -129,11 +147,12 @@ class JobDetails extends Element {
     const { command, said } = this.job;
     if (command === null) return nothing;
     return html`<div class="job-command"><h3>${t.command}</h3>
-        <button class="button" @click=${() => void copyText(command)}>${icon("copy")}${t.copyCommand}</button></div>
+        <button class="button" aria-label=${t.copyCommand} @click=${() => void copyText(command)}>${icon("copy")}${texts.copy}</button></div>
       <pre class="terminal" tabindex="0" role="region" aria-label=${t.command}>${command}</pre>
+      <h3>${t.said}</h3>
       ${said.length
-        ? html`<h3>${t.said}</h3><pre class="terminal" tabindex="0" role="region" aria-label=${t.said}>${said.join("\n")}</pre>`
-        : nothing}`;
+        ? html`<pre class="terminal" tabindex="0" role="region" aria-label=${t.said}>${said.join("\n")}</pre>`
+        : html`<p class="quiet">${t.saidNothing}</p>`}`;
   }
 }
 

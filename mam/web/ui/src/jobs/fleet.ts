@@ -7,7 +7,8 @@ import { icon } from "../shared/icons.js";
 import { texts } from "../texts/index.js";
 import "./sparkline.js";
 
-const t = texts.jobsPage.fleet;
+const jobs = texts.jobsPage;
+const t = jobs.fleet;
 const CALM = new Set(["all_busy"]); // it only says why something waits
 const DOTS = 24; // slots that are drawn one by one
 
@@ -35,7 +36,7 @@ class Fleet extends Element {
 
   protected override render() {
     return html`<div class="visually-hidden" role="status">${this.announcement()}</div>
-      <div class="notes">${this.fleet?.notes.map(note)}</div>
+      <div class="notes">${this.fleet?.notes.filter(({ code }) => !CALM.has(code)).map(note)}</div>
       ${this.fleet ? this.line(this.fleet) : html`<div class="fleet card" aria-hidden="true">&nbsp;</div>`}`;
   }
 
@@ -51,6 +52,7 @@ class Fleet extends Element {
         <button class="icon-button" aria-expanded=${this.open ? "true" : "false"} aria-controls="fleet-details"
           aria-label=${t.more} title=${t.more} @click=${() => (this.open = !this.open)}>${icon("down")}</button>
       </div>
+      ${fleet.notes.filter(({ code }) => CALM.has(code)).map(({ message, hint }) => html`<p class="fleet-why quiet">${message} ${hint}</p>`)}
       ${this.open ? this.details(fleet) : nothing}
     </section>`;
   }
@@ -69,8 +71,7 @@ class Fleet extends Element {
 }
 
 function note({ code, message, hint }: FleetView["notes"][number]): TemplateResult {
-  const kind = CALM.has(code) ? "is-calm" : code === "job_troubled" ? "" : "is-bad";
-  return html`<div class="notice ${kind}">${icon(kind === "is-calm" ? "info" : "warning")}
+  return html`<div class="notice ${code === "job_troubled" ? "" : "is-bad"}">${icon("warning")}
     <div><strong>${message}</strong><p>${hint}</p></div></div>`;
 }
 
@@ -81,7 +82,7 @@ function worker(worker: WorkerView): TemplateResult {
       <span class="quiet">${t.slots(busySlots(worker), worker.slots)} · ${t.serves(worker.queues)}</span></div>
     ${worker.tasks.length
       ? html`<ul>${worker.tasks.map(
-          (task) => html`<li><a href=${`/jobs?job=${task.job}`}>${task.video}</a> <code>${task.name}</code>
+          (task) => html`<li><a href=${`/jobs?job=${task.job}`}>${task.video}</a> ${jobs.task(task.name)}
             <span class="quiet number">${t.since(duration(Math.max(now - task.since, 0)))}</span></li>`,
         )}</ul>`
       : html`<p class="quiet">${t.free}</p>`}

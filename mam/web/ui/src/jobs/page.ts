@@ -246,8 +246,7 @@ class Jobs extends Element implements RowActions {
   protected override render() {
     const shown = this.board.shown(this.state, this.search);
     return html`<div class="jobs">
-      <h1>${t.title}</h1>
-      <div role="status">${this.notice()}</div>
+      <div class="jobs-head"><h1>${t.title}</h1><div role="status">${this.notice()}</div></div>
       <mam-fleet .fleet=${this.fleet}></mam-fleet>
       ${this.isEmpty() ? this.empty() : html`${this.tools()} ${this.list(shown)}`}
       ${this.dialog()}

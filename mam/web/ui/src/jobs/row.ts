@@ -7,7 +7,7 @@ import { hasEnded } from "../shared/events.js";
 import { ago, dateTime, duration } from "../shared/format.js";
 import { icon } from "../shared/icons.js";
 import { texts } from "../texts/index.js";
-import { folderOf, titleOf } from "./board.js";
+import { folderOf, titleOf, took } from "./board.js";
 import "./details.js";
 
 const t = texts.jobsPage;
@@ -59,10 +59,11 @@ class JobRow extends Element {
   private progress(title: string): TemplateResult {
     const { state, error, progress, started_at, finished_at } = this.job;
     if (state === "failed" && error) {
+      if (this.open) return html``; // it is said below, with more room
       return html`<span class="job-error"><span class="error">${error.message}</span> <span class="quiet">${error.hint}</span></span>`;
     }
     if (state === "succeeded") {
-      const took = finished_at !== null && started_at !== null ? t.took(duration(finished_at - started_at)) : "";
+      const took = finished_at !== null && started_at !== null ? t.took(took(finished_at - started_at)) : "";
       return html`<span class="quiet">${took}</span>`;
     }
     if (state === "cancelled") {
@@ -77,10 +78,12 @@ class JobRow extends Element {
 
   private bar(title: string): TemplateResult {
     const { percent, speed, eta_seconds } = this.job.progress;
+    const waits = !this.job.running.length;
     return html`<div class="bar" role="progressbar" aria-label=${t.progress(title)} aria-valuemin="0" aria-valuemax="100"
         aria-valuenow=${Math.floor(percent)}><span .style=${`width: ${percent}%`}></span></div>
       <span class="job-numbers number"><strong>${t.percent(percent)}</strong>
-        ${speed === null ? nothing : html`<span title=${t.speedTitle}>${t.speed(speed)}</span>`}
+        ${waits ? html`<span>${t.waits}</span>` : nothing}
+        ${speed === null || waits ? nothing : html`<span title=${t.speedTitle}>${t.speed(speed)}</span>`}
         ${eta_seconds === null ? nothing : html`<span>${t.left(duration(eta_seconds))}</span>`}</span>`;
   }
 
@@ -97,11 +100,11 @@ class JobRow extends Element {
     const { job, actions } = this;
     const button = (name: "close" | "convert", label: string, act: () => void) =>
       html`<button class="icon-button" aria-label=${label} title=${label} @click=${act}>${icon(name)}</button>`;
-    return html`${hasEnded(job) ? nothing : this.priority(title)}
-      ${isWatchable(job)
+    return html`${isWatchable(job)
         ? html`<a class="icon-button" href=${`/watch/${encodeURIComponent(job.asset_bucket)}/${quotePath(job.asset_object)}`}
             aria-label=${t.watch(title)} title=${t.watch(title)}>${icon("play")}</a>`
         : nothing}
+      ${hasEnded(job) ? nothing : this.priority(title)}
       ${hasEnded(job) ? nothing : button("close", t.cancel(title), () => actions.cancel(job))}
       ${job.state === "failed" || job.state === "cancelled"
         ? button("convert", t.retry(title), () => actions.retry(job))

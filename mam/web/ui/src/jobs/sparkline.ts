@@ -14,7 +14,7 @@ class Sparkline extends Element {
   constructor() {
     super();
     this.value = 0;
-    this.samples = [];
+    this.samples = new Array<number>(SECONDS).fill(0);
   }
 
   override connectedCallback(): void {
@@ -24,15 +24,14 @@ class Sparkline extends Element {
   }
 
   private sample(): void {
-    if (this.value || this.samples.some(Boolean)) this.samples = [...this.samples.slice(1 - SECONDS), this.value];
+    if (this.value || this.samples.some(Boolean)) this.samples = [...this.samples.slice(1), this.value];
   }
 
   protected override render() {
-    const most = Math.max(...this.samples, 0);
-    if (!most || this.samples.length < 2) return nothing;
-    const first = SECONDS - this.samples.length;
+    const most = Math.max(...this.samples);
+    if (!most) return nothing;
     const y = (value: number) => (HEIGHT - 1 - (value / most) * (HEIGHT - 2)).toFixed(1);
-    const points = this.samples.map((value, at) => `${first + at},${y(value)}`).join(" ");
+    const points = this.samples.map((value, at) => `${at},${y(value)}`).join(" ");
     return html`<svg class="sparkline" viewBox="0 0 ${SECONDS - 1} ${HEIGHT}" preserveAspectRatio="none" role="img"
       aria-label=${texts.jobsPage.fleet.trend(most)}><polyline points=${points}></polyline></svg>`;
   }

@@ -3,6 +3,22 @@ import { decimal } from "../shared/format.js";
 
 const count = (number: number, one: string, many: string) => `${decimal(number)} ${number === 1 ? one : many}`;
 
+/** What a task does, by its name: `make:7` is the eighth part. */
+function task(name: string): string {
+  const [kind, number] = name.split(":");
+  const at = decimal(Number(number) + 1);
+  const said: Record<string, string> = {
+    plan: "looking at the file",
+    make: `making part ${at}`,
+    seek: `making segment ${at}, which somebody waits for`,
+    ahead: `making segment ${at} ahead`,
+    commit: "publishing",
+    poster: "making the poster",
+    storyboard: "making the storyboard",
+  };
+  return said[kind!] ?? name;
+}
+
 export const jobs = {
   title: "Jobs",
   filters: {
@@ -47,9 +63,11 @@ export const jobs = {
   speedTitle: "Seconds of video made in a second",
   left: (time: string) => `${time} left`,
   looking: "Looking at the file",
+  waits: "waits for a free worker",
   next: "Next to begin",
   position: (position: number) => `Number ${decimal(position)} in the queue`,
   took: (time: string) => `Made in ${time}`,
+  moment: "less than a second",
   cancelledAt: (percent: number) => `Cancelled at ${decimal(Math.floor(percent))} %`,
   neverBegun: "Cancelled before it began",
   attempts: (attempts: number) => `Attempt ${attempts}`,
@@ -99,8 +117,10 @@ export const jobs = {
   } as Record<string, string>,
   formats: { ts: "MPEG-TS", fmp4: "Fragmented MP4" } as Record<string, string>,
   notYet: "Not yet",
-  task: (name: string, worker: string, time: string) => `${name} on ${worker} for ${time}`,
-  copyId: "Copy the job’s id",
+  task,
+  taskOf: (task: string, worker: string, time: string) => `${task}, on ${worker}, for ${time}`,
+  encode: "Encode it instead",
+  encodeDone: (video: string) => `${video} is made already.`,
   chunks: "How far it is, part by part",
   segments: (made: number, all: number, running: number) =>
     `${decimal(made)} of ${count(all, "segment", "segments")} made` +
@@ -126,6 +146,7 @@ export const jobs = {
   copyCommand: "Copy the command",
   noCommand: "None was needed so far.",
   said: "What ffmpeg said last",
+  saidNothing: "Nothing: it has found nothing to complain about.",
 
   // the fleet
   fleet: {
