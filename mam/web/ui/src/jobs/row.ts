@@ -63,8 +63,8 @@ class JobRow extends Element {
       return html`<span class="job-error"><span class="error">${error.message}</span> <span class="quiet">${error.hint}</span></span>`;
     }
     if (state === "succeeded") {
-      const took = finished_at !== null && started_at !== null ? t.took(took(finished_at - started_at)) : "";
-      return html`<span class="quiet">${took}</span>`;
+      const text = finished_at !== null && started_at !== null ? t.took(took(finished_at - started_at)) : "";
+      return html`<span class="quiet">${text}</span>`;
     }
     if (state === "cancelled") {
       return html`<span class="quiet">${started_at === null ? t.neverBegun : t.cancelledAt(progress.percent)}</span>`;
