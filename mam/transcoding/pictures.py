@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from mam.errors import DamagedMedia, MediaError, Superseded
 from mam.hls import storyboard
 from mam.hls.plan import Plan
+from mam.library.known import Known
 from mam.media import posters, stills
 from mam.media.source import MediaSource, MediaTrack
 from mam.media.stills import Pixels
@@ -100,8 +101,9 @@ def check_wanted(shop: Workshop, order: Order) -> None:
 
 
 def announce(shop: Workshop, order: Order, kind: Picture) -> None:
-    """The one place where it is made known that a picture is there: whoever keeps a list of them is told here."""
+    """Makes known that a picture is there: to those who look at the job, and to the library."""
     shop.jobs.pictured(order.job, order.epoch, kind)
+    Known(shop.redis).pictured(order.asset, order.job, kind.value)
     log.info("picture is there", extra={"video": order.video, "revision": order.job, "picture": kind.value})
 
 
