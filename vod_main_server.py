@@ -25,6 +25,8 @@ from mam.http.logging import setup_logging
 from mam.naming import INIT, RENDITION, REVISION, SEGMENT, Asset, check_video_name
 from mam.settings import Settings
 from mam.store.objects import Store
+from mam.uploads import routes as uploads
+from mam.uploads.desk import running as running_uploads
 from mam.vod.answer import Answers
 from mam.vod.hotpath import HotPath
 from mam.vod.kept import Kept
@@ -81,6 +83,7 @@ def create_app() -> FastAPI:
     app.state.recorder = metrics.install(app, service="vod")
     app.state.outcomes = Outcomes(app.state.recorder.registry)
     app.include_router(health.router(lambda: health.store_and_redis(app.state)))
+    app.include_router(uploads.router)
     _add_routes(app)
     app.include_router(web.router())
     return app
@@ -139,7 +142,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     await state.listener.start()
     await kept.start()
     try:
-        async with bucket.made(partial(state.store.ensure_bucket, settings.minio_bucket_vod)):
+        async with (
+            bucket.made(partial(state.store.ensure_bucket, settings.minio_bucket_vod)),
+            running_uploads(settings, state.store, state.redis, transcoder) as state.uploads,
+        ):
             yield
     finally:
         await kept.stop()

@@ -18,6 +18,18 @@ COMMIT = "index.m3u8"  # also what the media playlist of each rendition is calle
 INIT = "init.mp4"  # the media initialization section of a rendition
 PLAN = "plan.json"
 UNFINISHED = ".unfinished/"
+# What is converted: files whose boxes are those of ISO base media or QuickTime, whatever they are called.
+MEDIA_TYPES = {
+    "3g2": "video/3gpp2",
+    "3gp": "video/3gpp",
+    "f4v": "video/mp4",
+    "m4a": "audio/mp4",
+    "m4b": "audio/mp4",
+    "m4v": "video/x-m4v",
+    "mov": "video/quicktime",
+    "mp4": "video/mp4",
+    "qt": "video/quicktime",
+}
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}  # controls, surrogates, line and paragraph separators
 
@@ -66,6 +78,11 @@ def stem(key: str) -> str:
     folder, slash, name = key.rpartition("/")
     base, _, extension = name.rpartition(".")
     return folder + slash + (base if base.strip(".") and extension else name)
+
+
+def extension(key: str) -> str:
+    """In small letters, without the dot: `courses/Intro.MP4` -> `mp4`; empty for none."""
+    return key.removeprefix(stem(key)).removeprefix(".").lower()
 
 
 def video_names(asset: Asset) -> tuple[str, str]:

@@ -27,12 +27,13 @@ _ABSENT = {"NoSuchKey", "NoSuchBucket", "NoSuchObject", "ResourceNotFound"}
 
 @dataclass(frozen=True, slots=True)
 class ObjectInfo:
-    """`version`: the ETag, or size and modification time where the store gives none."""
+    """`version`: the ETag, or size and modification time where the store gives none. `modified`: Unix seconds."""
 
     key: str
     size: int
     version: str
     etag: str | None
+    modified: float = 0
 
 
 class Store:
@@ -63,7 +64,8 @@ class Store:
             etag = (found.etag or "").strip('"') or None
             size = found.size or 0
             modified = found.last_modified.isoformat() if found.last_modified else ""
-            return ObjectInfo(key, size, etag or f"{size}-{modified}", etag)
+            moment = found.last_modified.timestamp() if found.last_modified else 0
+            return ObjectInfo(key, size, etag or f"{size}-{modified}", etag, moment)
         return None
 
     def get(self, bucket: str, key: str) -> bytes | None:

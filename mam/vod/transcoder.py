@@ -56,6 +56,11 @@ class Transcoder:
         answer = self._call("POST", "/transcode", PLAN_SECONDS, json=body)
         return Accepted(answer["video"], answer.get("job"))
 
+    def plan(self, asset: Asset) -> dict[str, Any]:
+        """What a conversion would do, as `POST /plan` says it. Raises ConversionFailed, TranscoderUnavailable."""
+        body = {"asset_bucket": asset.bucket, "asset_object": asset.key, "profile": "auto"}
+        return self._call("POST", "/plan", PLAN_SECONDS, json=body)
+
     def seek(self, job: str, rendition: str, segment: int) -> str:
         """Asks that a segment be made next. Returns the job's state.
 

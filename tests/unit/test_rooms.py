@@ -28,12 +28,13 @@ ROOMS: dict[str, set[str]] = {
     "mam.__main__": {"mam.check", "mam.errors"},
     "mam.http": LEAVES,
     "mam.vod": LEAVES | {"mam.events", "mam.hls", "mam.http", "mam.store", "redis_adapter"},
+    "mam.uploads": LEAVES | {"mam.hls", "mam.http", "mam.store", "mam.vod"},
     "mam.web": LEAVES | {"mam.http"},
     "mam.transcoding": LEAVES
     | {"mam.events", "mam.hls", "mam.http", "mam.media", "mam.mp4", "mam.processes", "mam.store", "redis_adapter"},
     "redis_adapter": {"mam.events", "mam.settings"},
     "vod_main_server": LEAVES
-    | {"mam.events", "mam.hls", "mam.http", "mam.store", "mam.vod", "mam.web", "redis_adapter"},
+    | {"mam.events", "mam.hls", "mam.http", "mam.store", "mam.uploads", "mam.vod", "mam.web", "redis_adapter"},
     "video_transcoding_main_server": LEAVES
     | {"mam.events", "mam.hls", "mam.http", "mam.store", "mam.transcoding", "redis_adapter"},
 }
