@@ -6,7 +6,7 @@ import { toastError } from "../shared/toasts.js";
 import { texts } from "../texts/index.js";
 import { dropped } from "./files.js";
 import { currentPlace, wayTo } from "./place.js";
-import { queue } from "./queue.js";
+import { CHANGE, queue } from "./queue.js";
 
 class Drop extends Element {
   static override properties = { isOver: { state: true } };
@@ -28,6 +28,7 @@ class Drop extends Element {
     on("dragleave", ({ relatedTarget }) => {
       if (!relatedTarget) this.isOver = false; // out of the window
     });
+    this.on(queue, CHANGE, () => this.requestUpdate());
     on("drop", (event) => void this.take(event));
   }
 

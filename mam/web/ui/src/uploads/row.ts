@@ -1,6 +1,5 @@
 /** One upload as a row of the tray. */
 import { html, nothing, type TemplateResult } from "lit";
-import { styleMap } from "lit/directives/style-map.js";
 import { bytes, duration } from "../shared/format.js";
 import { icon } from "../shared/icons.js";
 import { texts } from "../texts/index.js";
@@ -26,7 +25,7 @@ export function row(upload: Upload, acts: Acts): TemplateResult {
       <p class="upload-name" title=${`${upload.folder}${name}`}>${name}</p>
       ${hasBar
         ? html`<div class="bar" role="progressbar" aria-valuenow=${percent} aria-valuemin="0" aria-valuemax="100"
-            aria-label=${uploads.progressOf(name)}><span style=${styleMap({ width: `${percent}%` })}></span></div>`
+            aria-label=${uploads.progressOf(name)}><span .style=${`width: ${percent}%`}></span></div>`
         : nothing}
       ${status(upload)}
       ${otherName && state !== "refused" ? html`<p class="quiet">${uploads.otherName(otherName)}</p>` : nothing}

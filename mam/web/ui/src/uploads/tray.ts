@@ -1,7 +1,6 @@
 /** `<mam-uploads>`: the uploads of this tab, at the lower right on every page; and what is dropped on the page. */
 import { html, nothing, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
-import { styleMap } from "lit/directives/style-map.js";
 import { Element } from "../shared/element.js";
 import { bytes, duration } from "../shared/format.js";
 import { icon } from "../shared/icons.js";
@@ -192,7 +191,7 @@ customElements.define("mam-uploads", Uploads);
 function total(running: Upload[]): TemplateResult {
   const [sent, all] = [sum(running, ({ bytes }) => bytes), sum(running, ({ size }) => size)];
   const percent = Math.floor((100 * sent) / all);
-  return html`<div class="bar tray-total" aria-hidden="true"><span style=${styleMap({ width: `${percent}%` })}></span></div>`;
+  return html`<div class="bar tray-total" aria-hidden="true"><span .style=${`width: ${percent}%`}></span></div>`;
 }
 
 function summary(): string {
