@@ -152,7 +152,6 @@ class Library extends Element {
 
   protected override render() {
     const { query, listing } = this;
-    const { total } = listing.found;
     const isEmpty = !listing.isLoading && !listing.rows.length && !listing.found.folders.length;
     return html`
       <div class="library-head">
@@ -160,7 +159,7 @@ class Library extends Element {
           ${this.path()}
           <h1 tabindex="-1">${this.placeName || said.title}</h1>
         </div>
-        <p class="quiet number" role="status">${listing.isLoading ? nothing : isFlat(query) ? said.found(total) : said.count(total)}</p>
+        <p class="quiet number" role="status">${this.count()}</p>
         ${session.view?.uploads
           ? html`<mam-upload-button .folder=${query.folder} .bucket=${query.bucket}></mam-upload-button>`
           : nothing}
@@ -177,6 +176,14 @@ class Library extends Element {
       <mam-menu></mam-menu>
       <mam-confirm></mam-confirm>
     `;
+  }
+
+  private count(): string {
+    const { isLoading, found } = this.listing;
+    if (isLoading) return "";
+    if (isFlat(this.query)) return said.found(found.total);
+    const parts = [found.folders.length && said.folderCount(found.folders.length), (found.total || !found.folders.length) && said.count(found.total)];
+    return parts.filter(Boolean).join(", ");
   }
 
   private path(): TemplateResult | typeof nothing {
