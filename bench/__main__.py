@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from bench import CACHE, click, encode, fleet, memory, planning, playlist, remux, segments, start, viewers
+from bench import CACHE, click, encode, fleet, library, memory, planning, playlist, remux, segments, start, viewers
 from bench.run import Run, say
 from bench.stack import isolate
 from bench.table import Failure, Row, markdown
@@ -36,6 +36,7 @@ LINES: dict[str, Callable[[Run], Iterator[Row]]] = {
     "click": click.first_picture,
     "cached": playlist.cached,
     "segments": segments.direct,
+    "library": library.hundred_thousand,
     "viewers": viewers.thousand,
     "busy": fleet.busy,
     "cancel": fleet.cancel,

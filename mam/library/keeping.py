@@ -18,7 +18,7 @@ from mam.library.listing import Listing
 from mam.library.looking import Looking
 from mam.library.record import Record, field_of
 from mam.library.scripts import COMPLETE, HASH
-from mam.library.snapshot import BASE, CHANGES, LISTED_AT, Change, Position, Snapshot
+from mam.library.snapshot import BASE, CHANGES, LISTED_AT, Change, Position, Replaced, Snapshot
 from mam.library.videos import Listed
 from mam.naming import Asset
 from mam.settings import Settings
@@ -79,7 +79,7 @@ class Keeping:
     """The catalogue of a process with what it is made from. Blocking, but for what it holds."""
 
     def __init__(self, settings: Settings, client: redis.Redis, listing: Listing, looking: Looking) -> None:
-        self.catalogue = Catalogue()
+        self.catalogue = Catalogue([name for name in settings.minio_source_buckets or () if settings.may_stream(name)])
         self.client = client
         self.known = Known(client)
         self.listing = listing
@@ -152,7 +152,10 @@ class Keeping:
         with self._turn:
             news = self._snapshot.news(self.position)
             if news.whole is not None:
-                self.catalogue.replace(one for one in news.whole if self._settings.may_stream(one.bucket))
+                try:
+                    self.catalogue.replace(one for one in news.whole if self._settings.may_stream(one.bucket))
+                except Replaced:
+                    return False  # the next look finds what is there instead
             for change in news.changes:
                 self._apply(change)
             self.position = news.position

@@ -154,7 +154,7 @@ class Library:
         if records or changes:
             await asyncio.to_thread(self.keeping.take_in, records, changes)
         if stale:
-            self._loaded.set()
+            self._loaded.set()  # whoever waits need not wait for what follows
             await asyncio.to_thread(self.keeping.catalogue.prepare)
 
     # what is to be done

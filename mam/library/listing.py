@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import islice
 
 from mam.errors import NotFound, StoreUnavailable
@@ -16,6 +17,8 @@ from mam.store.objects import ObjectInfo, Store
 AT_ONCE = 4  # listings that go on at a time
 SPREAD = 64  # folders at the top of a bucket that are listed side by side; more, and one listing of all is quicker
 PAGE = 1000  # objects that a store gives at a time
+
+TOP = "/"  # stands for the objects at the top of a bucket: no usable key begins with it
 
 log = logging.getLogger(__name__)
 Alive = Callable[[], None]
@@ -60,31 +63,41 @@ class Listing:
         return found, folders
 
     def _parts(self, bucket: str) -> list[str]:
-        """Prefixes that together hold the whole bucket: its folders and, for what lies beside them, None of them."""
+        """Prefixes that together hold the whole bucket: its folders, and TOP for what lies beside them."""
         top = list(islice(self._listed(bucket, "", recursive=False), PAGE))
         folders = [info.key for info in top if info.key.endswith("/")]
         if len(top) == PAGE or not 1 < len(folders) <= SPREAD:
             return [""]
-        return [*folders, "/"]  # no usable key begins with a slash: it stands for the objects at the top
+        return [*folders, TOP]
 
     def _below(self, bucket: str, prefix: str, alive: Alive) -> Iterator[Listed]:
-        infos = self._listed(bucket, "" if prefix == "/" else prefix, recursive=prefix != "/")
-        for number, info in enumerate(infos):
-            if number % PAGE == 0:
-                alive()
-            if is_video(info.key):
-                yield listed(bucket, info)
+        for infos in self._pages(bucket, prefix):
+            alive()
+            yield from (listed(bucket, info) for info in infos if is_video(info.key))
+
+    def _pages(self, bucket: str, prefix: str) -> Iterator[list[ObjectInfo]]:
+        if prefix == TOP:
+            yield list(self._listed(bucket, "", recursive=False))
+            return
+        with _nothing_where_it_may_not_be_listed(bucket):
+            yield from self._store.pages(bucket, prefix)
 
     def _listed(self, bucket: str, prefix: str, *, recursive: bool) -> Iterator[ObjectInfo]:
-        """A bucket that is not there, or may not be listed, shows nothing."""
-        try:
+        with _nothing_where_it_may_not_be_listed(bucket):
             yield from self._store.listing(bucket, prefix, recursive=recursive)
-        except NotFound:
-            return
-        except StoreUnavailable as error:
-            if "AccessDenied" not in error.detail:
-                raise
-            log.warning("a source bucket may not be listed", extra={"bucket": bucket})
+
+
+@contextmanager
+def _nothing_where_it_may_not_be_listed(bucket: str) -> Iterator[None]:
+    """A bucket that is not there, or may be read and not listed, shows nothing."""
+    try:
+        yield
+    except NotFound:
+        return
+    except StoreUnavailable as error:
+        if "AccessDenied" not in error.detail:
+            raise
+        log.warning("a source bucket may not be listed", extra={"bucket": bucket})
 
 
 def listed(bucket: str, info: ObjectInfo) -> Listed:

@@ -25,7 +25,6 @@ LISTED_AT = "mam:library:listed-at"
 PART = 10_000  # objects: some 300 KB
 LEVEL = 1  # of zlib: what remains is mostly sizes, times and versions, which nothing makes smaller
 REPLACED_SECONDS = 60  # that the parts of a replaced base are kept for those who are at reading them
-TRIES = 3  # of reading a base that is replaced meanwhile
 
 # KEYS: base, changes. ARGV: how many changes the new base holds, the new base, channel. 0: there are more by now.
 _SWAP = """
@@ -44,6 +43,10 @@ else
   redis.call('PUBLISH', ARGV[2], '{"change":' .. ARGV[1] .. '}')
 end
 """
+
+
+class Replaced(Exception):
+    """The base that was being read is no more: there is another one, or Redis was wiped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,7 @@ class News:
     """What was not read yet. `whole`: the base, where it is another one. `listed_at`: Unix seconds; None: never."""
 
     position: Position
-    whole: list[Listed] | None
+    whole: Iterator[Listed] | None
     changes: list[Change]
     listed_at: float | None
 
@@ -93,21 +96,21 @@ class Snapshot:
 
     def news(self, since: Position) -> News:
         """What there is behind `since`."""
-        for _ in range(TRIES):
-            with self._client.pipeline(transaction=True) as pipe:
-                pipe.get(BASE)
-                pipe.lrange(CHANGES, 0, -1)
-                pipe.get(LISTED_AT)
-                base, raw, moment = pipe.execute()
-            if base is None:
-                return News(Position(), None, [], None)
-            found = json.loads(base)
-            same = found["id"] == since.base
-            whole = None if same else self._whole(found["id"], found["parts"])
-            if same or whole is not None:
-                changes = [Change.of(json.loads(text)) for text in raw[since.changes if same else 0 :]]
-                return News(Position(found["id"], len(raw)), whole, changes, float(moment) if moment else None)
-        return News(Position(), None, [], None)
+        with self._client.pipeline(transaction=True) as pipe:
+            pipe.get(BASE)
+            pipe.lrange(CHANGES, 0, -1)
+            pipe.get(LISTED_AT)
+            base, raw, moment = pipe.execute()
+        if base is None:
+            return News(Position(), None, [], None)
+        found = json.loads(base)
+        same = found["id"] == since.base
+        return News(
+            Position(found["id"], len(raw)),
+            None if same else self._whole(found["id"], found["parts"]),
+            [Change.of(json.loads(text)) for text in raw[since.changes if same else 0 :]],
+            float(moment) if moment else None,
+        )
 
     def write(self, listed: Iterable[Listed], position: Position) -> Position | None:
         """Makes a new base of what someone holds who is at `position`. None when there is something newer."""
@@ -139,15 +142,13 @@ class Snapshot:
             pipe.publish(CHANNEL, json.dumps({"listing": True}))
             pipe.execute()
 
-    def _whole(self, name: str, parts: int) -> list[Listed] | None:
-        """The base; None when it was replaced while it was read."""
-        found: list[Listed] = []
+    def _whole(self, name: str, parts: int) -> Iterator[Listed]:
+        """The base, part by part. Raises Replaced when it is gone before all was read."""
         for number in range(parts):
             data = self._client.get(_part(name, number))
             if not isinstance(data, bytes):
-                return None
-            found += _unpacked(data)
-        return found
+                raise Replaced
+            yield from _unpacked(data)
 
 
 def _part(name: str, number: int) -> str:

@@ -26,8 +26,8 @@ class Listed:
 
 def is_video(key: str) -> bool:
     """Whether an object is shown: it is called like a video, and URLs can carry its key."""
-    _, dot, extension = key.rpartition("/")[2].rpartition(".")
-    return bool(dot) and extension.lower() in EXTENSIONS and _is_usable(key)
+    name, _, extension = key.rpartition("/")[2].rpartition(".")
+    return bool(name) and extension.lower() in EXTENSIONS and _is_usable(key)
 
 
 def _is_usable(key: str) -> bool:

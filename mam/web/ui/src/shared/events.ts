@@ -1,11 +1,22 @@
 /** What happens to jobs and to the fleet, as it happens: one stream of events for the whole site. */
 import { call, type JobView, type SessionView, SIGNED_OUT } from "./api.js";
 
+export interface WorkerView {
+  name: string;
+  host: string;
+  slots: number;
+  queues: string[];
+  since: number; // Unix seconds
+  tasks: { job: string; video: string; name: string; since: number }[];
+}
+
 export interface FleetView {
-  workers: { name: string; host: string; slots: number; queues: string[]; since: number }[];
+  workers: WorkerView[];
   slots: number;
   queues: Record<string, number>; // tasks that wait
   jobs: Record<string, number>; // that have not ended, by state
+  speed: number; // seconds of media made in a second
+  notes: { code: string; message: string; hint: string }[]; // why something does not move
 }
 
 export interface JobListener {
