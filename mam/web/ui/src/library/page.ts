@@ -19,6 +19,7 @@ import { addressOf, isFlat, type Query, queryOf, remember, type Sort, type View,
 import "./rows.js";
 import type { Rows } from "./rows.js";
 import { Places } from "./places.js";
+import { Preview } from "./preview.js";
 import { toolbar } from "./toolbar.js";
 
 const said = texts.libraryPage;
@@ -32,6 +33,7 @@ class Library extends Element {
   private readonly listing = new Listing(() => this.requestUpdate());
   private readonly actions = new Actions(this.listing, () => this.querySelector<Confirm>("mam-confirm")!);
   private readonly places = new Places(this);
+  private readonly preview = new Preview((id) => this.rowOf(id)?.asset);
   private readonly end = new IntersectionObserver(([entry]) => entry?.isIntersecting && void this.listing.more(), {
     rootMargin: AHEAD,
   });
@@ -51,6 +53,8 @@ class Library extends Element {
     this.on(document, "keydown", (event) => this.pressed(event as KeyboardEvent));
     this.on(this, "click", (event) => this.clicked(event as MouseEvent));
     this.on(this, "pointerdown", (event) => beginWatching(event as PointerEvent));
+    this.on(this, "pointermove", (event) => this.preview.moved(event as PointerEvent));
+    this.on(this, "pointerleave", () => this.preview.stop());
     for (const kind of ["pointerover", "focusin"]) this.on(this, kind, intend);
     const width = new ResizeObserver(() => this.resized());
     width.observe(this);
@@ -113,9 +117,13 @@ class Library extends Element {
       if (target.closest("a")) this.places.leave();
       return;
     }
-    const row = this.listing.rows.find(({ id }) => id === button.dataset["menu"]);
+    const row = this.rowOf(button.dataset["menu"]);
     const menu = this.querySelector<Menu>("mam-menu");
     if (row) void menu?.toggle(button, said.actions(row.asset.title), this.actions.of(row));
+  }
+
+  private rowOf(id: string | undefined): Row | undefined {
+    return this.listing.rows.find((row) => row.id === id);
   }
 
   private chooseView(view: View): void {
@@ -157,9 +165,11 @@ class Library extends Element {
       <div class="library-head">
         <div>
           ${this.path()}
-          <h1 tabindex="-1">${this.placeName || said.title}</h1>
+          <div class="library-place">
+            <h1 tabindex="-1">${this.placeName || said.title}</h1>
+            <p class="quiet number" role="status">${this.count()}</p>
+          </div>
         </div>
-        <p class="quiet number" role="status">${this.count()}</p>
         ${session.view?.uploads
           ? html`<mam-upload-button .folder=${query.folder} .bucket=${query.bucket}></mam-upload-button>`
           : nothing}
