@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Header, Path, Query, Request, Response
-from starlette.responses import StreamingResponse
 
+from mam.errors import InvalidRequest
 from mam.events import Listener, async_client, sync_client
-from mam.http import bucket, health, metrics, problems
+from mam.http import bucket, health, metrics, problems, stopping
 from mam.http.auth import require_api_key
 from mam.http.logging import setup_logging
+from mam.http.streams import KEEPALIVE, MEDIA_TYPE, EventStream, StreamingService, event
+from mam.naming import MAX_KEY_BYTES
 from mam.settings import Settings
 from mam.store.objects import Store
 from mam.transcoding import fleet, views
+from mam.transcoding.chunks import Layouts
 from mam.transcoding.conversions import Conversions
 from mam.transcoding.desk import Desk
+from mam.transcoding.feed import Feed
+from mam.transcoding.glance import Glance
 from mam.transcoding.job import State
 from mam.transcoding.jobs import CURSOR, Jobs
 from mam.transcoding.queues import broker_client
@@ -38,7 +42,7 @@ JobId = Annotated[str, Path(pattern="^[0-9a-f]{12}$", examples=["1f0c9a7be2d4"])
 
 def create_app() -> FastAPI:
     """The application. Reads no settings and opens nothing until it is started."""
-    app = FastAPI(
+    app = StreamingService(
         title="MAM transcoding service",
         description="Turns an MP4 in a bucket into HLS in the VoD bucket, by copying or re-encoding its streams.",
         version="0.1.0",
@@ -67,8 +71,11 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     state.listener = Listener(state.redis)
     state.desk = Desk(state.jobs, conversions, state.listener, Callbacks(settings), state.redis)
     hooks = Webhooks(settings, state.jobs, client, state.listener)
-    state.fleet = fleet.Fleet(state.jobs, client, broker)
-    state.recorder.also(fleet.Collector(state.fleet))
+    workers = fleet.Fleet(state.jobs, client, broker)
+    state.recorder.also(fleet.Collector(workers))
+    state.glance = Glance(settings, state.store, workers)
+    state.feed = Feed(state.jobs, state.listener, state.glance)
+    state.layouts = Layouts(state.store, settings.minio_bucket_vod, state.jobs)
     state.workers = EmbeddedWorkers(settings)
     reaper = Reaper(settings, state.store, state.jobs, conversions, state=client, broker=broker)
     await state.listener.start()
@@ -76,8 +83,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     await reaper.start()
     await hooks.start()
     try:
-        async with bucket.made(partial(state.store.ensure_bucket, settings.minio_bucket_vod)):
-            yield
+        with stopping.noticed() as state.stopping:
+            async with bucket.made(partial(state.store.ensure_bucket, settings.minio_bucket_vod)):
+                yield
     finally:
         await hooks.stop()
         await reaper.stop()
@@ -129,13 +137,34 @@ def _add_conversion(app: FastAPI) -> None:
     @app.get(
         "/fleet",
         summary="Who converts, and what waits",
+        description="Workers with what they are at, queues, speed, and `notes`: why something does not move, and what "
+        "to do about it. Answers also while Redis or the store is away: a note says so.",
         dependencies=[require_api_key],
-        responses=problems.responses(403, 503),
+        responses=problems.responses(403),
         tags=["operations"],
     )
     async def show_fleet(request: Request) -> views.FleetView:
-        view: views.FleetView = await asyncio.to_thread(request.app.state.fleet.view)
+        view: views.FleetView = await request.app.state.glance.view()
         return view
+
+    @app.get(
+        "/events",
+        summary="All that happens, as server-sent events",
+        description="At first every job that has not ended and the fifty newest that have, as `event: job` with what "
+        "/jobs/{id} answers, and the fleet, as `event: fleet` with what /fleet answers. Then each whenever it has "
+        "changed: a job at most four times a second, the fleet once; the last state always comes. A comment every "
+        "15 seconds when there is nothing. A stream that ends is asked for anew, and begins with everything again.",
+        dependencies=[require_api_key],
+        response_class=EventStream,
+        responses={
+            200: {"content": {MEDIA_TYPE: {}}, "description": "`event: job` and `event: fleet`"},
+            **problems.responses(403),
+        },
+        tags=["operations"],
+    )
+    async def all_events(request: Request) -> EventStream:
+        state, over = request.app.state, asyncio.Event()
+        return EventStream(state.feed.listen(over), over=(over, state.stopping))
 
 
 def _add_jobs(app: FastAPI) -> None:
@@ -150,13 +179,18 @@ def _add_jobs(app: FastAPI) -> None:
         request: Request,
         state: Annotated[list[State] | None, Query(description="Only those; may be given several times.")] = None,
         bucket: Annotated[str, Query(max_length=63, description="Only those of assets in this bucket.")] = "",
+        object: Annotated[  # noqa: A002
+            str, Query(max_length=MAX_KEY_BYTES, description="And only those of the asset of this name there.")
+        ] = "",
         limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
         cursor: Annotated[
             str | None, Query(pattern=CURSOR.pattern, description="`next_cursor` of the page before.")
         ] = None,
     ) -> views.JobList:
+        if object and not bucket:
+            raise InvalidRequest("object needs the bucket that it is in.")
         page = await asyncio.to_thread(
-            request.app.state.jobs.page, states=state or (), bucket=bucket, limit=limit, cursor=cursor
+            request.app.state.jobs.page, states=state or (), bucket=bucket, key=object, limit=limit, cursor=cursor
         )
         return views.JobList(jobs=[JobView.of(job) for job in page.jobs], next_cursor=page.cursor)
 
@@ -174,21 +208,35 @@ def _add_jobs(app: FastAPI) -> None:
         "/jobs/{job_id}/events",
         summary="The same whenever it changes, as server-sent events, until it has ended",
         dependencies=[require_api_key],
-        response_class=StreamingResponse,
+        response_class=EventStream,
         responses={
-            200: {"content": {"text/event-stream": {}}, "description": "`event: job`, `data:` as /jobs/{id} has it"},
+            200: {"content": {MEDIA_TYPE: {}}, "description": "`event: job`, `data:` as /jobs/{id} has it"},
             **problems.responses(403, 404, 503),
         },
         tags=["jobs"],
     )
-    async def events(job_id: JobId, request: Request) -> StreamingResponse:
-        await asyncio.to_thread(request.app.state.jobs.get, job_id)  # not found is an answer, not the end of a stream
+    async def events(job_id: JobId, request: Request) -> EventStream:
+        state = request.app.state
+        await asyncio.to_thread(state.jobs.get, job_id)  # not found is an answer, not the end of a stream
 
-        async def stream() -> AsyncIterator[str]:
-            async for found in request.app.state.desk.events(job_id):
-                yield f"event: job\ndata: {json.dumps(views.public(found))}\n\n" if found else ": nothing new\n\n"
+        async def stream() -> AsyncGenerator[bytes, None]:
+            async for found in state.desk.events(job_id):
+                yield event("job", JobView.of(found).model_dump_json()) if found else KEEPALIVE
 
-        return StreamingResponse(stream(), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+        return EventStream(stream(), over=[state.stopping])
+
+    @app.get(
+        "/jobs/{job_id}/chunks",
+        summary="How far a job is, part by part",
+        description="The parts of its plan that workers make, with what exists of each and who is at it; and what can "
+        "be played. Empty before the plan stands.",
+        dependencies=[require_api_key],
+        responses=problems.responses(403, 404, 503),
+        tags=["jobs"],
+    )
+    async def chunks(job_id: JobId, request: Request) -> views.ChunksView:
+        view: views.ChunksView = await asyncio.to_thread(request.app.state.layouts.view, job_id)
+        return view
 
     @app.delete(
         "/jobs/{job_id}",

@@ -11,11 +11,9 @@ from collections.abc import Callable, Generator, Iterator
 from fractions import Fraction
 from typing import IO, Any
 
-import av
-import av.error
 import numpy as np
 
-from mam.errors import DamagedMedia, EncoderFailed, TooLarge
+from mam.errors import EncoderFailed, TooLarge
 from mam.hls.plan import Chunk, Plan, Track, VideoTrack
 from mam.media import ffmpeg as door
 from mam.media import piping
@@ -77,11 +75,15 @@ class ChunkEncoder:
                 stall_seconds=self._stall_seconds,
                 feed=lambda pipe: self._feed(pipe, windows),
             ) as encoder,
-            _open_output(encoder, self._watch) as output,
+            self._output(encoder) as output,
         ):
             for made in self._cut(output, windows, chunk, encoder, alive):
                 yield made
                 self._watch(encoder)
+
+    def _output(self, encoder: door.Encoder) -> Any:
+        self._watch(encoder)
+        return piping.open_output(encoder)
 
     def _scale(self, track: Track) -> int:
         """Ticks a second of the track's packets."""
@@ -220,13 +222,3 @@ def _stamp_sound(packets: list[Packet], rate: int) -> None:
     for packet in packets:
         packet.pts = packet.dts = round((packet.pts or 0) * packet.time_base * rate)
         packet.time_base, packet.duration = Fraction(1, rate), AAC_FRAME
-
-
-def _open_output(encoder: door.Encoder, watch: Callable[[door.Encoder], None]) -> Any:
-    """What ffmpeg writes, as packets. Raises EncoderFailed or DamagedMedia when it wrote nothing."""
-    watch(encoder)
-    try:
-        return av.open(encoder.stdout, format="nut", options={"probesize": "32", "analyzeduration": "0"})
-    except (av.error.FFmpegError, EOFError, OSError) as error:
-        encoder.wait()  # its own words are better
-        raise DamagedMedia("Nothing in the media could be decoded.") from error

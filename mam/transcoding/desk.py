@@ -18,10 +18,12 @@ from mam.errors import (
     JobEnded,
     JobNotFound,
     KeyReused,
+    MamError,
     NotFound,
     RedisUnavailable,
 )
 from mam.events import FINAL, Listener
+from mam.http.streams import KEEPALIVE_SECONDS
 from mam.naming import Asset
 from mam.transcoding import previews, tasks
 from mam.transcoding.conversions import Conversion, Conversions, Order, Wanted
@@ -34,7 +36,6 @@ from mam.transcoding.webhooks import Callbacks
 AHEAD_SEGMENTS = 2  # made behind the one that a viewer waits for: a player asks for them next
 LOOK_SECONDS = 5  # a waiting request looks at its job this often even when no event came
 FRAME_SECONDS = 0.25  # between two events of a stream: progress comes in bursts
-KEEPALIVE_SECONDS = 15  # proxies close streams that say nothing
 TURNS = 5  # of a request whose job was replaced or forgotten while it waited
 
 
@@ -118,7 +119,15 @@ class Desk:
         conversion = await asyncio.to_thread(self._conversions.request, asset, wanted, **how)
         if conversion.order is not None:
             await self._queue_plan(conversion.order)
+        if conversion.standing is not None:
+            await asyncio.to_thread(self._have_pictures, conversion.standing, how.get("priority", Priority.NORMAL))
         return conversion
+
+    def _have_pictures(self, order: Order, priority: Priority) -> None:
+        """Has the pictures made of a live video that lacks them. It is live without them too."""
+        with suppress(MamError, RedisError, KombuError):
+            if self._conversions.lacks_pictures(order):
+                tasks.queue_pictures(order, priority)
 
     async def _queue_plan(self, order: Order) -> None:
         try:

@@ -1,4 +1,4 @@
-"""The fleet at a glance: its workers and queues, as JSON and as Prometheus metrics."""
+"""What Redis tells of the fleet, its workers and queues: as facts, and as Prometheus metrics."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from mam.events import sync_client
 from mam.settings import Settings
 from mam.transcoding import queues
 from mam.transcoding.jobs import Jobs
+from mam.transcoding.notes import Facts
 from mam.transcoding.presence import Presence, Worker
 from mam.transcoding.scripts import OUTBOX
-from mam.transcoding.views import FleetView, WorkerView
 
 # Counters in Redis, which workers add to: name there -> name, help and labels as metrics have them.
 COUNTED = {
@@ -39,13 +39,14 @@ class Fleet:
         self._state = state
         self._broker = broker
 
-    def view(self) -> FleetView:
-        workers = Presence.all(self._state)
-        return FleetView(
-            workers=[WorkerView.of(worker) for worker in workers],
-            slots=sum(worker.slots for worker in workers),
+    def facts(self) -> Facts:
+        """All that Redis tells of the fleet now. Raises RedisError."""
+        return Facts(
+            workers=tuple(Presence.all(self._state)),
             queues=queues.lengths(self._broker),
-            jobs=self._jobs.counts(),
+            counts=self._jobs.counts(),
+            begun=tuple(self._jobs.begun()),
+            speed=self._jobs.fleet_speed(),
         )
 
     def metrics(self) -> Iterator[Metric]:

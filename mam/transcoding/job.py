@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
 from mam.errors import ConversionFailed
+from mam.hls.plan import Format
 from mam.transcoding.queues import Priority
 
 
@@ -24,23 +26,46 @@ class State(str, Enum):
         return self in (State.SUCCEEDED, State.FAILED, State.CANCELLED)
 
 
+class Picture(str, Enum):
+    """What is made of a video besides its stream."""
+
+    POSTER = "poster"
+    STORYBOARD = "storyboard"
+
+
 @dataclass(frozen=True, slots=True)
 class RunningTask:
-    """A task of a job that a worker is at. `since`: Unix seconds. `attempt`: starts since it last got on."""
+    """A task of a job that a worker is at. `since`: Unix seconds. `attempt`: starts since it last got on.
+
+    `worker`: the process that is at it; `parent`: what the worker is called whose process that is.
+    """
 
     name: str
     worker: str
     since: float
     attempt: int
+    parent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A job that was begun and has not ended, in short. `updated_at`: Unix seconds of its last sign of life."""
+
+    id: str
+    video: str
+    updated_at: float
+    running: tuple[RunningTask, ...]
+    trouble: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
     """A job at one moment. Times are Unix seconds; `duration` and `media_made` are seconds of media.
 
+    `asset_version`: of the object that is converted; '' where nobody knows.
     `position`: how many queued jobs are begun before it, and itself. `streams`: of the source, with what
     becomes of each. `command` and `said`: of the last ffmpeg.
-    `trouble`: why a task of it is to be tried again; None once it gets on.
+    `trouble`: why a task of it is to be tried again; None once it gets on. `pictures`: those that are there.
     """
 
     id: str
@@ -49,7 +74,9 @@ class Job:
     video: str
     asset_bucket: str
     asset_object: str
+    asset_version: str
     profile: str
+    format: str
     priority: Priority
     playable: bool
     segments_done: int
@@ -70,6 +97,7 @@ class Job:
     trouble: str | None
     error: dict[str, Any] | None
     replaced_by: str | None
+    pictures: frozenset[Picture]
 
     @property
     def percent(self) -> float:
@@ -105,6 +133,15 @@ class Job:
         )
 
 
+def running_tasks(found: Mapping[str, str], attempts: Mapping[str, int]) -> tuple[RunningTask, ...]:
+    """Who is at which task, by its name. `found`: as the scripts wrote it."""
+    tasks = {name: json.loads(text) for name, text in sorted(found.items())}
+    return tuple(
+        RunningTask(name, task["worker"], task["since"], attempts.get(name, 1), task.get("parent", ""))
+        for name, task in tasks.items()
+    )
+
+
 def parse(
     job: str,
     fields: dict[str, str],
@@ -119,7 +156,6 @@ def parse(
     def number(name: str) -> float | None:
         return float(fields[name]) if name in fields else None
 
-    tasks = {name: json.loads(text) for name, text in running.items()}
     return Job(
         id=job,
         state=State(fields["state"]),
@@ -127,7 +163,9 @@ def parse(
         video=fields.get("video", ""),
         asset_bucket=fields.get("bucket", ""),
         asset_object=fields.get("key", ""),
+        asset_version=fields.get("version", ""),
         profile=fields.get("profile", ""),
+        format=fields.get("format", Format.TS.value),
         priority=Priority(fields.get("priority", Priority.NORMAL.value)),
         playable=fields.get("playable") == "1",
         segments_done=done,
@@ -137,10 +175,7 @@ def parse(
         recent_speed=number("speed"),
         position=None if position is None else position + 1,
         attempts=max(attempts.values(), default=1 if "started_at" in fields else 0),
-        running=tuple(
-            RunningTask(name, task["worker"], task["since"], attempts.get(name, 1))
-            for name, task in sorted(tasks.items())
-        ),
+        running=running_tasks(running, attempts),
         streams=tuple(json.loads(fields["streams"])) if "streams" in fields else (),
         command=fields.get("command"),
         said=tuple(json.loads(fields["said"])) if "said" in fields else (),
@@ -151,4 +186,5 @@ def parse(
         trouble=fields.get("trouble"),
         error=json.loads(fields["error"]) if "error" in fields else None,
         replaced_by=fields.get("replaced_by"),
+        pictures=frozenset(map(Picture, fields.get("pictures", "").split())),
     )

@@ -19,17 +19,19 @@ import redis
 from mam.errors import JobNotFound, MamError
 from mam.events import publish
 from mam.transcoding import scripts
-from mam.transcoding.job import Job, State, parse
+from mam.transcoding.job import Begun, Job, Picture, State, parse, running_tasks
 from mam.transcoding.queues import Priority
 
 PREFIX = "mam:job:"
 NAME_PREFIX = "mam:name:"
 IDEMPOTENCY_PREFIX = "mam:idempotency:"
+PICTURES_PREFIX = "mam:pictures:"
 KEEP_SECONDS = 7 * 24 * 3600  # after the last change
 FAILURE_SECONDS = 60  # a failure is given as the answer for that long before another attempt
 NAME_SECONDS = 3600  # a name is held by its plan once that is written; until then by this
 SEEK_SECONDS = 15  # a segment that was asked for is not asked for again before this
 IDEMPOTENCY_SECONDS = 24 * 3600
+PICTURES_SECONDS = 3600  # between two looks at whether a live video has pictures
 MAX_ATTEMPTS = 4  # of one task without getting on: what ends its worker that often is not tried again
 CURSOR = re.compile(r"^[0-9]{1,12}(\.[0-9]{1,9})?:[0-9]{1,9}$")  # of a list: a moment, and how many of it were shown
 PAGE = 200  # jobs that are looked at in one round trip when they are listed
@@ -69,9 +71,12 @@ class Jobs:
         self._change_script = client.register_script(scripts.CHANGE)
         self._attempt = client.register_script(scripts.ATTEMPT)
         self._made = client.register_script(scripts.MADE)
+        self._attempt_picture = client.register_script(scripts.ATTEMPT_PICTURE)
+        self._pictured = client.register_script(scripts.PICTURED)
         self._name = client.register_script(scripts.NAME)
         self._seek = client.register_script(scripts.SEEK)
         self._ahead = client.register_script(scripts.AHEAD)
+        self._speed = client.register_script(scripts.FLEET_SPEED)
 
     # claims
 
@@ -114,11 +119,25 @@ class Jobs:
             raise JobNotFound(f"No job has the id {job!r}.")
         return found
 
+    def find(self, jobs: Sequence[str]) -> list[Job | None]:
+        """The jobs in as many places; None for those that there are not."""
+        return [job for start in range(0, len(jobs), PAGE) for job in self._read(jobs[start : start + PAGE])]
+
     def page(
-        self, *, states: Sequence[State] = (), bucket: str = "", limit: int = 50, cursor: str | None = None
+        self,
+        *,
+        states: Sequence[State] = (),
+        bucket: str = "",
+        key: str = "",
+        limit: int = 50,
+        cursor: str | None = None,
     ) -> Page:
-        """Jobs by the moment of their creation, newest first. `cursor`: of the page before."""
+        """Jobs by the moment of their creation, newest first; those of one asset where its `key` is given too.
+
+        `cursor`: of the page before.
+        """
         index = scripts.ACTIVE if states and not any(state.is_final for state in states) else scripts.ALL
+        index = f"{scripts.ASSET}{bucket}/{key}" if key else index
         found: list[Job] = []
         offset_score, skipped = _parse_cursor(cursor)
         while True:
@@ -149,6 +168,40 @@ class Jobs:
             queued, active = pipe.execute()
         return {State.QUEUED.value: queued, State.RUNNING.value: max(active - queued, 0)}
 
+    def standing(self, newest: int) -> tuple[list[str], list[str], list[str]]:
+        """Ids of the jobs that have not ended; of those that nobody began, in their order; and of the newest."""
+        with self._client.pipeline(transaction=True) as pipe:
+            pipe.zrange(scripts.ACTIVE, 0, -1)
+            pipe.zrange(scripts.QUEUED, 0, -1)
+            pipe.zrevrange(scripts.ALL, 0, newest - 1)
+            active, queued, last = ([name.decode() for name in names] for names in pipe.execute())
+        return active, queued, last
+
+    def begun(self) -> list[Begun]:
+        """The jobs that were begun and have not ended, in short."""
+        active, queued, _ = self.standing(1)
+        ids = sorted({*active}.difference(queued))
+        with self._client.pipeline(transaction=False) as pipe:
+            for job in ids:
+                pipe.hmget(PREFIX + job, ["video", "updated_at", "trouble"])
+                pipe.hgetall(f"{PREFIX}{job}:running")
+            rows = pipe.execute()
+        return [
+            Begun(
+                id=job,
+                video=(fields[0] or b"").decode(),
+                updated_at=float(fields[1]),
+                running=running_tasks(_decoded(running), {}),
+                trouble=fields[2].decode() if fields[2] else None,
+            )
+            for job, fields, running in zip(ids, rows[::2], rows[1::2], strict=True)
+            if fields[1] is not None  # else its hash has expired
+        ]
+
+    def fleet_speed(self) -> float:
+        """Seconds of media that all workers together made in a second, over the last ten."""
+        return float(self._speed())
+
     def silent(self, seconds: float) -> list[Job]:
         """Jobs that have not ended and gave no sign of life for so long."""
         active: list[bytes] = self._client.zrange(scripts.ACTIVE, 0, -1)  # type: ignore[assignment]
@@ -170,6 +223,12 @@ class Jobs:
                 pipe.getbit(_made_key(job), number)
             return [bool(bit) for bit in pipe.execute()]
 
+    def made_segments(self, job: str, total: int) -> list[bool]:
+        """For each of the plan's segments, whether it is known to exist: one read of all their bits."""
+        found = self._client.getrange(_made_key(job), 0, (total + 7) // 8 - 1)
+        bits = found if isinstance(found, bytes) else b""
+        return [number < 8 * len(bits) and bool(bits[number >> 3] & 0x80 >> (number & 7)) for number in range(total)]
+
     def order(self, job: str) -> dict[str, Any]:
         """What the leader's tasks go by. Raises JobNotFound."""
         raw, epoch = self._client.hmget(PREFIX + job, ["order", "epoch"])
@@ -185,6 +244,25 @@ class Jobs:
         """Whether the job is still this epoch's to work on."""
         state, now = self._client.hmget(PREFIX + job, ["state", "epoch"])
         return state in (b"queued", b"running") and now == str(epoch).encode()
+
+    # pictures
+
+    def keeps(self, job: str, epoch: int) -> bool:
+        """Whether the job's revision is to have pictures: it is this epoch's, or has succeeded, or is forgotten."""
+        state, now = self._client.hmget(PREFIX + job, ["state", "epoch"])
+        return state in (None, b"succeeded") or (state in (b"queued", b"running") and now == str(epoch).encode())
+
+    def attempt_picture(self, job: str, epoch: int, task: str, worker: str) -> int:
+        """Counts a start of a task that makes pictures."""
+        return int(self._attempt_picture(keys=[PREFIX + job], args=[epoch, time.time(), KEEP_SECONDS, task, worker]))
+
+    def pictured(self, job: str, epoch: int, picture: Picture) -> bool:
+        """The picture is there. False when nobody is to know, or the job is not known any more."""
+        return bool(self._pictured(keys=[PREFIX + job], args=[epoch, time.time(), KEEP_SECONDS, picture.value]))
+
+    def take_pictures(self, job: str) -> bool:
+        """Whether to look for the pictures of a video that is live: once in a while is enough."""
+        return bool(self._client.set(PICTURES_PREFIX + job, "1", nx=True, ex=PICTURES_SECONDS))
 
     # viewers
 
@@ -221,9 +299,12 @@ class Jobs:
 
     # what workers report
 
-    def attempt(self, job: str, epoch: int, task: str, worker: str) -> int | None:
-        """Counts a start of `task` since it last got on; None when the job is no longer this epoch's to work on."""
-        count = self._attempt(keys=[PREFIX + job], args=[epoch, time.time(), KEEP_SECONDS, task, worker])
+    def attempt(self, job: str, epoch: int, task: str, worker: str, *, parent: str = "") -> int | None:
+        """Counts a start of `task` since it last got on; None when the job is no longer this epoch's to work on.
+
+        `parent`: what the worker is called whose process is at it.
+        """
+        count = self._attempt(keys=[PREFIX + job], args=[epoch, time.time(), KEEP_SECONDS, task, worker, parent])
         return None if count < 0 else int(count)
 
     def ended(self, job: str, task: str) -> None:

@@ -6,14 +6,23 @@ last got on), `:running` (who is at which task) and `:callbacks` (whom to tell).
 
 from __future__ import annotations
 
+from mam.library.scripts import JOB as LIBRARY
+
 # Sorted sets of job ids by the moment of their creation: all jobs, those that have not ended, those that nobody began.
 ALL, ACTIVE, QUEUED = "mam:jobs", "mam:jobs:active", "mam:jobs:queued"
 COUNTERS = "mam:counters"  # a hash: `name|label|label` -> how much of it there ever was
 OUTBOX = "mam:webhooks"  # a sorted set: what callers are to be told, by the moment at which it is due
+ASSET = "mam:asset:"  # and `bucket/key`: a sorted set of the ids of its jobs by the moment of their creation
+ASSET_JOBS = 20  # of an asset that are found by it: more than there are ways to convert it
+# And a second of Redis's clock: milliseconds of media that all workers made in it. Whole ones: INCRBYFLOAT in a script
+# has Redis 6.2 write beyond its own memory.
+SPEED = "mam:speed:"
+SPEED_SECONDS = 10  # over which the fleet's speed is measured
 
 _SHARED = f"""
 local job, now = KEYS[1], ARGV[2]
 local id = string.sub(job, 9)
+{LIBRARY}
 
 local function is_current()
   if redis.call('HGET', job, 'epoch') ~= ARGV[1] then return false end
@@ -43,6 +52,7 @@ end
 CLAIM = f"""
 local job, mode, now = KEYS[1], ARGV[1], ARGV[2]
 local id = string.sub(job, 9)
+{LIBRARY}
 local state = redis.call('HGET', job, 'state')
 local active = state == 'queued' or state == 'running'
 if ARGV[6] ~= '' then
@@ -67,13 +77,21 @@ end
 local epoch = redis.call('HINCRBY', job, 'epoch', 1)
 redis.call('DEL', job .. ':made', job .. ':attempts', job .. ':running')
 redis.call('HDEL', job, 'error', 'started_at', 'finished_at', 'segments', 'finalizing', 'playable', 'media_made',
-  'speed', 'mark_at', 'mark_made', 'command', 'said', 'replaced_by', 'trouble')
+  'speed', 'mark_at', 'mark_made', 'command', 'said', 'replaced_by', 'trouble', 'pictures')
 redis.call('HSET', job, 'state', 'queued', 'created_at', created, 'updated_at', now)
 for n = 7, #ARGV, 2 do redis.call('HSET', job, ARGV[n], ARGV[n + 1]) end
 if mode ~= 'revive' or not state then redis.call('HSET', job, 'for_viewers', ARGV[5]) end
 redis.call('EXPIRE', job, ARGV[4])
 for _, set in ipairs({{'{ALL}', '{ACTIVE}', '{QUEUED}'}}) do redis.call('ZADD', set, created, id) end
+local asset = redis.call('HMGET', job, 'bucket', 'key')
+if asset[1] and asset[2] then
+  local set = '{ASSET}' .. asset[1] .. '/' .. asset[2]
+  redis.call('ZADD', set, created, id)
+  redis.call('ZREMRANGEBYRANK', set, 0, -{ASSET_JOBS + 1})
+  redis.call('EXPIRE', set, ARGV[4])
+end
 redis.call('PUBLISH', job, cjson.encode({{job = id, event = 'queued'}}))
+library('queued')
 return {{'lead', tostring(epoch)}}
 """
 
@@ -94,18 +112,22 @@ if state ~= 'queued' and state ~= 'running' then
   if state == 'succeeded' then tell('ready') end
   if state == 'failed' then tell('failed') end
 end
-if ARGV[4] ~= '' then publish(ARGV[4], {{}}) end
+if ARGV[4] ~= '' then
+  publish(ARGV[4], {{}})
+  library(ARGV[4])
+end
 return 1
 """
 
-# ... task, worker. Counts the start of a task; -1 when the job is not this epoch's to work on.
+# ... task, worker, that one's parent. Counts the start of a task; -1 when the job is not this epoch's to work on.
 ATTEMPT = f"""{_SHARED}
 if not is_current() then return -1 end
 local first = redis.call('HGET', job, 'state') == 'queued'
 redis.call('HSET', job, 'state', 'running', 'updated_at', now)
 redis.call('HSETNX', job, 'started_at', now)
 redis.call('ZREM', '{QUEUED}', id)
-redis.call('HSET', job .. ':running', ARGV[4], cjson.encode({{worker = ARGV[5], since = tonumber(now)}}))
+redis.call('HSET', job .. ':running', ARGV[4],
+  cjson.encode({{worker = ARGV[5], parent = ARGV[6], since = tonumber(now)}}))
 redis.call('EXPIRE', job .. ':running', ARGV[3])
 local count = redis.call('HINCRBY', job .. ':attempts', ARGV[4], 1)
 redis.call('EXPIRE', job .. ':attempts', ARGV[3])
@@ -132,16 +154,53 @@ if ARGV[5] == '1' then
   local labels = '|' .. ARGV[6] .. '|' .. ARGV[7]
   redis.call('HINCRBYFLOAT', '{COUNTERS}', 'media_seconds' .. labels, seconds)
   redis.call('HINCRBY', '{COUNTERS}', 'segments' .. labels, #numbers)
+  local second = '{SPEED}' .. redis.call('TIME')[1]
+  redis.call('INCRBY', second, math.floor(1000 * seconds + 0.5))
+  redis.call('EXPIRE', second, {2 * SPEED_SECONDS})
   if mark[1] and now - mark[1] >= 5 then
     redis.call('HSET', job, 'speed', (media - mark[2]) / (now - mark[1]), 'mark_at', now, 'mark_made', media)
   end
 end
 if ARGV[5] == '0' or not mark[1] then redis.call('HSET', job, 'mark_at', now, 'mark_made', media) end
-if redis.call('HSETNX', job, 'playable', '1') == 1 then tell('playable') end
+if redis.call('HSETNX', job, 'playable', '1') == 1 then
+  tell('playable')
+  library('playable')
+end
 publish('made', {{segments = numbers}})
 local total = tonumber(redis.call('HGET', job, 'segments') or '-1')
 if redis.call('BITCOUNT', job .. ':made') == total then return redis.call('HSETNX', job, 'finalizing', '1') end
 return 0
+"""
+
+# Seconds of media that all workers made in a second, of late: in whole seconds before this one, and in this one.
+FLEET_SPEED = f"""
+local time, made = redis.call('TIME'), 0
+for n = 0, {SPEED_SECONDS} do made = made + (redis.call('GET', '{SPEED}' .. (time[1] - n)) or 0) end
+return tostring(made / 1000 / ({SPEED_SECONDS} + time[2] / 1000000))
+"""
+
+# ... task, worker. Counts the start of a task that makes pictures, which a job may have though it has succeeded.
+ATTEMPT_PICTURE = f"""{_SHARED}
+if redis.call('EXISTS', job) == 1 then
+  redis.call('HSET', job .. ':running', ARGV[4], cjson.encode({{worker = ARGV[5], since = tonumber(now)}}))
+  redis.call('EXPIRE', job .. ':running', ARGV[3])
+end
+local count = redis.call('HINCRBY', job .. ':attempts', ARGV[4], 1)
+redis.call('EXPIRE', job .. ':attempts', ARGV[3])
+return count
+"""
+
+# ... picture. It is there; unless the job is unknown, was given up, or is another leader's now.
+PICTURED = f"""{_SHARED}
+local state = redis.call('HGET', job, 'state')
+if not state or state == 'failed' or state == 'cancelled' then return 0 end
+if redis.call('HGET', job, 'epoch') ~= ARGV[1] and state ~= 'succeeded' then return 0 end
+local known = redis.call('HGET', job, 'pictures') or ''
+if not string.find(' ' .. known .. ' ', ' ' .. ARGV[4] .. ' ', 1, true) then
+  redis.call('HSET', job, 'pictures', known == '' and ARGV[4] or known .. ' ' .. ARGV[4])
+end
+publish('pictured', {{picture = ARGV[4]}})
+return 1
 """
 
 # The first entry of the outbox that is due, put off for as long as its delivery may take. ARGV: now, until when.

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from mam.hls.plan import Format, Profile, Rendition, StreamInfo
+from mam.naming import poster_path, storyboard_path
 from mam.transcoding.conversions import Wanted
-from mam.transcoding.job import Job, RunningTask, State
+from mam.transcoding.job import Job, Picture, RunningTask, State
 from mam.transcoding.presence import Worker
 from mam.transcoding.queues import Priority
 
@@ -169,8 +171,11 @@ class JobView(BaseModel):
     video: str
     asset_bucket: str
     asset_object: str
+    asset_version: str = Field(description="Of the object that is converted: its ETag, where the store gives one.")
     profile: str
+    format: str
     priority: Priority
+    duration_seconds: float | None = Field(description="Of the video; known once the plan stands.")
     progress: Progress
     attempts: int = Field(description="Starts of the task that needed most of them; 1 when all went well.")
     running: list[TaskView]
@@ -180,9 +185,12 @@ class JobView(BaseModel):
     trouble: str | None = Field(description="Why a part of it is to be tried again; null once it gets on.")
     error: JobError | None
     replaced_by: str | None = Field(description="The job that converts the changed source instead.")
+    poster: str | None = Field(description="Its path at the VoD service; null until it is made.")
+    storyboard: str | None = Field(description="The path of its WebVTT likewise.")
     created_at: float = Field(description="Unix seconds.")
     started_at: float | None
     finished_at: float | None
+    updated_at: float = Field(description="Unix seconds of its last sign of life.")
 
     @classmethod
     def of(cls, job: Job) -> JobView:
@@ -194,8 +202,11 @@ class JobView(BaseModel):
             video=job.video,
             asset_bucket=job.asset_bucket,
             asset_object=job.asset_object,
+            asset_version=job.asset_version,
             profile=job.profile,
+            format=job.format,
             priority=job.priority,
+            duration_seconds=job.duration,
             progress=Progress(
                 percent=job.percent,
                 segments_done=job.segments_done,
@@ -205,16 +216,20 @@ class JobView(BaseModel):
                 queue_position=job.position,
             ),
             attempts=job.attempts,
-            running=[TaskView.of(task) for task in job.running],
+            # The last task says that it has ended a moment after the job has.
+            running=[] if job.state.is_final else [TaskView.of(task) for task in job.running],
             streams=[StreamInfo(**stream) for stream in job.streams],
             command=job.command,
             said=list(job.said),
             trouble=job.trouble,
             error=JobError(**{key: error[key] for key in ("code", "message", "hint")}) if error else None,
             replaced_by=job.replaced_by,
+            poster=poster_path(job.video, job.id) if Picture.POSTER in job.pictures else None,
+            storyboard=storyboard_path(job.video, job.id) if Picture.STORYBOARD in job.pictures else None,
             created_at=job.created_at,
             started_at=job.started_at,
             finished_at=job.finished_at,
+            updated_at=job.updated_at,
         )
 
 
@@ -240,6 +255,39 @@ class JobChange(BaseModel):
     priority: Priority
 
 
+ChunkState = Literal["made", "running", "waiting"]
+
+
+class ChunkView(BaseModel):
+    """Segments `first` to `last - 1` of a job: the work of one task."""
+
+    first: int
+    last: int = Field(description="The first segment of the next chunk.")
+    start: float = Field(description="Seconds from the beginning of the video.")
+    end: float
+    state: ChunkState
+    made: int = Field(description="How many of its segments exist.")
+    worker: str | None = Field(description="Who is at it.", examples=["worker-1:4711"])
+
+
+class ChunksView(BaseModel):
+    """How far a job is, part by part. Nothing is in it before the plan stands."""
+
+    segments: int = 0
+    duration: float = Field(default=0.0, description="Seconds.")
+    chunks: list[ChunkView] = []
+    made: list[tuple[float, float]] = Field(default=[], description="What can be played: from and to, in seconds.")
+
+
+class WorkerTaskView(BaseModel):
+    """What a worker is at."""
+
+    job: str
+    video: str
+    name: str = Field(examples=["make:7"])
+    since: float = Field(description="Unix seconds.")
+
+
 class WorkerView(BaseModel):
     """A worker: one Celery process that runs `slots` tasks at a time."""
 
@@ -248,12 +296,22 @@ class WorkerView(BaseModel):
     slots: int
     queues: list[str]
     since: float = Field(description="Unix seconds.")
+    tasks: list[WorkerTaskView] = Field(description="What it is at, as far as jobs tell; the eldest first.")
 
     @classmethod
-    def of(cls, worker: Worker) -> WorkerView:
+    def of(cls, worker: Worker, tasks: Iterable[WorkerTaskView]) -> WorkerView:
         return cls(
-            name=worker.name, host=worker.host, slots=worker.slots, queues=list(worker.queues), since=worker.since
-        )
+            name=worker.name, host=worker.host, slots=worker.slots, queues=list(worker.queues), since=worker.since,
+            tasks=list(tasks),
+        )  # fmt: skip
+
+
+class NoteView(BaseModel):
+    """Something that keeps conversions from getting on, and what to do about it."""
+
+    code: str = Field(examples=["no_workers"], description="Never changes: what a program goes by.")
+    message: str
+    hint: str
 
 
 class FleetView(BaseModel):
@@ -263,6 +321,8 @@ class FleetView(BaseModel):
     slots: int
     queues: dict[str, int] = Field(description="Tasks that wait, by queue.")
     jobs: dict[str, int] = Field(description="Jobs that have not ended, by state.")
+    speed: float = Field(description="Seconds of media that all workers make in a second, over the last ten.")
+    notes: list[NoteView] = Field(description="Why something does not move; empty when all is well.")
 
 
 def _rounded(value: float | None) -> float | None:

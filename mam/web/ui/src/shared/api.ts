@@ -69,7 +69,9 @@ export interface JobView {
   asset_bucket: string;
   asset_object: string;
   profile: string;
+  format: string;
   priority: "high" | "normal" | "low";
+  duration_seconds: number | null;
   progress: {
     percent: number;
     segments_done: number;
@@ -89,10 +91,11 @@ export interface JobView {
   created_at: number;
   started_at: number | null;
   finished_at: number | null;
+  updated_at: number;
 }
 
 export interface StreamInfo {
-  track: number;
+  number: number;
   kind: string;
   codec: string;
   action: string;

@@ -1,0 +1,81 @@
+/** The jobs that a page knows, in the order in which people look for them. */
+import type { JobView } from "../shared/api.js";
+import { hasEnded } from "../shared/events.js";
+import { duration } from "../shared/format.js";
+import { texts } from "../texts/index.js";
+
+export type State = JobView["state"];
+export const STATES: readonly State[] = ["running", "queued", "succeeded", "failed", "cancelled"];
+
+export interface Shown {
+  going: JobView[]; // running ones, the eldest first, then those that wait, in their order
+  ended: JobView[]; // the last one first
+}
+
+export class Board {
+  private readonly jobs = new Map<string, JobView>();
+
+  get size(): number {
+    return this.jobs.size;
+  }
+
+  get(id: string): JobView | undefined {
+    return this.jobs.get(id);
+  }
+
+  /** Answers and events overtake each other: what is older than what is known is not taken. */
+  put(job: JobView): void {
+    const known = this.jobs.get(job.id);
+    if (!known || known.updated_at <= job.updated_at) this.jobs.set(job.id, job);
+  }
+
+  /** Forgets those that have not ended, except `ids`: the service knows of no others. */
+  keepGoing(ids: ReadonlySet<string>): void {
+    for (const job of this.jobs.values()) if (!hasEnded(job) && !ids.has(job.id)) this.jobs.delete(job.id);
+  }
+
+  going(): number {
+    return [...this.jobs.values()].filter((job) => !hasEnded(job)).length;
+  }
+
+  /** Those in a state (null: in any) with all words of `search` somewhere in their names. */
+  shown(state: State | null, search: string): Shown {
+    const words = search.toLowerCase().split(/\s+/).filter(Boolean);
+    const found = [...this.jobs.values()].filter((job) => (!state || job.state === state) && matches(job, words));
+    return {
+      going: found.filter((job) => !hasEnded(job)).sort(byTurn),
+      ended: found.filter(hasEnded).sort((a, b) => endOf(b) - endOf(a) || (a.id < b.id ? -1 : 1)),
+    };
+  }
+}
+
+function matches(job: JobView, words: string[]): boolean {
+  const names = `${job.asset_bucket}/${job.asset_object} ${job.id}`.toLowerCase();
+  return words.every((word) => names.includes(word));
+}
+
+function byTurn(a: JobView, b: JobView): number {
+  if (a.state !== b.state) return a.state === "running" ? -1 : 1;
+  if (a.state === "running") return beginOf(a) - beginOf(b) || (a.id < b.id ? -1 : 1);
+  const turn = (job: JobView) => job.progress.queue_position ?? Infinity;
+  return (turn(a) === turn(b) ? 0 : turn(a) - turn(b)) || a.created_at - b.created_at || (a.id < b.id ? -1 : 1);
+}
+
+const beginOf = (job: JobView) => job.started_at ?? job.created_at;
+const endOf = (job: JobView) => job.finished_at ?? job.updated_at;
+
+/** `seconds` of work, as people say it. */
+export function took(seconds: number): string {
+  return seconds < 1 ? texts.jobsPage.moment : duration(seconds);
+}
+
+/** The file's name without its extension. */
+export function titleOf(job: JobView): string {
+  const name = job.asset_object.split("/").pop() ?? "";
+  return name.replace(/(?<=.)\.[^.]+$/, "") || job.video || job.id;
+}
+
+/** Bucket and folder, as a person reads them. */
+export function folderOf(job: JobView): string {
+  return [job.asset_bucket, ...job.asset_object.split("/").slice(0, -1)].filter(Boolean).join(" / ");
+}

@@ -1,0 +1,181 @@
+/** An open job: how far it is, its plan, its ffmpeg, its end. */
+import { html, nothing, type TemplateResult } from "lit";
+import { call, type JobView, problemOf, type Problem, type StreamInfo } from "../shared/api.js";
+import { Element } from "../shared/element.js";
+import { hasEnded } from "../shared/events.js";
+import { dateTime, decimal, duration } from "../shared/format.js";
+import { icon } from "../shared/icons.js";
+import { navigate } from "../shared/router.js";
+import { copyText, toast, toastError } from "../shared/toasts.js";
+import { texts } from "../texts/index.js";
+import { titleOf, took } from "./board.js";
+import "./chunks.js";
+import * as steering from "./steering.js";
+
+const t = texts.jobsPage;
+const UNCOPYABLE = "not_remuxable"; // an error that encoding has not
+const ACTIONS: Record<string, string> = { copy: "is-good", encode: "is-busy" };
+
+interface Rendition {
+  name: string;
+  kind: string;
+  codecs: string;
+  language: string;
+  title: string;
+  width: number | null;
+  height: number | null;
+  channels: number | null;
+  average_bandwidth: number; // bits a second
+}
+
+interface Plan {
+  revision: string;
+  renditions: Rendition[];
+}
+
+class JobDetails extends Element {
+  static override properties = { job: {}, plan: { state: true }, problem: { state: true } };
+  declare job: JobView;
+  declare plan: Plan | null;
+  declare problem: Problem | null;
+
+  constructor() {
+    super();
+    this.plan = null;
+    this.problem = null;
+  }
+
+  protected override render() {
+    const { job } = this;
+    return html`<section class="job-details" aria-label=${t.details(titleOf(job))}>
+      ${this.faults()}
+      <mam-job-chunks .job=${job}></mam-job-chunks>
+      ${this.facts()} ${this.streams()} ${this.ffmpeg()}
+    </section>`;
+  }
+
+  private faults(): TemplateResult {
+    const { error, trouble, replaced_by, profile } = this.job;
+    return html`${error
+      ? html`<div class="notice is-bad">${icon("warning")}
+          <div><strong>${error.message}</strong><p>${error.hint}</p><p class="job-code">${t.code}: <code>${error.code}</code></p>
+          ${error.code === UNCOPYABLE && profile === "source"
+            ? html`<button class="button" @click=${() => void this.encode()}>${icon("convert")}${t.encode}</button>`
+            : nothing}</div></div>`
+      : nothing}
+    ${trouble ? html`<div class="notice">${icon("info")}<div><strong>${t.trouble}</strong><p>${trouble}</p></div></div>` : nothing}
+    ${replaced_by
+      ? html`<div class="notice">${icon("info")}
+          <p>${t.replaced} <a href=${`/jobs?job=${replaced_by}`}>${t.replacedLink}</a></p></div>`
+      : nothing}`;
+  }
+
+  private async encode(): Promise<void> {
+    try {
+      const { job, video } = await steering.encode(this.job);
+      if (job) navigate(`/jobs?job=${job}`);
+      else toast(t.encodeDone(video));
+    } catch (error) {
+      toastError(error);
+    }
+  }
+
+  private facts(): TemplateResult {
+    const { job } = this;
+    const fact = (name: keyof typeof t.facts, value: unknown) => html`<div><dt>${t.facts[name]}</dt><dd>${value}</dd></div>`;
+    const time = (name: keyof typeof t.facts, moment: number | null) => (moment === null ? nothing : fact(name, dateTime(moment)));
+    const { started_at, finished_at, running } = job;
+    const now = Date.now() / 1000;
+    return html`<dl class="facts">
+      ${fact("asset", `${job.asset_bucket}/${job.asset_object}`)}
+      ${job.profile ? fact("profile", t.profiles[job.profile] ?? job.profile) : nothing}
+      ${fact("format", t.formats[job.format] ?? job.format)}
+      ${job.duration_seconds === null ? nothing : fact("duration", duration(job.duration_seconds))}
+      ${time("created", job.created_at)} ${time("started", started_at)} ${time("finished", finished_at)}
+      ${started_at !== null && finished_at !== null ? fact("took", took(finished_at - started_at)) : nothing}
+      ${job.attempts > 1 ? fact("attempts", decimal(job.attempts)) : nothing}
+      ${fact("id", html`<code>${job.id}</code>`)}
+      ${running.length
+        ? fact("workers", running.map((task) => html`<span class="task">${t.taskOf(t.task(task.name), task.worker, duration(Math.max(now - task.since, 0)))}</span>`))
+        : nothing}
+    </dl>`;
+  }
+
+  private streams(): TemplateResult | typeof nothing {
+    const { streams } = this.job;
+    if (!streams.length && hasEnded(this.job)) return nothing;
+    return html`<h3>${t.streams}</h3>
+      ${streams.length
+        ? html`<ul class="streams">${streams.map((stream) => this.stream(stream))}</ul> ${this.renditions()}`
+        : html`<p class="quiet">${t.noStreams}</p>`}`;
+  }
+
+  private stream(stream: StreamInfo): TemplateResult {
+    return html`<li>
+      <strong>${t.kinds[stream.kind] ?? stream.kind}</strong>
+      <span>${described(stream)}</span>
+      <span class="badge ${ACTIONS[stream.action] ?? ""}">${t.actions[stream.action] ?? stream.action}</span>
+      <span class="quiet">${stream.reason}</span>
+    </li>`;
+  }
+
+  /** They are in the plan alone, and that costs a look at the file: it is made when somebody wants it. */
+  private renditions(): TemplateResult {
+    const { plan, problem, job } = this;
+    return html`<details class="renditions" @toggle=${(event: Event) => this.opened(event)}>
+      <summary>${t.renditions}</summary>
+      ${problem ? html`<p class="error" role="alert">${problem.detail} ${problem.hint}</p>` : nothing}
+      ${plan && plan.revision !== job.id ? html`<p class="quiet">${t.changedSince}</p>` : nothing}
+      ${plan
+        ? html`<ul class="streams">${plan.renditions.map(rendition)}</ul>`
+        : problem ? nothing : html`<p class="quiet">${texts.loading}</p>`}
+    </details>`;
+  }
+
+  private async opened(event: Event): Promise<void> {
+    if (!(event.target as HTMLDetailsElement).open || this.plan) return;
+    const { asset_bucket, asset_object, profile, format } = this.job;
+    try {
+      this.plan = await call<Plan>("POST", "/api/plan", { asset_bucket, asset_object, profile, format });
+      this.problem = null;
+    } catch (error) {
+      this.problem = problemOf(error);
+    }
+  }
+
+  private ffmpeg(): TemplateResult | typeof nothing {
+    const { command, said } = this.job;
+    if (command === null) return nothing;
+    return html`<div class="job-command"><h3>${t.command}</h3>
+        <button class="button" aria-label=${t.copyCommand} @click=${() => void copyText(command)}>${icon("copy")}${texts.copy}</button></div>
+      <pre class="terminal" tabindex="0" role="region" aria-label=${t.command}>${command}</pre>
+      <h3>${t.said}</h3>
+      ${said.length
+        ? html`<pre class="terminal" tabindex="0" role="region" aria-label=${t.said}>${said.join("\n")}</pre>`
+        : html`<p class="quiet">${t.saidNothing}</p>`}`;
+  }
+}
+
+/** Codec, size and language of a stream, as far as they are known. */
+function described(stream: StreamInfo): string {
+  const number = (name: string) => (typeof stream[name] === "number" ? (stream[name] as number) : null);
+  const [width, height, rate] = [number("width"), number("height"), number("frame_rate")];
+  const [sample, channels] = [number("sample_rate"), number("channels")];
+  return [
+    [stream.codec, stream["profile"]].filter(Boolean).join(" "),
+    width && height && `${width} × ${height}`,
+    rate && t.frameRate(rate),
+    sample && `${decimal(sample / 1000)} kHz`,
+    channels && t.channels(channels),
+    stream.language,
+    stream["title"],
+  ].filter(Boolean).join(" · ");
+}
+
+function rendition(made: Rendition): TemplateResult {
+  const size = made.width && made.height && `${made.width} × ${made.height}`;
+  const about = [size, made.channels && t.channels(made.channels), made.language, made.title, made.codecs].filter(Boolean);
+  return html`<li><strong>${t.kinds[made.kind] ?? made.kind}</strong><span>${about.join(" · ")}</span>
+    <span class="quiet number">${t.bits(made.average_bandwidth)}</span></li>`;
+}
+customElements.define("mam-job-details", JobDetails);

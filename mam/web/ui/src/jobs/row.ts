@@ -1,0 +1,126 @@
+/** A job in the list: a line, or a card on a phone, which opens. */
+import { html, nothing, type TemplateResult } from "lit";
+import { live } from "lit/directives/live.js";
+import { type JobView, quotePath } from "../shared/api.js";
+import { Element } from "../shared/element.js";
+import { hasEnded } from "../shared/events.js";
+import { ago, dateTime, duration } from "../shared/format.js";
+import { icon } from "../shared/icons.js";
+import { texts } from "../texts/index.js";
+import { folderOf, titleOf, took } from "./board.js";
+import "./details.js";
+
+const t = texts.jobsPage;
+const BADGES = { running: "is-busy", queued: "", succeeded: "is-good", failed: "is-bad", cancelled: "" };
+
+/** What a row asks of the page. */
+export interface RowActions {
+  toggle(job: JobView): void;
+  cancel(job: JobView): void;
+  retry(job: JobView): void;
+  prioritise(job: JobView, priority: string): void;
+}
+
+class JobRow extends Element {
+  static override properties = { job: {}, open: {}, now: {} };
+  declare job: JobView;
+  declare open: boolean;
+  declare now: number; // Unix seconds
+  declare actions: RowActions;
+  private hadFocus = false;
+
+  protected override willUpdate(): void {
+    this.hadFocus = this.contains(document.activeElement);
+  }
+
+  protected override updated(): void {
+    // A button that had the focus may have gone with the state of the job.
+    if (this.hadFocus && !this.contains(document.activeElement)) this.querySelector<HTMLElement>(".job-toggle")?.focus();
+  }
+
+  protected override render() {
+    const { job, open } = this;
+    const title = titleOf(job);
+    const details = `job-${job.id}`;
+    return html`<div class="job ${open ? "is-open" : ""}">
+        <div class="job-name">
+          <button class="job-toggle" aria-expanded=${open ? "true" : "false"} aria-controls=${details}
+            @click=${() => this.actions.toggle(job)}>${icon("down")}<span>${title}</span></button>
+          <span class="job-folder quiet">${folderOf(job)}</span>
+        </div>
+        <span class="badge ${BADGES[job.state]}">${t.states[job.state]}</span>
+        <div class="job-progress">${this.progress(title)}</div>
+        <div class="job-facts quiet">${this.facts()}</div>
+        <div class="job-actions">${this.buttons(title)}</div>
+      </div>
+      ${open ? html`<mam-job-details id=${details} .job=${job}></mam-job-details>` : nothing}`;
+  }
+
+  private progress(title: string): TemplateResult {
+    const { state, error, progress, started_at, finished_at } = this.job;
+    if (state === "failed" && error) {
+      if (this.open) return html``; // it is said below, with more room
+      return html`<span class="job-error"><span class="error">${error.message}</span> <span class="quiet">${error.hint}</span></span>`;
+    }
+    if (state === "succeeded") {
+      const text = finished_at !== null && started_at !== null ? t.took(took(finished_at - started_at)) : "";
+      return html`<span class="quiet">${text}</span>`;
+    }
+    if (state === "cancelled") {
+      return html`<span class="quiet">${started_at === null ? t.neverBegun : t.cancelledAt(progress.percent)}</span>`;
+    }
+    if (state === "queued") {
+      const position = progress.queue_position;
+      return html`<span class="quiet">${position === null ? "" : position === 1 ? t.next : t.position(position)}</span>`;
+    }
+    return progress.segments_total === null ? html`<span class="quiet">${t.looking} …</span>` : this.bar(title);
+  }
+
+  private bar(title: string): TemplateResult {
+    const { percent, speed, eta_seconds } = this.job.progress;
+    const waits = !this.job.running.length;
+    return html`<div class="bar" role="progressbar" aria-label=${t.progress(title)} aria-valuemin="0" aria-valuemax="100"
+        aria-valuenow=${Math.floor(percent)}><span .style=${`width: ${percent}%`}></span></div>
+      <span class="job-numbers number"><strong>${t.percent(percent)}</strong>
+        ${waits ? html`<span>${t.waits}</span>` : nothing}
+        ${speed === null || waits ? nothing : html`<span title=${t.speedTitle}>${t.speed(speed)}</span>`}
+        ${eta_seconds === null ? nothing : html`<span>${t.left(duration(eta_seconds))}</span>`}</span>`;
+  }
+
+  private facts(): TemplateResult {
+    const { job, now } = this;
+    const workers = [...new Set(job.running.map(({ worker }) => worker.split(":")[0]!))];
+    const moment = job.finished_at ?? job.created_at;
+    return html`${workers.length ? html`<span title=${workers.join(", ")}>${t.workers(workers)}</span>` : nothing}
+      ${job.attempts > 1 ? html`<span class="job-attempts">${t.attempts(job.attempts)}</span>` : nothing}
+      <time datetime=${new Date(1000 * moment).toISOString()} title=${dateTime(moment)}>${ago(Math.min(moment, now), now)}</time>`;
+  }
+
+  private buttons(title: string): TemplateResult {
+    const { job, actions } = this;
+    const button = (name: "close" | "convert", label: string, act: () => void) =>
+      html`<button class="icon-button" aria-label=${label} title=${label} @click=${act}>${icon(name)}</button>`;
+    return html`${isWatchable(job)
+        ? html`<a class="icon-button" href=${`/watch/${encodeURIComponent(job.asset_bucket)}/${quotePath(job.asset_object)}`}
+            aria-label=${t.watch(title)} title=${t.watch(title)}>${icon("play")}</a>`
+        : nothing}
+      ${hasEnded(job) ? nothing : this.priority(title)}
+      ${hasEnded(job) ? nothing : button("close", t.cancel(title), () => actions.cancel(job))}
+      ${job.state === "failed" || job.state === "cancelled"
+        ? button("convert", t.retry(title), () => actions.retry(job))
+        : nothing}`;
+  }
+
+  private priority(title: string): TemplateResult {
+    const { job } = this;
+    const change = (event: Event) => this.actions.prioritise(job, (event.target as HTMLSelectElement).value);
+    return html`<select class="job-priority" aria-label=${t.priority(title)} .value=${live(job.priority)} @change=${change}>
+      ${Object.entries(t.priorities).map(([value, text]) => html`<option value=${value} ?selected=${value === job.priority}>${text}</option>`)}
+    </select>`;
+  }
+}
+
+function isWatchable(job: JobView): boolean {
+  return job.playable && job.state !== "failed" && job.state !== "cancelled";
+}
+customElements.define("mam-job-row", JobRow);
