@@ -52,7 +52,7 @@ class Library extends Element {
     this.on(window, MOVED, () => this.moved());
     this.on(document, "keydown", (event) => this.pressed(event as KeyboardEvent));
     this.on(this, "click", (event) => this.clicked(event as MouseEvent));
-    this.on(this, "pointerdown", (event) => beginWatching(event as PointerEvent));
+    this.on(this, "pointerdown", (event) => this.pressedLink(event as MouseEvent));
     this.on(this, "pointermove", (event) => this.preview.moved(event as PointerEvent));
     this.on(this, "pointerleave", () => this.preview.stop());
     for (const kind of ["pointerover", "focusin"]) this.on(this, kind, intend);
@@ -115,11 +115,17 @@ class Library extends Element {
     const button = target.closest<HTMLElement>("[data-menu]");
     if (!button) {
       if (target.closest("a")) this.places.leave();
-      return;
+      return this.pressedLink(event);
     }
     const row = this.rowOf(button.dataset["menu"]);
     const menu = this.querySelector<Menu>("mam-menu");
     if (row) void menu?.toggle(button, said.actions(row.asset.title), this.actions.of(row));
+  }
+
+  private pressedLink(event: MouseEvent): void {
+    const link = (event.target as HTMLElement).closest<HTMLElement>("a[data-id]");
+    const row = link && this.rowOf(link.dataset["id"]);
+    if (row) beginWatching(event, row.asset.playlist);
   }
 
   private rowOf(id: string | undefined): Row | undefined {
