@@ -19,5 +19,5 @@ export function convertingLine(asset: AssetView): string {
 
 /** How a file gets into a folder with MinIO's own client. */
 export function puttingLine(bucket: string, folder: string): string {
-  return `mc cp film.mp4 ${shellWord(`store/${bucket}/${folder}`)}`;
+  return `mc cp film.mp4 ${shellWord(`minio/${bucket}/${folder}`)}`;
 }

@@ -29,7 +29,7 @@ export function item(row: Row, view: View, isFlat: boolean): TemplateResult {
     ${view === "grid" ? fault : nothing}
     <div class="asset-facts">
       ${badge(row)}
-      ${view === "list" ? html`<span class="asset-duration">${asset.duration === null ? "" : duration(asset.duration)}</span>` : nothing}
+      ${view === "list" ? html`<span class="asset-duration">${length(asset)}</span>` : nothing}
       <span class="asset-size">${bytes(asset.size)}</span>
       <time datetime=${new Date(1000 * asset.modified).toISOString()} title=${dateTime(asset.modified)}>${date(asset.modified)}</time>
     </div>
@@ -45,11 +45,16 @@ function picture(row: Row): TemplateResult {
     ${asset.poster
       ? html`<img src=${asset.poster} alt="" loading="lazy" decoding="async" width="320" height="180" />`
       : icon(asset.state === "failed" ? "warning" : "film")}
-    ${asset.duration === null ? nothing : html`<span class="asset-length">${duration(asset.duration)}</span>`}
+    ${asset.duration === null ? nothing : html`<span class="asset-length">${length(asset)}</span>`}
     ${percent === null
       ? nothing
       : html`<div class="bar" aria-hidden="true"><span .style=${`width: ${percent}%`}></span></div>`}
   `;
+}
+
+/** Whatever is shorter than a second is not nothing. */
+function length({ duration: seconds }: AssetView): string {
+  return seconds === null ? "" : duration(Math.max(1, seconds));
 }
 
 function badge(row: Row): TemplateResult {

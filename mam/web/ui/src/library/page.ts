@@ -19,6 +19,7 @@ import { addressOf, isFlat, type Query, queryOf, remember, type Sort, type View,
 import "./rows.js";
 import type { Rows } from "./rows.js";
 import { Places } from "./places.js";
+import { Preview } from "./preview.js";
 import { toolbar } from "./toolbar.js";
 
 const said = texts.libraryPage;
@@ -32,6 +33,7 @@ class Library extends Element {
   private readonly listing = new Listing(() => this.requestUpdate());
   private readonly actions = new Actions(this.listing, () => this.querySelector<Confirm>("mam-confirm")!);
   private readonly places = new Places(this);
+  private readonly preview = new Preview((id) => this.rowOf(id)?.asset);
   private readonly end = new IntersectionObserver(([entry]) => entry?.isIntersecting && void this.listing.more(), {
     rootMargin: AHEAD,
   });
@@ -50,7 +52,9 @@ class Library extends Element {
     this.on(window, MOVED, () => this.moved());
     this.on(document, "keydown", (event) => this.pressed(event as KeyboardEvent));
     this.on(this, "click", (event) => this.clicked(event as MouseEvent));
-    this.on(this, "pointerdown", (event) => beginWatching(event as PointerEvent));
+    this.on(this, "pointerdown", (event) => this.pressedLink(event as MouseEvent));
+    this.on(this, "pointermove", (event) => this.preview.moved(event as PointerEvent));
+    this.on(this, "pointerleave", () => this.preview.stop());
     for (const kind of ["pointerover", "focusin"]) this.on(this, kind, intend);
     const width = new ResizeObserver(() => this.resized());
     width.observe(this);
@@ -111,11 +115,21 @@ class Library extends Element {
     const button = target.closest<HTMLElement>("[data-menu]");
     if (!button) {
       if (target.closest("a")) this.places.leave();
-      return;
+      return this.pressedLink(event);
     }
-    const row = this.listing.rows.find(({ id }) => id === button.dataset["menu"]);
+    const row = this.rowOf(button.dataset["menu"]);
     const menu = this.querySelector<Menu>("mam-menu");
     if (row) void menu?.toggle(button, said.actions(row.asset.title), this.actions.of(row));
+  }
+
+  private pressedLink(event: MouseEvent): void {
+    const link = (event.target as HTMLElement).closest<HTMLElement>("a[data-id]");
+    const row = link && this.rowOf(link.dataset["id"]);
+    if (row) beginWatching(event, row.asset.playlist);
+  }
+
+  private rowOf(id: string | undefined): Row | undefined {
+    return this.listing.rows.find((row) => row.id === id);
   }
 
   private chooseView(view: View): void {
@@ -152,15 +166,16 @@ class Library extends Element {
 
   protected override render() {
     const { query, listing } = this;
-    const { total } = listing.found;
     const isEmpty = !listing.isLoading && !listing.rows.length && !listing.found.folders.length;
     return html`
       <div class="library-head">
         <div>
           ${this.path()}
-          <h1 tabindex="-1">${this.placeName || said.title}</h1>
+          <div class="library-place">
+            <h1 tabindex="-1">${this.placeName || said.title}</h1>
+            <p class="quiet number" role="status">${this.count()}</p>
+          </div>
         </div>
-        <p class="quiet number" role="status">${listing.isLoading ? nothing : isFlat(query) ? said.found(total) : said.count(total)}</p>
         ${session.view?.uploads
           ? html`<mam-upload-button .folder=${query.folder} .bucket=${query.bucket}></mam-upload-button>`
           : nothing}
@@ -177,6 +192,14 @@ class Library extends Element {
       <mam-menu></mam-menu>
       <mam-confirm></mam-confirm>
     `;
+  }
+
+  private count(): string {
+    const { isLoading, found } = this.listing;
+    if (isLoading) return "";
+    if (isFlat(this.query)) return said.found(found.total);
+    const parts = [found.folders.length && said.folderCount(found.folders.length), (found.total || !found.folders.length) && said.count(found.total)];
+    return parts.filter(Boolean).join(", ");
   }
 
   private path(): TemplateResult | typeof nothing {
