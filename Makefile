@@ -34,6 +34,9 @@ mutants: $(INSTALLED)  ## converts 500 damaged files; none of them may harm anyb
 
 pages: $(PAGES)  ## builds what browsers get (with Node where there is one, else with PyPI's)
 
+screenshots: $(INSTALLED) $(PAGES)  ## takes pictures of every page, for the README (needs Chromium)
+	@$(VENV)/bin/python -m dev.screenshots
+
 check: $(INSTALLED)  ## lint, format, types
 	$(VENV)/bin/python -m ruff check .
 	$(VENV)/bin/python -m ruff format --check .
@@ -86,4 +89,4 @@ $(KEDA):
 	cp "$$(go list -m -f '{{.Dir}}' $(KEDA_SOURCE))/config/crd/bases/keda.sh_scaledobjects.yaml" $@
 	@chmod u+w $@
 
-.PHONY: help run test test-faults corpus mutants pages check check-deploy format bench minio kubeconform clean
+.PHONY: help run test test-faults corpus mutants pages screenshots check check-deploy format bench minio kubeconform clean
