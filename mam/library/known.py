@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import redis
 
@@ -44,9 +45,9 @@ class Known:
         }
         return Everything(records, complete)
 
-    def pictured(self, asset: Asset, job: str) -> bool:
-        """The revision `job` has its poster and storyboard. False when it is not the asset's any more."""
-        return bool(self._pictured(args=[field_of(asset), job]))
+    def pictured(self, asset: Asset, job: str, kind: Literal["poster", "storyboard"]) -> bool:
+        """The revision `job` has that picture. False when it is not the asset's any more."""
+        return bool(self._pictured(args=[field_of(asset), job, kind]))
 
     def deleted(self, field: str, revision: str) -> bool:
         """The revision, or the tree of another tool (FOREIGN), is no longer in the VoD bucket."""

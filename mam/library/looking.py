@@ -17,6 +17,7 @@ from mam.naming import (
     REVISION,
     UNFINISHED,
     Asset,
+    poster_key,
     storyboard_key,
     unfinished_key,
     video_names,
@@ -122,7 +123,8 @@ class Looking:
             live=revision,
             duration=float(tree.plan.timeline.duration),
             is_playable=True,
-            pictures=revision if self._is_there(storyboard_key(name, revision)) else "",
+            poster=revision if self._is_there(poster_key(name, revision)) else "",
+            storyboard=revision if self._is_there(storyboard_key(name, revision)) else "",
         )
 
     def _is_unfinished(self, revision: str) -> bool:

@@ -23,7 +23,8 @@ class Failure:
 class Record:
     """`live`: the revision that plays, or FOREIGN. `job`: what is being made, or failed last, as `stage` says.
 
-    `version`: of the source, as that job found it. `duration`: seconds. `pictures`: the revision that has them.
+    `version`: of the source, as that job found it. `duration`: seconds. `poster`, `storyboard`: the revisions that have
+    them.
     All empty: looked for, and nothing found.
     """
 
@@ -34,7 +35,8 @@ class Record:
     version: str = ""
     duration: float | None = None
     is_playable: bool = False
-    pictures: str = ""
+    poster: str = ""
+    storyboard: str = ""
     error: Failure | None = None
 
     @property
@@ -50,7 +52,8 @@ class Record:
     def fields(self) -> dict[str, Any]:
         """What Redis is given of one that was found in the bucket."""
         if self.live:
-            found = {"live": self.live, "video": self.video, "duration": self.duration, "pictures": self.pictures}
+            found = {"live": self.live, "video": self.video, "duration": self.duration, "poster": self.poster,
+                     "storyboard": self.storyboard}  # fmt: skip
         elif self.stage:
             found = {"state": self.stage, "job": self.job, "video": self.video, "version": self.version,
                      "duration": self.duration}  # fmt: skip
@@ -62,15 +65,18 @@ class Record:
     def of(cls, fields: dict[str, Any]) -> Record:
         """From what Redis holds."""
         live, error = fields.get("live", ""), fields.get("error")
+        job = fields.get("job", "")
+        pictures = fields if live else dict.fromkeys(fields.get("ahead", ()), job)
         return cls(
             video=fields.get("video", ""),
             live=live,
-            job=fields.get("job", ""),
+            job=job,
             stage=fields.get("state", ""),
             version=fields.get("version", ""),
             duration=fields.get("duration"),
             is_playable=bool(live or fields.get("playable")),
-            pictures=fields.get("pictures", "") if live else fields.get("ahead", ""),
+            poster=pictures.get("poster", ""),
+            storyboard=pictures.get("storyboard", ""),
             error=Failure(error["code"], error["message"], error["hint"]) if error else None,
         )
 

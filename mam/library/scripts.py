@@ -2,9 +2,9 @@
 
 The hash has a field `bucket/key` per asset, `/video` per tree of another tool, and COMPLETE once the VoD bucket was
 looked through since the hash was new: who loses the hash loses that too. An entry's fields: `live`, `video`,
-`duration` and `pictures` of what plays; `job`, `since`, `state` (making, failed), `version`, `playable`, `ahead` (its
-pictures) and `error` of what is made beside it; `gone`: nothing is live, and who looked at the bucket before saw what
-is no more.
+`duration`, `poster` and `storyboard` (the revisions that have them) of what plays; `job`, `since`, `state` (making,
+failed), `version`, `playable`, `ahead` (which pictures it has) and `error` of what is made beside it; `gone`: nothing
+is live, and who looked at the bucket before saw what is no more.
 """
 
 from __future__ import annotations
@@ -58,8 +58,11 @@ library = function(event)
   local mine = entry.job == id
   local speaks = mine or entry.state ~= 'making' or since >= (entry.since or 0)
   if event == 'succeeded' then
-    if entry.ahead == id then entry.pictures = id
-    elseif entry.pictures ~= entry.live and entry.pictures ~= id then entry.pictures = nil end
+    local ahead = mine and entry.ahead or {{}}
+    for _, kind in ipairs({{'poster', 'storyboard'}}) do
+      if ahead[kind] then entry[kind] = id
+      elseif entry[kind] ~= entry.live and entry[kind] ~= id then entry[kind] = nil end
+    end
     entry.live, entry.video, entry.duration, entry.gone = id, video, tonumber(duration), nil
     if speaks then let_go(entry) end
   elseif event == 'cancelled' then
@@ -89,18 +92,23 @@ end
 DELETED = f"""{_KEEP}
 local entry = read(ARGV[1])
 if entry.live and entry.live ~= ARGV[2] then return 0 end
-entry.live, entry.pictures, entry.gone = nil, nil, true
+entry.live, entry.poster, entry.storyboard, entry.gone = nil, nil, nil, true
 if not entry.state then entry.video, entry.duration = nil, nil end
 tell(ARGV[1], entry)
 return 1
 """
 
-# ARGV: field, revision. It has its poster and storyboard.
+# ARGV: field, revision, `poster` or `storyboard`. It has that now.
 PICTURED = f"""{_KEEP}
 local entry = read(ARGV[1])
-if entry.live == ARGV[2] then entry.pictures = ARGV[2]
-elseif entry.job == ARGV[2] then entry.ahead = ARGV[2]
-else return 0 end
+if entry.live == ARGV[2] then
+  entry[ARGV[3]] = ARGV[2]
+elseif entry.job == ARGV[2] then
+  entry.ahead = entry.ahead or {{}}
+  entry.ahead[ARGV[3]] = true
+else
+  return 0
+end
 tell(ARGV[1], entry)
 return 1
 """
@@ -113,7 +121,7 @@ for n = 1, #ARGV, 2 do
   if next(entry) == nil then
     entry = found
   elseif found.live and not entry.live and not entry.gone then
-    entry.live, entry.video, entry.duration, entry.pictures = found.live, found.video, found.duration, found.pictures
+    for _, name in ipairs({{'live', 'video', 'duration', 'poster', 'storyboard'}}) do entry[name] = found[name] end
   end
   if keep(field, entry) then told[field], any = entry, true end
 end

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from mam.library.catalogue import Folder
 from mam.library.entries import Entry
-from mam.library.record import FOREIGN, STATES
+from mam.library.record import STATES
 from mam.naming import poster_path, stem, storyboard_path
 
 State = Literal["new", "making", "live", "failed"]
@@ -48,7 +48,6 @@ class AssetView(BaseModel):
     def of(cls, entry: Entry) -> AssetView:
         known, path = entry.known, f"{entry.bucket}/{quote(entry.key)}"
         error = known.error if entry.state == "failed" else None
-        pictures = known.pictures if known.pictures != FOREIGN else ""
         return cls.model_construct(
             bucket=entry.bucket,
             key=entry.key,
@@ -60,8 +59,8 @@ class AssetView(BaseModel):
             job=known.revision or None,
             duration=known.duration,
             playable=known.is_playable,
-            poster=poster_path(known.video, pictures) if pictures else None,
-            storyboard=storyboard_path(known.video, pictures) if pictures else None,
+            poster=poster_path(known.video, known.poster) if known.poster else None,
+            storyboard=storyboard_path(known.video, known.storyboard) if known.storyboard else None,
             error=ErrorView(code=error.code, message=error.message, hint=error.hint) if error else None,
             watch=f"/watch/{path}",
             playlist=f"/stream/{path}/playlist.m3u8",

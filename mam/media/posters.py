@@ -40,6 +40,23 @@ class Score:
         return self.exposure * self.variety * (0.05 + 0.95 * quality)
 
 
+class Choice:
+    """The best of the pictures that were added."""
+
+    def __init__(self) -> None:
+        self.pixels: Pixels | None = None
+        self._worth = -1.0
+
+    @property
+    def is_good(self) -> bool:
+        """Whether there is no need to look further."""
+        return self._worth >= GOOD
+
+    def add(self, pixels: Pixels) -> None:
+        if (worth := judge(pixels).total) > self._worth:
+            self.pixels, self._worth = pixels, worth
+
+
 def judge(pixels: Pixels) -> Score:
     """What a picture is worth as a poster."""
     small = _small(pixels)

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import IO
 
@@ -24,7 +24,7 @@ from mam.hls.storyboard import COLUMNS, ROWS, Board
 from mam.media import ffmpeg as door
 from mam.media import piping
 from mam.media.commands import DECODERS, filtering
-from mam.media.packets import Packet
+from mam.media.packets import Packet, Run, read_packets
 from mam.media.pictures import DECODABLE, PACKET_BYTES, look_at, orientation, still_filters
 from mam.media.source import MediaSource, MediaTrack
 from mam.mp4.index import Samples
@@ -34,6 +34,7 @@ READERS = 3  # key frames that are read at a time
 READ_AHEAD = 32 << 20  # bytes of them: an 8K frame that stands alone may have more
 EDGE = Fraction(1, 20)  # of a film, at either end: logos and credits
 EDGED_SECONDS = 8  # a shorter one has neither
+MOST_OF_GROUP = 300  # frames
 BUDGET = 7.0  # seconds of one core that a storyboard may take
 BYTE_SECONDS, PIXEL_SECONDS = (
     76e-9,
@@ -107,45 +108,85 @@ def candidates(samples: Samples, start: Fraction, duration: Fraction, *, most: i
     return [int(key) for key in inner[np.unique(places)]]
 
 
+def longest_group(samples: Samples, start: Fraction) -> range:
+    """The longest group of pictures, from its key frame on: as many samples as are decoded in a second or two."""
+    keys = np.sort(seen_keys(samples, start))
+    ends = np.append(keys[1:], len(samples))
+    at = int(np.argmax(ends - keys))
+    return range(int(keys[at]), int(min(ends[at], keys[at] + MOST_OF_GROUP)))
+
+
 # what they look like
 
 
+@dataclass(frozen=True, slots=True)
+class Running:
+    """How ffmpeg is run. `alive` is called with each picture."""
+
+    nice: int = 0
+    stall_seconds: float = 60
+    alive: Callable[[], None] = lambda: None
+
+
 def decode(
-    media: MediaSource,
-    track: MediaTrack,
-    numbers: Sequence[int],
-    picture: Picture,
-    *,
-    nice: int = 0,
-    stall_seconds: float = 60,
-    alive: Callable[[], None] = lambda: None,
+    media: MediaSource, track: MediaTrack, numbers: Sequence[int], picture: Picture, running: Running
 ) -> Decoded:
     """(sample number, pixels) of those key frames that can be decoded, in their order, which must be that of time.
 
     Raises DamagedMedia when none can, EncoderFailed.
     """
-    shape = (picture.height, picture.width, 3)
+    scale = media.samples(track.number).timescale
     argv = stills_command(picture, codec=track.codec, container=piping.container((track.template,)))
+
+    def feed(pipe: IO[bytes]) -> None:
+        with closing(_packets(media, track, numbers, scale)) as packets:
+            _write(pipe, media, track, packets)
+
+    with closing(_pixels(argv, feed, picture, running)) as images:
+        for second, pixels in images:
+            yield numbers[second], pixels  # each is shown at the second that is its place
+
+
+def decode_group(
+    media: MediaSource, track: MediaTrack, samples: range, picture: Picture, *, most: int, running: Running
+) -> Generator[Pixels, None, None]:
+    """At most `most` pictures of a run of samples that begins with a key frame, evenly spread. Raises likewise."""
+    step = max(1, -(-len(samples) // most))
+    closely = replace(picture, filters=(f"framestep=step={step}", *picture.filters))
+    argv = stills_command(closely, codec=track.codec, container=piping.container((track.template,)), keys_alone=False)
+
+    def feed(pipe: IO[bytes]) -> None:
+        packets = read_packets(media, [Run(track, samples.start, samples.stop)])
+        _write(pipe, media, track, ((track.number, packet) for _, packet in packets))
+
+    with closing(_pixels(argv, feed, closely, running)) as images:
+        for _, pixels in images:
+            yield pixels
+
+
+def _pixels(
+    argv: list[str], feed: Callable[[IO[bytes]], None], picture: Picture, running: Running
+) -> Generator[tuple[int, Pixels], None, None]:
+    """(second at which it is shown, pixels) of what ffmpeg makes."""
+    shape = (picture.height, picture.width, 3)
     with (
-        door.run(
-            argv, nice=nice, stall_seconds=stall_seconds, feed=lambda pipe: _feed(pipe, media, track, numbers)
-        ) as encoder,
+        door.run(argv, nice=running.nice, stall_seconds=running.stall_seconds, feed=feed) as encoder,
         piping.open_output(encoder) as output,
     ):
         for packet in output.demux():
             encoder.moved()
-            alive()
+            running.alive()
             if packet.pts is not None and packet.size == picture.height * picture.width * 3:
-                place = round(packet.pts * packet.time_base)
-                yield numbers[place], np.frombuffer(bytes(packet), np.uint8).reshape(shape)
+                yield round(packet.pts * packet.time_base), np.frombuffer(bytes(packet), np.uint8).reshape(shape)
 
 
-def stills_command(picture: Picture, *, codec: str, container: str) -> list[str]:
-    """The argv of ffmpeg that makes pictures of key frames: whatever else comes is passed over."""
+def stills_command(picture: Picture, *, codec: str, container: str, keys_alone: bool = True) -> list[str]:
+    """The argv of ffmpeg that makes pictures of frames. `keys_alone`: what is no key frame after all is passed over."""
     guards = {**door.GUARDS, "codec_whitelist": ",".join(DECODERS.get(codec, (codec,))), "format_whitelist": container}
+    keys = {"skip_frame": "nokey"} if keys_alone else {}
     quick = {"skip_loop_filter": "all", "flags2": "+fast"} if picture.quick else {}
     source = ffmpeg.input(
-        "pipe:0", format=container, copyts=None, noautorotate=None, threads=1, skip_frame="nokey", **quick, **guards
+        "pipe:0", format=container, copyts=None, noautorotate=None, threads=1, **keys, **quick, **guards
     )
     stream = source.video
     for name, arguments in (filtering(text) for text in picture.filters):
@@ -159,15 +200,13 @@ def stills_command(picture: Picture, *, codec: str, container: str) -> list[str]
     return list(output.global_args(*general).compile(cmd=door.executable()))
 
 
-def _feed(pipe: IO[bytes], media: MediaSource, track: MediaTrack, numbers: Sequence[int]) -> None:
-    """Writes the frames for ffmpeg, each shown at the second that is its place. Raises BrokenPipeError."""
-    scale = media.samples(track.number).timescale
+def _write(pipe: IO[bytes], media: MediaSource, track: MediaTrack, packets: Iterable[tuple[int, Packet]]) -> None:
+    """Raises BrokenPipeError when ffmpeg has ended."""
     templates = {track.number: track.template}
-    with closing(_packets(media, track, numbers, scale)) as packets:
-        if piping.container((track.template,)) == piping.NUT:
-            piping.write_nut(pipe, templates, packets)
-        else:
-            piping.write_fragments(pipe, templates, {track.number: scale}, packets)
+    if piping.container((track.template,)) == piping.NUT:
+        piping.write_nut(pipe, templates, packets)
+    else:
+        piping.write_fragments(pipe, templates, {track.number: media.samples(track.number).timescale}, packets)
 
 
 def _packets(

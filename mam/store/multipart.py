@@ -113,7 +113,10 @@ class Multipart:
         """
         marker: dict[str, str] | None = {}
         while marker is not None:
-            page = self._call("GET", "", {"uploads": "", "max-uploads": str(PAGE), **marker})
+            try:
+                page = self._call("GET", "", {"uploads": "", "max-uploads": str(PAGE), **marker})
+            except UploadNotFound:  # so rclone says of a bucket that never had any
+                return
             for upload in page.iterfind("{*}Upload"):
                 begun = datetime.fromisoformat(_text(upload, "Initiated").replace("Z", "+00:00")).timestamp()
                 found = Unfinished(_text(upload, "Key"), _text(upload, "UploadId"), begun)

@@ -7,13 +7,14 @@ they are made also when that has succeeded meanwhile, and not when its revision 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, suppress
 from dataclasses import dataclass
 
-from mam.errors import DamagedMedia, MediaError, Superseded
+from mam.errors import DamagedMedia, Superseded
 from mam.hls import storyboard
 from mam.hls.plan import Plan
+from mam.library.known import Known
 from mam.media import posters, stills
 from mam.media.source import MediaSource, MediaTrack
 from mam.media.stills import Pixels
@@ -46,9 +47,12 @@ class _Bench:
     def samples(self) -> Samples:
         return self.media.samples(self.track.number)
 
+    @property
+    def running(self) -> stills.Running:
+        return stills.Running(NICE, self.shop.settings.encoder_stall_seconds, self.alive)
+
     def decode(self, frames: list[int], picture: stills.Picture) -> stills.Decoded:
-        stall = self.shop.settings.encoder_stall_seconds
-        return stills.decode(self.media, self.track, frames, picture, nice=NICE, stall_seconds=stall, alive=self.alive)
+        return stills.decode(self.media, self.track, frames, picture, self.running)
 
 
 def make_poster(order: Order, *, alive: Alive) -> None:
@@ -100,8 +104,9 @@ def check_wanted(shop: Workshop, order: Order) -> None:
 
 
 def announce(shop: Workshop, order: Order, kind: Picture) -> None:
-    """The one place where it is made known that a picture is there: whoever keeps a list of them is told here."""
+    """Makes known that a picture is there: to those who look at the job, and to the library."""
     shop.jobs.pictured(order.job, order.epoch, kind)
+    Known(shop.redis).pictured(order.asset, order.job, kind.value)
     log.info("picture is there", extra={"video": order.video, "revision": order.job, "picture": kind.value})
 
 
@@ -109,25 +114,33 @@ def announce(shop: Workshop, order: Order, kind: Picture) -> None:
 
 
 def _poster(bench: _Bench) -> Parts:
-    plan, timeline = bench.plan, bench.plan.timeline
+    choice = posters.Choice()
+    for pixels in _looked_at(bench, choice):
+        choice.add(pixels)
+    if choice.pixels is None:
+        raise DamagedMedia("No frame that was looked at can be decoded.")
+    yield poster_key(bench.plan.video, bench.plan.revision), stills.jpeg(choice.pixels), storyboard.SHEET_TYPE
+
+
+def _looked_at(bench: _Bench, choice: posters.Choice) -> Iterator[Pixels]:
+    """Pictures to choose from, until one is good: key frames, then others of them, then what follows one of a few.
+
+    A film that begins in the dark may have no key frame but the first.
+    """
+    samples, timeline = bench.samples, bench.plan.timeline
     picture = stills.picture_of(bench.media, bench.track, longest=POSTER_PIXELS, quick=False)
-    best: tuple[float, Pixels] | None = None
-    failure: MediaError | None = None
     for turn in range(TURNS):
-        frames = stills.candidates(bench.samples, timeline.start, timeline.duration, most=CANDIDATES, turn=turn)
-        if not frames or (best and best[0] >= posters.GOOD):
+        frames = stills.candidates(samples, timeline.start, timeline.duration, most=CANDIDATES, turn=turn)
+        if not frames or choice.is_good:
             break
-        try:
-            with closing(bench.decode(frames, picture)) as decoded:
-                for _, pixels in decoded:
-                    worth = posters.judge(pixels).total
-                    if best is None or worth > best[0]:
-                        best = worth, pixels
-        except MediaError as error:
-            failure = error  # others may be whole
-    if best is None:
-        raise failure or DamagedMedia("The video has no key frame.")
-    yield poster_key(plan.video, plan.revision), stills.jpeg(best[1]), storyboard.SHEET_TYPE
+        with suppress(DamagedMedia), closing(bench.decode(frames, picture)) as decoded:
+            for _, pixels in decoded:
+                yield pixels
+    if len(stills.seen_keys(samples, timeline.start)) <= CANDIDATES and not choice.is_good:
+        group = stills.longest_group(samples, timeline.start)
+        images = stills.decode_group(bench.media, bench.track, group, picture, most=CANDIDATES, running=bench.running)
+        with suppress(DamagedMedia), closing(images):
+            yield from images
 
 
 def _storyboard(bench: _Bench) -> Parts:

@@ -82,8 +82,9 @@ class Uploads:
         self._records = records
         self._judge = judge
         self._on_arrival = on_arrival
-        self._prefix = settings.minio_upload_prefix
-        self._max_bytes = settings.max_upload_bytes
+        self.bucket = multipart.bucket
+        self.prefix = settings.minio_upload_prefix
+        self.max_bytes = settings.max_upload_bytes
         self.open_seconds = settings.upload_hours * 3600
 
     async def begin(self, wish: Wish) -> tuple[Upload, bool]:
@@ -92,12 +93,12 @@ class Uploads:
         Raises InvalidName, UnsupportedFile, TooLarge, NameTaken, StoreUnavailable, RedisError.
         """
         name, folder = naming.clean_name(wish.name), naming.clean_folder(wish.folder)
-        if wish.size > self._max_bytes:
-            raise TooLarge(f"The file has {wish.size} bytes; MAX_UPLOAD_BYTES allows {self._max_bytes}.")
+        if wish.size > self.max_bytes:
+            raise TooLarge(f"The file has {wish.size} bytes; MAX_UPLOAD_BYTES allows {self.max_bytes}.")
         known = await self._of_file(folder, wish)
         if known:
             return known, False
-        await asyncio.to_thread(self._check_folder, f"{self._prefix}{folder}")
+        await asyncio.to_thread(self._check_folder, f"{self.prefix}{folder}")
         upload = secrets.token_hex(16)
         key = await self._free_key(folder, name, upload)
         begun = await self._begin(upload, key, folder, wish)
@@ -281,9 +282,9 @@ class Uploads:
 
     async def _free_key(self, folder: str, name: str, upload: str) -> str:
         """A key that no object and no other upload has, held for this one for the moment."""
-        bucket = self._multipart.bucket
+        bucket = self.bucket
         for candidate in naming.other_names(name):
-            key = f"{self._prefix}{folder}{candidate}"
+            key = f"{self.prefix}{folder}{candidate}"
             naming.check(Asset(bucket, key))
             claim = naming.claim(key)
             if not await self._records.hold(claim, upload):
@@ -305,7 +306,7 @@ class Uploads:
         parts = folder.split("/")[:-1]
         for depth in range(1, len(parts) + 1):
             path = "/".join(parts[:depth])
-            if self._store.head(self._multipart.bucket, path):
+            if self._store.head(self.bucket, path):
                 raise InvalidName(f"{path!r} is a file.", hint="Choose another folder.")
 
     async def _begin(self, upload: str, key: str, folder: str, wish: Wish) -> Begun:
@@ -317,7 +318,7 @@ class Uploads:
             raise
         return Begun(
             id=upload,
-            bucket=self._multipart.bucket,
+            bucket=self.bucket,
             key=key,
             folder=folder,
             size=wish.size,

@@ -15,6 +15,7 @@ SMALLEST_PART = 8 * MIB  # S3 demands 5; a part is also what is sent again after
 PARTS = 2000  # about so many at most: S3 allows 10,000
 MAX_NAME_BYTES = 255  # of one folder or file where the store keeps them as such
 OTHER_NAMES = 200  # are tried before giving up
+EXTENSIONS = tuple(sorted((*MEDIA_TYPES, *FORMATS)))  # what is taken
 _SIDECAR_TYPES = {"srt": "application/x-subrip", "vtt": "text/vtt"}
 _PLAYABLE = re.compile(r"(?:video|audio)/[a-z0-9][a-z0-9.+-]{0,63}")
 _DROPPED = {"Cc", "Cs", "Zl", "Zp"}  # controls, surrogates, line and paragraph separators
@@ -42,7 +43,7 @@ def clean_name(name: str) -> str:
     """
     cleaned = _clean(re.split(r"[/\\]", name)[-1])
     if not is_media(cleaned) and not is_sidecar(cleaned):
-        known = ", ".join(f".{known}" for known in sorted((*MEDIA_TYPES, *FORMATS)))
+        known = ", ".join(f".{known}" for known in EXTENSIONS)
         raise UnsupportedFile(f"{cleaned[:200]!r} is none of {known}.")
     _check_part(cleaned)
     return cleaned

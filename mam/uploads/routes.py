@@ -105,7 +105,13 @@ class UploadView(BaseModel):
 
 
 class UploadList(BaseModel):
+    """What is open, and what may be begun: where files go, and which are taken."""
+
     uploads: list[UploadView]
+    bucket: str
+    prefix: str = Field(description="Goes before every key.", examples=["incoming/"])
+    extensions: list[str] = Field(examples=[["mp4", "mov", "vtt"]])
+    max_bytes: int
 
 
 class Completed(BaseModel):
@@ -149,10 +155,16 @@ async def begin(wanted: UploadRequest, uploads: Desk, response: Response) -> Upl
     return UploadView.of(upload, open_seconds=uploads.open_seconds)
 
 
-@router.get("", summary="Open uploads, newest first", responses=problems.responses(403, 404, 503))
+@router.get("", summary="Open uploads, newest first, and where files go", responses=problems.responses(403, 404, 503))
 async def show_all(uploads: Desk) -> UploadList:
     found = await uploads.open()
-    return UploadList(uploads=[UploadView.of(upload, open_seconds=uploads.open_seconds) for upload in found])
+    return UploadList(
+        uploads=[UploadView.of(upload, open_seconds=uploads.open_seconds) for upload in found],
+        bucket=uploads.bucket,
+        prefix=uploads.prefix,
+        extensions=list(naming.EXTENSIONS),
+        max_bytes=uploads.max_bytes,
+    )
 
 
 @router.get(

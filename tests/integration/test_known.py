@@ -135,24 +135,32 @@ def test_what_is_deleted_is_new_again_unless_another_revision_is_live(jobs: Jobs
 
 def test_pictures_are_those_of_what_plays_or_will(jobs: Jobs, known: Known) -> None:
     epoch = claim(jobs, OLD)
-    assert known.pictured(ASSET, OLD)
-    assert (found := record(known)) and found.pictures == OLD
+    assert known.pictured(ASSET, OLD, "poster")
+    assert (found := record(known)) and found.poster == OLD
     jobs.succeed(OLD, epoch)
-    assert (found := record(known)) and found.pictures == OLD
+    assert (found := record(known)) and found.poster == OLD
     epoch = claim(jobs, NEWER)
-    assert known.pictured(ASSET, NEWER)
-    assert (found := record(known)) and found.pictures == OLD, "what plays has its own"
+    assert known.pictured(ASSET, NEWER, "poster")
+    assert (found := record(known)) and found.poster == OLD, "what plays has its own"
     jobs.succeed(NEWER, epoch)
-    assert (found := record(known)) and found.pictures == NEWER
-    assert not known.pictured(ASSET, OLD)
+    assert (found := record(known)) and found.poster == NEWER
+    assert not known.pictured(ASSET, OLD, "poster")
+
+
+def test_a_poster_is_shown_before_there_is_a_storyboard(jobs: Jobs, known: Known) -> None:
+    claim(jobs, OLD)
+    known.pictured(ASSET, OLD, "poster")
+    assert (found := record(known)) and (found.poster, found.storyboard) == (OLD, "")
+    known.pictured(ASSET, OLD, "storyboard")
+    assert (found := record(known)) and (found.poster, found.storyboard) == (OLD, OLD)
 
 
 def test_pictures_of_the_revision_before_the_last_are_forgotten(jobs: Jobs, known: Known) -> None:
     jobs.succeed(OLD, claim(jobs, OLD))
-    known.pictured(ASSET, OLD)
+    known.pictured(ASSET, OLD, "poster")
     for job, expected in ((NEWER, OLD), ("c" * 12, "")):  # the commit after the next sweeps them
         jobs.succeed(job, claim(jobs, job))
-        assert (found := record(known)) and found.pictures == expected
+        assert (found := record(known)) and found.poster == expected
 
 
 def test_what_is_found_in_the_bucket_overwrites_nothing_that_was_reported(jobs: Jobs, known: Known) -> None:
@@ -169,9 +177,9 @@ def test_what_is_found_in_the_bucket_overwrites_nothing_that_was_reported(jobs: 
 
 def test_what_is_live_is_found_behind_what_is_being_made(jobs: Jobs, known: Known) -> None:
     claim(jobs, NEWER)
-    known.found({str(ASSET): Record(video="a", live=OLD, duration=3.0, pictures=OLD)})
+    known.found({str(ASSET): Record(video="a", live=OLD, duration=3.0, poster=OLD)})
     assert (found := record(known))
-    assert (found.state, found.job, found.pictures, found.duration) == ("live", NEWER, OLD, 3.0)
+    assert (found.state, found.job, found.poster, found.duration) == ("live", NEWER, OLD, 3.0)
 
 
 def test_where_nothing_was_found_is_told_from_where_nobody_looked(client: redis.Redis, known: Known) -> None:

@@ -20,6 +20,7 @@ from pydantic import SecretStr
 from dev.servers import ROOT, start_redis
 from mam.events import async_client
 from mam.naming import Asset, stem
+from mam.store import upload_key
 from mam.store.multipart import Multipart
 from mam.store.objects import Store
 from mam.store.signing import Place, signer_at
@@ -30,11 +31,14 @@ from tests.integration.system import (
     API_KEY,
     BUCKET,
     OTHER_BUCKET,
+    S3,
     SECRET_KEY,
     UPLOAD_KEY,
     Stack,
+    configuration,
     descendants,
     is_problem,
+    settings_of,
     until,
 )
 from tests.integration.uploading import Client
@@ -438,6 +442,15 @@ def test_stale_uploads_are_swept(stack: Stack, tmp_path: Path, folder: str) -> N
         assert client.call("GET").json() == {"uploads": []}
     finally:
         other.vod.stop()
+
+
+def test_a_bucket_without_any_upload_has_none(s3: S3, folder: str) -> None:
+    s3.client.make_bucket(folder)
+    env = configuration(s3.server.address, 1, MINIO_UPLOAD_BUCKET=folder, MINIO_SOURCE_BUCKETS=folder)
+    settings = settings_of(env)
+    if s3.kind == "minio":
+        upload_key.make(settings)
+    assert list(Multipart(settings).unfinished("")) == []
 
 
 def test_with_redis_away_uploads_say_so(one_stack: Stack, tmp_path: Path) -> None:
