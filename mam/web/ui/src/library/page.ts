@@ -25,7 +25,7 @@ import { toolbar } from "./toolbar.js";
 
 const said = texts.libraryPage;
 const TYPING = 60; // milliseconds: keys that follow each other faster are one question; the first asks at once
-const AHEAD = "2000px 0px"; // how far below the window the next page is asked for
+const AHEAD = "1500px 0px"; // how far below the window the next page is asked for
 const COMING = html`<div class="assets" aria-hidden="true">
   ${Array.from({ length: 12 }, () => html`<div class="asset is-coming"><div class="asset-picture"></div></div>`)}
 </div>`; // what stands there until the first answer
