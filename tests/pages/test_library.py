@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.integration.system import BUCKET, OTHER_BUCKET, Stack, until
-from tests.media import CLIP, LONG, MediaFolder
+from tests.media import CLIP, FILM, MediaFolder
 from tests.pages.browsing import PHONE, Tab, tab
 
 pytestmark = pytest.mark.browser
@@ -75,7 +75,7 @@ def test_a_click_on_a_card_watches_it_and_back_returns(
     put(site, f"{folder}/a.mp4", data=media.bytes(CLIP))
     site.convert(f"{folder}/a.mp4")
     page = person.sign_in(address(folder))
-    page.locator(".asset-picture").click(force=True)
+    row(page, "a").locator(".asset-picture").click(force=True)  # the link lies over it
     page.wait_for_url(f"**/watch/{BUCKET}/{folder}/a.mp4")
     page.go_back()
     expect_titles(page, "a")
@@ -182,7 +182,7 @@ def test_the_view_is_remembered(person: Tab, site: Stack, folder: str) -> None:
 def test_convert_now_gets_live_before_ones_eyes_in_every_tab(
     browser: Browser, person: Tab, site: Stack, media: MediaFolder, folder: str
 ) -> None:
-    put(site, f"{folder}/a.mp4", data=media.bytes(LONG))
+    put(site, f"{folder}/a.mp4", data=media.bytes(FILM))
     page = person.sign_in(address(folder))
     page.evaluate("window.isStillHere = true")
     with tab(browser, site, context=page.context) as other:
@@ -193,8 +193,8 @@ def test_convert_now_gets_live_before_ones_eyes_in_every_tab(
         for each in (page, other.page):
             expect(row(each, "a").get_by_text(re.compile("^(Making|Waiting)"))).to_be_visible()
         for each in (page, other.page):
-            expect(row(each, "a").get_by_text("Live")).to_be_visible(timeout=60_000)
-            expect(row(each, "a").get_by_text("1:30")).to_be_visible()
+            expect(row(each, "a").get_by_text("Live")).to_be_visible(timeout=90_000)
+            expect(row(each, "a").get_by_text("0:24")).to_be_visible()
     assert page.evaluate("window.isStillHere")
 
 
@@ -204,7 +204,7 @@ def test_a_live_video_is_encoded_anew_and_stays_live(person: Tab, site: Stack, m
     first = site.revision(video)
     page = person.sign_in(address(folder))
     choose(page, "a", "Re-encode to H.264")
-    until(lambda: site.revision(video) != first, "it is encoded anew")
+    until(lambda: site.revision(video) != first, "it is encoded anew", seconds=90)
     expect(row(page, "a").get_by_text("Live")).to_be_visible()
     assert site.plan(video).profile.value == "h264"
 
@@ -313,9 +313,7 @@ def test_whoever_has_the_focus_keeps_it_when_rows_come_and_go(person: Tab, site:
     expect(page.get_by_role("link", name="b", exact=True)).to_be_focused()
 
 
-def test_a_thousand_videos_are_loaded_as_one_scrolls_and_the_page_stays_small(
-    person: Tab, site: Stack, folder: str
-) -> None:
+def test_many_videos_are_loaded_as_one_scrolls_and_the_page_stays_small(person: Tab, site: Stack, folder: str) -> None:
     keys = [f"{folder}/video {number:04}.mp4" for number in range(400)]
     put(site, *keys, data=b"x")
     page = person.sign_in(address(folder))
@@ -341,13 +339,14 @@ def test_back_returns_to_where_one_was(person: Tab, site: Stack, folder: str) ->
     link = page.get_by_role("link", name="video 0020", exact=True)
 
     def reached() -> bool:
-        page.mouse.wheel(0, 1000)
+        page.evaluate("scrollTo(0, document.body.scrollHeight)")
         return link.count() > 0
 
     until(reached, "it is loaded")
     link.scroll_into_view_if_needed()
     before = page.evaluate("scrollY")
     assert before > 500
+    person.allowed.append("422")  # it is no video
     link.click()
     page.wait_for_url("**/watch/**")
     page.go_back()

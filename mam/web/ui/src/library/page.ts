@@ -1,6 +1,6 @@
 /** The library: which videos there are, and what can be done with them. */
 import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
-import type { Folder, Problem } from "../shared/api.js";
+import type { Problem } from "../shared/api.js";
 import { Element } from "../shared/element.js";
 import { icon } from "../shared/icons.js";
 import { MOVED, navigate } from "../shared/router.js";
@@ -18,14 +18,17 @@ import { beginWatching, intend } from "./intent.js";
 import { addressOf, isFlat, type Query, queryOf, remember, type Sort, type View, viewOf } from "./query.js";
 import "./rows.js";
 import type { Rows } from "./rows.js";
+import { folders, path, placeName } from "./place.js";
 import { Places } from "./places.js";
 import { Preview } from "./preview.js";
 import { toolbar } from "./toolbar.js";
 
 const said = texts.libraryPage;
-const TYPING = 40; // milliseconds between a key and the question: fast typing is one
-const AHEAD = "2000px 0px"; // how far below the window the next page is asked for
-const TITLE = document.title;
+const TYPING = 60; // milliseconds: keys that follow each other faster are one question; the first asks at once
+const AHEAD = "1500px 0px"; // how far below the window the next page is asked for
+const COMING = html`<div class="assets" aria-hidden="true">
+  ${Array.from({ length: 12 }, () => html`<div class="asset is-coming"><div class="asset-picture"></div></div>`)}
+</div>`; // what stands there until the first answer
 
 class Library extends Element {
   static override properties = { query: { state: true } };
@@ -38,6 +41,7 @@ class Library extends Element {
     rootMargin: AHEAD,
   });
   private typing = 0;
+  private typedAt = 0;
   private words: string | null = null; // in the search field, where the address does not have them to the letter
   private chunks: Row[][] = [];
   private chunked: readonly Row[] = [];
@@ -62,7 +66,7 @@ class Library extends Element {
     this.cleanUp(() => this.end.disconnect());
     this.cleanUp(keepLive(this.listing, () => this.query.state !== ""));
     this.cleanUp(() => this.listing.stop());
-    this.cleanUp(() => (document.title = TITLE));
+    this.cleanUp(() => (document.title = texts.name));
     void this.ask();
   }
 
@@ -95,9 +99,13 @@ class Library extends Element {
   }
 
   private typed(words: string): void {
+    const ask = () => this.go({ q: words }, { replace: this.query.q !== "" && words !== "" });
+    const isFirst = performance.now() - this.typedAt > 4 * TYPING;
     clearTimeout(this.typing);
     this.words = words;
-    this.typing = window.setTimeout(() => this.go({ q: words }, { replace: this.query.q !== "" && words !== "" }), TYPING);
+    this.typedAt = performance.now();
+    if (isFirst) ask();
+    else this.typing = window.setTimeout(ask, TYPING);
   }
 
   private pressed(event: KeyboardEvent): void {
@@ -152,16 +160,11 @@ class Library extends Element {
   }
 
   protected override updated(changed: PropertyValues): void {
-    if (changed.has("query")) document.title = `${this.placeName || said.title} · ${TITLE}`;
+    if (changed.has("query")) document.title = `${placeName(this.query) || said.title} · ${texts.name}`;
     void this.places.updated();
     this.end.disconnect();
     const end = this.querySelector(".library-end");
     if (end) this.end.observe(end); // observed anew, it says at once whether it is near
-  }
-
-  private get placeName(): string {
-    const { bucket, folder } = this.query;
-    return folder.split("/").at(-2) || bucket;
   }
 
   protected override render() {
@@ -170,9 +173,9 @@ class Library extends Element {
     return html`
       <div class="library-head">
         <div>
-          ${this.path()}
+          ${path(query)}
           <div class="library-place">
-            <h1 tabindex="-1">${this.placeName || said.title}</h1>
+            <h1 tabindex="-1">${placeName(this.query) || said.title}</h1>
             <p class="quiet number" role="status">${this.count()}</p>
           </div>
         </div>
@@ -181,7 +184,7 @@ class Library extends Element {
           : nothing}
       </div>
       ${toolbar(query, {
-        place: this.placeName,
+        place: placeName(this.query),
         words: this.words ?? query.q,
         typed: (words) => this.typed(words),
         sorted: (sort: Sort) => this.go({ sort }),
@@ -200,22 +203,6 @@ class Library extends Element {
     if (isFlat(this.query)) return said.found(found.total);
     const parts = [found.folders.length && said.folderCount(found.folders.length), (found.total || !found.folders.length) && said.count(found.total)];
     return parts.filter(Boolean).join(", ");
-  }
-
-  private path(): TemplateResult | typeof nothing {
-    const { bucket, folder } = this.query;
-    if (!bucket && !folder) return nothing;
-    const names = folder.split("/").slice(0, -1);
-    const above = names.slice(0, -1).map((name, n) => this.step(name, bucket, `${names.slice(0, n + 1).join("/")}/`));
-    return html`<nav class="library-path" aria-label=${said.path}>
-      <ol>
-        ${this.step(said.title, "", "")} ${bucket && names.length ? this.step(bucket, bucket, "") : nothing} ${above}
-      </ol>
-    </nav>`;
-  }
-
-  private step(name: string, bucket: string, folder: string): TemplateResult {
-    return html`<li><a href=${addressOf({ ...this.query, bucket, folder, q: "", state: "" })}>${name}</a></li>`;
   }
 
   private notices(): TemplateResult | typeof nothing {
@@ -246,25 +233,14 @@ class Library extends Element {
       html`<mam-rows class="assets" role="presentation" .rows=${chunk} .first=${number * PAGE} .total=${listing.found.total}
         .view=${view} .isFlat=${isFlat(query)}></mam-rows>`;
     return html`<div class="library is-${view}" aria-busy=${listing.isLoading ? "true" : "false"}>
-      ${listing.found.folders.length ? this.folders(listing.found.folders) : nothing}
-      ${isFirst ? html`<div class="assets" aria-hidden="true">${Array.from({ length: 12 }, () => html`<div class="asset is-coming"><div class="asset-picture"></div></div>`)}</div>` : nothing}
+      ${folders(query, listing.found.folders)}
+      ${isFirst ? COMING : nothing}
       ${this.chunks.length
         ? html`<h2 class="visually-hidden">${said.videos}</h2>
             <div role="list" aria-label=${said.videos}>${this.chunks.map(rows)}</div>`
         : nothing}
       ${listing.hasMore ? html`<p class="library-end quiet">${said.more}</p>` : nothing}
     </div>`;
-  }
-
-  private folders(folders: Folder[]): TemplateResult {
-    const tile = ({ bucket, path, name, assets }: Folder) => html`<li>
-      <a class="folder" href=${addressOf({ ...this.query, bucket, folder: path })}>
-        ${icon("folder")}<span class="folder-name">${name}</span>
-        ${assets === null ? nothing : html`<span class="quiet number">${said.count(assets)}</span>`}
-      </a>
-    </li>`;
-    return html`<h2 class="visually-hidden">${said.folders}</h2>
-      <ul class="folders" role="list">${folders.map(tile)}</ul>`;
   }
 }
 customElements.define("mam-library", Library);

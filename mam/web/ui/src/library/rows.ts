@@ -6,7 +6,7 @@ import { item } from "./item.js";
 import type { Row } from "./listing.js";
 import type { View } from "./query.js";
 
-const NEAR = "1200px 0px";
+const NEAR = "1600px 0px"; // farther than where the next page is asked for: what comes is drawn once
 
 const nearness = new IntersectionObserver(
   (entries) => {

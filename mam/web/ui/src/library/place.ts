@@ -1,0 +1,38 @@
+/** Where in the buckets one is: the way there, and the folders that lie there. */
+import { html, nothing, type TemplateResult } from "lit";
+import type { Folder } from "../shared/api.js";
+import { icon } from "../shared/icons.js";
+import { texts } from "../texts/index.js";
+import { addressOf, type Query } from "./query.js";
+
+const said = texts.libraryPage;
+
+/** Name of the folder, or of the bucket; "" where everything is shown. */
+export function placeName({ bucket, folder }: Query): string {
+  return folder.split("/").at(-2) || bucket;
+}
+
+/** The folders that lie above, the nearest last. */
+export function path(query: Query): TemplateResult | typeof nothing {
+  const { bucket, folder } = query;
+  if (!bucket && !folder) return nothing;
+  const names = folder.split("/").slice(0, -1);
+  const step = (name: string, bucket: string, folder: string) =>
+    html`<li><a href=${addressOf({ ...query, bucket, folder, q: "", state: "" })}>${name}</a></li>`;
+  const above = names.slice(0, -1).map((name, n) => step(name, bucket, `${names.slice(0, n + 1).join("/")}/`));
+  return html`<nav class="library-path" aria-label=${said.path}>
+    <ol>${step(said.title, "", "")} ${bucket && names.length ? step(bucket, bucket, "") : nothing} ${above}</ol>
+  </nav>`;
+}
+
+export function folders(query: Query, found: Folder[]): TemplateResult | typeof nothing {
+  if (!found.length) return nothing;
+  const tile = ({ bucket, path, name, assets }: Folder) => html`<li>
+    <a class="folder" href=${addressOf({ ...query, bucket, folder: path })}>
+      ${icon("folder")}<span class="folder-name">${name}</span>
+      ${assets === null ? nothing : html`<span class="quiet number">${said.count(assets)}</span>`}
+    </a>
+  </li>`;
+  return html`<h2 class="visually-hidden">${said.folders}</h2>
+    <ul class="folders" role="list">${found.map(tile)}</ul>`;
+}
