@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from typing import IO, Any
 
@@ -15,7 +16,7 @@ import av
 import av.error
 import numpy as np
 
-from mam.errors import DamagedMedia, EncoderFailed, TooLarge
+from mam.errors import DamagedMedia, EncoderFailed, MamError, TooLarge
 from mam.hls.plan import Chunk, Plan, Track, VideoTrack
 from mam.media import ffmpeg as door
 from mam.media import piping
@@ -33,7 +34,7 @@ MAX_CHUNK_BYTES = 1 << 30  # of what ffmpeg hands back: beyond any bit rate that
 class ChunkEncoder:
     """Makes the segments of one plan, a chunk at a time.
 
-    `watch` gets each ffmpeg when it was started, and again after each of its segments.
+    `watch` gets each ffmpeg when it was started, and again after each of its segments, and when it fails.
     """
 
     def __init__(
@@ -77,11 +78,21 @@ class ChunkEncoder:
                 stall_seconds=self._stall_seconds,
                 feed=lambda pipe: self._feed(pipe, windows),
             ) as encoder,
-            _open_output(encoder, self._watch) as output,
+            self._watched(encoder),
+            _open_output(encoder) as output,
         ):
             for made in self._cut(output, windows, chunk, encoder, alive):
                 yield made
                 self._watch(encoder)
+
+    @contextmanager
+    def _watched(self, encoder: door.Encoder) -> Iterator[None]:
+        self._watch(encoder)
+        try:
+            yield
+        except MamError:
+            self._watch(encoder)  # its last words
+            raise
 
     def _scale(self, track: Track) -> int:
         """Ticks a second of the track's packets."""
@@ -222,9 +233,8 @@ def _stamp_sound(packets: list[Packet], rate: int) -> None:
         packet.time_base, packet.duration = Fraction(1, rate), AAC_FRAME
 
 
-def _open_output(encoder: door.Encoder, watch: Callable[[door.Encoder], None]) -> Any:
+def _open_output(encoder: door.Encoder) -> Any:
     """What ffmpeg writes, as packets. Raises EncoderFailed or DamagedMedia when it wrote nothing."""
-    watch(encoder)
     try:
         return av.open(encoder.stdout, format="nut", options={"probesize": "32", "analyzeduration": "0"})
     except (av.error.FFmpegError, EOFError, OSError) as error:
