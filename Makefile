@@ -29,10 +29,16 @@ test-faults: $(INSTALLED)  ## kills and breaks everything, many times, while it 
 corpus: $(INSTALLED)  ## converts every file of a folder and judges the result: make corpus CORPUS=~/Videos (ARGS=--help)
 	@$(VENV)/bin/python -m dev.corpus $(if $(CORPUS),"$(CORPUS)") $(ARGS)
 
+contacts: $(INSTALLED)  ## shows poster and storyboard of every file of a folder: make contacts CORPUS=~/Videos (ARGS=--help)
+	@$(VENV)/bin/python -m dev.contacts $(if $(CORPUS),"$(CORPUS)") $(ARGS)
+
 mutants: $(INSTALLED)  ## converts 500 damaged files; none of them may harm anybody (a quarter of an hour)
 	MAM_MUTANTS=$${MAM_MUTANTS:-500} $(VENV)/bin/python -m pytest -n auto tests/mutants $(ARGS)
 
 pages: $(PAGES)  ## builds what browsers get (with Node where there is one, else with PyPI's)
+
+screenshots: $(INSTALLED) $(PAGES)  ## takes pictures of every page, for the README (needs Chromium)
+	@$(VENV)/bin/python -m dev.screenshots
 
 check: $(INSTALLED)  ## lint, format, types
 	$(VENV)/bin/python -m ruff check .
@@ -86,4 +92,4 @@ $(KEDA):
 	cp "$$(go list -m -f '{{.Dir}}' $(KEDA_SOURCE))/config/crd/bases/keda.sh_scaledobjects.yaml" $@
 	@chmod u+w $@
 
-.PHONY: help run test test-faults corpus mutants pages check check-deploy format bench minio kubeconform clean
+.PHONY: help run test test-faults corpus contacts mutants pages screenshots check check-deploy format bench minio kubeconform clean

@@ -15,16 +15,23 @@ from fastapi.middleware.cors import CORSMiddleware
 from pydantic import BaseModel, Field
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from mam.errors import InvalidRequest
-from mam.events import Listener, async_client
-from mam.hls.plan import Format, Profile, kind_of
+from mam.events import Listener, async_client, sync_client
+from mam.hls.plan import Format, Profile
 from mam.hls.playlist import CONTENT_TYPE
 from mam.http import bucket, health, metrics, problems
 from mam.http.auth import require_access
 from mam.http.logging import setup_logging
+from mam.library.asking import Asking
+from mam.library.keeping import Keeping
+from mam.library.library import Library
+from mam.library.listing import Listing
+from mam.library.looking import Looking
 from mam.naming import INIT, RENDITION, REVISION, SEGMENT, Asset, check_video_name
 from mam.settings import Settings
 from mam.store.objects import Store
+from mam.uploads import routes as uploads
+from mam.uploads.desk import running as running_uploads
+from mam.vod import library_routes, pictures, status
 from mam.vod.answer import Answers
 from mam.vod.hotpath import HotPath
 from mam.vod.kept import Kept
@@ -34,7 +41,7 @@ from mam.vod.reads import SharedReads
 from mam.vod.tokens import Tokens
 from mam.vod.transcoder import Transcoder
 from mam.vod.trees import Trees
-from mam.vod.viewing import ANY, Viewing
+from mam.vod.viewing import Viewing, kind_asked
 from mam.web import routes as web
 from mam.web.pages import Pages
 from mam.web.passing import Passing
@@ -81,6 +88,10 @@ def create_app() -> FastAPI:
     app.state.recorder = metrics.install(app, service="vod")
     app.state.outcomes = Outcomes(app.state.recorder.registry)
     app.include_router(health.router(lambda: health.store_and_redis(app.state)))
+    app.include_router(uploads.router)
+    app.include_router(library_routes.router)
+    app.include_router(pictures.router)
+    app.include_router(status.router)
     _add_routes(app)
     app.include_router(web.router())
     return app
@@ -124,6 +135,11 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     state.tokens = Tokens(settings)
     trees, transcoder = Trees(state.store, settings.minio_bucket_vod), Transcoder(settings)
     state.making = Making(settings, state.store, trees, transcoder, state.listener)
+    looking = Looking(state.store, trees, settings.minio_bucket_vod)
+    keeping = Keeping(settings, sync_client(settings), Listing(settings, state.store), looking)
+    state.library = Library(keeping, state.redis, seconds=settings.library_seconds)
+    state.asking = Asking(settings, state.store, state.library)
+    state.statuses = status.Statuses(settings, state.store, trees, transcoder)
     state.viewing = Viewing(
         settings,
         store=state.store,
@@ -133,15 +149,25 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         transcoder=transcoder,
         tokens=state.tokens,
         outcomes=state.outcomes,
+        known=keeping.known,
     )
     state.scripts, state.sessions, state.passing = Scripts(), Sessions(settings, state.redis), Passing(settings)
     state.pages = Pages(settings, state.scripts)
+
+    async def arrived(asset: Asset, size: int, version: str, modified: float) -> None:
+        await state.library.added(asset, size=size, version=version, modified=int(modified))
+
     await state.listener.start()
     await kept.start()
+    await state.library.start()
     try:
-        async with bucket.made(partial(state.store.ensure_bucket, settings.minio_bucket_vod)):
+        async with (
+            bucket.made(partial(state.store.ensure_bucket, settings.minio_bucket_vod)),
+            running_uploads(settings, state.store, state.redis, transcoder, on_arrival=arrived) as state.uploads,
+        ):
             yield
     finally:
+        await state.library.stop()
         await kept.stop()
         await state.passing.close()
         await state.listener.stop()
@@ -179,7 +205,7 @@ def _add_routes(app: FastAPI) -> None:
         format: Annotated[Format | None, Query(description="`fmp4` carries HEVC and AV1 too; `ts` else.")] = None,  # noqa: A002
         rendition: RenditionQuery = "",
     ) -> Response:
-        wanted = _wanted(reencode, profile, format)
+        wanted = kind_asked(reencode, profile, format)
         return _playlist(request, await request.app.state.viewing.by_asset(Asset(bucket, path), wanted, rendition))
 
     @app.head("/segment/{token}/{video_name:path}/{revision}/{rendition}/{file}", include_in_schema=False)
@@ -228,14 +254,6 @@ def _add_routes(app: FastAPI) -> None:
     async def delete_stream(bucket: str, path: str, request: Request) -> Message:
         name = await request.app.state.viewing.delete(Asset(bucket, path))
         return Message(message=f"Stream deleted for '{name}'")
-
-
-def _wanted(reencode: bool, profile: Profile | None, fmt: Format | None) -> str:
-    if reencode and profile not in (None, Profile.H264):
-        raise InvalidRequest(f"profile={profile.value} contradicts reencode=true.")
-    if profile is None and not reencode and fmt is None:
-        return ANY
-    return kind_of(profile or (Profile.H264 if reencode else Profile.AUTO), fmt or Format.TS)
 
 
 def _playlist(request: Request, playlist: CachedPlaylist) -> Response:

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from bench import CACHE, encode, fleet, memory, planning, playlist, remux, segments, start, viewers
+from bench import CACHE, click, encode, fleet, library, memory, planning, playlist, remux, segments, start, viewers
 from bench.run import Run, say
 from bench.stack import isolate
 from bench.table import Failure, Row, markdown
@@ -33,8 +33,10 @@ LINES: dict[str, Callable[[Run], Iterator[Row]]] = {
     "cold-encode": start.cold_encode,
     "seek": start.seek,
     "seek-encode": start.seek_encode,
+    "click": click.first_picture,
     "cached": playlist.cached,
     "segments": segments.direct,
+    "library": library.hundred_thousand,
     "viewers": viewers.thousand,
     "busy": fleet.busy,
     "cancel": fleet.cancel,

@@ -23,6 +23,7 @@ from dotenv import dotenv_values
 from dev import sample, servers
 from dev.servers import LOOPBACK, Server, ServerError, start_redis, start_s3
 from mam.settings import Settings
+from mam.store import upload_key
 
 ROOT = servers.ROOT
 DATA = ROOT / ".data"
@@ -233,8 +234,20 @@ def start(system: System, given: dict[str, str]) -> None:
         require_reachable("MINIO_ENDPOINT", host, int(port or (443 if settings.minio_secure else 80)))
     else:
         keys = env["MINIO_USR"], env["MINIO_PWD"]
-        system.add(start_s3(folder / "s3", port=ports.s3, access_key=keys[0], secret_key=keys[1], log=LOGS / "s3.log"))
+        uploads = (env["MINIO_UPLOAD_USR"], env["MINIO_UPLOAD_PWD"]) if settings.minio_upload_bucket else None
+        system.add(
+            start_s3(
+                folder / "s3",
+                port=ports.s3,
+                access_key=keys[0],
+                secret_key=keys[1],
+                upload_key=uploads,
+                log=LOGS / "s3.log",
+            )
+        )
         fill_store(settings)
+        if store == "minio":
+            upload_key.make(settings)
 
     services = [
         system.add_service("transcoder", "video_transcoding_main_server:app", port=ports.transcoder),
@@ -258,6 +271,12 @@ def service_environment(given: dict[str, str], ports: Ports) -> dict[str, str]:
             "MINIO_USR": "mam",
             "MINIO_PWD": given.get("MINIO_PWD") or kept_secret(DATA / "s3-secret"),
         }
+        if sample.BUCKET in given.get("MINIO_SOURCE_BUCKETS", sample.BUCKET).split(","):
+            env |= {
+                "MINIO_UPLOAD_BUCKET": sample.BUCKET,
+                "MINIO_UPLOAD_USR": "mam-upload",
+                "MINIO_UPLOAD_PWD": given.get("MINIO_UPLOAD_PWD") or kept_secret(DATA / "s3-upload-secret"),
+            }
     if ports.redis is not None:
         env |= {"REDIS_HOST": "localhost", "REDIS_PORT": str(ports.redis), "REDIS_DB": "0"}
     return {**env, **given}
@@ -326,6 +345,9 @@ def say_what_to_try(settings: Settings, ports: Ports, store: str) -> None:
     print(
         f"""
 Running. Ctrl-C stops everything.
+
+  Open       {vod}/      and sign in with {key}
+  Watch      {vod}/watch/{bucket}/{name}.mp4
 
   Play       ffplay '{stream}'
              vlc '{stream}'

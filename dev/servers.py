@@ -172,6 +172,7 @@ def start_s3(
     port: int | None = None,
     access_key: str,
     secret_key: str,
+    upload_key: tuple[str, str] | None = None,
     kind: S3Kind | None = None,
     log: Path | None = None,
     setting: str = "S3_PORT",
@@ -179,7 +180,9 @@ def start_s3(
     """An S3 server on loopback with its data in `folder`, MinIO where there is one; returns when it answers.
 
     `name` of the returned server is its kind. `secret_key`: eight characters at least, or MinIO refuses it.
-    `setting`: what PortBusyError tells the user to change. `log`: a file; `folder`/server.log unless given.
+    `upload_key`: a second pair of keys, which rclone must know from the start; MinIO is given it with its policy later
+    (mam/store/upload_key.py). `setting`: what PortBusyError tells the user to change. `log`: a file;
+    `folder`/server.log unless given.
     """
     available = available_s3()
     kind = kind or next(iter(available), None)
@@ -191,7 +194,7 @@ def start_s3(
     if kind == "minio":
         argv, env = minio_command(data, port=port), minio_environment(access_key, secret_key)
     else:
-        argv, env = rclone_command(data, port=port), rclone_environment(access_key, secret_key)
+        argv, env = rclone_command(data, port=port), rclone_environment(access_key, secret_key, upload_key)
     server = spawn(kind, argv, port=port, env=env, log=log or _log_in(folder))
     _wait_until(lambda: _answers_http(server), server)
     return server
@@ -237,15 +240,26 @@ def rclone_command(data: Path, *, port: int) -> list[str]:
         # Nobody else writes into the folder, so what rclone knows of it never ages. Not 0, which looks right: a look-up
         # then reads the folders above it over and over, twice as often with each level, and deep keys never answer.
         *("--dir-cache-time", "8760h", "--poll-interval", "0"),
+        # Pages of any origin may ask, as with MinIO; without it rclone refuses the preflight of each PUT. What they ask
+        # needs a signature, and no cookie is one.
+        *("--allow-origin", "*"),
         # A ranged GET waits so long (20 ms) for earlier bytes to be read first, in case reads come in a muddle.
         *("--vfs-read-wait", "0"),
         str(data),
     ]
 
 
-def rclone_environment(access_key: str, secret_key: str) -> dict[str, str]:
-    """The keys, in CSV as rclone wants them; on the command line every user of the machine could read them."""
-    return {**_environment_without("RCLONE_"), "RCLONE_AUTH_KEY": f'"{access_key},{secret_key}"'}
+def rclone_environment(access_key: str, secret_key: str, upload_key: tuple[str, str] | None = None) -> dict[str, str]:
+    """The keys, in CSV as rclone wants them; on the command line every user of the machine could read them.
+
+    All of them may do everything: rclone knows no policies. It refuses headers that are not signed, which is what an
+    upload key is confined for.
+    """
+    keys = [(access_key, secret_key), *([upload_key] if upload_key else [])]
+    return {
+        **_environment_without("RCLONE_"),
+        "RCLONE_AUTH_KEY": ",".join(f'"{user},{secret}"' for user, secret in keys),
+    }
 
 
 def rclone_executable() -> Path | None:

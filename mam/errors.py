@@ -47,6 +47,36 @@ class VideoNotFound(NotFound):
     hint = "Convert it first (POST /transcode), or ask for it by its asset: /stream/{bucket}/{path}/playlist.m3u8."
 
 
+class UploadsOff(NotFound):
+    code, title = "uploads_off", "Uploads are turned off"
+    hint = "Set MINIO_UPLOAD_BUCKET, MINIO_UPLOAD_USR and MINIO_UPLOAD_PWD (docs/uploads.md)."
+
+
+class UploadNotFound(NotFound):
+    code, title = "upload_not_found", "There is no such upload"
+    hint = "Unfinished uploads end after UPLOAD_HOURS without a new part. POST /uploads begins another."
+
+
+class UploadIncomplete(MamError):
+    status, code, title = 409, "upload_incomplete", "Parts of the upload are missing"
+    hint = "Send the parts that the detail names (POST /uploads/{id}/parts), then complete it again."
+
+
+class UploadComplete(MamError):
+    status, code, title = 409, "upload_complete", "The upload is complete"
+    hint = "What it became is an asset now; only a file that is no video can be removed by its upload."
+
+
+class NameTaken(MamError):
+    status, code, title = 409, "name_taken", "The name is taken"
+    hint = "Remove or rename the object that has the name and complete it again, or send the file under another name."
+
+
+class UnsupportedFile(MamError):
+    status, code, title = 422, "unsupported_file", "Files of this kind are not taken"
+    hint = "Upload an MP4, MOV or M4A file, or subtitles as .srt or .vtt."
+
+
 class JobNotFound(NotFound):
     code, title = "job_not_found", "There is no such job"
     hint = "Jobs are forgotten some days after they end. POST /transcode answers at once when the video is live."

@@ -6,6 +6,7 @@ import hashlib
 import re
 import unicodedata
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from mam.errors import InvalidName
 
@@ -17,7 +18,20 @@ RENDITION = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 COMMIT = "index.m3u8"  # also what the media playlist of each rendition is called, where there are several
 INIT = "init.mp4"  # the media initialization section of a rendition
 PLAN = "plan.json"
+POSTER, STORYBOARD = "poster.jpg", "storyboard.vtt"
 UNFINISHED = ".unfinished/"
+# What is converted: files whose boxes are those of ISO base media or QuickTime, whatever they are called.
+MEDIA_TYPES = {
+    "3g2": "video/3gpp2",
+    "3gp": "video/3gpp",
+    "f4v": "video/mp4",
+    "m4a": "audio/mp4",
+    "m4b": "audio/mp4",
+    "m4v": "video/x-m4v",
+    "mov": "video/quicktime",
+    "mp4": "video/mp4",
+    "qt": "video/quicktime",
+}
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}  # controls, surrogates, line and paragraph separators
 
@@ -68,6 +82,11 @@ def stem(key: str) -> str:
     return folder + slash + (base if base.strip(".") and extension else name)
 
 
+def extension(key: str) -> str:
+    """In small letters, without the dot: `courses/Intro.MP4` -> `mp4`; empty for none."""
+    return key.removeprefix(stem(key)).removeprefix(".").lower()
+
+
 def video_names(asset: Asset) -> tuple[str, str]:
     """The names this asset's video may have: its stem, and the one it gets when another asset holds that."""
     plain = stem(asset.key)
@@ -108,6 +127,34 @@ def revision_plan_key(video: str, revision: str) -> str:
 def index_key(video: str, revision: str) -> str:
     """The sample index of a source that has none of its own."""
     return f"{video}/{revision}/samples.npz"
+
+
+def poster_key(video: str, revision: str) -> str:
+    return f"{video}/{revision}/{POSTER}"
+
+
+def storyboard_key(video: str, revision: str) -> str:
+    """The WebVTT that names the sheets beside it. It is written last: with it, they are all there."""
+    return f"{video}/{revision}/{STORYBOARD}"
+
+
+def sheet_name(number: int) -> str:
+    return f"storyboard-{number:02d}.jpg"
+
+
+def sheet_key(video: str, revision: str, number: int) -> str:
+    """A sheet of the storyboard."""
+    return f"{video}/{revision}/{sheet_name(number)}"
+
+
+def poster_path(video: str, revision: str) -> str:
+    """Where the VoD service has the poster of a revision."""
+    return f"/video/{quote(video)}/{POSTER}?revision={revision}"
+
+
+def storyboard_path(video: str, revision: str) -> str:
+    """Where the VoD service has the storyboard of a revision."""
+    return f"/video/{quote(video)}/{STORYBOARD}?revision={revision}"
 
 
 def unfinished_key(revision: str) -> str:

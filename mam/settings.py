@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_va
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 MAX_SIGNED_URL_SECONDS = 7 * 24 * 3600  # of Signature Version 4
+MAX_OBJECT_BYTES = 5 << 40  # of S3
 
 
 def _split(value: object) -> object:
@@ -42,6 +43,14 @@ class Settings(BaseSettings):
     minio_public_endpoint: Endpoint | None = None
     minio_public_secure: bool | None = None
 
+    # uploads: off without a bucket
+    minio_upload_bucket: str | None = None
+    minio_upload_prefix: str = ""
+    minio_upload_usr: str | None = None
+    minio_upload_pwd: SecretStr | None = None
+    max_upload_bytes: int = Field(default=50 << 30, gt=0, le=MAX_OBJECT_BYTES)
+    upload_hours: float = Field(default=24, gt=0)
+
     # Redis: one database for state and playlists, one for Celery's queues
     redis_host: str = "localhost"
     redis_port: int = 6379
@@ -72,6 +81,9 @@ class Settings(BaseSettings):
     signed_url_ttl_seconds: int = Field(default=3600, gt=0)
     playlist_cache_ttl_seconds: int = Field(default=2700, gt=0)
 
+    # the library
+    library_seconds: float = Field(default=30, ge=1)
+
     # conversion
     default_profile: Literal["auto", "source", "h264"] = "auto"
     max_key_frame_seconds: int = Field(default=20, ge=1)
@@ -98,6 +110,26 @@ class Settings(BaseSettings):
     def _signed_webhooks(self) -> Settings:
         if self.webhook_url and not self.webhook_secret:
             raise ValueError("WEBHOOK_URL needs a WEBHOOK_SECRET to sign with")
+        return self
+
+    @model_validator(mode="after")
+    def _uploads_with_a_key_of_their_own(self) -> Settings:
+        bucket = self.minio_upload_bucket
+        if bucket is None:
+            return self
+        if not self.minio_upload_usr or not self.minio_upload_pwd:
+            raise ValueError(
+                "MINIO_UPLOAD_BUCKET needs MINIO_UPLOAD_USR and MINIO_UPLOAD_PWD, a key that may do nothing but put "
+                "there (docs/uploads.md)"
+            )
+        if self.minio_upload_usr == self.minio_usr:
+            raise ValueError("MINIO_UPLOAD_USR must not be MINIO_USR: uploads are signed with a key of their own")
+        if not self.may_stream(bucket):
+            raise ValueError(
+                f"MINIO_UPLOAD_BUCKET={bucket} must be one of MINIO_SOURCE_BUCKETS, and not the VoD bucket"
+            )
+        prefix = self.minio_upload_prefix.strip("/")
+        self.minio_upload_prefix = f"{prefix}/" if prefix else ""
         return self
 
     @property

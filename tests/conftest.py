@@ -16,7 +16,7 @@ import pytest
 from dev.servers import S3Kind, Server, available_s3, start_redis, start_s3
 from mam.settings import Settings
 from mam.store.objects import Store
-from tests.integration.system import ACCESS_KEY, S3, SECRET_KEY, Stack, configuration, settings_of
+from tests.integration.system import ACCESS_KEY, S3, SECRET_KEY, UPLOAD_KEY, Stack, configuration, settings_of
 from tests.media import MediaFolder
 
 for _name in Settings.model_fields:  # before any test module is imported: Celery's settings are read at import
@@ -57,7 +57,7 @@ def start_store(closing: ExitStack, tmp_path_factory: pytest.TempPathFactory) ->
     @cache
     def start(kind: S3Kind) -> S3:
         folder = tmp_path_factory.mktemp(kind)
-        server = start_s3(folder, access_key=ACCESS_KEY, secret_key=SECRET_KEY, kind=kind)
+        server = start_s3(folder, access_key=ACCESS_KEY, secret_key=SECRET_KEY, upload_key=UPLOAD_KEY, kind=kind)
         return S3.of(kind, closing.enter_context(server))
 
     return start

@@ -12,11 +12,9 @@ from contextlib import contextmanager
 from fractions import Fraction
 from typing import IO, Any
 
-import av
-import av.error
 import numpy as np
 
-from mam.errors import DamagedMedia, EncoderFailed, MamError, TooLarge
+from mam.errors import EncoderFailed, MamError, TooLarge
 from mam.hls.plan import Chunk, Plan, Track, VideoTrack
 from mam.media import ffmpeg as door
 from mam.media import piping
@@ -79,7 +77,7 @@ class ChunkEncoder:
                 feed=lambda pipe: self._feed(pipe, windows),
             ) as encoder,
             self._watched(encoder),
-            _open_output(encoder) as output,
+            piping.open_output(encoder) as output,
         ):
             for made in self._cut(output, windows, chunk, encoder, alive):
                 yield made
@@ -231,12 +229,3 @@ def _stamp_sound(packets: list[Packet], rate: int) -> None:
     for packet in packets:
         packet.pts = packet.dts = round((packet.pts or 0) * packet.time_base * rate)
         packet.time_base, packet.duration = Fraction(1, rate), AAC_FRAME
-
-
-def _open_output(encoder: door.Encoder) -> Any:
-    """What ffmpeg writes, as packets. Raises EncoderFailed or DamagedMedia when it wrote nothing."""
-    try:
-        return av.open(encoder.stdout, format="nut", options={"probesize": "32", "analyzeduration": "0"})
-    except (av.error.FFmpegError, EOFError, OSError) as error:
-        encoder.wait()  # its own words are better
-        raise DamagedMedia("Nothing in the media could be decoded.") from error

@@ -29,6 +29,8 @@ PACKET_BYTES = 64 << 20
 HDR_TRANSFERS = {16: "smpte2084", 18: "arib-std-b67"}  # PQ and HLG, as in ISO/IEC 23091-2
 VIDEO_RANGES: dict[int, Literal["PQ", "HLG"]] = {16: "PQ", 18: "HLG"}  # of EXT-X-STREAM-INF
 FULL_RANGE = 2  # AVCOL_RANGE_JPEG
+HD_WIDTH, HD_HEIGHT = 1280, 576  # from here on players take a picture that does not say so for BT.709
+MATRICES = {1: "bt709", 4: "fcc", 5: "bt470", 6: "smpte170m", 7: "smpte240m", 9: "bt2020"}  # as filters call them
 UNIT = 1 << 16
 DECODABLE = frozenset((
     "h264", "hevc", "vp8", "vp9", "av1", "mpeg4", "mpeg2video", "mpeg1video", "mjpeg", "prores", "dnxhd", "h263", "png",
@@ -59,7 +61,7 @@ LEVELS = (("3.0", 40_500, 1_620), ("3.1", 108_000, 3_600), ("4.0", 245_760, 8_19
 class Look:
     """What a track's pictures are like: by its headers, and by its first picture where that was decoded.
 
-    `primaries`, `transfer`: as in ISO/IEC 23091-2; 2 is unknown. `field_order`: progressive, tff or bff.
+    `primaries`, `transfer`, `matrix`: as in ISO/IEC 23091-2; 2 is unknown. `field_order`: progressive, tff or bff.
     """
 
     width: int
@@ -70,6 +72,7 @@ class Look:
     primaries: int
     transfer: int
     field_order: str | None
+    matrix: int = 2
 
     @property
     def interlaced(self) -> bool:
@@ -230,6 +233,7 @@ def look_at(media: MediaSource, track: MediaTrack) -> Look:
         primaries=known("color_primaries", 2),
         transfer=known("color_trc", 2),
         field_order=_field_order(frame),
+        matrix=known("colorspace", 2),
     )
 
 
@@ -274,16 +278,39 @@ def _first_packets(media: MediaSource, track: MediaTrack) -> Iterator[Any]:
 
 def picture_filters(look: Look, turn: tuple[str, ...]) -> tuple[tuple[str, ...], int, int]:
     """(filters, width, height): upright, square pixels, even sizes, standard range, 8-bit 4:2:0."""
-    width, height, aspect = look.width, look.height, look.sample_aspect_ratio
     tone = _tone_mapping(look.transfer, look.full_range)
-    width = width * aspect.numerator // aspect.denominator if aspect > 1 else width
-    height = height * aspect.denominator // aspect.numerator if aspect < 1 else height
-    width, height = max(2, width // 2 * 2), max(2, height // 2 * 2)
+    width, height = (max(2, pixels // 2 * 2) for pixels in _square(look))
     given = "" if tone or not look.full_range else "in_range=full:"
     scale = f"scale=w={width}:h={height}:{given}out_range=limited"
     if any(name.startswith("transpose") for name in turn):
         width, height = height, width
     return (*tone, scale, "setsar=sar=1", *turn, "format=pix_fmts=yuv420p"), width, height
+
+
+def still_filters(look: Look, turn: tuple[str, ...], *, longest: int) -> tuple[tuple[str, ...], int, int]:
+    """(filters, width, height): upright, square pixels, even sizes of at most `longest` a side, SDR; 8-bit RGB.
+
+    Made small first: what follows costs little then, however large the picture is.
+    """
+    tone = _tone_mapping(look.transfer, look.full_range)
+    width, height = _square(look)
+    part = min(Fraction(1), Fraction(longest, max(width, height)))
+    width, height = (max(2, round(pixels * part / 2) * 2) for pixels in (width, height))
+    unknown = MATRICES[1] if look.width >= HD_WIDTH or look.height > HD_HEIGHT else MATRICES[6]
+    given = "" if tone else f":in_color_matrix={MATRICES.get(look.matrix, unknown)}"
+    given += ":in_range=full" if look.full_range and not tone else ""
+    small = f"scale=w={width}:h={height}:flags=bilinear{given}"
+    colours = ("scale=in_color_matrix=bt709:in_range=limited",) if tone else ()
+    if any(name.startswith("transpose") for name in turn):
+        width, height = height, width
+    return (small, *tone, *colours, "format=pix_fmts=rgb24", *turn), width, height
+
+
+def _square(look: Look) -> tuple[int, int]:
+    """Width and height with square pixels, before it is turned."""
+    width, height, aspect = look.width, look.height, look.sample_aspect_ratio
+    width = width * aspect.numerator // aspect.denominator if aspect > 1 else width
+    return width, height * aspect.denominator // aspect.numerator if aspect < 1 else height
 
 
 def _tone_mapping(transfer: int, full_range: bool) -> tuple[str, ...]:

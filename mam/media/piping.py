@@ -1,4 +1,4 @@
-"""Packets on their way into ffmpeg: in NUT, or in fragments of QuickTime where NUT has no name for a codec."""
+"""Packets on their way into ffmpeg and back: in NUT, or in fragments of QuickTime where NUT has no name for a codec."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import IO, Any
 import av
 import av.error
 
+from mam.errors import DamagedMedia
+from mam.media.ffmpeg import Encoder
 from mam.media.fragmenting import FragmentMuxer, init_segment
 from mam.media.packets import Packet
 
@@ -56,3 +58,12 @@ def write_fragments(
             muxer.mux(track, packet)
         pipe.write(muxer.finish())
         number += 1
+
+
+def open_output(encoder: Encoder) -> Any:
+    """What ffmpeg writes, as packets. Raises EncoderFailed or DamagedMedia when it wrote nothing."""
+    try:
+        return av.open(encoder.stdout, format=NUT, options={"probesize": "32", "analyzeduration": "0"})
+    except (av.error.FFmpegError, EOFError, OSError) as error:
+        encoder.wait()  # its own words are better
+        raise DamagedMedia("Nothing in the media could be decoded.") from error

@@ -8,38 +8,81 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from urllib.parse import quote
+
+from pydantic import SecretStr
 
 from mam.settings import Settings
 
 Sign = Callable[[str], str]
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A bucket, where it is reached, and whose key opens it."""
+
+    bucket: str
+    endpoint: str
+    secure: bool
+    region: str
+    user: str
+    secret: SecretStr
+
+
 def signer(settings: Settings, *, expires: int, now: datetime | None = None) -> Sign:
     """A function from a key in the VoD bucket to a GET URL that lives `expires` seconds, for the public endpoint."""
-    scheme = "https" if settings.public_secure else "http"
-    host = _host_header(settings.public_endpoint, secure=settings.public_secure)
-    bucket, region = settings.minio_bucket_vod, settings.minio_region
+    place = Place(
+        settings.minio_bucket_vod,
+        settings.public_endpoint,
+        settings.public_secure,
+        settings.minio_region,
+        settings.minio_usr,
+        settings.minio_pwd,
+    )
+    return signer_at(place, expires=expires, now=now)
+
+
+def signer_at(
+    place: Place,
+    *,
+    expires: int,
+    method: str = "GET",
+    query: Mapping[str, str] | None = None,
+    length: int | None = None,
+    now: datetime | None = None,
+) -> Sign:
+    """A function from a key to a URL for one kind of request; the empty key is the bucket itself.
+
+    `query`: more parameters, which are signed too; their names begin with a small letter, so that they sort behind the
+    signature's own. `length`: the only Content-Length that the store is to accept.
+    """
+    scheme = "https" if place.secure else "http"
+    host = _host_header(place.endpoint, secure=place.secure)
+    bucket, region = place.bucket, place.region
+    more = "".join(f"&{name}={quote(value, safe='-_.~')}" for name, value in sorted((query or {}).items()))
+    headers = ["host"] if length is None else ["content-length", "host"]
+    values = f"host:{host}\n" if length is None else f"content-length:{length}\nhost:{host}\n"
     stamp = (now or datetime.now(timezone.utc)).strftime("%Y%m%dT%H%M%SZ")
     scope = f"{stamp[:8]}/{region}/s3/aws4_request"
-    key = b"AWS4" + settings.minio_pwd.get_secret_value().encode()
+    key = b"AWS4" + place.secret.get_secret_value().encode()
     for part in (stamp[:8], region, "s3", "aws4_request"):
         key = hmac.digest(key, part.encode(), "sha256")
-    query = (
+    signed = (
         "X-Amz-Algorithm=AWS4-HMAC-SHA256"
-        f"&X-Amz-Credential={quote(f'{settings.minio_usr}/{scope}', safe='')}"
-        f"&X-Amz-Date={stamp}&X-Amz-Expires={expires}&X-Amz-SignedHeaders=host"
+        f"&X-Amz-Credential={quote(f'{place.user}/{scope}', safe='')}"
+        f"&X-Amz-Date={stamp}&X-Amz-Expires={expires}&X-Amz-SignedHeaders={'%3B'.join(headers)}{more}"
     )
-    tail = f"\n{query}\nhost:{host}\n\nhost\nUNSIGNED-PAYLOAD".encode()
+    head, tail = f"{method}\n".encode(), f"\n{signed}\n{values}\n{';'.join(headers)}\nUNSIGNED-PAYLOAD".encode()
     prefix = f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n".encode()
 
     def sign(object_key: str) -> str:
         path = f"/{bucket}/{quote(object_key, safe='/-_.~')}"
-        digest = hashlib.sha256(b"GET\n" + path.encode() + tail).hexdigest()
+        digest = hashlib.sha256(head + path.encode() + tail).hexdigest()
         signature = hmac.digest(key, prefix + digest.encode(), "sha256").hex()
-        return f"{scheme}://{host}{path}?{query}&X-Amz-Signature={signature}"
+        return f"{scheme}://{host}{path}?{signed}&X-Amz-Signature={signature}"
 
     return sign
 

@@ -42,6 +42,8 @@ task_routes = {
     "mam.seek": {"queue": "interactive"},
     "mam.ahead": {"queue": "ahead"},
     "mam.make": {"queue": "batch"},
+    "mam.poster": {"queue": "ahead"},
+    "mam.storyboard": {"queue": "batch"},
     "mam.commit": {"queue": "interactive"},
     "mam.discard": {"queue": "interactive"},
 }

@@ -12,7 +12,16 @@ from mam.errors import InvalidPlan, NotAVideo, NotFound, StoreUnavailable, TooLa
 from mam.hls import playlist
 from mam.hls.plan import PLANNER_VERSION, Format, Plan, Profile, Sidecar, Source, kind_of
 from mam.hls.sidecars import prefix, sidecars
-from mam.naming import Asset, commit_key, plan_key, revision_id, revision_of, video_names
+from mam.naming import (
+    Asset,
+    commit_key,
+    plan_key,
+    poster_key,
+    revision_id,
+    revision_of,
+    storyboard_key,
+    video_names,
+)
 from mam.settings import Settings
 from mam.store.objects import ObjectInfo, Store
 from mam.transcoding.job import State
@@ -92,12 +101,16 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """What came of asking: the job, its video, and whether that is live already. `order` is set for the leader."""
+    """What came of asking: the job, its video, and whether that is live already. `order` is set for the leader.
+
+    `standing`: of what is live, by which more can be made of it.
+    """
 
     job: str
     video: str
     live: bool
     order: Order | None = None
+    standing: Order | None = None
 
 
 class Conversions:
@@ -127,7 +140,7 @@ class Conversions:
         order, live = self.draft(asset, wanted)
         job, video, bucket = order.job, order.video, self._settings.minio_bucket_vod
         if live:
-            return Conversion(job, video, live=True)
+            return Conversion(job, video, live=True, standing=order)
         callback = callback or self._settings.webhook_url or ""
         order = replace(order, viewer=viewer, callback=callback)
         fields = {**_fields(order), "priority": priority.value}
@@ -163,6 +176,13 @@ class Conversions:
         revision = live.result() if video == plain else live_revision(self._store, bucket, video)
         order = self._order(asset, info, job, video, wanted)
         return replace(order, sidecars=tuple(sidecar.model_dump() for sidecar in sidecars)), revision == job
+
+    def lacks_pictures(self, order: Order) -> bool:
+        """Whether a live video is without poster or storyboard, and nobody has looked for a while."""
+        if not self._jobs.take_pictures(order.job):
+            return False
+        keys = (poster_key(order.video, order.job), storyboard_key(order.video, order.job))
+        return not all(self._store.head(self._settings.minio_bucket_vod, key) for key in keys)
 
     def resume(self, order: Order, mode: Mode, *, priority: Priority | None = None) -> Order:
         """Takes a job up again, whoever led it before; the order that its tasks are to go by now."""

@@ -18,6 +18,7 @@ from mam.errors import (
     JobEnded,
     JobNotFound,
     KeyReused,
+    MamError,
     NotFound,
     RedisUnavailable,
 )
@@ -118,7 +119,15 @@ class Desk:
         conversion = await asyncio.to_thread(self._conversions.request, asset, wanted, **how)
         if conversion.order is not None:
             await self._queue_plan(conversion.order)
+        if conversion.standing is not None:
+            await asyncio.to_thread(self._have_pictures, conversion.standing, how.get("priority", Priority.NORMAL))
         return conversion
+
+    def _have_pictures(self, order: Order, priority: Priority) -> None:
+        """Has the pictures made of a live video that lacks them. It is live without them too."""
+        with suppress(MamError, RedisError, KombuError):
+            if self._conversions.lacks_pictures(order):
+                tasks.queue_pictures(order, priority)
 
     async def _queue_plan(self, order: Order) -> None:
         try:

@@ -26,6 +26,13 @@ class State(str, Enum):
         return self in (State.SUCCEEDED, State.FAILED, State.CANCELLED)
 
 
+class Picture(str, Enum):
+    """What is made of a video besides its stream."""
+
+    POSTER = "poster"
+    STORYBOARD = "storyboard"
+
+
 @dataclass(frozen=True, slots=True)
 class RunningTask:
     """A task of a job that a worker is at. `since`: Unix seconds. `attempt`: starts since it last got on.
@@ -58,7 +65,7 @@ class Job:
     `asset_version`: of the object that is converted; '' where nobody knows.
     `position`: how many queued jobs are begun before it, and itself. `streams`: of the source, with what
     becomes of each. `command` and `said`: of the last ffmpeg.
-    `trouble`: why a task of it is to be tried again; None once it gets on.
+    `trouble`: why a task of it is to be tried again; None once it gets on. `pictures`: those that are there.
     """
 
     id: str
@@ -90,6 +97,7 @@ class Job:
     trouble: str | None
     error: dict[str, Any] | None
     replaced_by: str | None
+    pictures: frozenset[Picture]
 
     @property
     def percent(self) -> float:
@@ -178,4 +186,5 @@ def parse(
         trouble=fields.get("trouble"),
         error=json.loads(fields["error"]) if "error" in fields else None,
         replaced_by=fields.get("replaced_by"),
+        pictures=frozenset(map(Picture, fields.get("pictures", "").split())),
     )

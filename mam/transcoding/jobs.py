@@ -19,17 +19,19 @@ import redis
 from mam.errors import JobNotFound, MamError
 from mam.events import publish
 from mam.transcoding import scripts
-from mam.transcoding.job import Begun, Job, State, parse, running_tasks
+from mam.transcoding.job import Begun, Job, Picture, State, parse, running_tasks
 from mam.transcoding.queues import Priority
 
 PREFIX = "mam:job:"
 NAME_PREFIX = "mam:name:"
 IDEMPOTENCY_PREFIX = "mam:idempotency:"
+PICTURES_PREFIX = "mam:pictures:"
 KEEP_SECONDS = 7 * 24 * 3600  # after the last change
 FAILURE_SECONDS = 60  # a failure is given as the answer for that long before another attempt
 NAME_SECONDS = 3600  # a name is held by its plan once that is written; until then by this
 SEEK_SECONDS = 15  # a segment that was asked for is not asked for again before this
 IDEMPOTENCY_SECONDS = 24 * 3600
+PICTURES_SECONDS = 3600  # between two looks at whether a live video has pictures
 MAX_ATTEMPTS = 4  # of one task without getting on: what ends its worker that often is not tried again
 CURSOR = re.compile(r"^[0-9]{1,12}(\.[0-9]{1,9})?:[0-9]{1,9}$")  # of a list: a moment, and how many of it were shown
 PAGE = 200  # jobs that are looked at in one round trip when they are listed
@@ -69,6 +71,8 @@ class Jobs:
         self._change_script = client.register_script(scripts.CHANGE)
         self._attempt = client.register_script(scripts.ATTEMPT)
         self._made = client.register_script(scripts.MADE)
+        self._attempt_picture = client.register_script(scripts.ATTEMPT_PICTURE)
+        self._pictured = client.register_script(scripts.PICTURED)
         self._name = client.register_script(scripts.NAME)
         self._seek = client.register_script(scripts.SEEK)
         self._ahead = client.register_script(scripts.AHEAD)
@@ -240,6 +244,25 @@ class Jobs:
         """Whether the job is still this epoch's to work on."""
         state, now = self._client.hmget(PREFIX + job, ["state", "epoch"])
         return state in (b"queued", b"running") and now == str(epoch).encode()
+
+    # pictures
+
+    def keeps(self, job: str, epoch: int) -> bool:
+        """Whether the job's revision is to have pictures: it is this epoch's, or has succeeded, or is forgotten."""
+        state, now = self._client.hmget(PREFIX + job, ["state", "epoch"])
+        return state in (None, b"succeeded") or (state in (b"queued", b"running") and now == str(epoch).encode())
+
+    def attempt_picture(self, job: str, epoch: int, task: str, worker: str) -> int:
+        """Counts a start of a task that makes pictures."""
+        return int(self._attempt_picture(keys=[PREFIX + job], args=[epoch, time.time(), KEEP_SECONDS, task, worker]))
+
+    def pictured(self, job: str, epoch: int, picture: Picture) -> bool:
+        """The picture is there. False when nobody is to know, or the job is not known any more."""
+        return bool(self._pictured(keys=[PREFIX + job], args=[epoch, time.time(), KEEP_SECONDS, picture.value]))
+
+    def take_pictures(self, job: str) -> bool:
+        """Whether to look for the pictures of a video that is live: once in a while is enough."""
+        return bool(self._client.set(PICTURES_PREFIX + job, "1", nx=True, ex=PICTURES_SECONDS))
 
     # viewers
 

@@ -104,8 +104,11 @@ def _sweep(shop: Workshop, plan: Plan, keep: set[str | None]) -> None:
             _remove(shop, revision_prefix(plan.video, name))
 
 
-def discard(order: Order) -> None:
-    """Removes what a job left that will not go on: its revision, and the newest plan if it was that revision's."""
+def discard(order: Order) -> bool:
+    """Removes what a job left that will not go on: its revision, and the newest plan if it was that revision's.
+
+    True when nothing was removed, because it is live.
+    """
     shop = workshop()
     newest = read_plan(shop.store, shop.bucket, order.video)
     live = live_revision(shop.store, shop.bucket, order.video)
@@ -114,6 +117,7 @@ def discard(order: Order) -> None:
         _remove(shop, revision_prefix(order.video, order.job))
         keys += [plan_key(order.video)] if newest and newest.revision == order.job else []
     shop.store.remove(shop.bucket, keys)
+    return live == order.job
 
 
 def _remove(shop: Workshop, prefix: str) -> None:

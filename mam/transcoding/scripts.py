@@ -6,6 +6,8 @@ last got on), `:running` (who is at which task) and `:callbacks` (whom to tell).
 
 from __future__ import annotations
 
+from mam.library.scripts import JOB as LIBRARY
+
 # Sorted sets of job ids by the moment of their creation: all jobs, those that have not ended, those that nobody began.
 ALL, ACTIVE, QUEUED = "mam:jobs", "mam:jobs:active", "mam:jobs:queued"
 COUNTERS = "mam:counters"  # a hash: `name|label|label` -> how much of it there ever was
@@ -20,6 +22,7 @@ SPEED_SECONDS = 10  # over which the fleet's speed is measured
 _SHARED = f"""
 local job, now = KEYS[1], ARGV[2]
 local id = string.sub(job, 9)
+{LIBRARY}
 
 local function is_current()
   if redis.call('HGET', job, 'epoch') ~= ARGV[1] then return false end
@@ -49,6 +52,7 @@ end
 CLAIM = f"""
 local job, mode, now = KEYS[1], ARGV[1], ARGV[2]
 local id = string.sub(job, 9)
+{LIBRARY}
 local state = redis.call('HGET', job, 'state')
 local active = state == 'queued' or state == 'running'
 if ARGV[6] ~= '' then
@@ -73,7 +77,7 @@ end
 local epoch = redis.call('HINCRBY', job, 'epoch', 1)
 redis.call('DEL', job .. ':made', job .. ':attempts', job .. ':running')
 redis.call('HDEL', job, 'error', 'started_at', 'finished_at', 'segments', 'finalizing', 'playable', 'media_made',
-  'speed', 'mark_at', 'mark_made', 'command', 'said', 'replaced_by', 'trouble')
+  'speed', 'mark_at', 'mark_made', 'command', 'said', 'replaced_by', 'trouble', 'pictures')
 redis.call('HSET', job, 'state', 'queued', 'created_at', created, 'updated_at', now)
 for n = 7, #ARGV, 2 do redis.call('HSET', job, ARGV[n], ARGV[n + 1]) end
 if mode ~= 'revive' or not state then redis.call('HSET', job, 'for_viewers', ARGV[5]) end
@@ -87,6 +91,7 @@ if asset[1] and asset[2] then
   redis.call('EXPIRE', set, ARGV[4])
 end
 redis.call('PUBLISH', job, cjson.encode({{job = id, event = 'queued'}}))
+library('queued')
 return {{'lead', tostring(epoch)}}
 """
 
@@ -107,7 +112,10 @@ if state ~= 'queued' and state ~= 'running' then
   if state == 'succeeded' then tell('ready') end
   if state == 'failed' then tell('failed') end
 end
-if ARGV[4] ~= '' then publish(ARGV[4], {{}}) end
+if ARGV[4] ~= '' then
+  publish(ARGV[4], {{}})
+  library(ARGV[4])
+end
 return 1
 """
 
@@ -154,7 +162,10 @@ if ARGV[5] == '1' then
   end
 end
 if ARGV[5] == '0' or not mark[1] then redis.call('HSET', job, 'mark_at', now, 'mark_made', media) end
-if redis.call('HSETNX', job, 'playable', '1') == 1 then tell('playable') end
+if redis.call('HSETNX', job, 'playable', '1') == 1 then
+  tell('playable')
+  library('playable')
+end
 publish('made', {{segments = numbers}})
 local total = tonumber(redis.call('HGET', job, 'segments') or '-1')
 if redis.call('BITCOUNT', job .. ':made') == total then return redis.call('HSETNX', job, 'finalizing', '1') end
@@ -166,6 +177,30 @@ FLEET_SPEED = f"""
 local time, made = redis.call('TIME'), 0
 for n = 0, {SPEED_SECONDS} do made = made + (redis.call('GET', '{SPEED}' .. (time[1] - n)) or 0) end
 return tostring(made / 1000 / ({SPEED_SECONDS} + time[2] / 1000000))
+"""
+
+# ... task, worker. Counts the start of a task that makes pictures, which a job may have though it has succeeded.
+ATTEMPT_PICTURE = f"""{_SHARED}
+if redis.call('EXISTS', job) == 1 then
+  redis.call('HSET', job .. ':running', ARGV[4], cjson.encode({{worker = ARGV[5], since = tonumber(now)}}))
+  redis.call('EXPIRE', job .. ':running', ARGV[3])
+end
+local count = redis.call('HINCRBY', job .. ':attempts', ARGV[4], 1)
+redis.call('EXPIRE', job .. ':attempts', ARGV[3])
+return count
+"""
+
+# ... picture. It is there; unless the job is unknown, was given up, or is another leader's now.
+PICTURED = f"""{_SHARED}
+local state = redis.call('HGET', job, 'state')
+if not state or state == 'failed' or state == 'cancelled' then return 0 end
+if redis.call('HGET', job, 'epoch') ~= ARGV[1] and state ~= 'succeeded' then return 0 end
+local known = redis.call('HGET', job, 'pictures') or ''
+if not string.find(' ' .. known .. ' ', ' ' .. ARGV[4] .. ' ', 1, true) then
+  redis.call('HSET', job, 'pictures', known == '' and ARGV[4] or known .. ' ' .. ARGV[4])
+end
+publish('pictured', {{picture = ARGV[4]}})
+return 1
 """
 
 # The first entry of the outbox that is due, put off for as long as its delivery may take. ARGV: now, until when.

@@ -26,8 +26,10 @@ from mam.errors import (
     Superseded,
     Unavailable,
 )
-from mam.hls.plan import Chunk
+from mam.hls.plan import Chunk, Plan
 from mam.http.logging import setup_logging
+from mam.library.known import Known
+from mam.library.record import Record
 from mam.processes import die_with_parent
 from mam.settings import Settings
 from mam.transcoding import fleet
@@ -35,7 +37,7 @@ from mam.transcoding.conversions import Order
 from mam.transcoding.jobs import MAX_ATTEMPTS
 from mam.transcoding.lease import Lease, Preempted
 from mam.transcoding.presence import Presence
-from mam.transcoding.queues import INTERACTIVE, task_id
+from mam.transcoding.queues import INTERACTIVE, Priority, task_id
 from mam.transcoding.urgency import Urgency
 from mam.transcoding.worker import say_ready, share_memory
 
@@ -58,9 +60,9 @@ def _prepare(**_: Any) -> None:
     die_with_parent()
     share_memory()
     setup_logging(Settings().log_level, service="worker")
-    from mam.transcoding import work, workshop
+    from mam.transcoding import pictures, work, workshop
 
-    assert work  # libav and numpy are loaded with it
+    assert work and pictures  # libav and numpy are loaded with them
     workshop.warm_up()
 
 
@@ -96,10 +98,12 @@ def _plan(order: Order, lease: Lease) -> None:
 
     with workshop.workshop().precedence.held(Urgency.VIEWER if order.viewer else Urgency.BATCH):
         planned = work.plan(order, alive=lease.alive)
+    made = planned.plan
     if planned.complete:
+        _queue_pictures(order, made)
         queue(commit, order, "commit")
         return
-    chunks = planned.plan.chunks()
+    chunks = made.chunks()
     # For a viewer, the opening is this task's, and the next one's.
     missing = [number for number in range(int(order.viewer), len(chunks)) if planned.misses(chunks[number])]
     window = _window()
@@ -111,6 +115,7 @@ def _plan(order: Order, lease: Lease) -> None:
             queue(commit, order, "commit")
         else:
             queue(ahead, order, "ahead:0", first, last, window)
+    _queue_pictures(order, made, storyboard_too=made.encodes)
 
 
 @app.task(name="mam.preview", bind=True, max_retries=0)
@@ -202,12 +207,84 @@ def commit(task: Any, order: dict[str, Any]) -> None:
 def _commit(order: Order, _: Lease) -> None:
     from mam.transcoding import publishing, workshop
 
+    made = workshop.workshop().plan(order)
+    if not made.encodes:
+        _queue_pictures(order, made, poster_too=False)  # before the job ends: a task of one that has is not run again
     missing = publishing.commit(order)
     if missing:
-        chunks = workshop.workshop().plan(order).chunks()
+        chunks = made.chunks()
         for number, chunk in enumerate(chunks):
             if not set(missing).isdisjoint(chunk):
                 _queue_chunk(order, number, len(chunks))
+
+
+@app.task(name="mam.poster", bind=True, max_retries=None)
+def poster(task: Any, order: dict[str, Any]) -> None:
+    """Makes the video's poster; for a viewer's segment it makes room at once."""
+    _picture(task, Order(**order), "poster", Urgency.AHEAD, preempted=partial(_somebody_waits, task))
+
+
+@app.task(name="mam.storyboard", bind=True, max_retries=None)
+def storyboard(task: Any, order: dict[str, Any]) -> None:
+    """Makes the video's storyboard."""
+    _picture(task, Order(**order), "storyboard", Urgency.BATCH)
+
+
+def queue_pictures(order: Order, priority: Priority) -> None:
+    """Has the poster and the storyboard made of a video that is live. Raises KombuError."""
+    queue(poster, order, "poster")
+    queue(storyboard, order, "storyboard", to=priority.queue)
+
+
+def _queue_pictures(order: Order, made: Plan, *, poster_too: bool = True, storyboard_too: bool = True) -> None:
+    """Where all is copied the storyboard follows the commit: by itself it may take as long as the rest of the job."""
+    from mam.transcoding import workshop
+
+    if made.video_track is None:
+        return
+    if poster_too:
+        queue(poster, order, "poster")
+    if storyboard_too:
+        queue(storyboard, order, "storyboard", to=workshop.workshop().jobs.priority(order.job).queue)
+
+
+def _picture(
+    task: Any, order: Order, name: str, urgency: Urgency, *, preempted: Callable[[], bool] | None = None
+) -> None:
+    """One try of a task that makes pictures. They are an extra: whatever happens, the job is none the worse for it."""
+    from mam.transcoding import pictures, workshop
+
+    shop = workshop.workshop()
+    make_it = pictures.make_poster if name == "poster" else pictures.make_storyboard
+    fields = {"video": order.video, "revision": order.job, "task": name}
+    started, outcome = time.monotonic(), "done"
+    lease = _lease(task, shop, order, extra=True, preempted=preempted, each_look=shop.pacer(urgency))
+    try:
+        if shop.jobs.attempt_picture(order.job, order.epoch, name, workshop.this_worker()) > MAX_ATTEMPTS:
+            raise PoisonedChunk(f"The task {name!r} ended its worker {MAX_ATTEMPTS} times.")
+        with lease, shop.precedence.held(urgency):
+            shop.precedence.give_way(urgency)
+            make_it(order, alive=lease.alive)
+        log.info("task done", extra={**fields, "seconds": round(time.monotonic() - started, 3)})
+    except Preempted:
+        outcome = "preempted"
+        queue(poster, order, name, to=shop.jobs.priority(order.job).queue)
+    except Superseded:
+        outcome = "stopped"
+        log.info("task stopped", extra=fields)
+    except Exception as error:
+        delay = _delay(error, task.request.retries, shop.settings.task_lease_seconds)
+        outcome = "failed" if delay is None else "retried"
+        detail = error.detail if isinstance(error, MamError) else type(error).__name__
+        log.warning("no picture made", extra={**fields, "detail": detail, "retried": delay is not None})
+        if delay is not None:
+            raise task.retry(exc=error, countdown=delay) from error
+        if not isinstance(error, MamError):
+            log.exception("task failed", extra=fields)
+    finally:
+        _quietly(shop.jobs.ended, order.job, name)
+        _quietly(shop.jobs.count, "tasks", name, outcome, workshop.this_worker())
+        _quietly(shop.jobs.count, "task_seconds", name, workshop.this_worker(), by=time.monotonic() - started)
 
 
 @app.task(name="mam.discard", bind=True, max_retries=DISCARD_TRIES)
@@ -222,7 +299,8 @@ def discard(task: Any, order: dict[str, Any]) -> None:
             return  # it goes on
         if state.running and task.request.retries < DISCARD_TRIES - 1:
             raise task.retry(countdown=DISCARD_SECONDS)
-    publishing.discard(job)
+    if publishing.discard(job):  # it was committed in the moment that it was cancelled
+        _quietly(Known(workshop.workshop().redis).found, {str(job.asset): Record(video=job.video, live=job.job)})
     redis_adapter.invalidate_playlist_cache(job.video)
 
 
@@ -302,14 +380,16 @@ def _attempt(
         _quietly(shop.jobs.count, "task_seconds", kind, workshop.this_worker(), by=time.monotonic() - started)
 
 
-def _lease(task: Any, shop: Any, order: Order, *, stands_alone: bool = False, **more: Any) -> Lease:
-    """`stands_alone`: the task belongs to no job."""
+def _lease(
+    task: Any, shop: Any, order: Order, *, stands_alone: bool = False, extra: bool = False, **more: Any
+) -> Lease:
+    """`stands_alone`: the task belongs to no job; `extra`: to what a job made, which may have succeeded."""
     from mam.media import ffmpeg
 
     idle = shop.settings.stop_idle_minutes
 
     def touch() -> None:
-        if stands_alone:
+        if stands_alone or extra:
             return
         if idle and shop.jobs.is_idle(order.job, idle):
             shop.jobs.cancel(order.job, order.epoch)
@@ -319,7 +399,7 @@ def _lease(task: Any, shop: Any, order: Order, *, stands_alone: bool = False, **
         task,
         seconds=shop.settings.task_lease_seconds,
         stall_seconds=shop.settings.encoder_stall_seconds + STALL_MARGIN,
-        is_ours=lambda: stands_alone or shop.jobs.is_current(order.job, order.epoch),
+        is_ours=lambda: stands_alone or (shop.jobs.keeps if extra else shop.jobs.is_current)(order.job, order.epoch),
         touch=touch,
         interrupt=ffmpeg.interrupt,
         **more,

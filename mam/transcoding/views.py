@@ -8,8 +8,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from mam.hls.plan import Format, Profile, Rendition, StreamInfo
+from mam.naming import poster_path, storyboard_path
 from mam.transcoding.conversions import Wanted
-from mam.transcoding.job import Job, RunningTask, State
+from mam.transcoding.job import Job, Picture, RunningTask, State
 from mam.transcoding.presence import Worker
 from mam.transcoding.queues import Priority
 
@@ -184,6 +185,8 @@ class JobView(BaseModel):
     trouble: str | None = Field(description="Why a part of it is to be tried again; null once it gets on.")
     error: JobError | None
     replaced_by: str | None = Field(description="The job that converts the changed source instead.")
+    poster: str | None = Field(description="Its path at the VoD service; null until it is made.")
+    storyboard: str | None = Field(description="The path of its WebVTT likewise.")
     created_at: float = Field(description="Unix seconds.")
     started_at: float | None
     finished_at: float | None
@@ -221,6 +224,8 @@ class JobView(BaseModel):
             trouble=job.trouble,
             error=JobError(**{key: error[key] for key in ("code", "message", "hint")}) if error else None,
             replaced_by=job.replaced_by,
+            poster=poster_path(job.video, job.id) if Picture.POSTER in job.pictures else None,
+            storyboard=storyboard_path(job.video, job.id) if Picture.STORYBOARD in job.pictures else None,
             created_at=job.created_at,
             started_at=job.started_at,
             finished_at=job.finished_at,

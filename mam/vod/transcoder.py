@@ -56,6 +56,11 @@ class Transcoder:
         answer = self._call("POST", "/transcode", PLAN_SECONDS, json=body)
         return Accepted(answer["video"], answer.get("job"))
 
+    def plan(self, asset: Asset) -> dict[str, Any]:
+        """What a conversion would do, as `POST /plan` says it. Raises ConversionFailed, TranscoderUnavailable."""
+        body = {"asset_bucket": asset.bucket, "asset_object": asset.key, "profile": "auto"}
+        return self._call("POST", "/plan", PLAN_SECONDS, json=body)
+
     def seek(self, job: str, rendition: str, segment: int) -> str:
         """Asks that a segment be made next. Returns the job's state.
 
@@ -63,6 +68,19 @@ class Transcoder:
         """
         body = {"rendition": rendition, "segment": segment}
         return str(self._call("POST", f"/jobs/{job}/seek", STATE_SECONDS, json=body)["state"])
+
+    def jobs(self, asset: Asset, *, limit: int) -> list[dict[str, Any]]:
+        """The asset's jobs, the newest first, as the service shows them. Raises TranscoderUnavailable."""
+        query = {"bucket": asset.bucket, "object": asset.key, "limit": limit}
+        found: list[dict[str, Any]] = self._call("GET", "/jobs", STATE_SECONDS, params=query)["jobs"]
+        return found
+
+    def chunks(self, job: str) -> dict[str, Any]:
+        """How far a job is, part by part, as the service shows it.
+
+        Raises ConversionFailed with code `job_not_found`, TranscoderUnavailable.
+        """
+        return self._call("GET", f"/jobs/{job}/chunks", STATE_SECONDS)
 
     def _call(self, method: str, path: str, seconds: float, **options: Any) -> dict[str, Any]:
         try:

@@ -80,6 +80,13 @@ class Trees:
         """The plan of a revision, or the newest of the video; None when there is none that can be read."""
         return self._plan(revision_plan_key(name, revision) if revision else plan_key(name))
 
+    def revision(self, name: str) -> str | None:
+        """The live revision of a video; else the one that is being made. None where there is neither."""
+        text = self._text(commit_key(name))
+        live = next((revision_of(entry.uri) for entry in playlist.entries(text)), None) if text is not None else None
+        plan = self.plan(name) if live is None else None
+        return plan.revision if plan else live
+
     def media_playlist(self, tree: Tree, rendition: str) -> MediaPlaylist:
         """The playlist that `rendition` names in the tree's multivariant playlist; the commit itself for ''.
 

@@ -7,8 +7,10 @@ import gzip
 import logging
 from collections.abc import Mapping
 
-from mam.errors import MamError, NotFound, Unavailable, VideoNotFound
-from mam.hls.plan import Plan
+from mam.errors import InvalidRequest, MamError, NotFound, Unavailable, VideoNotFound
+from mam.hls.plan import Format, Plan, Profile, kind_of
+from mam.library.known import Known
+from mam.library.record import FOREIGN, foreign_field
 from mam.naming import Asset, check_video_name, video_names
 from mam.settings import Settings
 from mam.store.objects import Store
@@ -35,6 +37,15 @@ class TooManyConversions(Unavailable):
     hint = "Try again later; what is converted already plays meanwhile."
 
 
+def kind_asked(reencode: bool, profile: Profile | None, fmt: Format | None) -> str:
+    """The kind that a request's options ask for. Raises InvalidRequest when they contradict each other."""
+    if reencode and profile not in (None, Profile.H264):
+        raise InvalidRequest(f"profile={profile.value} contradicts reencode=true.")
+    if profile is None and not reencode and fmt is None:
+        return ANY
+    return kind_of(profile or (Profile.H264 if reencode else Profile.AUTO), fmt or Format.TS)
+
+
 class Viewing:
     """Gives out playlists."""
 
@@ -49,9 +60,11 @@ class Viewing:
         transcoder: Transcoder,
         tokens: Tokens,
         outcomes: Outcomes,
+        known: Known,
     ) -> None:
         self._settings = settings
         self._store = store
+        self._known = known
         self._trees = trees
         self._cache = cache
         self._reads = reads
@@ -117,6 +130,8 @@ class Viewing:
         if tree is None:
             raise VideoNotFound(f"There is no stream of {asset}.")
         await asyncio.to_thread(self._trees.delete, tree)
+        field, revision = (tree.source, tree.plan.revision) if tree.plan else (foreign_field(tree.name), FOREIGN)
+        await asyncio.to_thread(self._known.deleted, field, revision)
         await self._cache.invalidate(tree.name)
         return tree.name
 

@@ -13,6 +13,7 @@ from mam.settings import Settings
 from mam.web.scripts import Entry, Scripts
 
 TITLE = "MAM"
+UNQUOTED = "!'()*-._~"  # by encodeURIComponent
 
 
 class Pages:
@@ -30,15 +31,19 @@ class Pages:
     def watch(self, asset: Asset) -> HTMLResponse:
         """The player in the app."""
         title = f"{stem(asset.key).rpartition('/')[2]} · {TITLE}"
-        return self._page("app", title, "<mam-app></mam-app>", framed=False, also=("player",))
+        body = "<mam-app></mam-app>"
+        return self._page("app", title, body, framed=False, also=("player",), playlist=_playlist(asset))
 
     def embed(self, asset: Asset) -> HTMLResponse:
         """The player alone, for other sites' frames."""
         title = stem(asset.key).rpartition("/")[2]
         body = f'<mam-player bucket="{escape(asset.bucket)}" path="{escape(asset.key)}" embedded></mam-player>'
-        return self._page("embed", title, body, framed=True)
+        return self._page("embed", title, body, framed=True, playlist=_playlist(asset))
 
-    def _page(self, name: str, title: str, body: str, *, framed: bool, also: tuple[str, ...] = ()) -> HTMLResponse:
+    def _page(
+        self, name: str, title: str, body: str, *, framed: bool, also: tuple[str, ...] = (), playlist: str | None = None
+    ) -> HTMLResponse:
+        """`playlist`: what the page's scripts will ask for first, so that it is on its way before they are."""
         entry = self._scripts.entry(name)
         nonce = secrets.token_urlsafe(16)
         preloads = [*entry.preloads, *(file for each in also for file in _all(self._scripts.entry(each)))]
@@ -51,6 +56,7 @@ class Pages:
                 f'<meta property="og:title" content="{escape(title)}">',
                 f"<title>{escape(title)}</title>",
                 '<link rel="icon" href="/static/icon.svg" type="image/svg+xml">',
+                *([f'<link rel="preload" as="fetch" crossorigin href="{escape(playlist)}">'] if playlist else []),
                 *(f'<link rel="stylesheet" href="/static/{quote(file)}">' for file in entry.styles),
                 *(f'<link rel="modulepreload" href="/static/{quote(file)}">' for file in dict.fromkeys(preloads)),
                 # The nonce is for the styles of components that write them into their shadow roots.
@@ -83,6 +89,11 @@ class Pages:
             "frame-ancestors": "*" if framed else "'none'",
         }
         return "; ".join(f"{name} {value}" for name, value in rules.items())
+
+
+def _playlist(asset: Asset) -> str:
+    """As the player writes it (mam/web/ui/src/player/address.ts): what is preloaded must be the same address."""
+    return f"/stream/{quote(asset.bucket, safe=UNQUOTED)}/{quote(asset.key, safe=UNQUOTED + '/')}/playlist.m3u8"
 
 
 def _all(entry: Entry) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ NAME = re.compile(r"[A-Za-z0-9._-]+")
 _ENCODINGS = (("br", ".br"), ("gzip", ".gz"))  # the better one first
 _NAMED_BY_CONTENT = re.compile(r".+-([A-Z0-9]{8}|[0-9.]+)\.[a-z]+")
 _FOREVER, _A_WHILE = "public, max-age=31536000, immutable", "public, max-age=3600"
+_REFUSED = re.compile(r";\s*q=0(\.0*)?\s*$")
 _TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 
 
@@ -55,7 +56,7 @@ class Scripts:
         media_type = _TYPES.get(suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
         age = _FOREVER if _NAMED_BY_CONTENT.fullmatch(name) else _A_WHILE
         headers = {"Cache-Control": age, "Vary": "Accept-Encoding", "X-Content-Type-Options": "nosniff"}
-        accepted = {part.partition(";")[0].strip() for part in accepts.split(",")}
+        accepted = {part.partition(";")[0].strip() for part in accepts.split(",") if not _REFUSED.search(part)}
         for encoding, ending in _ENCODINGS:
             if encoding in accepted and (body := self._file(name + ending)) is not None:
                 return Response(body, media_type=media_type, headers={**headers, "Content-Encoding": encoding})

@@ -27,9 +27,11 @@ from mam.hls import playlist
 from mam.hls.plan import Plan
 from mam.naming import commit_key, plan_key, revision_of
 from mam.settings import Settings
+from mam.store import upload_key
 
 BUCKET, OTHER_BUCKET, UNLISTED_BUCKET, VOD = "myvideos", "lectures", "private", "vod"
 ACCESS_KEY, SECRET_KEY, API_KEY = "test-access", "test-secret-key", "test api key, not a secret"
+UPLOAD_KEY = "test-upload", "test-upload-secret"
 READY_SECONDS = 60.0
 STOP_SECONDS = 40.0
 ANSWER_SECONDS = 150.0  # a killed worker's task is given to another after 30
@@ -74,6 +76,9 @@ def configuration(s3_address: str, redis_port: int, *, db: int = 0, **more: str)
         "MINIO_PWD": SECRET_KEY,
         "MINIO_BUCKET_VOD": VOD,
         "MINIO_SOURCE_BUCKETS": f"{BUCKET},{OTHER_BUCKET}",
+        "MINIO_UPLOAD_BUCKET": BUCKET,
+        "MINIO_UPLOAD_USR": UPLOAD_KEY[0],
+        "MINIO_UPLOAD_PWD": UPLOAD_KEY[1],
         "REDIS_HOST": LOOPBACK,
         "REDIS_PORT": str(redis_port),
         "REDIS_DB": str(db),
@@ -120,6 +125,8 @@ class Stack:
         for bucket in (BUCKET, OTHER_BUCKET, UNLISTED_BUCKET):
             if not self.s3.client.bucket_exists(bucket):
                 self.s3.client.make_bucket(bucket)
+        if self.s3.kind == "minio":
+            upload_key.make(self.settings)
         self.start_transcoder()
         self.start_vod()
         self.wait_until_ready()

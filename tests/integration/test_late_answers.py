@@ -13,7 +13,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from dev.servers import LOOPBACK, Server, start_redis
-from mam.events import async_client
+from mam.events import async_client, sync_client
+from mam.library.known import Known
 from mam.naming import Asset
 from mam.settings import Settings
 from mam.store.objects import Store
@@ -63,7 +64,7 @@ def with_viewing(
         viewing = Viewing(
             settings, store=create_autospec(Store, instance=True), trees=trees, cache=cache,
             reads=SharedReads(cache, Kept(client)), transcoder=cast(Transcoder, slow),
-            tokens=Tokens(settings), outcomes=Outcomes(CollectorRegistry()),
+            tokens=Tokens(settings), outcomes=Outcomes(CollectorRegistry()), known=Known(sync_client(settings)),
         )  # fmt: skip
         try:
             await claim(viewing, cache, slow, client)

@@ -27,13 +27,35 @@ ROOMS: dict[str, set[str]] = {
     "mam.check": {"mam.errors"},  # it must not believe what it judges
     "mam.__main__": {"mam.check", "mam.errors"},
     "mam.http": LEAVES,
-    "mam.vod": LEAVES | {"mam.events", "mam.hls", "mam.http", "mam.store", "redis_adapter"},
     "mam.web": LEAVES | {"mam.http"},
+    "mam.uploads": LEAVES | {"mam.hls", "mam.http", "mam.store", "mam.vod"},
+    "mam.library": LEAVES | {"mam.hls", "mam.store"},
+    "mam.vod": LEAVES | {"mam.events", "mam.hls", "mam.http", "mam.library", "mam.store", "redis_adapter"},
     "mam.transcoding": LEAVES
-    | {"mam.events", "mam.hls", "mam.http", "mam.media", "mam.mp4", "mam.processes", "mam.store", "redis_adapter"},
+    | {
+        "mam.events",
+        "mam.hls",
+        "mam.http",
+        "mam.library",
+        "mam.media",
+        "mam.mp4",
+        "mam.processes",
+        "mam.store",
+        "redis_adapter",
+    },
     "redis_adapter": {"mam.events", "mam.settings"},
     "vod_main_server": LEAVES
-    | {"mam.events", "mam.hls", "mam.http", "mam.store", "mam.vod", "mam.web", "redis_adapter"},
+    | {
+        "mam.events",
+        "mam.hls",
+        "mam.http",
+        "mam.library",
+        "mam.store",
+        "mam.uploads",
+        "mam.vod",
+        "mam.web",
+        "redis_adapter",
+    },
     "video_transcoding_main_server": LEAVES
     | {"mam.events", "mam.hls", "mam.http", "mam.store", "mam.transcoding", "redis_adapter"},
 }
@@ -124,14 +146,14 @@ def test_the_store_alone_imports_minio() -> None:
 
 def test_media_is_opened_by_tasks_alone() -> None:
     outside = {module for module in importers(of="mam.media") if room_of(module) != "mam.media"}
-    assert {f"mam.transcoding.{name}" for name in ("outlook", "work", "workshop", "tasks")} == outside
+    assert {f"mam.transcoding.{name}" for name in ("outlook", "pictures", "work", "workshop", "tasks")} == outside
     assert {"mam.check", "mam.media"} == {room_of(module) for module in importers(of="av")}
     assert {"mam.__main__"} == {module for module in importers(of="mam.check") if room_of(module) != "mam.check"}
 
 
 def test_tasks_import_the_work_only_when_they_run() -> None:
     """The transcoding service imports the tasks to queue them, and must not load libav by it."""
-    bench = {f"mam.transcoding.{name}" for name in ("work", "workshop", "publishing")}
+    bench = {f"mam.transcoding.{name}" for name in ("work", "workshop", "publishing", "pictures")}
     assert {*bench, "mam.transcoding.tasks"} >= set().union(*(importers(of=module) for module in bench))
     tree = ast.parse(modules()["mam.transcoding.tasks"].read_text("utf-8"))
     at_top = {

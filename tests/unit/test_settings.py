@@ -77,6 +77,8 @@ def test_an_api_key_is_all_that_must_be_set(monkeypatch: pytest.MonkeyPatch) -> 
         ("H264_CRF", "20", 20),
         ("AUDIO_BITRATE", "96000", 96_000),
         ("MAX_SOURCE_BYTES", "1000", 1000),
+        ("MAX_UPLOAD_BYTES", "1000", 1000),
+        ("UPLOAD_HOURS", "0.5", 0.5),
         ("MAX_DURATION_SECONDS", "60", 60),
     ],
 )
@@ -208,3 +210,29 @@ def test_the_example_is_a_working_set_of_settings(tmp_path: Path) -> None:
     chosen = re.sub(r"^TRANSCODE_API_KEY=.*$", "TRANSCODE_API_KEY=k", text, flags=re.MULTILINE)
     (tmp_path / ".env").write_text(chosen, "utf-8")
     assert as_a_service_reads_them(tmp_path) == ["k", "localhost"]
+
+
+UPLOADS = {"minio_upload_bucket": "in", "minio_upload_usr": "u", "minio_upload_pwd": SecretStr("p")}
+
+
+def test_uploads_need_a_key_of_their_own() -> None:
+    assert with_key().minio_upload_bucket is None
+    assert with_key(**UPLOADS).minio_upload_bucket == "in"
+    for name in ("minio_upload_usr", "minio_upload_pwd"):
+        with pytest.raises(ValidationError, match="MINIO_UPLOAD_BUCKET needs MINIO_UPLOAD_USR and MINIO_UPLOAD_PWD"):
+            with_key(**{**UPLOADS, name: None})
+    with pytest.raises(ValidationError, match="must not be MINIO_USR"):
+        with_key(**UPLOADS, minio_usr="u")
+
+
+def test_uploads_go_where_they_can_be_streamed_from() -> None:
+    assert with_key(**UPLOADS, minio_source_buckets=["a", "in"])
+    with pytest.raises(ValidationError, match="must be one of MINIO_SOURCE_BUCKETS"):
+        with_key(**UPLOADS, minio_source_buckets=["a"])
+    with pytest.raises(ValidationError, match="not the VoD bucket"):
+        with_key(**UPLOADS, minio_bucket_vod="in")
+
+
+@pytest.mark.parametrize(("given_prefix", "prefix"), [("", ""), ("a", "a/"), ("/a/b/", "a/b/")])
+def test_the_upload_prefix_is_a_folder(given_prefix: str, prefix: str) -> None:
+    assert with_key(**UPLOADS, minio_upload_prefix=given_prefix).minio_upload_prefix == prefix

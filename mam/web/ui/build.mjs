@@ -4,7 +4,7 @@ import { copyFile, mkdir, readFile, rename, rm, writeFile } from "node:fs/promis
 import { basename } from "node:path";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 
-const PAGES = { app: "src/app.ts", embed: "src/embed.ts", player: "src/player/element.ts" };
+const PAGES = { app: "src/app.ts", embed: "src/embed.ts", player: "src/player/page.ts" };
 const OUT = "../dist.new";
 const { version } = JSON.parse(await readFile("node_modules/hls.js/package.json", "utf8"));
 const WORKER = `hls.worker-${version}.js`; // it is hls.js's own file, and must be of the same version
@@ -30,9 +30,13 @@ const { metafile } = await build({
 
 const outputs = Object.fromEntries(Object.entries(metafile.outputs).map(([path, about]) => [basename(path), about]));
 const made = (source) => Object.keys(outputs).find((name) => outputs[name].entryPoint === source);
-const preloads = (name, seen = new Set()) => {
+// What the player imports while its playlist is on its way: loaded at once where there is a player on the page.
+const WITH_PLAYLIST = ["src/player/chrome.ts", "src/player/streaming.ts"];
+const preloads = (name, eager, seen = new Set()) => {
   for (const { path, kind } of outputs[name].imports) {
-    if (kind === "import-statement" && !seen.has(basename(path))) preloads(basename(path), seen.add(basename(path)));
+    const file = basename(path);
+    const isWanted = kind === "import-statement" || (eager && WITH_PLAYLIST.includes(outputs[file]?.entryPoint));
+    if (isWanted && !seen.has(file)) preloads(file, eager, seen.add(file));
   }
   return [...seen];
 };
@@ -40,7 +44,7 @@ const styles = made("src/styles.css");
 const manifest = Object.fromEntries(
   Object.entries(PAGES).map(([page, source]) => {
     const script = made(source);
-    return [page, { script, styles: [styles], preloads: preloads(script) }];
+    return [page, { script, styles: [styles], preloads: preloads(script, page !== "app") }];
   }),
 );
 

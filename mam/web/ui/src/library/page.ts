@@ -1,10 +1,270 @@
-/** The library. */
-import { html } from "lit";
+/** The library: which videos there are, and what can be done with them. */
+import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
+import type { Folder, Problem } from "../shared/api.js";
 import { Element } from "../shared/element.js";
+import { icon } from "../shared/icons.js";
+import { MOVED, navigate } from "../shared/router.js";
+import { session } from "../shared/session.js";
+import { texts } from "../texts/index.js";
+import { Actions } from "./actions.js";
+import "./confirm.js";
+import type { Confirm } from "./confirm.js";
+import { empty, nothingFound } from "./empty.js";
+import { keepLive } from "./live.js";
+import { Listing, PAGE, type Row } from "./listing.js";
+import "./menu.js";
+import type { Menu } from "./menu.js";
+import { beginWatching, intend } from "./intent.js";
+import { addressOf, isFlat, type Query, queryOf, remember, type Sort, type View, viewOf } from "./query.js";
+import "./rows.js";
+import type { Rows } from "./rows.js";
+import { Places } from "./places.js";
+import { Preview } from "./preview.js";
+import { toolbar } from "./toolbar.js";
+
+const said = texts.libraryPage;
+const TYPING = 40; // milliseconds between a key and the question: fast typing is one
+const AHEAD = "2000px 0px"; // how far below the window the next page is asked for
+const TITLE = document.title;
 
 class Library extends Element {
+  static override properties = { query: { state: true } };
+  declare query: Query;
+  private readonly listing = new Listing(() => this.requestUpdate());
+  private readonly actions = new Actions(this.listing, () => this.querySelector<Confirm>("mam-confirm")!);
+  private readonly places = new Places(this);
+  private readonly preview = new Preview((id) => this.rowOf(id)?.asset);
+  private readonly end = new IntersectionObserver(([entry]) => entry?.isIntersecting && void this.listing.more(), {
+    rootMargin: AHEAD,
+  });
+  private typing = 0;
+  private words: string | null = null; // in the search field, where the address does not have them to the letter
+  private chunks: Row[][] = [];
+  private chunked: readonly Row[] = [];
+
+  constructor() {
+    super();
+    this.query = queryOf(location.search);
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.on(window, MOVED, () => this.moved());
+    this.on(document, "keydown", (event) => this.pressed(event as KeyboardEvent));
+    this.on(this, "click", (event) => this.clicked(event as MouseEvent));
+    this.on(this, "pointerdown", (event) => this.pressedLink(event as MouseEvent));
+    this.on(this, "pointermove", (event) => this.preview.moved(event as PointerEvent));
+    this.on(this, "pointerleave", () => this.preview.stop());
+    for (const kind of ["pointerover", "focusin"]) this.on(this, kind, intend);
+    const width = new ResizeObserver(() => this.resized());
+    width.observe(this);
+    this.cleanUp(() => width.disconnect());
+    this.cleanUp(() => this.end.disconnect());
+    this.cleanUp(keepLive(this.listing, () => this.query.state !== ""));
+    this.cleanUp(() => this.listing.stop());
+    this.cleanUp(() => (document.title = TITLE));
+    void this.ask();
+  }
+
+  private async ask(): Promise<void> {
+    await this.listing.show(this.query);
+    await this.updateComplete;
+    this.places.returned();
+  }
+
+  private moved(): void {
+    if (location.pathname !== "/") return;
+    const [before, now] = [this.query, queryOf(location.search)];
+    if (addressOf(before) === addressOf(now)) return;
+    this.query = now;
+    if (this.words?.trim() !== now.q) this.words = null;
+    const isSame = addressOf({ ...before, view: null }) === addressOf({ ...now, view: null });
+    if (isSame) return;
+    clearTimeout(this.typing);
+    if (before.bucket !== now.bucket || before.folder !== now.folder) {
+      scrollTo(0, 0);
+      void this.updateComplete.then(() => this.querySelector("h1")?.focus({ preventScroll: true }));
+    }
+    void this.ask();
+  }
+
+  /** Another query, in the address too. Typing on replaces what was typed: back leads out of the search at once. */
+  private go(change: Partial<Query>, { replace = false } = {}): void {
+    this.places.leave();
+    navigate(addressOf({ ...this.query, ...change }), { replace });
+  }
+
+  private typed(words: string): void {
+    clearTimeout(this.typing);
+    this.words = words;
+    this.typing = window.setTimeout(() => this.go({ q: words }, { replace: this.query.q !== "" && words !== "" }), TYPING);
+  }
+
+  private pressed(event: KeyboardEvent): void {
+    const field = this.querySelector<HTMLInputElement>("#search");
+    const isTyping = event.target instanceof HTMLInputElement || event.target instanceof HTMLTextAreaElement;
+    if (event.key !== "/" || isTyping || event.ctrlKey || event.metaKey || event.altKey || !field) return;
+    if (document.querySelector("dialog[open]")) return;
+    event.preventDefault();
+    field.focus();
+    field.select();
+  }
+
+  private clicked(event: MouseEvent): void {
+    const target = event.target as HTMLElement;
+    const button = target.closest<HTMLElement>("[data-menu]");
+    if (!button) {
+      if (target.closest("a")) this.places.leave();
+      return this.pressedLink(event);
+    }
+    const row = this.rowOf(button.dataset["menu"]);
+    const menu = this.querySelector<Menu>("mam-menu");
+    if (row) void menu?.toggle(button, said.actions(row.asset.title), this.actions.of(row));
+  }
+
+  private pressedLink(event: MouseEvent): void {
+    const link = (event.target as HTMLElement).closest<HTMLElement>("a[data-id]");
+    const row = link && this.rowOf(link.dataset["id"]);
+    if (row) beginWatching(event, row.asset.playlist);
+  }
+
+  private rowOf(id: string | undefined): Row | undefined {
+    return this.listing.rows.find((row) => row.id === id);
+  }
+
+  private chooseView(view: View): void {
+    remember(view);
+    this.go({ view }, { replace: true });
+  }
+
+  private resized(): void {
+    const all = [...this.querySelectorAll<Rows>("mam-rows")];
+    const drawn = all.find((rows) => rows.isDrawn && rows.rows.length === PAGE);
+    if (drawn) for (const rows of all) rows.resized(drawn.offsetHeight);
+  }
+
+  protected override willUpdate(): void {
+    this.places.willUpdate();
+    if (this.chunked === this.listing.rows) return;
+    this.chunked = this.listing.rows;
+    const starts = Array.from({ length: Math.ceil(this.chunked.length / PAGE) }, (_, chunk) => chunk * PAGE);
+    this.chunks = starts.map((start) => this.chunked.slice(start, start + PAGE));
+  }
+
+  protected override updated(changed: PropertyValues): void {
+    if (changed.has("query")) document.title = `${this.placeName || said.title} · ${TITLE}`;
+    void this.places.updated();
+    this.end.disconnect();
+    const end = this.querySelector(".library-end");
+    if (end) this.end.observe(end); // observed anew, it says at once whether it is near
+  }
+
+  private get placeName(): string {
+    const { bucket, folder } = this.query;
+    return folder.split("/").at(-2) || bucket;
+  }
+
   protected override render() {
-    return html`<h1>Library</h1>`;
+    const { query, listing } = this;
+    const isEmpty = !listing.isLoading && !listing.rows.length && !listing.found.folders.length;
+    return html`
+      <div class="library-head">
+        <div>
+          ${this.path()}
+          <div class="library-place">
+            <h1 tabindex="-1">${this.placeName || said.title}</h1>
+            <p class="quiet number" role="status">${this.count()}</p>
+          </div>
+        </div>
+        ${session.view?.uploads
+          ? html`<mam-upload-button .folder=${query.folder} .bucket=${query.bucket}></mam-upload-button>`
+          : nothing}
+      </div>
+      ${toolbar(query, {
+        place: this.placeName,
+        words: this.words ?? query.q,
+        typed: (words) => this.typed(words),
+        sorted: (sort: Sort) => this.go({ sort }),
+        viewed: (view) => this.chooseView(view),
+      })}
+      ${this.notices()}
+      ${isEmpty && !listing.problem ? this.emptiness() : this.content()}
+      <mam-menu></mam-menu>
+      <mam-confirm></mam-confirm>
+    `;
+  }
+
+  private count(): string {
+    const { isLoading, found } = this.listing;
+    if (isLoading) return "";
+    if (isFlat(this.query)) return said.found(found.total);
+    const parts = [found.folders.length && said.folderCount(found.folders.length), (found.total || !found.folders.length) && said.count(found.total)];
+    return parts.filter(Boolean).join(", ");
+  }
+
+  private path(): TemplateResult | typeof nothing {
+    const { bucket, folder } = this.query;
+    if (!bucket && !folder) return nothing;
+    const names = folder.split("/").slice(0, -1);
+    const above = names.slice(0, -1).map((name, n) => this.step(name, bucket, `${names.slice(0, n + 1).join("/")}/`));
+    return html`<nav class="library-path" aria-label=${said.path}>
+      <ol>
+        ${this.step(said.title, "", "")} ${bucket && names.length ? this.step(bucket, bucket, "") : nothing} ${above}
+      </ol>
+    </nav>`;
+  }
+
+  private step(name: string, bucket: string, folder: string): TemplateResult {
+    return html`<li><a href=${addressOf({ ...this.query, bucket, folder, q: "", state: "" })}>${name}</a></li>`;
+  }
+
+  private notices(): TemplateResult | typeof nothing {
+    const { problem, found } = this.listing;
+    if (problem) return this.trouble(problem);
+    return found.isComplete ? nothing : html`<p class="library-note quiet" role="status">${said.listing}</p>`;
+  }
+
+  private trouble({ title, detail, hint }: Problem): TemplateResult {
+    const again = () => void (this.listing.rows.length ? this.listing.refresh() : this.ask());
+    return html`<div class="notice is-bad library-trouble" role="alert">
+      ${icon("warning")}
+      <div><strong>${detail || title}</strong> <p>${hint}</p></div>
+      <button class="button" @click=${again}>${texts.retry}</button>
+    </div>`;
+  }
+
+  private emptiness(): TemplateResult {
+    const { query } = this;
+    return isFlat(query) ? nothingFound(query) : empty(query, session.view?.uploads ?? false);
+  }
+
+  private content(): TemplateResult {
+    const { listing, query } = this;
+    const view = viewOf(query);
+    const isFirst = listing.isLoading && !listing.rows.length && !listing.found.folders.length;
+    const rows = (chunk: Row[], number: number) =>
+      html`<mam-rows class="assets" role="presentation" .rows=${chunk} .first=${number * PAGE} .total=${listing.found.total}
+        .view=${view} .isFlat=${isFlat(query)}></mam-rows>`;
+    return html`<div class="library is-${view}" aria-busy=${listing.isLoading ? "true" : "false"}>
+      ${listing.found.folders.length ? this.folders(listing.found.folders) : nothing}
+      ${isFirst ? html`<div class="assets" aria-hidden="true">${Array.from({ length: 12 }, () => html`<div class="asset is-coming"><div class="asset-picture"></div></div>`)}</div>` : nothing}
+      ${this.chunks.length
+        ? html`<h2 class="visually-hidden">${said.videos}</h2>
+            <div role="list" aria-label=${said.videos}>${this.chunks.map(rows)}</div>`
+        : nothing}
+      ${listing.hasMore ? html`<p class="library-end quiet">${said.more}</p>` : nothing}
+    </div>`;
+  }
+
+  private folders(folders: Folder[]): TemplateResult {
+    const tile = ({ bucket, path, name, assets }: Folder) => html`<li>
+      <a class="folder" href=${addressOf({ ...this.query, bucket, folder: path })}>
+        ${icon("folder")}<span class="folder-name">${name}</span>
+        ${assets === null ? nothing : html`<span class="quiet number">${said.count(assets)}</span>`}
+      </a>
+    </li>`;
+    return html`<h2 class="visually-hidden">${said.folders}</h2>
+      <ul class="folders" role="list">${folders.map(tile)}</ul>`;
   }
 }
 customElements.define("mam-library", Library);

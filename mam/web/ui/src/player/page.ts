@@ -1,15 +1,122 @@
 /** The page around the player. */
-import { html } from "lit";
+import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
+import { keyed } from "lit/directives/keyed.js";
+import type { StreamInfo } from "../shared/api.js";
 import { Element } from "../shared/element.js";
-import "./element.js";
+import { dateTime, duration } from "../shared/format.js";
+import { icon } from "../shared/icons.js";
+import { copyText, toastError } from "../shared/toasts.js";
+import { texts } from "../texts/index.js";
+import { playlistUrl, titleOf } from "./address.js";
+import { SIGNED, STATUS } from "./element.js";
+import { curlLine, embedCode, ffmpegLine, linkAt, vlcLine } from "./share.js";
+import type { StreamStatus } from "./status.js";
+
+const words = texts.player.page;
+const BADGES = { new: "", making: "is-busy", live: "is-good", failed: "is-bad" };
 
 class Watch extends Element {
-  static override properties = { bucket: {}, path: {} };
+  static override properties = { bucket: {}, path: {}, status: { state: true }, until: { state: true } };
   declare bucket: string;
   declare path: string;
+  declare status: StreamStatus | null;
+  declare until: number | null; // Unix seconds: so long what was loaded is signed
 
-  protected override render() {
-    return html`<mam-player bucket=${this.bucket} path=${this.path}></mam-player>`;
+  constructor() {
+    super();
+    this.status = this.until = null;
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.on(this, STATUS, (event) => (this.status = (event as CustomEvent<StreamStatus>).detail));
+    this.on(this, SIGNED, (event) => (this.until = (event as CustomEvent<number>).detail));
+    const before = document.title;
+    this.cleanUp(() => (document.title = before));
+  }
+
+  protected override willUpdate(changed: PropertyValues<this>): void {
+    if (!changed.has("bucket") && !changed.has("path")) return;
+    this.status = this.until = null;
+    document.title = `${titleOf(this.path)} · ${texts.name}`;
+  }
+
+  private link(): string {
+    return linkAt(this.bucket, this.path, this.querySelector("mam-player")?.currentTime ?? 0);
+  }
+
+  protected override render(): TemplateResult {
+    const { bucket, path } = this;
+    const player = html`<mam-player bucket=${bucket} path=${path}></mam-player>`;
+    return html`
+      <div class="mam-watch">
+        ${keyed(`${bucket}/${path}`, player)}
+        <header class="mam-heading">
+          <h1>${titleOf(path)}</h1>
+          ${this.facts()}
+        </header>
+        <div class="mam-about">
+          ${this.streams()} ${this.uses()}
+        </div>
+      </div>
+    `;
+  }
+
+  private facts(): TemplateResult {
+    const { status } = this;
+    const percent = status?.state === "making" ? ` · ${texts.player.made(Math.floor(status.percent))}` : "";
+    return html`<p class="mam-facts quiet">
+      ${status ? html`<span class="badge ${BADGES[status.state]}">${texts.player.state[status.state]}${percent}</span>` : nothing}
+      ${status?.duration ? html`<span class="number"><span class="visually-hidden">${words.duration}: </span>${duration(status.duration)}</span>` : nothing}
+      <span class="mam-where">${this.bucket}/${this.path}</span>
+    </p>`;
+  }
+
+  private streams(): TemplateResult {
+    const streams = this.status?.streams ?? [];
+    return html`<section class="card" aria-labelledby="mam-streams">
+      <h2 id="mam-streams">${words.streams}</h2>
+      ${streams.length
+        ? html`<div class="mam-scroll"><table class="mam-streams">
+            <thead><tr>${words.columns.map((name) => html`<th scope="col">${name}</th>`)}</tr></thead>
+            <tbody>${streams.map((stream) => row(stream))}</tbody>
+          </table></div>`
+        : html`<p class="quiet">${words.retryPlan}</p>`}
+    </section>`;
+  }
+
+  private uses(): TemplateResult {
+    const playlist = `${location.origin}${playlistUrl(this.bucket, this.path)}`;
+    const signed = this.status?.signed_until ?? this.until;
+    const about = signed ? `${words.playlistHint} ${words.signedUntil(dateTime(signed))}` : words.playlistHint;
+    return html`<section class="card" aria-labelledby="mam-use">
+      <h2 id="mam-use">${words.use}</h2>
+      <ul class="mam-uses">
+        ${use(words.link, words.linkHint, null, () => this.link())}
+        ${use(words.playlist, about, playlist, () => playlist)}
+        ${use(words.embed, words.embedHint, embedCode(this.bucket, this.path))}
+        ${use(words.curl, words.curlHint, curlLine(playlist))}
+        ${use(words.ffmpeg, words.ffmpegHint, ffmpegLine(playlist, this.path))}
+        ${use(words.vlc, words.vlcHint, vlcLine(playlist))}
+      </ul>
+    </section>`;
   }
 }
 customElements.define("mam-watch", Watch);
+
+function row({ kind, codec, language, action, reason }: StreamInfo): TemplateResult {
+  return html`<tr>
+    <th scope="row">${words.kinds[kind] ?? kind}</th>
+    <td>${codec}</td>
+    <td>${language || "–"}</td>
+    <td>${words.actions[action] ?? action}${reason ? html`<span class="quiet">: ${reason}</span>` : nothing}</td>
+  </tr>`;
+}
+
+function use(name: string, about: string, shown: string | null, text = () => shown ?? ""): TemplateResult {
+  return html`<li>
+    <div><strong>${name}</strong> <span class="quiet">${about}</span>${shown ? html`<code>${shown}</code>` : nothing}</div>
+    <button class="icon-button" aria-label=${words.copy(name)} title=${words.copy(name)}
+      @click=${() => copyText(text()).catch(toastError)}>${icon("copy")}</button>
+  </li>`;
+}

@@ -147,11 +147,11 @@ export function quotePath(path: string): string {
   return path.split("/").map(encodeURIComponent).join("/");
 }
 
-function unreachable(): Problem {
+export function unreachable(): Problem {
   const [title, hint] = [texts.lostConnection, texts.lostConnectionHint];
   return { type: "about:blank", title, status: 0, detail: title, code: "unreachable", hint };
 }
 
-function isProblem(answer: unknown): answer is Problem {
+export function isProblem(answer: unknown): answer is Problem {
   return typeof answer === "object" && answer !== null && "code" in answer && "hint" in answer;
 }

@@ -1,10 +1,218 @@
-/** The uploads. */
-import { html } from "lit";
+/** `<mam-uploads>`: the uploads of this tab, at the lower right on every page; and what is dropped on the page. */
+import { html, nothing, type TemplateResult } from "lit";
+import { repeat } from "lit/directives/repeat.js";
 import { Element } from "../shared/element.js";
+import { bytes, duration } from "../shared/format.js";
+import { icon } from "../shared/icons.js";
+import { SESSION } from "../shared/session.js";
+import { texts } from "../texts/index.js";
+import "./button.js";
+import "./drop.js";
+import { ADD, CHANGE, MOVE, queue } from "./queue.js";
+import { row } from "./row.js";
+import type { State, Upload } from "./upload.js";
+
+const MUCH = 32e6; // bytes that nobody throws away by a slip of the finger
+const WAITING_SHOWN = 30; // rows of those that wait: of a folder with thousands nobody reads them
 
 class Uploads extends Element {
+  static override properties = { isFolded: { state: true }, sure: { state: true }, said: { state: true } };
+  declare isFolded: boolean;
+  declare sure: Upload | null; // asked whether to cancel it
+  declare said: string; // to screen readers
+  private choosing: Upload | null = null;
+  private readonly size = new ResizeObserver(() => this.measure());
+
+  constructor() {
+    super();
+    this.isFolded = false;
+    this.sure = null;
+    this.said = "";
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.on(window, SESSION, () => this.requestUpdate());
+    this.on(queue, CHANGE, () => this.requestUpdate());
+    this.on(queue, ADD, (event) => {
+      this.isFolded = false;
+      this.said = texts.uploads.said.added((event as CustomEvent<number>).detail);
+    });
+    this.on(queue, MOVE, (event) => this.moved((event as CustomEvent<{ upload: Upload; before: State }>).detail));
+    this.cleanUp(() => this.size.disconnect());
+    this.cleanUp(() => document.documentElement.style.removeProperty("--tray"));
+  }
+
+  protected override updated(): void {
+    const tray = this.querySelector(".tray");
+    this.size.disconnect();
+    if (tray) this.size.observe(tray);
+    else this.measure();
+    const dialog = this.querySelector("dialog");
+    if (this.sure && dialog && !dialog.open) dialog.showModal();
+    if (!this.sure && dialog?.open) dialog.close();
+  }
+
+  /** So that what the page says at its lower edge stands above the tray. */
+  private measure(): void {
+    const height = this.querySelector<HTMLElement>(".tray")?.offsetHeight ?? 0;
+    document.documentElement.style.setProperty("--tray", `${height}px`);
+  }
+
+  /** Says aloud what matters: what went wrong, and that all is there. */
+  private moved({ upload, before }: { upload: Upload; before: State }): void {
+    const { said } = texts.uploads;
+    const why = upload.state === "bad" && upload.verdict && !upload.verdict.ok ? upload.verdict.message : upload.problem?.detail;
+    if (["bad", "refused", "failed"].includes(upload.state) && why) this.said = said.wrong(upload.name, why);
+    else if (upload.state === "checking" && before === "completing" && !queue.uploads.some(({ goesOn }) => goesOn)) {
+      this.said = said.arrived(queue.uploads.filter(({ state }) => state === "checking" || state === "done").length);
+    }
+  }
+
+  // what the rows ask for
+
+  private readonly acts = {
+    choose: (upload: Upload) => {
+      this.choosing = upload;
+      this.querySelector<HTMLInputElement>("input[type=file]")?.click();
+    },
+    goOn: (upload: Upload) => void this.goOn(upload),
+    remove: (upload: Upload) => {
+      const isMuch = !["done", "checking", "bad", "refused", "elsewhere"].includes(upload.state) && upload.bytes >= MUCH;
+      if (isMuch) this.sure = upload;
+      else void this.drop(upload);
+    },
+  };
+
+  private async goOn(upload: Upload): Promise<void> {
+    if (upload.state !== "interrupted" || !upload.handle) return upload.goOn();
+    try {
+      const may = await upload.handle.requestPermission?.({ mode: "read" });
+      const file = may === "granted" ? await upload.handle.getFile() : null;
+      if (file && upload.isOf(file)) return upload.goOn(file);
+      if (file) upload.isAnother();
+    } catch {
+      // the file is gone, or the browser asks nobody: then it is chosen by hand
+    }
+    upload.handle = null;
+    this.requestUpdate();
+  }
+
+  private chosen({ target }: Event): void {
+    const input = target as HTMLInputElement;
+    const [file, upload] = [input.files?.[0], this.choosing];
+    input.value = "";
+    this.choosing = null;
+    if (!file || !upload) return;
+    if (upload.isOf(file)) upload.goOn(file, null);
+    else upload.isAnother();
+  }
+
+  private async drop(upload: Upload): Promise<void> {
+    const rows = [...this.querySelectorAll(".upload")];
+    const at = rows.findIndex((each) => each.contains(document.activeElement));
+    await queue.remove(upload);
+    await this.updateComplete;
+    if (at < 0 || queue.uploads.includes(upload)) return;
+    const next = this.querySelectorAll(".upload").item(Math.min(at, rows.length - 2)) as ParentNode | null;
+    (next ?? this).querySelector<HTMLElement>("button, a")?.focus();
+  }
+
+  private answered({ target }: Event): void {
+    const dialog = target as HTMLDialogElement;
+    const upload = this.sure;
+    this.sure = null;
+    if (dialog.returnValue === "yes" && upload) void this.drop(upload);
+    dialog.returnValue = "";
+  }
+
+  // what is shown
+
   protected override render() {
-    return html``;
+    if (!queue.isOn) return nothing;
+    const { uploads } = texts;
+    return html`
+      ${queue.uploads.length || queue.leftOut.length ? this.tray() : nothing}
+      <input type="file" hidden @change=${this.chosen} />
+      <dialog aria-labelledby="sure-title" @close=${this.answered}>
+        <form method="dialog">
+          <h2 id="sure-title">${uploads.sureTitle}</h2>
+          <p>${this.sure ? uploads.sure(this.sure.name, bytes(this.sure.bytes), bytes(this.sure.size)) : nothing}</p>
+          <div class="actions">
+            <button class="button" value="no" autofocus>${uploads.keep}</button>
+            <button class="button is-danger" value="yes">${uploads.sureYes}</button>
+          </div>
+        </form>
+      </dialog>
+      <mam-upload-drop></mam-upload-drop>
+      <p class="visually-hidden" role="status">${this.said}</p>
+    `;
+  }
+
+  private tray(): TemplateResult {
+    const { uploads } = texts;
+    const running = queue.uploads.filter(({ goesOn }) => goesOn);
+    const isOver = !queue.uploads.some(({ state }) => !["done", "refused"].includes(state));
+    const fold = this.isFolded ? uploads.expand : uploads.collapse;
+    const button = (kind: "pause" | "play" | "close", label: string, act: () => void) =>
+      html`<button class="icon-button" aria-label=${label} title=${label} @click=${act}>${icon(kind)}</button>`;
+    return html`<section class="tray ${this.isFolded ? "is-folded" : ""}" aria-label=${uploads.title}>
+      <header>
+        <h2>${summary()}</h2>
+        ${running.length > 1 ? button("pause", uploads.pauseAll, () => queue.pauseAll()) : nothing}
+        ${!running.length && queue.uploads.filter(({ state }) => state === "paused").length > 1
+          ? button("play", uploads.goOnAll, () => queue.goOnAll())
+          : nothing}
+        <button class="icon-button tray-fold" aria-label=${fold} title=${fold} aria-expanded=${!this.isFolded} aria-controls="tray-rows"
+          @click=${() => (this.isFolded = !this.isFolded)}>${icon("down")}</button>
+        ${isOver ? button("close", uploads.clear, () => queue.clear()) : nothing}
+      </header>
+      ${running.length ? total(running) : nothing}
+      <div id="tray-rows" class="tray-rows" ?hidden=${this.isFolded}>${this.rows()}</div>
+    </section>`;
+  }
+
+  private rows(): TemplateResult {
+    const { uploads } = texts;
+    const waiting = queue.uploads.filter(({ state }) => state === "waiting");
+    const unseen = new Set(waiting.slice(WAITING_SHOWN));
+    return html`
+      ${queue.leftOut.length
+        ? html`<p class="tray-note quiet">${icon("info")}${uploads.leftOut(queue.leftOut.length, queue.leftOut[0]!)}</p>`
+        : nothing}
+      <ul>${repeat(queue.uploads.filter((upload) => !unseen.has(upload)), (upload) => upload, (upload) => row(upload, this.acts))}</ul>
+      ${unseen.size ? html`<p class="tray-note quiet">${uploads.waitingMore(unseen.size)}</p>` : nothing}
+    `;
   }
 }
 customElements.define("mam-uploads", Uploads);
+
+/** All that is under way, as one bar. */
+function total(running: Upload[]): TemplateResult {
+  const [sent, all] = [sum(running, ({ bytes }) => bytes), sum(running, ({ size }) => size)];
+  const percent = Math.floor((100 * sent) / all);
+  return html`<div class="bar tray-total" aria-hidden="true"><span .style=${`width: ${percent}%`}></span></div>`;
+}
+
+function summary(): string {
+  const { uploads } = texts;
+  const all = queue.uploads;
+  const count = (...states: State[]) => all.filter(({ state }) => states.includes(state)).length;
+  const running = all.filter(({ goesOn }) => goesOn);
+  if (running.length) {
+    const speed = sum(running, (upload) => upload.speed.value ?? 0);
+    const left = sum(running, ({ size, bytes }) => size - bytes) / speed;
+    const moving = running.some(({ state }) => state === "sending") && Number.isFinite(left);
+    return [uploads.running(running.length, all.length), ...(moving ? [uploads.timeLeft(duration(left))] : [])].join(" · ");
+  }
+  const [paused, interrupted, unwell] = [count("paused", "held"), count("interrupted"), count("bad", "refused", "failed")];
+  if (paused) return uploads.paused(paused);
+  if (interrupted) return uploads.interrupted(interrupted);
+  if (unwell) return uploads.unwell(unwell);
+  const arrived = count("done", "checking");
+  return arrived ? uploads.arrived(arrived) : uploads.title;
+}
+
+function sum(uploads: readonly Upload[], value: (upload: Upload) => number): number {
+  return uploads.reduce((total, upload) => total + value(upload), 0);
+}

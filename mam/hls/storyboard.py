@@ -1,0 +1,89 @@
+"""Storyboards: small pictures of a whole video on a few sheets, and the WebVTT that says which is of which moment."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+from mam.hls import cues
+from mam.naming import sheet_name
+
+CONTENT_TYPE = "text/vtt"
+SHEET_TYPE = "image/jpeg"
+LEAST_STEP, MOST_STEP = 2, 10  # seconds between two tiles
+WISHED_TILES = 100  # a sheet's worth: steps in between are as long as that asks for
+COLUMNS, ROWS = 10, 10  # of a sheet
+_SHEET = re.compile(r"^(storyboard-[0-9]{2,}\.jpg)(?=#xywh=)", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """Where a tile lies: on which sheet, and its left and top edge in pixels."""
+
+    sheet: int
+    x: int
+    y: int
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """The tiles of a video, in order of time, row by row. `width`, `height`: pixels of each tile; `step`: seconds."""
+
+    duration: Fraction
+    step: int
+    width: int
+    height: int
+
+    def __len__(self) -> int:
+        return max(1, math.ceil(self.duration / self.step))
+
+    @property
+    def sheets(self) -> int:
+        return -(-len(self) // (COLUMNS * ROWS))
+
+    def start(self, number: int) -> Fraction:
+        """Seconds from the beginning of the video at which a tile begins to count; of the one behind the last, the
+        end."""
+        return min(Fraction(number * self.step), self.duration)
+
+    def tile(self, number: int) -> Tile:
+        sheet, place = divmod(number, COLUMNS * ROWS)
+        row, column = divmod(place, COLUMNS)
+        return Tile(sheet, column * self.width, row * self.height)
+
+    def size(self, sheet: int) -> tuple[int, int]:
+        """Width and height of a sheet, which ends with its last tile."""
+        tiles = min(len(self) - sheet * COLUMNS * ROWS, COLUMNS * ROWS)
+        return min(tiles, COLUMNS) * self.width, -(-tiles // COLUMNS) * self.height
+
+    def to_webvtt(self) -> str:
+        """A cue for each tile, whose payload is the sheet with a media fragment (https://www.w3.org/TR/media-frags/)."""
+        return "\n".join(("WEBVTT\n", *self._cues()))
+
+    def _cues(self) -> Iterator[str]:
+        for number in range(len(self)):
+            tile = self.tile(number)
+            begin = cues.milliseconds(self.start(number))
+            end = max(cues.milliseconds(self.start(number + 1)), begin + 1)  # a shorter cue would be no cue
+            where = f"{sheet_name(tile.sheet)}#xywh={tile.x},{tile.y},{self.width},{self.height}"
+            yield f"{cues.written(begin)} --> {cues.written(end)}\n{where}\n"
+
+
+def board(duration: Fraction, width: int, height: int) -> Board:
+    """The storyboard of a video of `duration` seconds: a tile every 2 s of a short one, every 10 s of a long one."""
+    step = min(max(math.ceil(duration / WISHED_TILES), LEAST_STEP), MOST_STEP)
+    return Board(duration, step, width, height)
+
+
+def with_urls(text: str, url: Callable[[str], str]) -> str:
+    """A storyboard's WebVTT with other names for its sheets. `url`: from the name of a sheet to what replaces it."""
+    return _SHEET.sub(lambda found: url(found[1]), text)
+
+
+def duration_of(text: str) -> Fraction:
+    """Seconds that a storyboard's WebVTT lasts; 0 for a text that has no cues."""
+    timings = [found for line in text.splitlines() if (found := cues.timing(line))]
+    return timings[-1][1] if timings else Fraction(0)

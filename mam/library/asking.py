@@ -1,0 +1,88 @@
+"""Questions about the library, answered from memory; the store is asked where memory cannot know."""
+
+from __future__ import annotations
+
+import asyncio
+
+from mam.errors import NotFound
+from mam.library.catalogue import Catalogue, Folder, Page, Query
+from mam.library.entries import Entry
+from mam.library.library import Library
+from mam.library.listing import listed
+from mam.library.videos import is_video
+from mam.library.views import AssetList, AssetView, FolderView
+from mam.naming import Asset
+from mam.settings import Settings
+from mam.store.objects import Store
+
+
+class Asking:
+    """For coroutines."""
+
+    def __init__(self, settings: Settings, store: Store, library: Library) -> None:
+        self._settings = settings
+        self._store = store
+        self._library = library
+        self._keeping = library.keeping
+
+    async def page(self, query: Query, *, limit: int, cursor: str | None) -> AssetList:
+        """Raises NotFound for a bucket that may not be streamed, InvalidRequest for a cursor that is none."""
+        if query.bucket and not self._settings.may_stream(query.bucket):
+            raise NotFound(f"There is no bucket {query.bucket!r} in the library.")
+        await self._library.looked_at()
+        if self._keeping.listed_at is None:
+            page = await asyncio.to_thread(self._first, query, limit)
+        else:
+            page = await asyncio.to_thread(self._keeping.catalogue.page, query, limit=limit, cursor=cursor)
+        entries = await self._certain(page.entries)
+        if query.state:
+            entries = [entry for entry in entries if entry.state == query.state]
+        by_what_is_known = query.state or query.sort.endswith("duration")
+        return AssetList(
+            assets=[AssetView.of(entry) for entry in entries],
+            folders=[FolderView.of(folder) for folder in page.folders],
+            total=page.total,
+            next_cursor=page.cursor,
+            listed_at=self._keeping.listed_at,
+            complete=self._keeping.listed_at is not None and (self._keeping.complete or not by_what_is_known),
+        )
+
+    async def asset(self, asset: Asset) -> AssetView:
+        """One of them, as the store has it now. Raises NotFound, StoreUnavailable."""
+        if not self._settings.may_stream(asset.bucket):
+            raise NotFound(f"There is no object {asset}.")
+        info, entry = (
+            await asyncio.to_thread(self._store.head, asset.bucket, asset.key),
+            self._keeping.catalogue.get(asset.bucket, asset.key),
+        )
+        if info is None:
+            if entry is not None:
+                await self._library.removed(asset)
+            raise NotFound(f"There is no object {asset}.")
+        one = listed(asset.bucket, info)
+        if is_video(asset.key) and (entry is None or entry.listed != one):
+            await self._library.added(asset, size=info.size, version=info.version, modified=info.modified)
+        (found,) = await self._certain([Entry(one, self._keeping.catalogue.record(asset.bucket, asset.key))])
+        return AssetView.of(found)
+
+    async def _certain(self, entries: list[Entry]) -> list[Entry]:
+        """The entries with what the VoD bucket says of those that nothing is known of, as long as not all is known."""
+        unknown = [entry for entry in entries if entry.record is None]
+        if self._keeping.complete or not unknown:
+            return entries
+        assets = [Asset(entry.bucket, entry.key) for entry in unknown]
+        records = dict(zip(assets, await asyncio.to_thread(self._keeping.look_at, assets), strict=True))
+        return [
+            entry if entry.record is not None else entry.knowing(records[Asset(entry.bucket, entry.key)])
+            for entry in entries
+        ]
+
+    def _first(self, query: Query, limit: int) -> Page:
+        """What can be told before anything was listed, from one look at the store. Raises StoreUnavailable."""
+        found, folders = self._keeping.listing.first(query.bucket, query.folder)
+        part = Catalogue()
+        part.change(found)
+        part.know({(one.bucket, one.key): self._keeping.catalogue.record(one.bucket, one.key) for one in found})
+        page = part.page(query, limit=limit)
+        shown: list[Folder] = [] if query.is_flat else folders
+        return Page(page.entries, shown, page.total, None)

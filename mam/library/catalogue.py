@@ -1,0 +1,347 @@
+"""The index of one process in memory: all assets, found by folder, words and state, in any order, a page at a time."""
+
+from __future__ import annotations
+
+import base64
+import json
+import sys
+import threading
+from bisect import bisect_left, bisect_right
+from collections import Counter, OrderedDict, defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from mam.errors import InvalidRequest
+from mam.library.entries import SORTS, Entry, Sort, SortKey, fold, natural
+from mam.library.record import Record
+from mam.library.videos import Listed
+from mam.naming import stem
+
+KEPT_RESULTS = 16  # of queries that somebody scrolls through
+FEW = 500  # changes that are put in their places one by one; more, and everything is sorted anew
+TRIES = 3  # of sorting beside those who ask
+
+Place = tuple[str, str]  # bucket and key
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What is asked for. With words or a state: everything below `folder`, else what lies directly in it.
+
+    `bucket`: '' for all. `folder`: '' or a path that ends in a slash.
+    """
+
+    bucket: str = ""
+    folder: str = ""
+    words: tuple[str, ...] = ()  # folded
+    state: str = ""
+    sort: str = "name"
+
+    @classmethod
+    def of(cls, *, bucket: str = "", folder: str = "", q: str = "", state: str = "", sort: str = "name") -> Query:
+        folder = folder.strip("/")
+        return cls(bucket, folder and f"{folder}/", tuple(dict.fromkeys(fold(q).split())), state, sort)
+
+    @property
+    def is_flat(self) -> bool:
+        return bool(self.words or self.state)
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """`path`: ends in a slash; '' for a whole bucket. `assets`: how many lie below; None where that is not known."""
+
+    bucket: str
+    path: str
+    assets: int | None
+
+    @property
+    def name(self) -> str:
+        return self.path.rstrip("/").rpartition("/")[2] or self.bucket
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """`total`: assets that match, on all pages. `cursor`: where the next page begins; None at the end."""
+
+    entries: list[Entry]
+    folders: list[Folder]
+    total: int
+    cursor: str | None
+
+
+@dataclass(slots=True)
+class _Order:
+    """All entries in one order; once somebody has searched in it, what they are searched by beside them."""
+
+    sort: Sort
+    entries: list[Entry]
+    texts: list[str] | None = None
+
+    @classmethod
+    def of(cls, sort: Sort, entries: list[Entry]) -> _Order:
+        return cls(sort, sorted(entries, key=sort.key))
+
+    def remove(self, entry: Entry) -> None:
+        at = bisect_left(self.entries, self.sort.key(entry), key=self.sort.key)
+        del self.entries[at]
+        if self.texts is not None:
+            del self.texts[at]
+
+    def insert(self, entry: Entry) -> None:
+        at = bisect_left(self.entries, self.sort.key(entry), key=self.sort.key)
+        self.entries.insert(at, entry)
+        if self.texts is not None:
+            self.texts.insert(at, entry.folded)
+
+    def search(self, word: str) -> list[Entry]:
+        """The texts are copies that lie behind one another in memory: they are read four times as fast."""
+        if self.texts is None:
+            self.texts = "\n".join(entry.folded for entry in self.entries).split("\n") if self.entries else []
+        return [entry for entry, text in zip(self.entries, self.texts, strict=True) if word in text]
+
+
+class Catalogue:
+    """Safe to share between threads, and to be called from them: an answer from 100,000 takes some milliseconds."""
+
+    def __init__(self, buckets: Collection[str] = ()) -> None:
+        """`buckets`: those that are shown though nothing is in them."""
+        self._buckets = frozenset(buckets)
+        self._lock = threading.Lock()
+        self._entries: dict[str, dict[str, Entry]] = {}  # by bucket and key
+        self._records: dict[Place, Record] = {}  # also of what is not listed, or not yet
+        self._foreign: dict[str, Record] = {}  # trees of other tools, by the stem of whatever they are the video of
+        self._orders: dict[str, _Order] = {}
+        self._generation = 0
+        self._below: Counter[tuple[str, str]] = Counter()  # assets below each folder
+        self._inner: defaultdict[tuple[str, str], set[str]] = defaultdict(set)  # the folders directly in each
+        self._results: OrderedDict[Query, list[Entry]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return sum(map(len, self._entries.values()))
+
+    def get(self, bucket: str, key: str) -> Entry | None:
+        return self._entries.get(bucket, {}).get(key)
+
+    def record(self, bucket: str, key: str) -> Record | None:
+        """What is known of an asset, listed or not."""
+        return self._record(bucket, key)
+
+    def places(self) -> list[Place]:
+        with self._lock:
+            return [(bucket, key) for bucket, entries in self._entries.items() for key in entries]
+
+    def listed(self) -> list[Listed]:
+        """Everything that is listed, by bucket and key."""
+        with self._lock:
+            return [entries[key].listed for _, entries in sorted(self._entries.items()) for key in sorted(entries)]
+
+    # changes
+
+    def replace(self, listed: Iterable[Listed]) -> None:
+        """The listing as a whole: what is not in it is gone. What is the same stays as it is."""
+        with self._lock:
+            seen: dict[str, set[str]] = defaultdict(set)
+            old: list[Entry] = []
+            new: list[Entry] = []
+            for one in listed:
+                entry = self._compare(one, old, new)
+                seen[entry.bucket].add(entry.key)
+            old += [entry for entry in self._all() if entry.key not in seen[entry.bucket]]
+            self._swap(old, new)
+
+    def change(self, put: Iterable[Listed], cut: Iterable[Place] = ()) -> None:
+        """Objects that came or changed, and those that went."""
+        with self._lock:
+            old = [gone for place in cut if (gone := self.get(*place))]
+            new: list[Entry] = []
+            for one in put:
+                self._compare(one, old, new)
+            self._swap(old, new)
+
+    def _compare(self, one: Listed, old: list[Entry], new: list[Entry]) -> Entry:
+        """The entry of an object; where it is another one than before, that and the one before are noted."""
+        before = self.get(one.bucket, one.key)
+        if before is None:
+            new.append(Entry(one, self._record(one.bucket, one.key)))
+            return new[-1]
+        if before.listed != one:
+            old.append(before)
+            new.append(Entry(one, before.record, before.folded))
+        return before
+
+    def know(self, records: Mapping[Place, Record | None]) -> None:
+        """What is known of some assets now; None: nothing. Under an empty bucket, of trees of other tools."""
+        with self._lock:
+            stems = self._note(records)
+            touched = [self.get(bucket, key) for bucket, key in records if bucket]
+            if stems:
+                touched += [entry for entry in self._all() if stem(entry.key) in stems]
+            self._refresh({(entry.bucket, entry.key): entry for entry in touched if entry})
+
+    def know_only(self, records: Mapping[Place, Record]) -> None:
+        """All that is known: of what is not among it, nothing is."""
+        with self._lock:
+            self._records, self._foreign = {}, {}
+            self._note(records)
+            self._refresh({(entry.bucket, entry.key): entry for entry in self._all()})
+
+    def _note(self, records: Mapping[Place, Record | None]) -> set[str]:
+        """Takes records over; which trees of other tools are among them."""
+        for (bucket, key), record in records.items():
+            if bucket and record is not None:
+                entry = self.get(bucket, key)
+                place = (entry.bucket, entry.key) if entry else (bucket, key)  # one copy of each text is enough
+                self._records[place] = record
+            elif bucket:
+                self._records.pop((bucket, key), None)
+            elif record is not None and record.live:
+                self._foreign[key] = record
+            else:
+                self._foreign.pop(key, None)
+        return {key for bucket, key in records if not bucket}
+
+    def _record(self, bucket: str, key: str) -> Record | None:
+        """A tree of another tool goes before what is known of the asset itself, as it does for players."""
+        foreign = self._foreign.get(stem(key)) if self._foreign else None
+        return foreign or self._records.get((bucket, key))
+
+    def _refresh(self, touched: Mapping[Place, Entry]) -> None:
+        """Gives entries the records that they have by now."""
+        changed = [(entry, self._record(*place)) for place, entry in touched.items()]
+        changed = [(entry, record) for entry, record in changed if record != entry.record]
+        self._swap([entry for entry, _ in changed], [entry.knowing(record) for entry, record in changed])
+
+    def _swap(self, old: Collection[Entry], new: Collection[Entry]) -> None:
+        if not old and not new:
+            return
+        self._results.clear()
+        self._generation += 1
+        for entry in old:
+            del self._entries[entry.bucket][entry.key]
+            self._count(entry, -1)
+        for entry in new:
+            self._entries.setdefault(entry.bucket, {})[entry.key] = entry
+            self._count(entry, +1)
+        if len(old) + len(new) > FEW:
+            self._orders = {name: _Order.of(order.sort, self._all()) for name, order in self._orders.items()}
+            return
+        for order in self._orders.values():
+            for entry in old:
+                order.remove(entry)
+            for entry in new:
+                order.insert(entry)
+
+    def _count(self, entry: Entry, by: int) -> None:
+        path = entry.folder
+        while True:
+            place = (entry.bucket, path)
+            self._below[place] += by
+            if not path:
+                break
+            above = path[: path.rfind("/", 0, -1) + 1]
+            if self._below[place]:
+                self._inner[entry.bucket, above].add(path)
+            else:
+                self._inner[entry.bucket, above].discard(path)
+                del self._below[place]
+            path = above
+
+    # queries
+
+    def prepare(self) -> None:
+        """Sorts by everything there is, so that nobody who asks waits for it."""
+        for sort in SORTS.values():
+            if sort.name not in self._orders:
+                self._order(sort)
+
+    def _order(self, sort: Sort) -> None:
+        """Sorts while others ask on; under their lock only when something changes all the time."""
+        for _ in range(TRIES):
+            with self._lock:
+                generation, entries = self._generation, self._all()
+            order = _Order.of(sort, entries)
+            with self._lock:
+                if generation == self._generation:
+                    self._orders[sort.name] = order
+                    return
+        with self._lock:
+            self._orders[sort.name] = _Order.of(sort, self._all())
+
+    def page(self, query: Query, *, limit: int, cursor: str | None = None) -> Page:
+        """Raises InvalidRequest for a cursor that is not of this order."""
+        sort = SORTS[query.sort]
+        after = _parse(cursor, sort) if cursor else None
+        with self._lock:
+            matching = self._matching(query, sort)
+            if sort.is_reversed:
+                stop = len(matching) if after is None else bisect_left(matching, after, key=sort.key)
+                start = max(0, stop - limit)
+                entries, more = matching[start:stop][::-1], start > 0
+            else:
+                start = 0 if after is None else bisect_right(matching, after, key=sort.key)
+                entries, more = matching[start : start + limit], start + limit < len(matching)
+            folders = [] if query.is_flat or cursor else self._folders(query)
+            return Page(entries, folders, len(matching), _written(entries[-1], sort) if more else None)
+
+    def _matching(self, query: Query, sort: Sort) -> list[Entry]:
+        """All that match, in ascending order; kept for the next page."""
+        if (kept := self._results.get(query)) is None:
+            kept = self._results[query] = self._found(query, sort)
+            while len(self._results) > KEPT_RESULTS:
+                self._results.popitem(last=False)
+        self._results.move_to_end(query)
+        return kept
+
+    def _found(self, query: Query, sort: Sort) -> list[Entry]:
+        order = self._orders.get(sort.name)
+        if order is None:  # after a start, for a moment
+            return sorted(self._filtered(query, query.words, self._all()), key=sort.key)
+        if not query.words:
+            return self._filtered(query, (), order.entries)
+        first, *others = sorted(query.words, key=len, reverse=True)  # the longest leaves the fewest
+        return self._filtered(query, others, order.search(first))
+
+    def _all(self) -> list[Entry]:
+        return [entry for entries in self._entries.values() for entry in entries.values()]
+
+    def _filtered(self, query: Query, words: Iterable[str], entries: list[Entry]) -> list[Entry]:
+        bucket, folder = sys.intern(query.bucket), sys.intern(query.folder)
+        if not query.is_flat:
+            entries = [entry for entry in entries if entry.folder is folder]
+        elif folder:
+            entries = [entry for entry in entries if entry.key.startswith(folder)]
+        if query.state:
+            entries = [entry for entry in entries if entry.state == query.state]
+        for word in words:
+            entries = [entry for entry in entries if word in entry.folded]
+        return [entry for entry in entries if entry.bucket is bucket] if bucket else entries
+
+    def _folders(self, query: Query) -> list[Folder]:
+        """Those directly in the folder; each bucket, where several are asked for at their top."""
+        filled = [name for name, entries in self._entries.items() if entries]
+        buckets = {query.bucket} if query.bucket else self._buckets.union(filled)
+        if len(buckets) > 1 and not query.folder:
+            return [Folder(name, "", self._below[name, ""]) for name in sorted(buckets)]
+        paths = ((bucket, path) for bucket in buckets for path in self._inner.get((bucket, query.folder), ()))
+        found = [Folder(bucket, path, self._below[bucket, path]) for bucket, path in paths]
+        return sorted(found, key=lambda folder: (natural(fold(folder.name)), folder.bucket, folder.path))
+
+
+def _written(entry: Entry, sort: Sort) -> str:
+    """A position rather than a number: it means the same when entries have come or gone."""
+    text = json.dumps([sort.name, *sort.key(entry)], ensure_ascii=False, separators=(",", ":"))
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _parse(cursor: str, sort: Sort) -> SortKey:
+    try:
+        found = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        name, value, bucket, key = found
+    except (TypeError, ValueError) as error:
+        raise InvalidRequest("The cursor is not one that was given out.") from error
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    fits = number if sort.name != "name" else isinstance(value, str)
+    if name != sort.name or not fits or not isinstance(bucket, str) or not isinstance(key, str):
+        raise InvalidRequest("The cursor belongs to another order.", hint="Begin again without a cursor.")
+    return value, bucket, key

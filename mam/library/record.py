@@ -1,0 +1,95 @@
+"""What is known of an asset beyond its bucket's listing: one field of the hash in Redis, as a value."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from mam.naming import Asset
+
+NEW, MAKING, LIVE, FAILED = STATES = ("new", "making", "live", "failed")
+FOREIGN = "foreign"  # in place of a revision: a tree that another tool left in the VoD bucket
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    code: str
+    message: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """`live`: the revision that plays, or FOREIGN. `job`: what is being made, or failed last, as `stage` says.
+
+    `version`: of the source, as that job found it. `duration`: seconds. `poster`, `storyboard`: the revisions that have
+    them.
+    All empty: looked for, and nothing found.
+    """
+
+    video: str = ""
+    live: str = ""
+    job: str = ""
+    stage: str = ""
+    version: str = ""
+    duration: float | None = None
+    is_playable: bool = False
+    poster: str = ""
+    storyboard: str = ""
+    error: Failure | None = None
+
+    @property
+    def state(self) -> str:
+        """What is live stays so while it is made anew, and when that fails."""
+        return LIVE if self.live else self.stage or NEW
+
+    @property
+    def revision(self) -> str:
+        """The job that is under way or has failed, else the one that is live."""
+        return self.job or ("" if self.live == FOREIGN else self.live)
+
+    def fields(self) -> dict[str, Any]:
+        """What Redis is given of one that was found in the bucket."""
+        if self.live:
+            found = {"live": self.live, "video": self.video, "duration": self.duration, "poster": self.poster,
+                     "storyboard": self.storyboard}  # fmt: skip
+        elif self.stage:
+            found = {"state": self.stage, "job": self.job, "video": self.video, "version": self.version,
+                     "duration": self.duration}  # fmt: skip
+        else:
+            found = {"gone": True}
+        return {name: value for name, value in found.items() if value not in ("", None)}
+
+    @classmethod
+    def of(cls, fields: dict[str, Any]) -> Record:
+        """From what Redis holds."""
+        live, error = fields.get("live", ""), fields.get("error")
+        job = fields.get("job", "")
+        pictures = fields if live else dict.fromkeys(fields.get("ahead", ()), job)
+        return cls(
+            video=fields.get("video", ""),
+            live=live,
+            job=job,
+            stage=fields.get("state", ""),
+            version=fields.get("version", ""),
+            duration=fields.get("duration"),
+            is_playable=bool(live or fields.get("playable")),
+            poster=pictures.get("poster", ""),
+            storyboard=pictures.get("storyboard", ""),
+            error=Failure(error["code"], error["message"], error["hint"]) if error else None,
+        )
+
+    @classmethod
+    def parse(cls, text: str | bytes) -> Record:
+        return cls.of(json.loads(text))
+
+
+def field_of(asset: Asset) -> str:
+    """The asset's field in the hash."""
+    return str(asset)
+
+
+def foreign_field(video: str) -> str:
+    """The field of a tree of another tool, which is every asset's of that name. No bucket has an empty name."""
+    return f"/{video}"

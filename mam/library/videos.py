@@ -1,0 +1,45 @@
+"""What counts as a video in a source bucket, and an object as the library lists it."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+
+from mam.errors import InvalidName
+from mam.naming import check_key
+
+# What can be converted: files of the MP4 and QuickTime family, sounds too. Others may be asked for, and are refused.
+EXTENSIONS = frozenset({"3g2", "3gp", "f4v", "m4a", "m4b", "m4v", "mov", "mp4", "qt"})
+PLAIN_LENGTH = 256  # characters: no more than 1,024 bytes, whatever they are
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An object of a source bucket. `modified`: Unix seconds. `mark`: of its version; 0 where that is not known."""
+
+    bucket: str
+    key: str
+    size: int
+    modified: int
+    mark: int
+
+
+def is_video(key: str) -> bool:
+    """Whether an object is shown: it is called like a video, and URLs can carry its key."""
+    name, _, extension = key.rpartition("/")[2].rpartition(".")
+    return bool(name) and extension.lower() in EXTENSIONS and _is_usable(key)
+
+
+def _is_usable(key: str) -> bool:
+    if key.isprintable() and len(key) <= PLAIN_LENGTH and "//" not in key and "/." not in key and key[0] not in "./":
+        return True  # nearly all: no need to look at each character
+    try:
+        check_key(key)
+    except InvalidName:
+        return False
+    return True
+
+
+def mark(version: str) -> int:
+    """A version in four bytes: whether it is another one is all that is asked of it."""
+    return zlib.crc32(version.encode()) if version else 0

@@ -1,0 +1,92 @@
+"""The library as callers see it: JSON."""
+
+from __future__ import annotations
+
+from typing import Literal
+from urllib.parse import quote
+
+from pydantic import BaseModel, Field
+
+from mam.library.catalogue import Folder
+from mam.library.entries import Entry
+from mam.library.record import STATES
+from mam.naming import poster_path, stem, storyboard_path
+
+State = Literal["new", "making", "live", "failed"]
+
+
+class ErrorView(BaseModel):
+    code: str = Field(examples=["not_a_video"])
+    message: str = Field(examples=["The file has neither video nor sound."])
+    hint: str = Field(examples=["Check that the object plays locally and was uploaded whole."])
+
+
+class AssetView(BaseModel):
+    bucket: str = Field(examples=["myvideos"])
+    key: str = Field(examples=["courses/intro.mp4"])
+    title: str = Field(examples=["intro"], description="The file's name without its extension.")
+    size: int = Field(examples=[734003200], description="Bytes.")
+    modified: int = Field(examples=[1764072699], description="Unix seconds.")
+    state: str = Field(
+        json_schema_extra={"enum": list(STATES)},
+        examples=["live"],
+        description="`new`: never converted. `live` stays so while it is converted anew, and when that fails.",
+    )
+    video: str | None = Field(examples=["courses/intro"], description="What /video/{name} knows it by.")
+    job: str | None = Field(
+        examples=["1f0c9a7be2d4"], description="What is under way or has failed; else the revision that is live."
+    )
+    duration: float | None = Field(examples=[5400.04], description="Seconds, once it was planned.")
+    playable: bool = Field(examples=[True], description="Whether its first segment exists.")
+    poster: str | None = Field(examples=["/video/courses/intro/poster.jpg?revision=1f0c9a7be2d4"])
+    storyboard: str | None = Field(examples=["/video/courses/intro/storyboard.vtt?revision=1f0c9a7be2d4"])
+    error: ErrorView | None = Field(description="Why it failed.")
+    watch: str = Field(examples=["/watch/myvideos/courses/intro.mp4"])
+    playlist: str = Field(examples=["/stream/myvideos/courses/intro.mp4/playlist.m3u8"])
+
+    @classmethod
+    def of(cls, entry: Entry) -> AssetView:
+        known, path = entry.known, f"{entry.bucket}/{quote(entry.key)}"
+        error = known.error if entry.state == "failed" else None
+        return cls.model_construct(
+            bucket=entry.bucket,
+            key=entry.key,
+            title=stem(entry.key).rpartition("/")[2],
+            size=entry.size,
+            modified=entry.modified,
+            state=entry.state,
+            video=known.video or None,
+            job=known.revision or None,
+            duration=known.duration,
+            playable=known.is_playable,
+            poster=poster_path(known.video, known.poster) if known.poster else None,
+            storyboard=storyboard_path(known.video, known.storyboard) if known.storyboard else None,
+            error=ErrorView(code=error.code, message=error.message, hint=error.hint) if error else None,
+            watch=f"/watch/{path}",
+            playlist=f"/stream/{path}/playlist.m3u8",
+        )
+
+
+class FolderView(BaseModel):
+    bucket: str = Field(examples=["myvideos"])
+    path: str = Field(examples=["courses/"], description="What `folder` is to be; empty for a whole bucket.")
+    name: str = Field(examples=["courses"])
+    assets: int | None = Field(examples=[12], description="How many lie below; null until the bucket was listed.")
+
+    @classmethod
+    def of(cls, folder: Folder) -> FolderView:
+        return cls(bucket=folder.bucket, path=folder.path, name=folder.name, assets=folder.assets)
+
+
+class AssetList(BaseModel):
+    assets: list[AssetView]
+    folders: list[FolderView] = Field(description="On the first page, without `q` and `state`.")
+    total: int = Field(examples=[128], description="Assets on all pages.")
+    next_cursor: str | None = Field(
+        examples=["WyJuYW1lIiwiaW50cm8iXQ"], description="For the next page; null at the end."
+    )
+    listed_at: float | None = Field(examples=[1764072699.1], description="When the buckets were listed, Unix seconds.")
+    complete: bool = Field(
+        examples=[True],
+        description="false for a while after the first start, or after Redis lost its data: more may be found.",
+    )

@@ -1,0 +1,284 @@
+"""Still pictures of a film from its key frames: which ones are needed, and what they look like, upright, small and SDR.
+
+Only those frames are read, several at a time, and decoded by an ffmpeg that gets nothing else.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import IO
+
+import av
+import ffmpeg
+import numpy as np
+import numpy.typing as npt
+
+from mam.errors import DamagedMedia, UnsupportedCodec
+from mam.hls.storyboard import COLUMNS, ROWS, Board
+from mam.media import ffmpeg as door
+from mam.media import piping
+from mam.media.commands import DECODERS, filtering
+from mam.media.packets import Packet, Run, read_packets
+from mam.media.pictures import DECODABLE, PACKET_BYTES, look_at, orientation, still_filters
+from mam.media.source import MediaSource, MediaTrack
+from mam.mp4.index import Samples
+from mam.mp4.tables import Ints
+
+READERS = 3  # key frames that are read at a time
+READ_AHEAD = 32 << 20  # bytes of them: an 8K frame that stands alone may have more
+EDGE = Fraction(1, 20)  # of a film, at either end: logos and credits
+EDGED_SECONDS = 8  # a shorter one has neither
+MOST_OF_GROUP = 300  # frames
+BUDGET = 7.0  # seconds of one core that a storyboard may take
+BYTE_SECONDS, PIXEL_SECONDS = (
+    76e-9,
+    2e-9,
+)  # to decode a key frame of H.264 and make it small: about, on one core of 2024
+QUALITY = 3  # of JPEG, as ffmpeg counts: 2 is best, 31 worst
+
+Pixels = npt.NDArray[np.uint8]  # rows, columns, RGB
+Decoded = Generator[tuple[int, Pixels], None, None]  # sample numbers, and what the frames look like
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What is to be made of each frame. `filters` of libavfilter; `quick`: good enough for a thumbnail."""
+
+    filters: tuple[str, ...]
+    width: int
+    height: int
+    quick: bool
+
+
+def picture_of(media: MediaSource, track: MediaTrack, *, longest: int, quick: bool) -> Picture:
+    """A picture of at most `longest` pixels a side. Raises UnsupportedCodec for what is not decoded here."""
+    if track.codec not in DECODABLE:
+        raise UnsupportedCodec(f"Its video is {track.codec.upper()}, which is not decoded here.")
+    return Picture(*still_filters(look_at(media, track), orientation(track), longest=longest), quick)
+
+
+# which frames
+
+
+def seen_keys(samples: Samples, start: Fraction) -> Ints:
+    """The key frames that are shown, in the order of their times. `start`: seconds at which the presentation begins.
+
+    Where an edit list hides all of them, the last one before the presentation; none where there is no key frame.
+    """
+    keys = np.flatnonzero(samples.key)
+    keys = keys[np.argsort(samples.pts[keys], kind="stable")]
+    begin = start * samples.timescale
+    hidden = int(np.searchsorted(samples.pts[keys], float(begin), side="left"))
+    return keys[min(hidden, max(len(keys) - 1, 0)) :]
+
+
+def tile_frames(samples: Samples, board: Board, start: Fraction, *, pixels: int) -> list[int]:
+    """For each tile the key frame that it shows: the last one up to its moment, else the first.
+
+    `pixels`: of each. Where decoding all of them would take too long, neighbours share one.
+    """
+    keys = seen_keys(samples, start)
+    moments = [(start + board.start(number)) * samples.timescale for number in range(len(board))]
+    # a tick of tolerance: a moment may fall between two of them
+    places = np.searchsorted(samples.pts[keys], [int(moment) + 1 for moment in moments], side="right") - 1
+    places = np.maximum(places, 0)
+    different = np.unique(places)
+    seconds = float(samples.size[keys[different]].sum()) * BYTE_SECONDS + len(different) * pixels * PIXEL_SECONDS
+    kept = different[:: max(1, math.ceil(seconds / BUDGET))]
+    return [int(key) for key in keys[kept[np.searchsorted(kept, places, side="right") - 1]]]
+
+
+def candidates(samples: Samples, start: Fraction, duration: Fraction, *, most: int, turn: int = 0) -> list[int]:
+    """At most `most` key frames, evenly spread over the film but for its ends. `turn`: another one gives others."""
+    keys = seen_keys(samples, start)
+    edge = duration * EDGE if duration > EDGED_SECONDS else Fraction(0)
+    low, high = (float((start + at) * samples.timescale) for at in (edge, duration - edge))
+    inner = keys[(samples.pts[keys] >= low) & (samples.pts[keys] <= high)]
+    inner = inner if len(inner) else keys
+    if len(inner) <= most:
+        return [int(key) for key in inner] if not turn else []
+    shift = (0.5, 0.0, 0.25, 0.75)[turn % 4]  # each turn looks between those before
+    places = ((np.arange(most) + shift) * len(inner) / most).astype(np.int64)
+    return [int(key) for key in inner[np.unique(places)]]
+
+
+def longest_group(samples: Samples, start: Fraction) -> range:
+    """The longest group of pictures, from its key frame on: as many samples as are decoded in a second or two."""
+    keys = np.sort(seen_keys(samples, start))
+    ends = np.append(keys[1:], len(samples))
+    at = int(np.argmax(ends - keys))
+    return range(int(keys[at]), int(min(ends[at], keys[at] + MOST_OF_GROUP)))
+
+
+# what they look like
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """How ffmpeg is run. `alive` is called with each picture."""
+
+    nice: int = 0
+    stall_seconds: float = 60
+    alive: Callable[[], None] = lambda: None
+
+
+def decode(
+    media: MediaSource, track: MediaTrack, numbers: Sequence[int], picture: Picture, running: Running
+) -> Decoded:
+    """(sample number, pixels) of those key frames that can be decoded, in their order, which must be that of time.
+
+    Raises DamagedMedia when none can, EncoderFailed.
+    """
+    scale = media.samples(track.number).timescale
+    argv = stills_command(picture, codec=track.codec, container=piping.container((track.template,)))
+
+    def feed(pipe: IO[bytes]) -> None:
+        with closing(_packets(media, track, numbers, scale)) as packets:
+            _write(pipe, media, track, packets)
+
+    with closing(_pixels(argv, feed, picture, running)) as images:
+        for second, pixels in images:
+            yield numbers[second], pixels  # each is shown at the second that is its place
+
+
+def decode_group(
+    media: MediaSource, track: MediaTrack, samples: range, picture: Picture, *, most: int, running: Running
+) -> Generator[Pixels, None, None]:
+    """At most `most` pictures of a run of samples that begins with a key frame, evenly spread. Raises likewise."""
+    step = max(1, -(-len(samples) // most))
+    closely = replace(picture, filters=(f"framestep=step={step}", *picture.filters))
+    argv = stills_command(closely, codec=track.codec, container=piping.container((track.template,)), keys_alone=False)
+
+    def feed(pipe: IO[bytes]) -> None:
+        packets = read_packets(media, [Run(track, samples.start, samples.stop)])
+        _write(pipe, media, track, ((track.number, packet) for _, packet in packets))
+
+    with closing(_pixels(argv, feed, closely, running)) as images:
+        for _, pixels in images:
+            yield pixels
+
+
+def _pixels(
+    argv: list[str], feed: Callable[[IO[bytes]], None], picture: Picture, running: Running
+) -> Generator[tuple[int, Pixels], None, None]:
+    """(second at which it is shown, pixels) of what ffmpeg makes."""
+    shape = (picture.height, picture.width, 3)
+    with (
+        door.run(argv, nice=running.nice, stall_seconds=running.stall_seconds, feed=feed) as encoder,
+        piping.open_output(encoder) as output,
+    ):
+        for packet in output.demux():
+            encoder.moved()
+            running.alive()
+            if packet.pts is not None and packet.size == picture.height * picture.width * 3:
+                yield round(packet.pts * packet.time_base), np.frombuffer(bytes(packet), np.uint8).reshape(shape)
+
+
+def stills_command(picture: Picture, *, codec: str, container: str, keys_alone: bool = True) -> list[str]:
+    """The argv of ffmpeg that makes pictures of frames. `keys_alone`: what is no key frame after all is passed over."""
+    guards = {**door.GUARDS, "codec_whitelist": ",".join(DECODERS.get(codec, (codec,))), "format_whitelist": container}
+    keys = {"skip_frame": "nokey"} if keys_alone else {}
+    quick = {"skip_loop_filter": "all", "flags2": "+fast"} if picture.quick else {}
+    source = ffmpeg.input(
+        "pipe:0", format=container, copyts=None, noautorotate=None, threads=1, **keys, **quick, **guards
+    )
+    stream = source.video
+    for name, arguments in (filtering(text) for text in picture.filters):
+        stream = stream.filter(name, **arguments)
+    output = ffmpeg.output(
+        stream, "pipe:1", format="nut", fps_mode="passthrough", flush_packets=1, map_metadata=-1,
+        **{"c:v": "rawvideo", "threads": 1},
+    )  # fmt: skip
+    # A frame that is broken is left out; that most are is no reason to keep nothing.
+    general = ("-hide_banner", "-nostats", "-loglevel", "error", "-filter_complex_threads", "1", "-max_error_rate", "1")
+    return list(output.global_args(*general).compile(cmd=door.executable()))
+
+
+def _write(pipe: IO[bytes], media: MediaSource, track: MediaTrack, packets: Iterable[tuple[int, Packet]]) -> None:
+    """Raises BrokenPipeError when ffmpeg has ended."""
+    templates = {track.number: track.template}
+    if piping.container((track.template,)) == piping.NUT:
+        piping.write_nut(pipe, templates, packets)
+    else:
+        piping.write_fragments(pipe, templates, {track.number: media.samples(track.number).timescale}, packets)
+
+
+def _packets(
+    media: MediaSource, track: MediaTrack, numbers: Sequence[int], scale: int
+) -> Generator[tuple[int, Packet], None, None]:
+    for place, data in _read(media, track, numbers):
+        packet = av.Packet(data)
+        packet.time_base, packet.duration, packet.is_keyframe = Fraction(1, scale), scale, True
+        packet.pts = packet.dts = place * scale
+        yield track.number, packet
+
+
+def _read(media: MediaSource, track: MediaTrack, numbers: Sequence[int]) -> Iterator[tuple[int, bytes]]:
+    """(place, bytes) of each frame, read a few ahead; what is too large for any picture is left out."""
+    samples = media.samples(track.number)
+    spans = [(int(samples.offset[number]), int(samples.size[number])) for number in numbers]
+    waiting: deque[tuple[int, int, Future[bytes]]] = deque()
+    ahead = 0
+    with ThreadPoolExecutor(READERS, "stills") as pool:
+        for place, (at, size) in enumerate(spans):
+            if not 0 < size <= PACKET_BYTES:
+                continue
+            while waiting and (len(waiting) >= READERS or ahead + size > READ_AHEAD):
+                done, length, read = waiting.popleft()
+                ahead -= length
+                yield done, read.result()
+            waiting.append((place, size, pool.submit(media.reader.read, at, at + size)))
+            ahead += size
+        for done, _, read in waiting:
+            yield done, read.result()
+
+
+# what is made of them
+
+
+def sheets(board: Board, wanted: Sequence[int], frames: Iterator[tuple[int, Pixels]]) -> Iterator[bytes]:
+    """The storyboard's sheets as JPEG. `wanted`: each tile's frame; `frames`: those of them that could be decoded.
+
+    A frame that is missing is replaced by the one before it, and the first by the one behind. Raises DamagedMedia when
+    there is none at all.
+    """
+    images = _filled(wanted, frames)
+    for number in range(board.sheets):
+        width, height = board.size(number)
+        sheet = np.zeros((height, width, 3), np.uint8)
+        first = number * COLUMNS * ROWS
+        for at in range(first, min(first + COLUMNS * ROWS, len(board))):
+            tile = board.tile(at)
+            sheet[tile.y : tile.y + board.height, tile.x : tile.x + board.width] = next(images)
+        yield jpeg(sheet)
+
+
+def _filled(wanted: Sequence[int], frames: Iterator[tuple[int, Pixels]]) -> Iterator[Pixels]:
+    """An image for each of the wanted frames, which may be named several times in a row."""
+    places = {number: place for place, number in enumerate(dict.fromkeys(wanted))}
+    shown, coming = None, next(frames, None)
+    if coming is None:
+        raise DamagedMedia("No key frame of the video can be decoded.")
+    for number in wanted:
+        while coming and places[coming[0]] <= places[number]:
+            shown, coming = coming, next(frames, None)
+        image = shown or coming
+        assert image
+        yield image[1]
+
+
+def jpeg(pixels: Pixels) -> bytes:
+    """A picture as JPEG (BT.601, full range, as JFIF has it)."""
+    frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+    frame = frame.reformat(format="yuvj420p", dst_colorspace="ITU601", dst_color_range="JPEG")
+    encoder = av.CodecContext.create("mjpeg", "w")
+    encoder.width, encoder.height, encoder.pix_fmt = frame.width, frame.height, "yuvj420p"
+    encoder.time_base = Fraction(1, 1)
+    encoder.options = {"qmin": str(QUALITY), "qmax": str(QUALITY)}
+    return b"".join(bytes(packet) for image in (frame, None) for packet in encoder.encode(image))

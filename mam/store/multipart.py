@@ -1,0 +1,178 @@
+"""Multipart uploads into the upload bucket, all of them with the key that may do nothing but put there.
+
+Presigned requests, the server's own too: so one signing is enough, and the parts can be sent by somebody else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import md5
+from http import HTTPStatus
+from xml.etree import ElementTree
+from xml.sax.saxutils import escape
+
+import urllib3
+
+from mam.errors import NameTaken, StoreUnavailable, UploadNotFound
+from mam.settings import Settings
+from mam.store.signing import Place, signer_at
+
+CONNECTIONS = 8
+CONNECT_SECONDS = 5
+READ_SECONDS = 120  # a store may take long to put thousands of parts together
+LIFETIME = 600  # seconds, of the signature of a request that is sent at once
+PAGE = 1000  # S3 lists no more at once
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part that has arrived. `etag`: as the store gave it, without quotes."""
+
+    number: int
+    size: int
+    etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A multipart upload that was neither completed nor aborted. `begun`: Unix seconds."""
+
+    key: str
+    upload_id: str
+    begun: float
+
+
+class Multipart:
+    """The uploads of one bucket. Blocking, safe to share between threads. All of it raises StoreUnavailable."""
+
+    def __init__(self, settings: Settings) -> None:
+        if not settings.minio_upload_bucket or not settings.minio_upload_usr or not settings.minio_upload_pwd:
+            raise ValueError("no upload bucket")  # Settings has checked it
+        key = (settings.minio_region, settings.minio_upload_usr, settings.minio_upload_pwd)
+        self.bucket = settings.minio_upload_bucket
+        self._inside = Place(self.bucket, settings.minio_endpoint, settings.minio_secure, *key)
+        self._outside = Place(self.bucket, settings.public_endpoint, settings.public_secure, *key)
+        self._pool = urllib3.PoolManager(
+            maxsize=CONNECTIONS,
+            timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
+            retries=urllib3.Retry(total=3, backoff_factor=0.1, status_forcelist=[500, 502, 503, 504]),
+        )
+
+    def begin(self, key: str, content_type: str) -> str:
+        """The store's id of a new upload."""
+        found = self._call("POST", key, {"uploads": ""}, {"Content-Type": content_type}).findtext("{*}UploadId")
+        if not found:
+            raise StoreUnavailable("The object store began no upload: its answer is no S3 answer.")
+        return found
+
+    def part_url(self, key: str, upload_id: str, number: int, *, length: int, expires: int) -> str:
+        """A PUT URL for the public endpoint, which takes this part and nothing else: `length` bytes, not one more."""
+        query = {"partNumber": str(number), "uploadId": upload_id}
+        return signer_at(self._outside, method="PUT", query=query, length=length, expires=expires)(key)
+
+    def parts(self, key: str, upload_id: str) -> list[Part]:
+        """Those that have arrived, in order. Raises UploadNotFound."""
+        found: list[Part] = []
+        marker: str | None = "0"
+        while marker is not None:
+            query = {"uploadId": upload_id, "max-parts": str(PAGE), "part-number-marker": marker}
+            page = self._call("GET", key, query)
+            found += [
+                Part(int(_text(part, "PartNumber")), int(_text(part, "Size")), _text(part, "ETag").strip('"'))
+                for part in page.iterfind("{*}Part")
+            ]
+            marker = _text(page, "NextPartNumberMarker") if _is_truncated(page) else None
+        return sorted(found, key=lambda part: part.number)
+
+    def complete(self, key: str, upload_id: str, parts: list[Part]) -> None:
+        """Makes the parts an object. Raises UploadNotFound, and NameTaken where the store sees that something is there.
+
+        MinIO looks for itself, which leaves no moment between looking and writing; rclone ignores the condition.
+        """
+        listed = "".join(
+            f'<Part><PartNumber>{part.number}</PartNumber><ETag>"{escape(part.etag)}"</ETag></Part>' for part in parts
+        )
+        body = f"<CompleteMultipartUpload>{listed}</CompleteMultipartUpload>".encode()
+        headers = {"Content-Type": "application/xml", "If-None-Match": "*"}
+        self._call("POST", key, {"uploadId": upload_id}, headers, body)
+
+    def abort(self, key: str, upload_id: str) -> None:
+        """Ends an upload and removes its parts; one that is not there counts as aborted."""
+        try:
+            self._call("DELETE", key, {"uploadId": upload_id})
+        except UploadNotFound:
+            return
+
+    def unfinished(self, prefix: str) -> Iterator[Unfinished]:
+        """All open uploads of the bucket whose keys begin with `prefix`, somebody else's too.
+
+        The prefix is ours to look at: MinIO takes it for a whole key, and lists only what it has seen since its start.
+        """
+        marker: dict[str, str] | None = {}
+        while marker is not None:
+            try:
+                page = self._call("GET", "", {"uploads": "", "max-uploads": str(PAGE), **marker})
+            except UploadNotFound:  # so rclone says of a bucket that never had any
+                return
+            for upload in page.iterfind("{*}Upload"):
+                begun = datetime.fromisoformat(_text(upload, "Initiated").replace("Z", "+00:00")).timestamp()
+                found = Unfinished(_text(upload, "Key"), _text(upload, "UploadId"), begun)
+                if found.key.startswith(prefix):
+                    yield found
+            marker = None
+            if _is_truncated(page):
+                marker = {
+                    "key-marker": _text(page, "NextKeyMarker"),
+                    "upload-id-marker": _text(page, "NextUploadIdMarker"),
+                }
+
+    def _call(
+        self,
+        method: str,
+        key: str,
+        query: Mapping[str, str],
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> ElementTree.Element:
+        url = signer_at(self._inside, method=method, query=query, expires=LIFETIME)(key)
+        try:
+            response = self._pool.urlopen(method, url, body=body, headers=dict(headers or {}))
+        except urllib3.exceptions.HTTPError as error:
+            raise StoreUnavailable(f"The object store cannot be reached ({type(error).__name__}).") from error
+        said = re.search(rb"<Error>.*?<Code>(\w+)</Code>", response.data, re.DOTALL)
+        # An error can come with status 200: who puts much together begins to answer before it knows.
+        if response.status < HTTPStatus.BAD_REQUEST and not said:
+            return _parsed(response.data)
+        reason = said[1].decode() if said else f"status {response.status}"
+        if reason == "NoSuchUpload":
+            raise UploadNotFound("The object store has no such upload, or no longer.")
+        if reason in ("PreconditionFailed", "ConditionalRequestConflict"):
+            raise NameTaken(f"There is an object {key!r} by now.")
+        raise StoreUnavailable(f"The object store refused the upload: {reason}.")
+
+
+def etag_of(parts: list[Part]) -> str | None:
+    """The ETag that S3 gives an object of these parts; None where theirs are no MD5 sums."""
+    try:
+        digest = md5(b"".join(bytes.fromhex(part.etag) for part in parts), usedforsecurity=False)
+    except ValueError:
+        return None
+    return f"{digest.hexdigest()}-{len(parts)}"
+
+
+def _parsed(data: bytes) -> ElementTree.Element:
+    try:
+        return ElementTree.fromstring(data or b"<Empty/>")  # noqa: S314 - of our own store; expat bounds what entities grow to
+    except ElementTree.ParseError as error:
+        raise StoreUnavailable("The object store's answer is no S3 answer.") from error
+
+
+def _text(element: ElementTree.Element, name: str) -> str:
+    return element.findtext(f"{{*}}{name}") or ""
+
+
+def _is_truncated(page: ElementTree.Element) -> bool:
+    return _text(page, "IsTruncated") == "true"

@@ -1,0 +1,77 @@
+"""The key that uploads are signed with, and all that it may do: `python -m mam.store.upload_key` makes it on MinIO.
+
+Whoever gets a presigned PUT URL can add headers to the request, `x-amz-copy-source` among them, and then reads by it
+whatever its signer may read (CVE-2026-97731). So the signer may read nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from minio import Minio
+from minio.credentials.providers import StaticProvider
+from minio.error import MinioAdminException
+from minio.minioadmin import MinioAdmin
+
+from mam.settings import Settings
+
+APPLIED = "XMinioAdminPolicyChangeAlreadyApplied"
+
+
+def policy(bucket: str, prefix: str = "") -> dict[str, Any]:
+    """What the key may do: put below the prefix, and look after its own unfinished uploads."""
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Action": ["s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"],
+                "Resource": [f"arn:aws:s3:::{bucket}/{prefix}*"],
+            },
+            {
+                "Effect": "Allow",
+                "Action": ["s3:ListBucketMultipartUploads"],
+                "Resource": [f"arn:aws:s3:::{bucket}"],
+            },
+        ],
+    }
+
+
+def make(settings: Settings) -> None:
+    """The upload bucket, its key and the key's policy on MinIO, made by its administrator's key; again and again.
+
+    Raises MinioAdminException, MinioException where MINIO_USR may not, or the store is no MinIO.
+    """
+    bucket, user, secret = settings.minio_upload_bucket, settings.minio_upload_usr, settings.minio_upload_pwd
+    if not bucket or not user or not secret:
+        return
+    keys = settings.minio_usr, settings.minio_pwd.get_secret_value()
+    store = Minio(settings.minio_endpoint, *keys, secure=settings.minio_secure, region=settings.minio_region)
+    if not store.bucket_exists(bucket):
+        store.make_bucket(bucket)
+    admin = MinioAdmin(
+        endpoint=settings.minio_endpoint, credentials=StaticProvider(*keys), secure=settings.minio_secure
+    )
+    name = f"mam-upload-{bucket}"
+    admin.user_add(user, secret.get_secret_value())
+    admin.policy_add(name, policy=policy(bucket, settings.minio_upload_prefix))
+    try:
+        admin.attach_policy([name], user=user)
+    except MinioAdminException as error:
+        if APPLIED not in str(error):
+            raise
+
+
+def main() -> None:
+    """Makes them, and shows the policy."""
+    settings = Settings()
+    if not settings.minio_upload_bucket:
+        sys.exit("MINIO_UPLOAD_BUCKET is not set: uploads are off.")
+    make(settings)
+    print(json.dumps(policy(settings.minio_upload_bucket, settings.minio_upload_prefix), indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""Whether what has arrived is a video: the transcoding service looks at it, in the background."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from http import HTTPStatus
+from typing import Any
+
+import redis
+
+from mam.errors import ConversionFailed, Unavailable
+from mam.naming import Asset
+from mam.uploads.records import Begun, Records
+from mam.vod.transcoder import Transcoder
+
+AT_ONCE = 4  # files that are looked at; each takes a thread
+FINAL = (HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY)  # asked again, the answer would be the same
+
+log = logging.getLogger(__name__)
+
+
+class Judge:
+    """Asks for each file once; what could not be answered is asked again by the sweeper."""
+
+    def __init__(self, records: Records, transcoder: Transcoder) -> None:
+        self._records = records
+        self._transcoder = transcoder
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._free = asyncio.Semaphore(AT_ONCE)
+
+    def soon(self, begun: Begun) -> None:
+        """Has a file looked at, unless that is under way."""
+        if begun.id not in self._tasks:
+            task = asyncio.create_task(self._judge(begun), name=f"judge {begun.id}")
+            self._tasks[begun.id] = task
+            task.add_done_callback(lambda _: self._tasks.pop(begun.id, None))
+
+    async def stop(self) -> None:
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _judge(self, begun: Begun) -> None:
+        try:
+            async with self._free:
+                verdict = await asyncio.to_thread(self._verdict, Asset(begun.bucket, begun.key))
+            if verdict:
+                await self._records.judge(begun, verdict)
+                log.info("upload judged", extra={"upload": begun.id, "key": begun.key, "is_video": verdict["ok"]})
+        except (Unavailable, redis.RedisError) as error:
+            log.warning("upload not judged yet", extra={"upload": begun.id, "error": str(error)})
+
+    def _verdict(self, asset: Asset) -> dict[str, Any] | None:
+        """None when nobody can say for the moment."""
+        try:
+            plan = self._transcoder.plan(asset)
+        except ConversionFailed as error:
+            if error.status not in FINAL:
+                return None
+            return {"ok": False, "code": error.code, "message": error.detail, "hint": error.hint}
+        return {"ok": True, "duration": plan["duration_seconds"], "summary": summary(plan["streams"])}
+
+
+def summary(streams: list[dict[str, Any]]) -> str:
+    """What is in the file, in a line: `h264 1920x1080, aac, 2 subtitles`."""
+    pictures = [
+        f"{stream['codec']} {stream['width']}x{stream['height']}" if stream.get("width") else str(stream["codec"])
+        for stream in streams
+        if stream["kind"] == "video"
+    ]
+    sounds = [str(stream["codec"]) for stream in streams if stream["kind"] == "audio"]
+    texts = sum(stream["kind"] == "subtitles" for stream in streams)
+    return ", ".join([*pictures, *sounds, *([f"{texts} subtitles"] if texts else [])])

@@ -1,0 +1,191 @@
+"""What pages ask while somebody watches: whether an asset's stream is live or in the making, and what of it is there.
+
+Looking begins nothing: only the playlist's route has an asset converted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, Field
+
+from mam.errors import ConversionFailed, NotFound
+from mam.hls import playlist
+from mam.hls.plan import Format, Profile, StreamInfo, kind_of
+from mam.http import problems
+from mam.naming import Asset
+from mam.settings import Settings
+from mam.store.objects import Store
+from mam.vod.flight import SingleFlight
+from mam.vod.pictures import Pictures
+from mam.vod.transcoder import Transcoder
+from mam.vod.trees import Tree, Trees
+from mam.vod.viewing import kind_asked
+
+KEEP_SECONDS = 1.0  # that a status is given to all who ask: pages do so every two seconds, and there may be many
+KEPT = 1024  # statuses
+JOBS_LOOKED_AT = 10  # of an asset, newest first: one for each way to convert it would do
+
+router = APIRouter(tags=["playback"])
+
+
+class StatusError(BaseModel):
+    code: str
+    message: str
+    hint: str
+
+
+class StatusView(BaseModel):
+    """What is known of an asset's stream."""
+
+    state: Literal["new", "making", "live", "failed"] = Field(
+        description="`new`: never converted this way; the first request for its playlist begins it."
+    )
+    video: str | None = Field(default=None, description="What its stream is called.")
+    revision: str | None = Field(default=None, description="Also the job's id.")
+    profile: str | None = None
+    format: str | None = None
+    duration: float | None = Field(default=None, description="Seconds; known once it is planned.")
+    percent: float = 0.0
+    made: list[tuple[float, float]] = Field(default=[], description="What exists: from and to, in seconds.")
+    streams: list[StreamInfo] = Field(default=[], description="Each stream of the source, and what becomes of it.")
+    poster: str | None = None
+    storyboard: str | None = None
+    error: StatusError | None = Field(default=None, description="Why it failed.")
+
+
+@router.get(
+    "/stream/{bucket}/{path:path}/status",
+    summary="Whether an asset's stream is live, and what of it is there",
+    description="Takes profile, format and reencode as the playlist's route does, and begins no conversion. When the "
+    "signatures of a playlist end, its URLs tell (`X-Amz-Date`, `X-Amz-Expires`).",
+    responses=problems.responses(400, 404, 422, 503),
+)
+async def status(
+    bucket: str,
+    path: str,
+    request: Request,
+    response: Response,
+    reencode: Annotated[bool, Query(description="true: as H.264 and AAC.")] = False,
+    profile: Annotated[Profile | None, Query(description="Instead of `reencode`.")] = None,
+    format: Annotated[Format | None, Query(description="Of the segments.")] = None,  # noqa: A002
+) -> StatusView:
+    response.headers["Cache-Control"] = "no-store"
+    statuses: Statuses = request.app.state.statuses
+    return await statuses.of(Asset(bucket, path), kind_asked(reencode, profile, format))
+
+
+class Statuses:
+    """Looks things up for any number of pages: what many ask at once, or one after the other, is looked up once."""
+
+    def __init__(self, settings: Settings, store: Store, trees: Trees, transcoder: Transcoder) -> None:
+        self._settings = settings
+        self._store = store
+        self._trees = trees
+        self._transcoder = transcoder
+        self._pictures = Pictures(settings, store)
+        self._flights = SingleFlight()
+        self._kept: OrderedDict[tuple[Asset, str], tuple[float, StatusView]] = OrderedDict()
+
+    async def of(self, asset: Asset, kind: str) -> StatusView:
+        """The status of an asset's stream, as the playlist of that kind would be given out ('': of any).
+
+        Raises NotFound, StoreUnavailable, TranscoderUnavailable.
+        """
+        kept = self._kept.get((asset, kind))
+        if kept is not None and time.monotonic() < kept[0]:
+            return kept[1]
+        return await self._flights.run((asset, kind), lambda: self._look(asset, kind))
+
+    async def _look(self, asset: Asset, kind: str) -> StatusView:
+        found = await asyncio.to_thread(self._status, asset, kind)
+        self._kept[asset, kind] = (time.monotonic() + KEEP_SECONDS, found)
+        self._kept.move_to_end((asset, kind))
+        if len(self._kept) > KEPT:
+            self._kept.popitem(last=False)
+        return found
+
+    def _status(self, asset: Asset, kind: str) -> StatusView:
+        if not self._settings.may_stream(asset.bucket):
+            raise NotFound(f"There is no object {asset}.")
+        live = self._live(asset, kind)
+        if live:
+            return live
+        info = self._store.head(asset.bucket, asset.key)
+        if info is None:
+            raise NotFound(f"There is no object {asset}.")
+        job = self._newest_job(asset, kind or self._settings.default_profile)
+        if job is None or job["state"] == "cancelled":
+            return StatusView(state="new")
+        if job["state"] == "succeeded":  # since we looked; else its stream was deleted
+            return self._live(asset, kind) or StatusView(state="new")
+        if job["state"] != "failed":
+            return self._making(job)
+        if job["asset_version"] != info.version:
+            return StatusView(state="new")  # what failed was another file
+        return StatusView(state="failed", **_told(job), error=StatusError(**job["error"]))
+
+    def _live(self, asset: Asset, kind: str) -> StatusView | None:
+        tree = self._trees.by_asset(asset)
+        if tree is None or (kind and tree.kinds and kind not in tree.kinds.split(" ")):
+            return None
+        poster, storyboard = self._pictures.paths(tree.name, tree.plan.revision) if tree.plan else (None, None)
+        return _live(tree).model_copy(update={"poster": poster, "storyboard": storyboard})
+
+    def _newest_job(self, asset: Asset, kind: str) -> dict[str, Any] | None:
+        """The last job whose outcome does as what is wanted."""
+        jobs = self._transcoder.jobs(asset, limit=JOBS_LOOKED_AT)
+        return next((job for job in jobs if kind in self._kinds(job)), None)
+
+    def _kinds(self, job: dict[str, Any]) -> list[str]:
+        """What a job's outcome does as: that is known once it is planned; until then it does as what it was asked."""
+        planned = job["duration_seconds"] is not None and job["state"] in ("queued", "running")
+        plan = self._trees.plan(job["video"], job["id"]) if planned else None
+        return plan.kinds if plan else [kind_of(Profile(job["profile"]), Format(job["format"]))]
+
+    def _making(self, job: dict[str, Any]) -> StatusView:
+        try:
+            made = self._transcoder.chunks(job["id"])["made"]
+        except ConversionFailed as error:
+            if error.code != "job_not_found":  # Redis has forgotten it meanwhile
+                raise
+            made = []
+        return StatusView(state="making", **_told(job), made=made)
+
+
+def _told(job: dict[str, Any]) -> dict[str, Any]:
+    """What a status says of a job."""
+    return {
+        "video": job["video"],
+        "revision": job["id"],
+        "profile": job["profile"],
+        "format": job["format"],
+        "duration": job["duration_seconds"],
+        "percent": job["progress"]["percent"],
+        "streams": job["streams"],
+        "poster": job.get("poster"),
+        "storyboard": job.get("storyboard"),
+    }
+
+
+def _live(tree: Tree) -> StatusView:
+    plan = tree.plan
+    if plan:
+        duration: float | None = round(float(plan.timeline.duration), 3)
+    else:  # another tool's
+        duration = None if playlist.is_multivariant(tree.text) else round(playlist.duration(tree.text), 3)
+    return StatusView(
+        state="live",
+        video=tree.name,
+        revision=plan.revision if plan else None,
+        profile=plan.profile.value if plan else None,
+        format=plan.format.value if plan else None,
+        duration=duration,
+        percent=100.0,
+        made=[(0.0, duration)] if duration else [],
+        streams=list(plan.streams) if plan else [],
+    )

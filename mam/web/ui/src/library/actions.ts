@@ -1,0 +1,78 @@
+/** What can be done with a video, as entries of its menu. */
+import { type AssetView, call, quotePath } from "../shared/api.js";
+import { icon } from "../shared/icons.js";
+import { copyText, toast, toastError } from "../shared/toasts.js";
+import { texts } from "../texts/index.js";
+import type { Confirm } from "./confirm.js";
+import { convertingLine, playingLine } from "./curl.js";
+import type { Listing, Row } from "./listing.js";
+import type { MenuItem } from "./menu.js";
+
+const said = texts.libraryPage;
+
+export class Actions {
+  constructor(
+    private readonly listing: Listing,
+    private readonly confirm: () => Confirm,
+  ) {}
+
+  /** Those that make sense for it as it is. */
+  of({ asset, job }: Row): MenuItem[] {
+    const { state, video, watch } = asset;
+    const isBusy = state === "making" || job !== null;
+    const items: (MenuItem | false)[] = [
+      { icon: icon("play"), text: said.watch, href: watch },
+      state === "new" && !isBusy && this.converting(asset, said.convert, "auto"),
+      state === "failed" && !isBusy && this.converting(asset, said.convertAgain, "auto"),
+      !isBusy && this.converting(asset, said.reencode, "h264"),
+      video !== null && { icon: icon("broom"), text: said.clearCache, run: () => this.clearCache(asset, video) },
+      { icon: icon("copy"), text: said.copyPlaying, run: () => copy(playingLine(asset)) },
+      { icon: icon("copy"), text: said.copyConverting, run: () => copy(convertingLine(asset)) },
+      state === "live" && { icon: icon("trash"), text: said.deleteStream, isDanger: true, run: () => this.remove(asset) },
+    ];
+    return items.filter((item) => item !== false);
+  }
+
+  private converting(asset: AssetView, text: string, profile: "auto" | "h264"): MenuItem {
+    return { icon: icon(profile === "auto" ? "convert" : "film"), text, run: () => this.convert(asset, profile) };
+  }
+
+  private convert(asset: AssetView, profile: "auto" | "h264"): Promise<void> {
+    const wanted = { asset_bucket: asset.bucket, asset_object: asset.key, profile, wait: false };
+    return this.attempt(asset, async () => {
+      const { status } = await call<{ status: string }>("POST", "/api/transcode", wanted);
+      return status === "accepted" ? said.begun(asset.title) : said.isLive(asset.title);
+    });
+  }
+
+  private clearCache(asset: AssetView, video: string): Promise<void> {
+    return this.attempt(asset, async () => {
+      await call("DELETE", `/cache/${quotePath(video)}`);
+      return said.cacheCleared(asset.title);
+    });
+  }
+
+  private async remove(asset: AssetView): Promise<void> {
+    const { title, text, stays, submit } = said.confirm;
+    const lines = [text, stays(`${asset.bucket}/${asset.key}`)];
+    if (!(await this.confirm().ask({ title: title(asset.title), lines, submit }))) return;
+    await this.attempt(asset, async () => {
+      await call("DELETE", asset.playlist);
+      return said.deleted(asset.title);
+    });
+  }
+
+  /** Does it, says so, and shows the asset as it is then: after a failure too, which may be part of what is known. */
+  private async attempt(asset: AssetView, work: () => Promise<string>): Promise<void> {
+    try {
+      toast(await work());
+    } catch (error) {
+      toastError(error);
+    }
+    await this.listing.reread(asset.bucket, asset.key).catch(() => this.listing.refresh());
+  }
+}
+
+function copy(text: string): void {
+  copyText(text).catch(toastError);
+}

@@ -1,0 +1,23 @@
+/** Lines that do in a shell what the page does. */
+import type { AssetView } from "../shared/api.js";
+
+/** A word of a POSIX shell that stands for just this text. */
+export function shellWord(text: string): string {
+  return /^[A-Za-z0-9_./:@%+,=-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}
+
+export function playingLine(asset: AssetView): string {
+  return `curl --compressed ${shellWord(location.origin + asset.playlist)}`;
+}
+
+/** The key is the shell's: no page knows it. */
+export function convertingLine(asset: AssetView): string {
+  const body = { asset_bucket: asset.bucket, asset_object: asset.key, profile: "auto", wait: false };
+  const headers = `-H "x-api-key: $TRANSCODE_API_KEY" -H "content-type: application/json"`;
+  return `curl -X POST ${shellWord(`${location.origin}/api/transcode`)} ${headers} -d ${shellWord(JSON.stringify(body))}`;
+}
+
+/** How a file gets into a folder with MinIO's own client. */
+export function puttingLine(bucket: string, folder: string): string {
+  return `mc cp film.mp4 ${shellWord(`minio/${bucket}/${folder}`)}`;
+}

@@ -1,0 +1,75 @@
+/** A page's worth of rows, drawn while it is near what one sees: however far one scrolls, the page stays small. */
+import { html, nothing } from "lit";
+import { repeat } from "lit/directives/repeat.js";
+import { Element } from "../shared/element.js";
+import { item } from "./item.js";
+import type { Row } from "./listing.js";
+import type { View } from "./query.js";
+
+const NEAR = "1200px 0px";
+
+const nearness = new IntersectionObserver(
+  (entries) => {
+    for (const { target, isIntersecting } of entries) (target as Rows).seen(isIntersecting);
+  },
+  { rootMargin: NEAR },
+);
+
+class Rows extends Element {
+  static override properties = {
+    rows: { hasChanged: (now: Row[], before?: Row[]) => !before || now.length !== before.length || now.some((row, n) => row !== before[n]) },
+    first: {},
+    total: {},
+    view: {},
+    isFlat: {},
+    isDrawn: { state: true },
+  };
+  declare rows: Row[];
+  declare first: number; // place of the first one among all
+  declare total: number;
+  declare view: View;
+  declare isFlat: boolean;
+  declare isDrawn: boolean;
+  private isNear = true;
+
+  constructor() {
+    super();
+    this.isDrawn = true;
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    nearness.observe(this);
+    this.cleanUp(() => nearness.unobserve(this));
+    this.on(this, "focusout", () => queueMicrotask(() => this.settle()));
+  }
+
+  seen(isNear: boolean): void {
+    this.isNear = isNear;
+    this.settle();
+  }
+
+  /** Forgets its height: the window has another width. */
+  resized(height: number): void {
+    if (!this.isDrawn) this.style.height = `${height}px`;
+  }
+
+  private settle(): void {
+    const isDrawn = this.isNear || this.contains(document.activeElement); // whoever is in it must not be thrown out
+    if (isDrawn === this.isDrawn) return;
+    this.style.height = isDrawn ? "" : `${this.offsetHeight}px`;
+    this.isDrawn = isDrawn;
+  }
+
+  protected override render() {
+    if (!this.isDrawn) return nothing;
+    return html`${repeat(
+      this.rows,
+      (row) => row.id,
+      (row, index) => html`<div role="listitem" class="asset" data-state=${row.asset.state} data-row=${row.id}
+        aria-setsize=${this.total} aria-posinset=${this.first + index + 1}>${item(row, this.view, this.isFlat)}</div>`,
+    )}`;
+  }
+}
+customElements.define("mam-rows", Rows);
+export type { Rows };

@@ -1,0 +1,47 @@
+/** Where things of an asset are, and what an address asks of the player. */
+import { quotePath } from "../shared/api.js";
+
+const TIME = /^(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?$/;
+
+export function playlistUrl(bucket: string, path: string): string {
+  return `/stream/${encodeURIComponent(bucket)}/${quotePath(path)}/playlist.m3u8`;
+}
+
+export function statusUrl(bucket: string, path: string): string {
+  return `/stream/${encodeURIComponent(bucket)}/${quotePath(path)}/status`;
+}
+
+export function watchUrl(bucket: string, path: string): string {
+  return `/watch/${encodeURIComponent(bucket)}/${quotePath(path)}`;
+}
+
+export function embedUrl(bucket: string, path: string): string {
+  return `/embed/${encodeURIComponent(bucket)}/${quotePath(path)}`;
+}
+
+/** The file's name without folders and extension. */
+export function titleOf(path: string): string {
+  const name = path.slice(path.lastIndexOf("/") + 1);
+  const dot = name.lastIndexOf(".");
+  return dot > 0 ? name.slice(0, dot) : name;
+}
+
+export interface Wishes {
+  at: number | null; // seconds
+  autoplay: boolean;
+  muted: boolean;
+}
+
+/** `?t=90`, `?t=1m30s`, `?autoplay=1`, `?muted=1`. */
+export function wishesOf(query: string): Wishes {
+  const asked = new URLSearchParams(query);
+  const is = (name: string) => !["0", "false", null].includes(asked.get(name));
+  return { at: secondsOf(asked.get("t") ?? ""), autoplay: is("autoplay"), muted: is("muted") };
+}
+
+function secondsOf(text: string): number | null {
+  const found = TIME.exec(text);
+  if (!text || !found) return null;
+  const [h, m, s] = found.slice(1).map((part) => Number(part ?? 0));
+  return h! * 3600 + m! * 60 + s!;
+}

@@ -1,0 +1,78 @@
+/** The engine of browsers that play HLS by themselves and in no other way. */
+import { ApiError, type Problem } from "../shared/api.js";
+import { texts } from "../texts/index.js";
+import type { Engine, Facts, Told } from "./engine.js";
+import { freshPlaylist, playlist, PlaylistError } from "./prefetch.js";
+import { signedUntil } from "./signatures.js";
+
+export class Native implements Engine {
+  private hasBegun = false;
+  private renewals = 0;
+  private readonly onError = () => void this.recover();
+
+  constructor(
+    private readonly video: HTMLVideoElement,
+    private readonly url: string,
+    startAt: number | null,
+    private readonly told: Told,
+  ) {
+    video.addEventListener("error", this.onError);
+    video.addEventListener("playing", () => ((this.hasBegun = true), (this.renewals = 0)));
+    void this.begin(startAt);
+  }
+
+  /** The browser does not tell why it gets no playlist: so it is asked for before. */
+  private async begin(startAt: number | null): Promise<void> {
+    try {
+      const { text } = await playlist(this.url);
+      const until = signedUntil(text);
+      if (until) this.told.signed(until);
+      this.load(startAt);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  private load(startAt: number | null): void {
+    this.video.src = this.url;
+    if (startAt) this.video.addEventListener("loadedmetadata", () => (this.video.currentTime = startAt), { once: true });
+  }
+
+  /** Signatures may have ended: the same playlist anew, at the same place. */
+  private async recover(): Promise<void> {
+    const { currentTime, paused } = this.video;
+    try {
+      await freshPlaylist(this.url);
+    } catch (error) {
+      this.fail(error);
+      return;
+    }
+    if (!this.hasBegun || ++this.renewals > 1) {
+      this.told.failed(unplayable(this.video.error?.message ?? ""), null);
+      return;
+    }
+    this.told.renewed();
+    this.load(currentTime);
+    if (!paused) void this.video.play().catch(() => undefined);
+  }
+
+  private fail(error: unknown): void {
+    const problem = error instanceof ApiError ? error.problem : unplayable(String(error));
+    this.told.failed(problem, error instanceof PlaylistError ? error.retryAfter : null);
+  }
+
+  facts(): Facts {
+    return { engine: texts.player.facts.native, codecs: "", bitrate: null, bandwidth: null, origin: null };
+  }
+
+  destroy(): void {
+    this.video.removeEventListener("error", this.onError);
+    this.video.removeAttribute("src");
+    this.video.load();
+  }
+}
+
+function unplayable(detail: string): Problem {
+  const { unplayable: title, unplayableHint: hint } = texts.player;
+  return { type: "about:blank", title, status: 0, detail, code: "unplayable", hint };
+}

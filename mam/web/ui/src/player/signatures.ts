@@ -1,0 +1,52 @@
+/** Until when the URLs in a playlist hold, and where segments are once they do not. */
+import { freshPlaylist } from "./prefetch.js";
+
+/** When the first signed URL in a text ends, in Unix seconds (X-Amz-Date + X-Amz-Expires). */
+export function signedUntil(text: string): number | null {
+  const [, date] = /[?&]X-Amz-Date=(\d{8}T\d{6}Z)/.exec(text) ?? [];
+  const [, expires] = /[?&]X-Amz-Expires=(\d+)/.exec(text) ?? [];
+  if (!date || !expires) return null;
+  const iso = date.replace(/(\d{4})(\d\d)(\d\dT\d\d)(\d\d)(\d\d)Z/, "$1-$2-$3:$4:$5Z");
+  return Date.parse(iso) / 1000 + Number(expires);
+}
+
+/** The fresh URLs of segments whose URLs ran out. hls.js knows those of the playlist that it read; it is not read again. */
+export class Addresses {
+  private readonly fresh = new Map<string, string>();
+  private readonly asked = new Map<string, Promise<void>>();
+
+  constructor(private readonly read: (text: string) => void) {}
+
+  of(url: string): string {
+    return this.fresh.get(nameOf(url)) ?? url;
+  }
+
+  /** Asks for a media playlist again, once for all who do so at a time. Throws PlaylistError. */
+  renew(playlist: string): Promise<void> {
+    const going = this.asked.get(playlist);
+    if (going) return going;
+    const begun = this.load(playlist).finally(() => this.asked.delete(playlist));
+    this.asked.set(playlist, begun);
+    return begun;
+  }
+
+  private async load(playlist: string): Promise<void> {
+    const { url, text } = await freshPlaylist(playlist);
+    for (const each of urisIn(text)) {
+      const { href } = new URL(each, url);
+      this.fresh.set(nameOf(href), href);
+    }
+    this.read(text);
+  }
+}
+
+function urisIn(text: string): string[] {
+  const lines = text.split("\n").map((line) => line.trim());
+  const maps = lines.flatMap((line) => (line.startsWith("#EXT-X-MAP:") ? (/URI="([^"]+)"/.exec(line)?.[1] ?? []) : []));
+  return [...maps, ...lines.filter((line) => line && !line.startsWith("#"))];
+}
+
+/** What stays the same of a segment's URL, also when the video is live meanwhile: revision, rendition and file. */
+function nameOf(url: string): string {
+  return new URL(url).pathname.split("/").slice(-3).join("/");
+}

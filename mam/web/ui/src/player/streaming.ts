@@ -1,0 +1,145 @@
+/** The engine with hls.js. */
+import Hls, { type ErrorData, type HlsConfig, type LoaderResponse, type LoadPolicy, type RetryConfig } from "hls.js";
+import { ApiError, type Problem, unreachable } from "../shared/api.js";
+import { texts } from "../texts/index.js";
+import type { Engine, Facts, Told } from "./engine.js";
+import { type Heard, playlistLoader, segmentLoader } from "./loaders.js";
+import { PlaylistError, problemIn } from "./prefetch.js";
+import { Addresses, signedUntil } from "./signatures.js";
+import { offerTracks } from "./tracks.js";
+
+const WAIT_MS = 45_000; // a segment that is not made yet is waited for by the service for 30 s
+const WHOLE_MS = 120_000;
+const AWAY = [0, 429, 502, 503, 504]; // it passes: the network is away, or the service asks for patience
+const RECOVERIES = 3; // of the decoder in a minute
+
+const RETRY: RetryConfig = { maxNumRetry: 6, retryDelayMs: 500, maxRetryDelayMs: 5000, backoff: "exponential", shouldRetry };
+const SEGMENTS: LoadPolicy = {
+  default: { maxTimeToFirstByteMs: WAIT_MS, maxLoadTimeMs: WHOLE_MS, timeoutRetry: RETRY, errorRetry: RETRY },
+};
+const PLAYLISTS: LoadPolicy = {
+  default: { maxTimeToFirstByteMs: WHOLE_MS, maxLoadTimeMs: WHOLE_MS, timeoutRetry: null, errorRetry: null },
+};
+
+/** Whoever watches waits rather than sees it end: a lost network is tried again for as long as it takes. */
+function shouldRetry(
+  _: RetryConfig | null | undefined, __: number, isTimeout: boolean, response: LoaderResponse | undefined, retry: boolean,
+): boolean {
+  return isTimeout || (response ? AWAY.includes(response.code ?? 0) || retry : retry);
+}
+
+export class Streaming implements Engine, Heard {
+  private readonly hls: Hls;
+  private readonly addresses: Addresses;
+  private readonly recoveries: number[] = [];
+  private why: unknown = null; // the last playlist was refused
+  private codecs = "";
+  private origin: Facts["origin"] = null;
+
+  constructor(
+    private readonly video: HTMLVideoElement,
+    url: string,
+    startAt: number | null,
+    private readonly told: Told,
+  ) {
+    this.addresses = new Addresses((text) => this.playlist(text));
+    this.hls = new Hls(this.config(startAt));
+    offerTracks(this.hls, video);
+    this.hls.on(Hls.Events.ERROR, (_, error) => this.onError(error));
+    this.hls.on(Hls.Events.FRAG_LOADED, () => told.lost(false));
+    this.hls.on(Hls.Events.BUFFER_CODECS, (_, tracks) => {
+      const found = [tracks.video, tracks.audio, tracks.audiovideo].map((track) => track?.codec ?? "").filter(Boolean);
+      this.codecs = found.join(", ");
+    });
+    this.hls.attachMedia(video);
+    this.hls.loadSource(url);
+  }
+
+  private config(startAt: number | null): Partial<HlsConfig> {
+    return {
+      workerPath: HLS_WORKER, // a file: the page allows no script from a blob
+      startPosition: startAt ?? -1,
+      startFragPrefetch: true,
+      capLevelToPlayerSize: true,
+      abrEwmaDefaultEstimate: 5_000_000, // begins with what most connections carry, not with the worst picture
+      maxBufferLength: 30,
+      maxMaxBufferLength: 120,
+      backBufferLength: 90,
+      fragLoadPolicy: SEGMENTS,
+      manifestLoadPolicy: PLAYLISTS,
+      playlistLoadPolicy: { default: { ...PLAYLISTS.default, errorRetry: RETRY } },
+      pLoader: playlistLoader(this),
+      fLoader: segmentLoader(this.addresses, this),
+    };
+  }
+
+  // heard from the loaders
+
+  playlist(text: string): void {
+    this.why = null;
+    const until = signedUntil(text);
+    if (until) this.told.signed(until);
+  }
+
+  refused(error: unknown): void {
+    this.why = error;
+  }
+
+  segment(url: string): void {
+    this.origin = new URL(url).pathname.startsWith("/segment/") ? "made" : "stored";
+  }
+
+  renewed(): void {
+    this.told.renewed();
+  }
+
+  // errors
+
+  private onError(error: ErrorData): void {
+    if (!error.fatal) {
+      if (error.type === Hls.ErrorTypes.NETWORK_ERROR && AWAY.includes(error.response?.code ?? -1)) {
+        this.told.lost(error.response?.code === 0);
+      }
+      return;
+    }
+    if (error.type === Hls.ErrorTypes.MEDIA_ERROR && this.mayRecover()) {
+      this.hls.recoverMediaError();
+      return;
+    }
+    const isNetwork = error.type === Hls.ErrorTypes.NETWORK_ERROR;
+    const retryAfter = this.why instanceof PlaylistError ? this.why.retryAfter : null;
+    this.told.failed(isNetwork ? this.problemOf(error) : unplayable(error.details), isNetwork ? retryAfter : null);
+  }
+
+  private mayRecover(): boolean {
+    const now = performance.now();
+    this.recoveries.push(now);
+    return this.recoveries.filter((at) => now - at < 60_000).length <= RECOVERIES;
+  }
+
+  /** In the API's words: of the playlist, or of the segment that was refused. */
+  private problemOf(error: ErrorData): Problem {
+    if (this.why instanceof ApiError) return this.why.problem;
+    const { networkDetails, response } = error;
+    const data: unknown = networkDetails instanceof XMLHttpRequest ? networkDetails.response : null;
+    const text = data instanceof ArrayBuffer ? new TextDecoder().decode(data) : typeof data === "string" ? data : "";
+    return response ? problemIn(text, response.code ?? 0) : unreachable();
+  }
+
+  facts(): Facts {
+    const level = this.hls.levels[Math.max(this.hls.currentLevel, 0)];
+    const bitrate = level?.bitrate || level?.realBitrate || null;
+    const bandwidth = Number.isFinite(this.hls.bandwidthEstimate) ? this.hls.bandwidthEstimate : null;
+    return { engine: `hls.js ${Hls.version}`, codecs: this.codecs, bitrate, bandwidth, origin: this.origin };
+  }
+
+  destroy(): void {
+    this.hls.destroy();
+    this.video.removeAttribute("src");
+  }
+}
+
+function unplayable(details: string): Problem {
+  const { unplayable: title, unplayableHint: hint } = texts.player;
+  return { type: "about:blank", title, status: 0, detail: details, code: "unplayable", hint };
+}

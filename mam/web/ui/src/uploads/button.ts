@@ -1,0 +1,99 @@
+/** `<mam-upload-button .bucket .folder>`: chooses files, or a folder. While it is on the page, files can be dropped there. */
+import { html, nothing } from "lit";
+import { Element } from "../shared/element.js";
+import { icon } from "../shared/icons.js";
+import { SESSION } from "../shared/session.js";
+import { texts } from "../texts/index.js";
+import { chosen } from "./files.js";
+import { type Place, standsFor } from "./place.js";
+import { CHANGE, queue } from "./queue.js";
+
+const CAN_FOLDERS = "webkitdirectory" in HTMLInputElement.prototype;
+
+class UploadButton extends Element {
+  static override properties = { bucket: { attribute: false }, folder: { attribute: false }, isOpen: { state: true } };
+  declare bucket: string;
+  declare folder: string;
+  declare isOpen: boolean;
+  private readonly place: Place = { bucket: "", folder: "" };
+
+  constructor() {
+    super();
+    this.bucket = "";
+    this.folder = "";
+    this.isOpen = false;
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.cleanUp(standsFor(this.place));
+    this.on(window, SESSION, () => this.requestUpdate());
+    const learnt = () => this.requestUpdate();
+    queue.addEventListener(CHANGE, learnt, { once: true }); // which files are taken
+    this.cleanUp(() => queue.removeEventListener(CHANGE, learnt));
+    this.on(document, "pointerdown", (event) => {
+      if (!this.contains(event.target as Node)) this.isOpen = false;
+    });
+    this.on(this, "focusout", (event) => {
+      const next = (event as FocusEvent).relatedTarget;
+      if (next instanceof Node && !this.contains(next)) this.isOpen = false;
+    });
+    this.on(this, "keydown", (event) => this.key(event as KeyboardEvent));
+  }
+
+  protected override willUpdate(): void {
+    Object.assign(this.place, { bucket: this.bucket, folder: this.folder });
+  }
+
+  private ask(kind: "files" | "folder"): void {
+    this.isOpen = false;
+    this.querySelector<HTMLInputElement>(`input[name="${kind}"]`)?.click();
+  }
+
+  private picked({ target }: Event): void {
+    const input = target as HTMLInputElement;
+    const found = chosen(input);
+    input.value = ""; // the same file can be chosen again
+    void queue.add(found, { ...this.place });
+  }
+
+  private key(event: KeyboardEvent): void {
+    const items = [...this.querySelectorAll<HTMLElement>(".menu button")];
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (!this.isOpen || (event.key !== "Escape" && !step)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    if (step) return items.at((items.indexOf(document.activeElement as HTMLElement) + step) % items.length)?.focus();
+    this.isOpen = false;
+    this.querySelector<HTMLElement>("[aria-expanded]")?.focus();
+  }
+
+  private async toggle(): Promise<void> {
+    this.isOpen = !this.isOpen;
+    await this.updateComplete;
+    if (this.isOpen) this.querySelector<HTMLElement>(".menu button")?.focus();
+  }
+
+  protected override render() {
+    if (!queue.isOn) return nothing;
+    const { uploads } = texts;
+    const accepted = queue.terms?.extensions.map((each) => `.${each}`).join(",") ?? nothing;
+    return html`<div class="upload-button">
+      <button class="button is-primary" @click=${() => this.ask("files")}>${icon("upload")}${uploads.upload}</button>
+      ${CAN_FOLDERS
+        ? html`<button class="button is-primary" aria-label=${uploads.more} aria-expanded=${this.isOpen} @click=${this.toggle}>
+            ${icon("down")}
+          </button>`
+        : nothing}
+      ${this.isOpen
+        ? html`<div class="menu">
+            <button @click=${() => this.ask("files")}>${icon("film")}${uploads.uploadFiles}</button>
+            <button @click=${() => this.ask("folder")}>${icon("folder")}${uploads.uploadFolder}</button>
+          </div>`
+        : nothing}
+      <input type="file" name="files" multiple accept=${accepted} hidden @change=${this.picked} />
+      <input type="file" name="folder" webkitdirectory hidden @change=${this.picked} />
+    </div>`;
+  }
+}
+customElements.define("mam-upload-button", UploadButton);

@@ -1,0 +1,48 @@
+/** How fast bytes go, and how long one waits after what went wrong. */
+
+const WINDOW_MS = 8000; // long enough that a part's end does not show, short enough to believe
+const LONGEST_WAIT_MS = 30_000;
+
+/** Bytes per second over the last seconds. */
+export class Speed {
+  private marks: [number, number][] = [];
+
+  /** `bytes`: all that have been sent so far. */
+  mark(bytes: number, now = performance.now()): void {
+    const last = this.marks.at(-1);
+    if (last && now - last[0] < 200) return;
+    this.marks = [...this.marks.filter(([at]) => at > now - WINDOW_MS), [now, bytes]];
+  }
+
+  reset(): void {
+    this.marks = [];
+  }
+
+  get value(): number | null {
+    const [first, last] = [this.marks[0], this.marks.at(-1)];
+    if (!first || !last || last[0] - first[0] < 1000) return null;
+    return Math.max(0, (1000 * (last[1] - first[1])) / (last[0] - first[0]));
+  }
+}
+
+/** Waits, longer each time, or until the network is back. Raises the signal's reason. */
+export function patience(attempt: number, signal: AbortSignal): Promise<void> {
+  return pause(Math.min(LONGEST_WAIT_MS, 1000 * 2 ** attempt) * (0.75 + Math.random() / 2), signal);
+}
+
+/** Waits, or until the network is back. Raises the signal's reason. */
+export function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const end = () => {
+      clearTimeout(timer);
+      window.removeEventListener("online", end);
+      signal.removeEventListener("abort", end);
+      if (signal.aborted) reject(signal.reason as Error);
+      else resolve();
+    };
+    const timer = setTimeout(end, ms);
+    window.addEventListener("online", end);
+    signal.addEventListener("abort", end);
+    if (signal.aborted) end();
+  });
+}

@@ -1,0 +1,186 @@
+/** All uploads of this tab: which of them run, and what a sign-in, a reload and other tabs mean to them. */
+import { type Problem, problemOf } from "../shared/api.js";
+import { SESSION, session } from "../shared/session.js";
+import { toastError } from "../shared/toasts.js";
+import { texts } from "../texts/index.js";
+import { desk, type Terms } from "./desk.js";
+import type { Found } from "./files.js";
+import { taken } from "./locks.js";
+import { folderAt, type Place } from "./place.js";
+import { forget, handleOf, type Remembered, remembered } from "./storage.js";
+import { type State, Upload } from "./upload.js";
+
+const FILES_AT_ONCE = 2; // each with some parts: more would share the same line
+const SHOWN_MS = 250; // between two looks at progress
+const KNOWN_SECONDS = 24 * 3600; // so long the service knows of what is complete
+
+/** What `Queue` fires: something is to be shown anew. */
+export const CHANGE = "change";
+/** What `Queue` fires with {upload, before}: one has gone from one state to another. */
+export const MOVE = "move";
+/** What `Queue` fires with the number of files: they were added. */
+export const ADD = "add";
+
+export class Queue extends EventTarget {
+  uploads: readonly Upload[] = [];
+  leftOut: readonly string[] = []; // names of files in folders that are no videos
+  terms: Terms | null = null;
+  private timer: ReturnType<typeof setTimeout> | null = null;
+
+  constructor() {
+    super();
+    window.addEventListener(SESSION, () => this.sessionChanged());
+    window.addEventListener("online", () => void this.open());
+    window.addEventListener("beforeunload", (event) => {
+      if (!this.uploads.some(({ goesOn }) => goesOn)) return;
+      event.preventDefault();
+      event.returnValue = true; // what browsers before 2023 heed
+    });
+    document.addEventListener("visibilitychange", () => {
+      if (!document.hidden) void this.open(); // another tab may have been closed in the middle
+    });
+    this.sessionChanged();
+  }
+
+  get isOn(): boolean {
+    return Boolean(session.view?.signed_in && session.view.uploads);
+  }
+
+  /** Files that somebody wants at a place. */
+  async add(found: readonly Found[], place: Place | null): Promise<void> {
+    if (!found.length) return;
+    const terms = this.terms ?? (await this.open());
+    if (!terms) return;
+    const isFolder = found.some(({ folder }) => folder);
+    const wanted = isFolder ? found.filter(({ file }) => isTaken(file.name, terms)) : found;
+    const added = wanted.map((each) => this.addOne(each, folderAt(place, terms), terms)).filter(Boolean).length;
+    if (isFolder) this.leftOut = [...this.leftOut, ...found.filter((each) => !wanted.includes(each)).map(({ file }) => file.name)];
+    if (added) this.dispatchEvent(new CustomEvent(ADD, { detail: added }));
+    this.fill();
+    this.show();
+  }
+
+  /** Ends it, as `Upload.cancel`, and takes it from the list. */
+  async remove(upload: Upload): Promise<void> {
+    try {
+      await upload.cancel();
+    } catch (error) {
+      return toastError(error);
+    }
+    this.uploads = this.uploads.filter((each) => each !== upload);
+    this.fill();
+    this.show();
+  }
+
+  /** Takes away all rows of what is over. */
+  clear(): void {
+    this.leftOut = [];
+    for (const upload of this.uploads) if (["done", "refused"].includes(upload.state)) void this.remove(upload);
+    this.show();
+  }
+
+  pauseAll(): void {
+    for (const upload of [...this.uploads].reverse()) if (upload.goesOn && upload.state !== "completing") upload.pause();
+  }
+
+  goOnAll(): void {
+    for (const upload of this.uploads) if (upload.state === "paused") upload.goOn();
+  }
+
+  /** Learns where files go, and finds what earlier visits left behind. */
+  async open(): Promise<Terms | null> {
+    if (!this.isOn) return null;
+    try {
+      const [{ uploads, ...terms }, others] = await Promise.all([desk.list(), taken()]);
+      this.terms = terms;
+      for (const known of remembered()) {
+        if (this.uploads.some(({ id }) => id === known.id) || others.has(known.id)) continue;
+        const view = uploads.find(({ id }) => id === known.id) ?? (await ended(known));
+        const handle = view && (await handleOf(known.id));
+        const isNews = !this.uploads.some(({ id }) => id === known.id) && remembered().some(({ id }) => id === known.id);
+        if (view && isNews) {
+          this.uploads = [...this.uploads, Upload.again(view, known.name, handle, this.changed)];
+        }
+      }
+      this.show();
+      return terms;
+    } catch (error) {
+      if (session.view?.signed_in) toastError(error);
+      return null;
+    }
+  }
+
+  private addOne({ file, folder, handle }: Found, below: string, terms: Terms): boolean {
+    const path = `${below}${folder}`;
+    const same = this.uploads.find((upload) => upload.isOf(file) && (upload.folder === path || (!folder && upload.state === "interrupted")));
+    if (same?.goesOn || same?.state === "elsewhere" || same?.state === "held") return false;
+    if (same && ["interrupted", "paused", "failed"].includes(same.state)) {
+      same.goOn(file, handle);
+      return true;
+    }
+    const upload = Upload.of(file, path, handle, this.changed);
+    this.uploads = [...this.uploads, upload];
+    if (!file.size) upload.refuse(emptyFile(file.name));
+    // What will be refused is named so at once, before others have had their turn.
+    else if (!isTaken(file.name, terms) || file.size > terms.max_bytes) upload.start();
+    return true;
+  }
+
+  private readonly changed = (upload: Upload, before: State): void => {
+    if (upload.state === before) {
+      this.timer ??= setTimeout(() => this.show(), SHOWN_MS);
+      return;
+    }
+    this.dispatchEvent(new CustomEvent(MOVE, { detail: { upload, before } }));
+    this.fill();
+    this.show();
+  };
+
+  private fill(): void {
+    let free = FILES_AT_ONCE - this.uploads.filter(({ runs }) => runs).length;
+    for (const upload of this.uploads) {
+      if (free <= 0 || !this.isOn) return;
+      if (upload.state !== "waiting") continue;
+      free -= 1;
+      upload.start();
+    }
+  }
+
+  private show(): void {
+    if (this.timer) clearTimeout(this.timer);
+    this.timer = null;
+    this.dispatchEvent(new Event(CHANGE));
+  }
+
+  private sessionChanged(): void {
+    if (!session.view) return;
+    if (!session.view.signed_in) {
+      for (const upload of [...this.uploads].reverse()) upload.hold();
+      return;
+    }
+    for (const upload of this.uploads) upload.signedIn();
+    void this.open();
+  }
+}
+
+export const queue = new Queue();
+
+/** What became of an upload that is not open any more. */
+async function ended({ id, at }: Remembered) {
+  try {
+    if (at > Date.now() / 1000 - KNOWN_SECONDS) return await desk.view(id);
+  } catch (error) {
+    if (problemOf(error).code !== "upload_not_found") throw error;
+  }
+  forget(id);
+  return null;
+}
+
+function isTaken(name: string, { extensions }: Terms): boolean {
+  return extensions.includes(name.split(".").at(-1)!.toLowerCase());
+}
+
+function emptyFile(name: string): Problem {
+  const { title, hint } = texts.uploads.empty(name);
+  return { type: "about:blank", title, detail: title, hint, status: 422, code: "empty_file" };
+}

@@ -1,0 +1,374 @@
+/** One upload, from its file to what the service says of it: a state machine. */
+import { ApiError, type Problem, problemOf } from "../shared/api.js";
+import { texts } from "../texts/index.js";
+import { desk, type UploadView, type Verdict } from "./desk.js";
+import { take, takeLater } from "./locks.js";
+import { pause, Speed } from "./pace.js";
+import { Gone, Parts, patiently, Unreadable } from "./parts.js";
+import { fingerprint, type FileHandle, forget, keepHandle, remember } from "./storage.js";
+
+/** From each state, those that may follow. */
+const NEXT = {
+  waiting: ["starting", "paused", "held"], // for its turn
+  starting: ["sending", "completing", "checking", "done", "refused", "failed", "paused", "held", "elsewhere", "interrupted"],
+  sending: ["starting", "completing", "failed", "paused", "held", "interrupted"],
+  completing: ["starting", "sending", "checking", "done", "failed", "paused", "held"],
+  checking: ["done", "bad"], // it has arrived: is it a video?
+  done: [],
+  bad: [], // it is none
+  paused: ["waiting"], // by the person
+  held: ["waiting"], // nobody is signed in
+  elsewhere: ["waiting", "held"], // another tab sends it
+  interrupted: ["waiting"], // its file has to be chosen again
+  refused: [], // before a byte went
+  failed: ["waiting"],
+} as const satisfies Record<string, readonly string[]>;
+
+export type State = keyof typeof NEXT;
+
+/** Fired on `window` with {bucket, key} once an asset can be watched. */
+export const UPLOADED = "mam-uploaded";
+/** Fired on `window` with {bucket, key} once an asset that was no video is gone again. */
+export const REMOVED = "mam-removed";
+
+const GO_ON: readonly State[] = ["waiting", "starting", "sending", "completing"];
+const FIRST_LOOKS = 10; // for the verdict, a second apart; then rarer
+const LOOKS = 60;
+const BEGINNINGS = 3; // of one file, when the store forgets it again and again
+
+export class Upload {
+  state: State;
+  view: UploadView | null = null;
+  verdict: Verdict | null = null;
+  problem: Problem | null = null; // why it was refused or failed
+  trouble: Problem | null = null; // what it waits for
+  handle: FileHandle | null = null;
+  readonly speed = new Speed();
+  private file: File | null;
+  private arrived = new Set<number>();
+  private parts: Parts | null = null;
+  private stop = new AbortController();
+  private release: (() => void) | null = null; // of the lock
+  private beginning: Promise<unknown> | null = null;
+  private isLooking = false;
+
+  /** `changed`: told of each change, with the state before it. */
+  private constructor(
+    readonly name: string,
+    readonly size: number,
+    readonly folder: string, // below the prefix
+    private readonly fingerprint: string,
+    file: File | null,
+    private readonly changed: (upload: Upload, before: State) => void,
+  ) {
+    this.file = file;
+    this.state = file ? "waiting" : "interrupted";
+  }
+
+  static of(file: File, folder: string, handle: FileHandle | null, changed: (upload: Upload, before: State) => void): Upload {
+    const upload = new Upload(file.name, file.size, folder, fingerprint(file), file, changed);
+    upload.handle = handle;
+    return upload;
+  }
+
+  /** One that an earlier visit left behind. */
+  static again(view: UploadView, name: string, handle: FileHandle | null, changed: (upload: Upload, before: State) => void): Upload {
+    const upload = new Upload(name, view.size, view.folder, view.fingerprint, null, changed);
+    upload.handle = handle;
+    upload.knows(view);
+    if (view.state === "complete") {
+      upload.state = "checking";
+      void upload.judged();
+    }
+    return upload;
+  }
+
+  // what others see
+
+  get id(): string | null {
+    return this.view?.id ?? null;
+  }
+
+  /** Whether something happens, or will by itself. */
+  get goesOn(): boolean {
+    return GO_ON.includes(this.state);
+  }
+
+  get runs(): boolean {
+    return this.goesOn && this.state !== "waiting";
+  }
+
+  /** Bytes that have arrived or are on their way. */
+  get bytes(): number {
+    if (["checking", "done", "bad"].includes(this.state)) return this.size;
+    if (this.parts) return this.parts.bytes;
+    const { part_size: part, parts } = this.view ?? { part_size: 0, parts: 0 };
+    return this.arrived.size * part - (this.arrived.has(parts) ? parts * part - this.size : 0);
+  }
+
+  get secondsLeft(): number | null {
+    const speed = this.speed.value;
+    return this.state === "sending" && speed ? (this.size - this.bytes) / speed : null;
+  }
+
+  /** What the object is called, where that is not the file's own name. */
+  get otherName(): string | null {
+    const name = this.view?.key.split("/").at(-1);
+    return name === undefined || name === this.name.normalize() ? null : name;
+  }
+
+  isOf(file: File): boolean {
+    return this.fingerprint === fingerprint(file);
+  }
+
+  // what others make it do
+
+  /** Begins, or goes on with what is missing. */
+  start(): void {
+    this.stop = new AbortController();
+    this.become("starting");
+    void this.run(this.stop.signal);
+  }
+
+  pause(): void {
+    this.halt("paused");
+  }
+
+  /** Until somebody is signed in. */
+  hold(): void {
+    if (this.goesOn || this.state === "elsewhere") this.halt("held");
+  }
+
+  /** From wherever it stands, with its file where it had lost that. */
+  goOn(file: File | null = this.file, handle: FileHandle | null = this.handle): void {
+    if (!file) return;
+    this.file = file;
+    this.handle = handle;
+    this.problem = null;
+    this.become("waiting");
+  }
+
+  /** A file was chosen that is not this one's. */
+  isAnother(): void {
+    const [title, hint] = [texts.uploads.otherFile(this.name), texts.uploads.otherFileHint];
+    this.hear({ type: "about:blank", title, detail: title, hint, status: 422, code: "other_file" });
+  }
+
+  signedIn(): void {
+    if (this.state === "held") this.goOn();
+    else if (this.state === "checking") void this.judged();
+  }
+
+  refuse(problem: Problem): void {
+    this.problem = problem;
+    if (this.state === "waiting") this.become("starting");
+    this.become("refused");
+  }
+
+  /** Ends it: what has arrived of an open one is removed, and an object that is no video. Raises ApiError. */
+  async cancel(): Promise<void> {
+    this.stop.abort();
+    await this.beginning?.catch(() => null);
+    if (this.state === "elsewhere") return; // it is the other tab's
+    try {
+      if (this.view && !["done", "checking"].includes(this.state)) await this.removed(this.view);
+    } catch (error) {
+      if (this.goesOn) this.become("paused"); // it is stopped, and still there
+      throw error;
+    }
+    this.leave();
+  }
+
+  /** Gives up its lock; nothing is remembered of it. */
+  private leave(): void {
+    this.release?.();
+    this.release = null;
+    if (this.id) forget(this.id);
+  }
+
+  private async removed(view: UploadView): Promise<void> {
+    try {
+      await desk.remove(view.id);
+    } catch (error) {
+      if (problemOf(error).code !== "upload_not_found") throw error;
+    }
+    if (this.state === "bad") tell(REMOVED, view);
+  }
+
+  // how it goes on
+
+  private async run(signal: AbortSignal): Promise<void> {
+    try {
+      for (let beginning = 1; ; beginning += 1) {
+        try {
+          await this.through(signal);
+          return;
+        } catch (error) {
+          signal.throwIfAborted();
+          if (!isGone(error) || beginning === BEGINNINGS) throw error;
+          this.leave(); // its parts were swept, here or there: all over again
+          this.view = null;
+          if (this.state !== "starting") this.become("starting");
+        }
+      }
+    } catch (error) {
+      if (!signal.aborted) this.ended(error);
+    } finally {
+      this.parts = null;
+    }
+  }
+
+  private async through(signal: AbortSignal): Promise<void> {
+    const known = this.view;
+    const view = known ? await this.patiently(() => desk.view(known.id), signal) : await this.begun(signal);
+    this.knows(view);
+    if (view.state === "complete") return this.landed(view);
+    if (!(await this.locked(view.id))) return this.become("elsewhere");
+    do {
+      this.become("sending");
+      await this.sent(this.view ?? view, signal);
+      this.become("completing");
+    } while (!(await this.completed(view.id, signal)));
+  }
+
+  private async begun(signal: AbortSignal): Promise<UploadView> {
+    const { name, size, folder, fingerprint } = this;
+    const wish = { name, size, folder, fingerprint, type: this.file?.type ?? "" };
+    const begin = async () => {
+      const view = await desk.begin(wish);
+      this.knows(view); // also when it was paused or cancelled meanwhile
+      remember(view.id, name);
+      if (this.handle) void keepHandle(view.id, this.handle).catch(() => null); // then the file is asked for
+      return view;
+    };
+    return this.patiently(() => (this.beginning = begin()), signal);
+  }
+
+  private async locked(id: string): Promise<boolean> {
+    this.release ??= await take(id);
+    return this.release !== null;
+  }
+
+  private async sent(view: UploadView, signal: AbortSignal): Promise<void> {
+    if (!this.file) throw new Unreadable();
+    const told = {
+      progress: () => this.progressed(),
+      trouble: (problem: Problem | null) => this.hear(problem),
+    };
+    this.speed.reset();
+    this.parts = new Parts(view, this.file, this.arrived, told);
+    await this.parts.send(signal);
+  }
+
+  /** False when parts are missing after all. */
+  private async completed(id: string, signal: AbortSignal): Promise<boolean> {
+    try {
+      await this.patiently(() => desk.complete(id), signal);
+    } catch (error) {
+      if (problemOf(error).code !== "upload_incomplete") throw error;
+      this.knows(await this.patiently(() => desk.view(id), signal));
+      return false;
+    }
+    this.landed(await this.patiently(() => desk.view(id), signal));
+    return true;
+  }
+
+  private landed(view: UploadView): void {
+    this.view = view;
+    remember(view.id, this.name); // until it is known what it is
+    this.become("checking");
+    this.release?.();
+    this.release = null;
+    this.file = null;
+    tell(UPLOADED, view);
+    void this.judged();
+  }
+
+  /** Looks until it is known whether it is a video. Subtitles are taken as they are. */
+  private async judged(): Promise<void> {
+    if (this.isLooking) return;
+    this.isLooking = true;
+    try {
+      for (let look = 0; this.view && this.state === "checking"; look += 1) {
+        this.verdict = this.view.verdict;
+        if (this.verdict || !this.view.watch || look === LOOKS) return this.settle();
+        await pause(look < FIRST_LOOKS ? 1000 : 5000, this.stop.signal);
+        this.view = await this.patiently(() => desk.view(this.view?.id ?? ""), this.stop.signal);
+      }
+    } catch {
+      // removed from the list, or signed out: then it is looked for again after the next sign-in
+    } finally {
+      this.isLooking = false;
+    }
+  }
+
+  private settle(): void {
+    this.become(this.verdict && !this.verdict.ok ? "bad" : "done");
+    if (this.state === "done") this.leave();
+  }
+
+  private ended(error: unknown): void {
+    if (error instanceof Unreadable) {
+      [this.file, this.handle] = [null, null];
+      return this.become("interrupted");
+    }
+    const { title, hint } = texts.uploads.forgotten;
+    const forgotten: Problem = { type: "about:blank", title, detail: title, hint, status: 404, code: "upload_not_found" };
+    this.problem = error instanceof Gone ? forgotten : problemOf(error);
+    this.become(this.view ? "failed" : "refused");
+  }
+
+  // small steps
+
+  private knows(view: UploadView): void {
+    this.view = view;
+    this.arrived = new Set(view.arrived);
+  }
+
+  private patiently<T>(ask: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    return patiently(ask, signal, { trouble: (problem) => this.hear(problem) });
+  }
+
+  private hear(trouble: Problem | null): void {
+    if (this.trouble?.title === trouble?.title) return;
+    this.trouble = trouble;
+    this.changed(this, this.state);
+  }
+
+  private progressed(): void {
+    this.speed.mark(this.bytes);
+    this.changed(this, this.state);
+  }
+
+  private halt(state: "paused" | "held"): void {
+    this.stop.abort();
+    this.become(state);
+  }
+
+  private become(state: State): void {
+    const before = this.state;
+    if (!(NEXT[before] as readonly State[]).includes(state)) throw new Error(`no way from ${before} to ${state}`);
+    this.state = state;
+    this.trouble = null;
+    this.changed(this, before);
+    if (state === "elsewhere") void this.takenLater();
+  }
+
+  /** Goes on once the other tab is done with it, or closed. */
+  private async takenLater(): Promise<void> {
+    try {
+      this.release = await takeLater(this.id ?? "", this.stop.signal);
+      this.become("waiting");
+    } catch {
+      // removed from the list, or held: it is asked for again when it goes on
+    }
+  }
+}
+
+function isGone(error: unknown): boolean {
+  return error instanceof Gone || (error instanceof ApiError && error.problem.code === "upload_not_found");
+}
+
+function tell(kind: string, { bucket, key }: UploadView): void {
+  window.dispatchEvent(new CustomEvent(kind, { detail: { bucket, key } }));
+}

@@ -1,0 +1,460 @@
+"""Uploads as a person does them, into a real store."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, quote, urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, Request, Route, expect
+
+from mam.store.multipart import Multipart
+from tests.integration.system import API_KEY, BUCKET, Stack, until
+from tests.integration.test_uploads import padded
+from tests.media import CLIP, MediaFolder
+from tests.pages.browsing import PHONE, Tab, screenshot, tab
+
+pytestmark = pytest.mark.browser
+
+MIB = 1 << 20
+PART = 8 * MIB
+POLL_MS = 20
+PUTS = "**/*partNumber=*"
+SHOTS = Path("/tmp/w/libtmp/shots")
+
+
+@pytest.fixture
+def film(media: MediaFolder, tmp_path: Path) -> Path:
+    """A video of five parts."""
+    return padded(media.path(CLIP), tmp_path / "film.mp4", 4 * PART + 5)
+
+
+@pytest.fixture
+def clip(media: MediaFolder, tmp_path: Path) -> Path:
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(media.path(CLIP).read_bytes())
+    return path
+
+
+def library(person: Tab, folder: str) -> Page:
+    """The library at a folder of the test's own, with somebody signed in."""
+    return person.sign_in(f"/?bucket={BUCKET}&folder={folder}/")
+
+
+def choose(page: Page, *files: Path, name: str = "files") -> None:
+    page.locator(f"mam-upload-button input[name={name}]").set_input_files([str(file) for file in files])
+
+
+def row(page: Page, name: str) -> Locator:
+    return page.get_by_role("region", name="Uploads").get_by_role("listitem").filter(has_text=name)
+
+
+def is_there(site: Stack, key: str, path: Path) -> bool:
+    digest = hashlib.sha256(site.read(key, bucket=BUCKET)).digest()
+    return digest == hashlib.sha256(path.read_bytes()).digest()
+
+
+def number(request: Request) -> int:
+    return int(parse_qs(urlsplit(request.url).query)["partNumber"][0])
+
+
+class Line:
+    """What a tab sends to the store. `parts`: so many get through; the others wait for `widen`."""
+
+    def __init__(self, page: Page, *, parts: int | None = None) -> None:
+        self._page = page
+        self.sent: list[int] = []
+        self.arrived: list[int] = []
+        self._parts = parts
+        self._waiting: list[Route] = []
+        page.route(PUTS, self._put)
+        page.on("requestfinished", self._finished)
+
+    def wait_for(self, parts: int) -> None:
+        """Waits until so many parts have arrived."""
+
+        def there() -> bool:
+            self._page.wait_for_timeout(POLL_MS)  # the browser is heard only meanwhile
+            return len(self.arrived) >= parts
+
+        until(there, f"{parts} parts have arrived")
+
+    def _put(self, route: Route) -> None:
+        if route.request.method != "PUT" or self._parts is None or number(route.request) <= self._parts:
+            self._go(route)
+        else:
+            self._waiting.append(route)
+
+    def _go(self, route: Route) -> None:
+        if route.request.method == "PUT":
+            self.sent.append(number(route.request))
+        route.continue_()
+
+    def _finished(self, request: Request) -> None:
+        if request.method == "PUT":
+            self.arrived.append(number(request))
+
+    def widen(self) -> None:
+        """Lets all through."""
+        self._parts = None
+        waiting, self._waiting = self._waiting, []
+        for route in waiting:
+            self._go(route)
+
+
+def reload(page: Page) -> None:
+    page.reload()
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+
+
+def accept_leaving(page: Page) -> list[str]:
+    """Answers "Leave" to the browser's question; the kinds of questions that were asked."""
+    asked: list[str] = []
+
+    def answer(dialog: object) -> None:
+        asked.append(dialog.type)  # type: ignore[attr-defined]
+        dialog.accept()  # type: ignore[attr-defined]
+
+    page.on("dialog", answer)
+    return asked
+
+
+def test_a_chosen_file_arrives_byte_for_byte_and_is_watched(person: Tab, film: Path, folder: str) -> None:
+    page = library(person, folder)
+    page.evaluate("addEventListener('mam-uploaded', ({detail}) => (window.told ??= []).push(detail))")
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Upload", exact=True).click()
+    chooser.value.set_files(str(film))
+    expect(row(page, "film.mp4")).to_contain_text("Has arrived")
+    assert is_there(person.site, f"{folder}/film.mp4", film)
+    assert page.evaluate("window.told") == [{"bucket": BUCKET, "key": f"{folder}/film.mp4"}]
+    expect(row(page, "film.mp4")).to_contain_text("0:", timeout=60_000)  # how long it plays
+    row(page, "film.mp4").get_by_role("link", name="Watch film.mp4").click()
+    assert urlsplit(page.url).path == f"/watch/{BUCKET}/{folder}/film.mp4"
+    assert page.evaluate("JSON.stringify(localStorage)") == "{}", "nothing is remembered of what is over"
+    assert person.site.playlist(person.site.stream_url(f"{folder}/film.mp4")).segments
+
+
+def test_a_folder_keeps_its_paths_and_what_is_no_video_is_left_out(
+    person: Tab, clip: Path, folder: str, tmp_path: Path
+) -> None:
+    names = [f"courses/{part}/lesson {n}.mp4" for part in ("one", "two") for n in range(1, 4)]
+    for name in names:
+        target = tmp_path / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(clip.read_bytes())
+    (tmp_path / "courses" / "notes.txt").write_text("not a video")
+    (tmp_path / "courses" / ".DS_Store").write_text("of the system")
+    page = library(person, folder)
+    choose(page, tmp_path / "courses", name="folder")
+    expect(page.get_by_role("heading", name="6 files uploaded")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("“notes.txt” was left out")).to_be_visible()
+    assert person.site.keys(f"{folder}/", bucket=BUCKET) == {f"{folder}/{name}" for name in names}
+    page.get_by_role("button", name="Close the uploads").click()
+    expect(page.get_by_role("region", name="Uploads")).to_have_count(0)
+
+
+def test_dropped_files_and_folders_go_where_the_overlay_says(
+    person: Tab, clip: Path, folder: str, tmp_path: Path
+) -> None:
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    (tmp_path / "deep" / "er" / "b.mp4").write_bytes(clip.read_bytes())
+    page = library(person, folder)
+    drag = person.page.context.new_cdp_session(page)
+    data = {"items": [], "files": [str(clip), str(tmp_path / "deep")], "dragOperationsMask": 1}
+
+    def event(kind: str) -> None:
+        drag.send("Input.dispatchDragEvent", {"type": kind, "x": 300, "y": 400, "data": data})
+
+    event("dragEnter")
+    event("dragOver")
+    expect(page.locator(".drop")).to_contain_text(f"into {BUCKET} / {folder}")
+    event("drop")
+    expect(page.get_by_role("heading", name="2 files uploaded")).to_be_visible()
+    expect(page.locator(".drop")).to_have_count(0)
+    assert person.site.keys(f"{folder}/", bucket=BUCKET) == {f"{folder}/clip.mp4", f"{folder}/deep/er/b.mp4"}
+
+
+def test_a_reload_in_the_middle_costs_no_part_that_has_arrived(person: Tab, film: Path, folder: str) -> None:
+    page = library(person, folder)
+    asked = accept_leaving(page)
+    line = Line(page, parts=2)
+    choose(page, film)
+    line.wait_for(2)
+    page.get_by_role("heading", name="Uploading 1 file").click()  # browsers ask only after a click
+    person.allowed.append("ERR_ABORTED|ERR_FAILED")
+    reload(page)
+    assert asked == ["beforeunload"]
+    expect(row(page, "film.mp4")).to_contain_text("16.8 MB of 33.6 MB")
+    expect(page.get_by_role("heading", name="1 upload was interrupted")).to_be_visible()
+    line.sent.clear()
+    line.widen()
+    line.sent.clear()
+    with page.expect_file_chooser() as chooser:
+        row(page, "film.mp4").get_by_role("button", name="Choose the file film.mp4").click()
+    chooser.value.set_files(str(film))
+    expect(row(page, "film.mp4")).to_contain_text("Has arrived")
+    assert sorted(line.sent) == [3, 4, 5]
+    assert is_there(person.site, f"{folder}/film.mp4", film)
+
+
+def test_another_file_does_not_go_on_with_an_interrupted_one(person: Tab, film: Path, clip: Path, folder: str) -> None:
+    page = library(person, folder)
+    accept_leaving(page)
+    line = Line(page, parts=1)
+    choose(page, film)
+    line.wait_for(1)
+    person.allowed.append("ERR_ABORTED|ERR_FAILED")
+    reload(page)
+    with page.expect_file_chooser() as chooser:
+        row(page, "film.mp4").get_by_role("button", name="Choose the file film.mp4").click()
+    chooser.value.set_files(str(clip))
+    expect(row(page, "film.mp4")).to_contain_text("That is not the “film.mp4” that was interrupted.")
+    row(page, "film.mp4").get_by_role("button", name="Cancel film.mp4").click()
+    expect(row(page, "film.mp4")).to_have_count(0)
+    until(lambda: not list(Multipart(person.site.settings).unfinished(f"{folder}/")), "the store has no parts of it")
+
+
+def test_a_lost_network_is_waited_for(person: Tab, film: Path, folder: str) -> None:
+    page = library(person, folder)
+    line = Line(page, parts=2)
+    choose(page, film)
+    line.wait_for(2)
+    person.allowed.append("ERR_INTERNET_DISCONNECTED|ERR_FAILED|ERR_ABORTED")
+    line.sent.clear()
+    page.context.set_offline(True)
+    line.widen()
+    expect(row(page, "film.mp4")).to_contain_text("No connection. It goes on by itself.")
+    page.context.set_offline(False)
+    expect(row(page, "film.mp4")).to_contain_text("Has arrived")
+    assert {1, 2}.isdisjoint(line.sent)
+    assert is_there(person.site, f"{folder}/film.mp4", film)
+
+
+def test_an_url_that_has_ended_is_asked_for_anew(person: Tab, film: Path, folder: str) -> None:
+    page = library(person, folder)
+    refused: list[str] = []
+
+    def put(route: Route) -> None:
+        if route.request.method == "PUT" and not refused:
+            refused.append(route.request.url)
+            route.continue_(url=route.request.url.replace("X-Amz-Signature=", "X-Amz-Signature=0"))
+        else:
+            assert route.request.url not in refused
+            route.continue_()
+
+    page.route(PUTS, put)
+    person.allowed.append("403")
+    choose(page, film)
+    expect(row(page, "film.mp4")).to_contain_text("Has arrived")
+    assert refused
+    assert is_there(person.site, f"{folder}/film.mp4", film)
+
+
+def test_a_pause_sends_nothing_and_what_was_sent_stays(person: Tab, film: Path, folder: str) -> None:
+    page = library(person, folder)
+    line = Line(page, parts=2)
+    choose(page, film)
+    line.wait_for(2)
+    row(page, "film.mp4").get_by_role("button", name="Pause film.mp4").click()
+    expect(row(page, "film.mp4")).to_contain_text("Paused · 16.8 MB of 33.6 MB")
+    line.widen()
+    line.sent.clear()
+    page.get_by_role("link", name="Jobs").click()
+    expect(row(page, "film.mp4")).to_contain_text("Paused")
+    row(page, "film.mp4").get_by_role("button", name="Go on with film.mp4").click()
+    expect(row(page, "film.mp4")).to_contain_text("Has arrived")
+    assert sorted(line.sent) == [3, 4, 5]
+    assert is_there(person.site, f"{folder}/film.mp4", film)
+
+
+def test_it_goes_on_while_one_looks_at_other_pages(person: Tab, film: Path, folder: str) -> None:
+    page = library(person, folder)
+    line = Line(page, parts=2)
+    choose(page, film)
+    line.wait_for(2)
+    page.get_by_role("link", name="Jobs").click()
+    expect(row(page, "film.mp4")).to_contain_text("16.8 MB of 33.6 MB")
+    line.widen()
+    expect(row(page, "film.mp4")).to_contain_text("Has arrived")
+    assert is_there(person.site, f"{folder}/film.mp4", film)
+
+
+def test_a_session_that_ends_in_the_middle_is_taken_up_again(person: Tab, film: Path, folder: str) -> None:
+    page = library(person, folder)
+    line = Line(page, parts=2)
+    choose(page, film)
+    line.wait_for(2)
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    line.widen()
+    line.sent.clear()
+    page.get_by_label("API key").fill(API_KEY)
+    page.keyboard.press("Enter")
+    expect(row(page, "film.mp4")).to_contain_text("Has arrived")
+    assert sorted(line.sent) == [3, 4, 5]
+    assert is_there(person.site, f"{folder}/film.mp4", film)
+
+
+def test_cancelling_throws_away_what_has_arrived_and_asks_when_that_is_much(
+    person: Tab, media: MediaFolder, tmp_path: Path, folder: str
+) -> None:
+    film = padded(media.path(CLIP), tmp_path / "long.mp4", 6 * PART)
+    page = library(person, folder)
+    line = Line(page, parts=4)
+    choose(page, film)
+    line.wait_for(4)
+    assert len(list(Multipart(person.site.settings).unfinished(f"{folder}/"))) == 1
+    cancel = row(page, "long.mp4").get_by_role("button", name="Cancel long.mp4")
+    cancel.click()
+    page.get_by_role("dialog").get_by_role("button", name="Keep it").click()
+    expect(row(page, "long.mp4")).to_be_visible()
+    cancel.click()
+    assert person.violations() == []
+    page.get_by_role("dialog").get_by_role("button", name="Cancel the upload").click()
+    expect(row(page, "long.mp4")).to_have_count(0)
+    until(lambda: not list(Multipart(person.site.settings).unfinished(f"{folder}/")), "the store has no parts of it")
+    assert person.site.keys(f"{folder}/", bucket=BUCKET) == set()
+    assert page.evaluate("JSON.stringify(localStorage)") == "{}"
+
+
+def test_what_is_no_video_is_named_so_and_can_be_removed(person: Tab, tmp_path: Path, folder: str) -> None:
+    (tmp_path / "fake.mp4").write_bytes(b"not at all a film" * 100)
+    page = library(person, folder)
+    choose(page, tmp_path / "fake.mp4")
+    found = row(page, "fake.mp4")
+    expect(found.get_by_role("button", name="Remove the file fake.mp4")).to_be_visible(timeout=60_000)
+    expect(found).to_contain_text("Upload an MP4, MOV or M4A file.")
+    assert person.violations() == []
+    found.get_by_role("button", name="Remove the file fake.mp4").click()
+    expect(found).to_have_count(0)
+    assert person.site.keys(f"{folder}/", bucket=BUCKET) == set()
+
+
+def test_what_is_not_taken_is_named_before_a_byte_goes(person: Tab, tmp_path: Path, folder: str) -> None:
+    (tmp_path / "notes.pdf").write_bytes(b"%PDF-1.4")
+    (tmp_path / "nothing.mp4").touch()
+    with (tmp_path / "huge.mp4").open("wb") as huge:
+        huge.truncate((50 << 30) + 1)
+    page = library(person, folder)
+    line = Line(page)
+    person.allowed.append("422")
+    choose(page, *(tmp_path / name for name in ("notes.pdf", "nothing.mp4", "huge.mp4")))
+    expect(row(page, "notes.pdf")).to_contain_text("'notes.pdf' is none of")
+    expect(row(page, "notes.pdf")).to_contain_text("Upload an MP4, MOV or M4A file")
+    expect(row(page, "nothing.mp4")).to_contain_text("is empty")
+    expect(row(page, "huge.mp4")).to_contain_text("MAX_UPLOAD_BYTES")
+    assert line.sent == []
+    assert person.violations() == []
+    row(page, "notes.pdf").get_by_role("button", name="Take notes.pdf from the list").click()
+    expect(row(page, "notes.pdf")).to_have_count(0)
+
+
+def test_a_taken_name_gets_a_number_and_says_so(person: Tab, clip: Path, folder: str) -> None:
+    person.site.put(f"{folder}/clip.mp4", b"there")
+    page = library(person, folder)
+    choose(page, clip)
+    expect(row(page, "clip.mp4")).to_contain_text("Its name was taken: it is “clip (2).mp4” there.")
+    expect(row(page, "clip.mp4")).to_contain_text("Has arrived")
+    link = row(page, "clip.mp4").get_by_role("link", name="Watch")
+    expect(link).to_have_attribute("href", quote(f"/watch/{BUCKET}/{folder}/clip (2).mp4"))
+    assert person.site.read(f"{folder}/clip.mp4", bucket=BUCKET) == b"there"
+
+
+def test_a_second_tab_does_not_send_what_the_first_one_sends(
+    browser: Browser, person: Tab, film: Path, folder: str
+) -> None:
+    page = library(person, folder)
+    line = Line(page, parts=2)
+    choose(page, film)
+    line.wait_for(2)
+    with tab(browser, person.site, context=page.context) as other:
+        second = Line(other.page)
+        other.open(f"/?bucket={BUCKET}&folder={folder}/")
+        expect(other.page.get_by_role("button", name="Sign out")).to_be_visible()
+        expect(other.page.get_by_role("region", name="Uploads")).to_have_count(0)
+        choose(other.page, film)
+        expect(row(other.page, "film.mp4")).to_contain_text("Another tab sends it")
+        line.widen()
+        expect(row(page, "film.mp4")).to_contain_text("Has arrived")
+        expect(row(other.page, "film.mp4")).to_contain_text("Has arrived")
+        assert second.sent == []
+    assert person.site.keys(f"{folder}/", bucket=BUCKET) == {f"{folder}/film.mp4"}
+
+
+def test_a_second_tab_goes_on_when_the_first_one_is_closed(
+    browser: Browser, person: Tab, film: Path, folder: str
+) -> None:
+    page = library(person, folder)
+    with tab(browser, person.site, context=page.context) as first:
+        first.open(f"/?bucket={BUCKET}&folder={folder}/")
+        line = Line(first.page, parts=2)
+        choose(first.page, film)
+        line.wait_for(2)
+        second = Line(page)
+        choose(page, film)
+        expect(row(page, "film.mp4")).to_contain_text("Another tab sends it")
+    expect(row(page, "film.mp4")).to_contain_text("Has arrived")
+    assert {1, 2}.isdisjoint(second.sent)
+    assert is_there(person.site, f"{folder}/film.mp4", film)
+
+
+def test_it_works_with_the_keyboard_alone(person: Tab, film: Path, folder: str) -> None:
+    page = library(person, folder)
+    line = Line(page, parts=2)
+    page.get_by_role("button", name="More ways to upload").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Upload files …")).to_be_focused()
+    assert person.violations() == []
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_role("button", name="Upload a folder …")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="More ways to upload")).to_be_focused()
+    page.keyboard.press("Shift+Tab")
+    with page.expect_file_chooser() as chooser:
+        page.keyboard.press("Enter")
+    chooser.value.set_files(str(film))
+    line.wait_for(2)
+    reached(page, "Pause film.mp4")
+    page.keyboard.press("Enter")
+    expect(row(page, "film.mp4")).to_contain_text("Paused")
+    reached(page, "Cancel film.mp4")
+    page.keyboard.press("Space")
+    expect(row(page, "film.mp4")).to_have_count(0)
+    until(lambda: not list(Multipart(person.site.settings).unfinished(f"{folder}/")), "the store has no parts of it")
+
+
+def reached(page: Page, name: str) -> None:
+    """Tabs on until the button of that name has the focus."""
+    for _ in range(40):
+        if page.evaluate("document.activeElement?.getAttribute('aria-label')") == name:
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"Nobody gets to {name!r} with Tab.")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", ["desktop", "phone"])
+def test_the_tray_is_accessible_and_fits(
+    browser: Browser, site: Stack, film: Path, clip: Path, tmp_path: Path, folder: str, scheme: str, size: str
+) -> None:
+    options: dict[str, Any] = {"viewport": PHONE, "is_mobile": True} if size == "phone" else {}
+    (tmp_path / "notes.pdf").write_bytes(b"%PDF-1.4")
+    with tab(browser, site, color_scheme=scheme, **options) as person:
+        page = library(person, folder)
+        line = Line(page, parts=2)
+        person.allowed.append("422")
+        choose(page, film, clip, tmp_path / "notes.pdf")
+        expect(row(page, "notes.pdf")).to_contain_text("is none of")
+        expect(row(page, "clip.mp4")).to_contain_text("Has arrived · ", timeout=60_000)
+        assert person.violations() == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]  # type: ignore[index]
+        screenshot(page, SHOTS / f"uploads-{size}-{scheme}.png") if SHOTS.is_dir() else None
+        page.get_by_role("button", name="Fold the uploads").click()
+        expect(row(page, "film.mp4")).to_have_count(0)
+        assert person.violations() == []
+        page.get_by_role("button", name="Unfold the uploads").click()
+        line.widen()
+        expect(row(page, "film.mp4")).to_contain_text("Has arrived")
