@@ -20,7 +20,7 @@ SHARP = 300.0  # variance of the Laplacian likewise
 COLOURFUL = 40.0  # Hasler and Suesstrunk's measure: "quite colourful"
 FLAT, ALL_FLAT = 0.35, 0.85  # part of the picture in one colour: from little to title card
 LEVELS = 12  # of each channel, by which colours count as one
-GOOD = 0.35  # a score that needs no further search
+GOOD = 0.25  # a score that needs no further search
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,10 @@ class Score:
 
     @property
     def total(self) -> float:
-        """What is black, white or flat is beaten by anything else; the rest decides among pictures."""
-        quality = 0.4 * self.contrast + 0.4 * self.sharpness + 0.2 * self.colour
-        return self.exposure * self.variety * (0.05 + 0.95 * quality)
+        """What is black, white or flat is beaten by anything else, what is blurred by most; the rest is a matter of
+        degree."""
+        quality = 0.05 + 0.65 * self.contrast + 0.3 * self.colour
+        return self.exposure * self.variety * (0.1 + 0.9 * self.sharpness) * quality
 
 
 class Choice:
