@@ -119,7 +119,7 @@ def test_pictures_are_upright_and_have_the_shape_and_the_levels_of_the_film(
     for picture in (shown, *(tile for _, _, tile in tiles(one_stack, job))):
         assert painted.corners(picture) == UPRIGHT
         white, black = painted.levels(picture)
-        assert white > 190
+        assert white > 180  # of HDR it is somewhat less than all
         assert black < 40
     assert max(tiles(one_stack, job)[0][2].shape) == 160
     assert tiles(one_stack, job)[-1][1] == pytest.approx(float(one_stack.plan(video).timeline.duration), abs=0.01)
