@@ -115,7 +115,9 @@ def test_one_goes_on_where_one_stopped_unless_the_address_names_a_time(person: T
 def test_sounds_and_qualities_are_chosen_in_the_menu(person: Tab, put: Put) -> None:
     page = watch(person, put(TWO_LANGUAGES))
     plays_from(page, 0)
-    tracks = "[...document.querySelector('video').audioTracks].filter(track => track.enabled).map(track => track.language)"
+    tracks = (
+        "[...document.querySelector('video').audioTracks].filter(track => track.enabled).map(track => track.language)"
+    )
     assert page.evaluate(tracks) == ["en"]
     choose(page, "Audio", "Commentaire")
     until(lambda: page.evaluate(tracks) == ["fr"], "the other sound is on")
@@ -210,7 +212,11 @@ def test_it_goes_on_when_signatures_have_ended_during_a_pause(person: Tab, site:
     def refuse(route: Route) -> None:
         if f"X-Amz-Date={signed}" in route.request.url:
             refused.append(route.request.url)
-            route.fulfill(status=403, body="<Error><Code>AccessDenied</Code></Error>", headers={"access-control-allow-origin": "*"})
+            route.fulfill(
+                status=403,
+                body="<Error><Code>AccessDenied</Code></Error>",
+                headers={"access-control-allow-origin": "*"},
+            )
         else:
             route.continue_()
 
