@@ -22,11 +22,8 @@ from mam.http import bucket, health, metrics, problems, stopping
 from mam.http.auth import require_access
 from mam.http.logging import setup_logging
 from mam.http.streams import StreamingService
-from mam.library.asking import Asking
-from mam.library.keeping import Keeping
-from mam.library.library import Library
-from mam.library.listing import Listing
-from mam.library.looking import Looking
+from mam.library.asking import running as running_library
+from mam.library.known import Known
 from mam.naming import INIT, RENDITION, REVISION, SEGMENT, Asset, check_video_name
 from mam.settings import Settings
 from mam.store.objects import Store
@@ -136,10 +133,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     state.tokens = Tokens(settings)
     trees, transcoder = Trees(state.store, settings.minio_bucket_vod), Transcoder(settings)
     state.making = Making(settings, state.store, trees, transcoder, state.listener)
-    looking = Looking(state.store, trees, settings.minio_bucket_vod)
-    keeping = Keeping(settings, sync_client(settings), Listing(settings, state.store), looking)
-    state.library = Library(keeping, state.redis, seconds=settings.library_seconds)
-    state.asking = Asking(settings, state.store, state.library)
     state.statuses = status.Statuses(settings, state.store, trees, transcoder)
     state.viewing = Viewing(
         settings,
@@ -150,26 +143,21 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         transcoder=transcoder,
         tokens=state.tokens,
         outcomes=state.outcomes,
-        known=keeping.known,
+        known=Known(sync_client(settings)),
     )
     state.scripts, state.sessions, state.passing = Scripts(), Sessions(settings, state.redis), Passing(settings)
     state.pages = Pages(settings, state.scripts)
-
-    async def arrived(asset: Asset, size: int, version: str, modified: float) -> None:
-        await state.library.added(asset, size=size, version=version, modified=int(modified))
-
     await state.listener.start()
     await kept.start()
-    await state.library.start()
     try:
         with stopping.noticed() as state.stopping:
             async with (
                 bucket.made(partial(state.store.ensure_bucket, settings.minio_bucket_vod)),
-                running_uploads(settings, state.store, state.redis, transcoder, on_arrival=arrived) as state.uploads,
+                running_library(settings, state.store, state.redis, trees) as state.asking,
+                running_uploads(settings, state.store, state.redis, transcoder, state.asking.library) as state.uploads,
             ):
                 yield
     finally:
-        await state.library.stop()
         await kept.stop()
         await state.passing.close()
         await state.listener.stop()

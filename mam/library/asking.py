@@ -3,17 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import redis.asyncio
 
 from mam.errors import NotFound
+from mam.events import sync_client
 from mam.library.catalogue import Catalogue, Folder, Page, Query
 from mam.library.entries import Entry
+from mam.library.keeping import Keeping
 from mam.library.library import Library
-from mam.library.listing import listed
+from mam.library.listing import Listing, listed
+from mam.library.looking import Looking, Trees
 from mam.library.videos import is_video
 from mam.library.views import AssetList, AssetView, FolderView
 from mam.naming import Asset
 from mam.settings import Settings
 from mam.store.objects import Store
+
+
+@asynccontextmanager
+async def running(settings: Settings, store: Store, client: redis.asyncio.Redis, trees: Trees) -> AsyncIterator[Asking]:
+    """The library, with what keeps it in step with Redis and the store. `trees`: those of the VoD bucket."""
+    looking = Looking(store, trees, settings.minio_bucket_vod)
+    keeping = Keeping(settings, sync_client(settings), Listing(settings, store), looking)
+    library = Library(keeping, client, seconds=settings.library_seconds)
+    await library.start()
+    try:
+        yield Asking(settings, store, library)
+    finally:
+        await library.stop()
 
 
 class Asking:
@@ -22,14 +42,14 @@ class Asking:
     def __init__(self, settings: Settings, store: Store, library: Library) -> None:
         self._settings = settings
         self._store = store
-        self._library = library
+        self.library = library
         self._keeping = library.keeping
 
     async def page(self, query: Query, *, limit: int, cursor: str | None) -> AssetList:
         """Raises NotFound for a bucket that may not be streamed, InvalidRequest for a cursor that is none."""
         if query.bucket and not self._settings.may_stream(query.bucket):
             raise NotFound(f"There is no bucket {query.bucket!r} in the library.")
-        await self._library.looked_at()
+        await self.library.looked_at()
         if self._keeping.listed_at is None:
             page = await asyncio.to_thread(self._first, query, limit)
         else:
@@ -57,11 +77,11 @@ class Asking:
         )
         if info is None:
             if entry is not None:
-                await self._library.removed(asset)
+                await self.library.removed(asset)
             raise NotFound(f"There is no object {asset}.")
         one = listed(asset.bucket, info)
         if is_video(asset.key) and (entry is None or entry.listed != one):
-            await self._library.added(asset, size=info.size, version=info.version, modified=info.modified)
+            await self.library.added(asset, info.size, info.version, info.modified)
         (found,) = await self._certain(
             [Entry(one, self._keeping.catalogue.record(asset.bucket, asset.key))], doubtful=True
         )

@@ -87,13 +87,13 @@ class Library:
             with suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._listed.wait(), FRESH_SECONDS)
 
-    async def added(self, asset: Asset, *, size: int, version: str, modified: int) -> None:
+    async def added(self, asset: Asset, size: int, version: str, modified: float) -> None:
         """Shows a new object at once, here and in every process; what is no video is left out.
 
         `version`: its ETag. `modified`: Unix seconds.
         """
         if is_video(asset.key):
-            one = Listed(asset.bucket, asset.key, size, modified, mark(version))
+            one = Listed(asset.bucket, asset.key, size, int(modified), mark(version))
             await asyncio.to_thread(self.keeping.change, Change([one], []))
 
     async def removed(self, asset: Asset) -> None:

@@ -10,17 +10,19 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from inspect import isawaitable
+from typing import Protocol
 
 import redis.asyncio
 
 from mam.errors import (
     InvalidName,
     InvalidRequest,
+    MamError,
     NameTaken,
+    StoreUnavailable,
     TooLarge,
     UploadComplete,
     UploadIncomplete,
@@ -34,13 +36,11 @@ from mam.uploads import naming
 from mam.uploads.judging import Judge
 from mam.uploads.records import Arrived, Begun, Record, Records
 from mam.uploads.sweeping import Sweeper
+from mam.vod.flight import SingleFlight
 from mam.vod.transcoder import Transcoder
 
 PART_URL_SECONDS = 3600  # a part of 8 MiB has 18 kbit/s to do it in
 SHOWN = 100  # open uploads that are listed at most, each of which costs a request to the store
-
-# Told of each asset that has arrived: asset, bytes, version, Unix seconds of its last change.
-OnArrival = Callable[[Asset, int, str, float], "Awaitable[None] | None"]
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +54,14 @@ class Wish:
     folder: str
     type: str
     fingerprint: str
+
+
+class Shelf(Protocol):
+    """Where what has arrived is shown at once."""
+
+    async def added(self, asset: Asset, size: int, version: str, modified: float) -> None: ...
+
+    async def removed(self, asset: Asset) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +82,14 @@ class Uploads:
         multipart: Multipart,
         records: Records,
         judge: Judge,
-        *,
-        on_arrival: OnArrival | None = None,
+        shelf: Shelf,
     ) -> None:
         self._store = store
         self._multipart = multipart
         self._records = records
         self._judge = judge
-        self._on_arrival = on_arrival
+        self._shelf = shelf
+        self._completions = SingleFlight()  # two at once confuse rclone
         self.bucket = multipart.bucket
         self.prefix = settings.minio_upload_prefix
         self.max_bytes = settings.max_upload_bytes
@@ -145,6 +153,9 @@ class Uploads:
 
         Raises UploadIncomplete and NameTaken, which leave everything as it is; UploadNotFound, StoreUnavailable.
         """
+        return await self._completions.run(upload, lambda: self._complete(upload))
+
+    async def _complete(self, upload: str) -> Record:
         record = await self._record(upload)
         if record.arrived:
             return record
@@ -157,7 +168,7 @@ class Uploads:
         await self._records.completing(begun, etag_of(parts))
         try:
             await asyncio.to_thread(self._multipart.complete, begun.key, begun.upload_id, parts)
-        except (NameTaken, UploadNotFound) as error:  # perhaps another process did it just now
+        except (NameTaken, UploadNotFound, StoreUnavailable) as error:  # perhaps another process did it just now
             return await self._landed(upload, error)
         return await self._landed(upload, UploadNotFound("The object has gone again already."), is_ours=True)
 
@@ -178,6 +189,7 @@ class Uploads:
             raise UploadComplete(f"{record.begun.key!r} is another object by now, which is not this upload's.")
         if found:
             await asyncio.to_thread(self._store.remove, record.begun.bucket, [record.begun.key])
+            await self._show(self._shelf.removed(Asset(record.begun.bucket, record.begun.key)))
         await self._records.forget(record.begun)
 
     # what the store says
@@ -213,7 +225,7 @@ class Uploads:
                 raise
             return None
 
-    async def _landed(self, upload: str, error: NameTaken | UploadNotFound, *, is_ours: bool = False) -> Record:
+    async def _landed(self, upload: str, error: MamError, *, is_ours: bool = False) -> Record:
         """The record of an upload that is an object now. Raises `error` when the object is not of this upload.
 
         `is_ours`: the store has just said so; how it makes ETags is its own affair then.
@@ -235,16 +247,15 @@ class Uploads:
             await self._records.no_verdict(begun.id)
         else:
             self._judge.soon(begun)
-        if self._on_arrival is None:
-            return
+        asset = Asset(begun.bucket, begun.key)
+        await self._show(self._shelf.added(asset, arrived.size, arrived.version, arrived.modified))
+
+    async def _show(self, telling: Awaitable[None]) -> None:
+        """What happened has happened, whatever comes of telling it: the next listing shows it too."""
         try:
-            told = self._on_arrival(
-                Asset(begun.bucket, begun.key), arrived.size, arrived.version, arrived.modified
-            )  # the upload is complete whatever comes of it
-            if isawaitable(told):
-                await told
+            await telling
         except Exception:
-            log.exception("nobody was told of an upload", extra={"key": begun.key})
+            log.exception("the library was not told of an upload")
 
     async def _head(self, begun: Begun) -> ObjectInfo | None:
         return await asyncio.to_thread(self._store.head, begun.bucket, begun.key)
@@ -336,8 +347,7 @@ async def running(
     store: Store,
     client: redis.asyncio.Redis,
     transcoder: Transcoder,
-    *,
-    on_arrival: OnArrival | None = None,
+    shelf: Shelf,
 ) -> AsyncIterator[Uploads | None]:
     """The uploads, with what looks after them in the background; None where there is no bucket for them."""
     if settings.minio_upload_bucket is None:
@@ -349,7 +359,7 @@ async def running(
     sweeper = Sweeper(settings, multipart, records, judge)
     await sweeper.start()
     try:
-        yield Uploads(settings, store, multipart, records, judge, on_arrival=on_arrival)
+        yield Uploads(settings, store, multipart, records, judge, shelf)
     finally:
         await sweeper.stop()
         await judge.stop()

@@ -390,15 +390,17 @@ def test_whoever_wants_to_know_is_told_of_an_arrival_once(stack: Stack, folder: 
     view = sent(client_of(stack), b"z" * 100, "a.mp4", folder=folder)
     told: list[tuple[Any, ...]] = []
 
-    def tell(*what: Any) -> None:
-        told.append(what)
+    class Listening:
+        async def added(self, *what: Any) -> None:
+            told.append(what)
+
+        async def removed(self, *_: Any) -> None:
+            raise AssertionError("nothing was removed")
 
     async def completed() -> None:
         settings = stack.settings
         transcoder, redis = Transcoder(settings), async_client(settings)
-        async with running(
-            settings, Store(settings), redis, transcoder, on_arrival=lambda *what: told.append(what)
-        ) as it:
+        async with running(settings, Store(settings), redis, transcoder, Listening()) as it:
             assert it
             await asyncio.gather(*(it.complete(view["id"]) for _ in range(5)))
         await redis.aclose()
