@@ -18,9 +18,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from mam.events import Listener, async_client, sync_client
 from mam.hls.plan import Format, Profile
 from mam.hls.playlist import CONTENT_TYPE
-from mam.http import bucket, health, metrics, problems
+from mam.http import bucket, health, metrics, problems, stopping
 from mam.http.auth import require_access
 from mam.http.logging import setup_logging
+from mam.http.streams import StreamingService
 from mam.library.asking import Asking
 from mam.library.keeping import Keeping
 from mam.library.library import Library
@@ -66,7 +67,7 @@ class Message(BaseModel):
     message: str = Field(examples=["Cache cleared for 'sample'"])
 
 
-class VodService(FastAPI):
+class VodService(StreamingService):
     """FastAPI, with cached playlists answered before its middleware and router."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -161,11 +162,12 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     await kept.start()
     await state.library.start()
     try:
-        async with (
-            bucket.made(partial(state.store.ensure_bucket, settings.minio_bucket_vod)),
-            running_uploads(settings, state.store, state.redis, transcoder, on_arrival=arrived) as state.uploads,
-        ):
-            yield
+        with stopping.noticed() as state.stopping:
+            async with (
+                bucket.made(partial(state.store.ensure_bucket, settings.minio_bucket_vod)),
+                running_uploads(settings, state.store, state.redis, transcoder, on_arrival=arrived) as state.uploads,
+            ):
+                yield
     finally:
         await state.library.stop()
         await kept.stop()

@@ -16,7 +16,21 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from bench import CACHE, click, encode, fleet, library, memory, planning, playlist, remux, segments, start, viewers
+from bench import (
+    CACHE,
+    click,
+    encode,
+    fleet,
+    library,
+    memory,
+    pictures,
+    planning,
+    playlist,
+    remux,
+    segments,
+    start,
+    viewers,
+)
 from bench.run import Run, say
 from bench.stack import isolate
 from bench.table import Failure, Row, markdown
@@ -29,6 +43,7 @@ LINES: dict[str, Callable[[Run], Iterator[Row]]] = {
     "sign": playlist.sign,
     "plan": planning.index_and_plan,
     "memory": memory.remux,
+    "pictures": pictures.made,
     "cold": start.cold,
     "cold-encode": start.cold_encode,
     "seek": start.seek,

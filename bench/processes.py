@@ -58,6 +58,15 @@ def worked(pids: list[int]) -> int:
     return sum(_ticks(pids))
 
 
+def worked_with_children(pids: list[int]) -> int:
+    """The same, with that of all their children that have ended."""
+    total = 0
+    for pid in pids:
+        with suppress(*GONE):
+            total += sum(map(int, _stat(pid)[11:15]))  # utime, stime, cutime, cstime
+    return total
+
+
 def _ticks(pids: list[int]) -> Iterator[int]:
     for pid in pids:
         with suppress(*GONE):

@@ -37,10 +37,10 @@ from dev.servers import (
     start_s3,
 )
 from mam.events import sync_client
-from mam.naming import stem
+from mam.naming import poster_key, stem, storyboard_key
 from mam.settings import Settings
 from mam.transcoding.job import Job
-from mam.transcoding.jobs import PREFIX, Jobs
+from mam.transcoding.jobs import PICTURES_PREFIX, PREFIX, Jobs
 from mam.transcoding.queues import QUEUES
 
 API_KEY = "bench-api-key"
@@ -162,6 +162,14 @@ class Stack:
         jobs = Jobs(self.redis)
         ids = [name.decode().removeprefix(PREFIX) for name in self.redis.scan_iter(PREFIX + "?" * 12)]
         return [job for job in map(jobs.get, ids) if (job.asset_bucket, job.asset_object) == (FILMS, key)]
+
+    def lose_pictures(self, job: Job) -> None:
+        """As a video is that was made before there were pictures."""
+        keys = poster_key(job.video, job.id), storyboard_key(job.video, job.id)
+        for key in keys:
+            self.minio.remove_object(self.settings.minio_bucket_vod, key)
+        self.redis.delete(PICTURES_PREFIX + job.id)
+        self.redis.hdel(PREFIX + job.id, "pictures")
 
     def processes(self) -> list[int]:
         """Both services and everything below them."""

@@ -126,14 +126,13 @@ class _Pictures:
         if self._first is None:
             return {}
         middle = self._sample[len(self._sample) // 2]
-        corners = [_patch(middle, x, y).reshape(-1, 3).mean(0) for y in (0, 4) for x in (0, 4)]
         red = _patch(middle, 0, 0).reshape(-1, 3).mean(0)
         size = (round(self._first.width * self._aspect), self._first.height)
         order = sorted(self._centres)
         bright = [level > 100 for _, level in order]
         return {
             "size": size[::-1] if round(self._first.rotation / 90) % 2 else size,
-            "corners": tuple(map(_name, corners)),
+            "corners": corners(middle),
             "white": float(_patch(middle, 0, 2).mean()),
             "black": float(_patch(middle, 4, 2).mean()),
             "redness": float((red[0] - max(red[1], red[2])) / max(red[0], 1)),
@@ -145,6 +144,16 @@ class _Pictures:
                 if on and not before
             ),
         }  # fmt: skip
+
+
+def corners(pixels: Pixels) -> tuple[str, ...]:
+    """The colours of a picture's corners, by row."""
+    return tuple(_name(_patch(pixels, x, y).reshape(-1, 3).mean(0)) for y in (0, 4) for x in (0, 4))
+
+
+def levels(pixels: Pixels) -> tuple[float, float]:
+    """How bright its white and its black are, from 0 to 255."""
+    return float(_patch(pixels, 0, 2).mean()), float(_patch(pixels, 4, 2).mean())
 
 
 def _upright(frame: Any) -> Pixels:

@@ -62,13 +62,18 @@ class Asking:
         one = listed(asset.bucket, info)
         if is_video(asset.key) and (entry is None or entry.listed != one):
             await self._library.added(asset, size=info.size, version=info.version, modified=info.modified)
-        (found,) = await self._certain([Entry(one, self._keeping.catalogue.record(asset.bucket, asset.key))])
+        (found,) = await self._certain(
+            [Entry(one, self._keeping.catalogue.record(asset.bucket, asset.key))], doubtful=True
+        )
         return AssetView.of(found)
 
-    async def _certain(self, entries: list[Entry]) -> list[Entry]:
-        """The entries with what the VoD bucket says of those that nothing is known of, as long as not all is known."""
+    async def _certain(self, entries: list[Entry], *, doubtful: bool = False) -> list[Entry]:
+        """The entries with what the VoD bucket says of those that nothing is known of, as long as not all is known.
+
+        `doubtful`: also afterwards. Other tools do not say when they put a tree there.
+        """
         unknown = [entry for entry in entries if entry.record is None]
-        if self._keeping.complete or not unknown:
+        if not unknown or (self._keeping.complete and not doubtful):
             return entries
         assets = [Asset(entry.bucket, entry.key) for entry in unknown]
         records = dict(zip(assets, await asyncio.to_thread(self._keeping.look_at, assets), strict=True))

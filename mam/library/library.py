@@ -53,7 +53,7 @@ class Library:
         self._records: dict[Place, Record | None] = {}  # told, and not taken in yet
         self._changes: list[Change] = []
         self._stale = {"known", "listing"}  # what is to be read from Redis
-        self._said = float(-SAID_SECONDS)
+        self._said = float("-inf")
         self._tasks: list[asyncio.Task[None]] = []
         self._jobs: dict[str, asyncio.Task[None]] = {}
 
@@ -178,7 +178,8 @@ class Library:
             self._stale.add("listing")
         if self._stale:
             self._told.set()
-        if not status.watched:
+        here = time.monotonic() - self._said < WATCHED_SECONDS  # though Redis was wiped since
+        if not (status.watched or here):
             return
         if status.listed_at is None or time.time() - status.listed_at >= self._seconds:
             self._begin(LISTER, self._list)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from typing import IO, Any
 
 import numpy as np
 
-from mam.errors import EncoderFailed, TooLarge
+from mam.errors import EncoderFailed, MamError, TooLarge
 from mam.hls.plan import Chunk, Plan, Track, VideoTrack
 from mam.media import ffmpeg as door
 from mam.media import piping
@@ -31,7 +32,7 @@ MAX_CHUNK_BYTES = 1 << 30  # of what ffmpeg hands back: beyond any bit rate that
 class ChunkEncoder:
     """Makes the segments of one plan, a chunk at a time.
 
-    `watch` gets each ffmpeg when it was started, and again after each of its segments.
+    `watch` gets each ffmpeg when it was started, and again after each of its segments, and when it fails.
     """
 
     def __init__(
@@ -75,15 +76,21 @@ class ChunkEncoder:
                 stall_seconds=self._stall_seconds,
                 feed=lambda pipe: self._feed(pipe, windows),
             ) as encoder,
-            self._output(encoder) as output,
+            self._watched(encoder),
+            piping.open_output(encoder) as output,
         ):
             for made in self._cut(output, windows, chunk, encoder, alive):
                 yield made
                 self._watch(encoder)
 
-    def _output(self, encoder: door.Encoder) -> Any:
+    @contextmanager
+    def _watched(self, encoder: door.Encoder) -> Iterator[None]:
         self._watch(encoder)
-        return piping.open_output(encoder)
+        try:
+            yield
+        except MamError:
+            self._watch(encoder)  # its last words
+            raise
 
     def _scale(self, track: Track) -> int:
         """Ticks a second of the track's packets."""

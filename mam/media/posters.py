@@ -15,12 +15,12 @@ LOOKED_AT = 320  # pixels of the longer side that a judgement goes by: grain is 
 LUMA = np.array((0.299, 0.587, 0.114), np.float32)
 DARK, BRIGHT = 40.0, 215.0  # mean luma beyond which a picture loses
 BLACK, WHITE = 12.0, 245.0  # and from here on it is worth next to nothing
-CONTRAST = 50.0  # standard deviation of luma that is as good as any
-SHARP = 300.0  # variance of the Laplacian likewise
-COLOURFUL = 40.0  # Hasler and Suesstrunk's measure: "quite colourful"
+CONTRAST = 30.0  # standard deviation of luma that is halfway to all there can be
+SHARP = 150.0  # variance of the Laplacian likewise
+COLOURFUL = 25.0  # Hasler and Suesstrunk's measure likewise: theirs for "slightly to moderately colourful"
 FLAT, ALL_FLAT = 0.35, 0.85  # part of the picture in one colour: from little to title card
 LEVELS = 12  # of each channel, by which colours count as one
-GOOD = 0.35  # a score that needs no further search
+GOOD = 0.2  # a score that needs no further search
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,10 @@ class Score:
 
     @property
     def total(self) -> float:
-        """What is black, white or flat is beaten by anything else; the rest decides among pictures."""
-        quality = 0.4 * self.contrast + 0.4 * self.sharpness + 0.2 * self.colour
-        return self.exposure * self.variety * (0.05 + 0.95 * quality)
+        """What is black, white or flat is beaten by anything else, what is blurred by most; the rest is a matter of
+        degree."""
+        quality = 0.05 + 0.65 * self.contrast + 0.3 * self.colour
+        return self.exposure * self.variety * (0.1 + 0.9 * self.sharpness) * quality
 
 
 class Choice:
@@ -64,9 +65,9 @@ def judge(pixels: Pixels) -> Score:
     mean = float(grey.mean())
     return Score(
         exposure=min(_between(mean, BLACK, DARK), _between(mean, WHITE, BRIGHT)),
-        contrast=min(float(grey.std()) / CONTRAST, 1.0),
-        sharpness=min(_laplacian(grey) / SHARP, 1.0) ** 0.5,
-        colour=min(_colourfulness(small) / COLOURFUL, 1.0),
+        contrast=_much(float(grey.std()), CONTRAST),
+        sharpness=_much(_laplacian(grey), SHARP),
+        colour=_much(_colourfulness(small), COLOURFUL),
         variety=_between(_flatness(small), ALL_FLAT, FLAT),
     )
 
@@ -74,6 +75,11 @@ def judge(pixels: Pixels) -> Score:
 def _between(value: float, nothing: float, everything: float) -> float:
     """0 at `nothing` and beyond, 1 at `everything` and beyond; a hundredth at least, so that products still differ."""
     return min(max((value - nothing) / (everything - nothing), 0.01), 1.0)
+
+
+def _much(value: float, half: float) -> float:
+    """From 0 to 1: the more the better, but ever less so."""
+    return value / (value + half)
 
 
 def _small(pixels: Pixels) -> npt.NDArray[np.float32]:

@@ -12,14 +12,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import IO
+from typing import IO, Any
 
 import av
 import ffmpeg
 import numpy as np
 import numpy.typing as npt
 
-from mam.errors import DamagedMedia, UnsupportedCodec
+from mam.errors import DamagedMedia, EncoderFailed, UnsupportedCodec
 from mam.hls.storyboard import COLUMNS, ROWS, Board
 from mam.media import ffmpeg as door
 from mam.media import piping
@@ -40,6 +40,7 @@ BYTE_SECONDS, PIXEL_SECONDS = (
     76e-9,
     2e-9,
 )  # to decode a key frame of H.264 and make it small: about, on one core of 2024
+NOTHING_WRITTEN = "Nothing was written into output file"  # ffmpeg's word for it that no frame was whole
 QUALITY = 3  # of JPEG, as ffmpeg counts: 2 is best, 31 worst
 
 Pixels = npt.NDArray[np.uint8]  # rows, columns, RGB
@@ -85,8 +86,7 @@ def tile_frames(samples: Samples, board: Board, start: Fraction, *, pixels: int)
     """
     keys = seen_keys(samples, start)
     moments = [(start + board.start(number)) * samples.timescale for number in range(len(board))]
-    # a tick of tolerance: a moment may fall between two of them
-    places = np.searchsorted(samples.pts[keys], [int(moment) + 1 for moment in moments], side="right") - 1
+    places = np.searchsorted(samples.pts[keys], [math.ceil(moment) for moment in moments], side="right") - 1
     places = np.maximum(places, 0)
     different = np.unique(places)
     seconds = float(samples.size[keys[different]].sum()) * BYTE_SECONDS + len(different) * pixels * PIXEL_SECONDS
@@ -171,13 +171,22 @@ def _pixels(
     shape = (picture.height, picture.width, 3)
     with (
         door.run(argv, nice=running.nice, stall_seconds=running.stall_seconds, feed=feed) as encoder,
-        piping.open_output(encoder) as output,
+        _output(encoder) as output,
     ):
         for packet in output.demux():
             encoder.moved()
             running.alive()
             if packet.pts is not None and packet.size == picture.height * picture.width * 3:
                 yield round(packet.pts * packet.time_base), np.frombuffer(bytes(packet), np.uint8).reshape(shape)
+
+
+def _output(encoder: door.Encoder) -> Any:
+    try:
+        return piping.open_output(encoder)
+    except EncoderFailed as error:
+        if NOTHING_WRITTEN in " ".join(encoder.said):
+            raise DamagedMedia("None of the frames can be decoded.") from error
+        raise
 
 
 def stills_command(picture: Picture, *, codec: str, container: str, keys_alone: bool = True) -> list[str]:

@@ -80,7 +80,8 @@ class Pages:
             "script-src": "'self'",
             "style-src": f"'self' 'nonce-{nonce}'",
             "img-src": f"'self' data: {self._store}",
-            "media-src": f"'self' blob: {self._store}",  # blob: is how Media Source Extensions are attached
+            # blob: is how Media Source Extensions are attached, data: how hls.js adds an empty track of subtitles.
+            "media-src": f"'self' blob: data: {self._store}",
             "connect-src": f"'self' {self._store}",
             "worker-src": "'self'",
             "manifest-src": "'self'",

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
 
 import httpx
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from mam.errors import InvalidRequest, TranscoderUnavailable
 from mam.http.auth import HEADER
+from mam.http.streams import EventStream
 from mam.settings import Settings
 
 CONNECT_SECONDS = 3
@@ -46,8 +48,8 @@ class Passing:
             raise _away(error) from error
         return Response(found.content, found.status_code, headers=_kept(found.headers))
 
-    async def stream(self, path: str) -> Response:
-        """A stream of the transcoding service's, as it comes. Raises TranscoderUnavailable."""
+    async def events(self, path: str, *, over: asyncio.Event) -> Response:
+        """An event stream of the transcoding service's, as it comes, until `over`. Raises TranscoderUnavailable."""
         timeout = httpx.Timeout(STREAM_SECONDS, connect=CONNECT_SECONDS)
         asked = self._client.build_request("GET", path, timeout=timeout)
         try:
@@ -55,7 +57,12 @@ class Passing:
         except httpx.HTTPError as error:
             raise _away(error) from error
 
-        async def chunks() -> AsyncIterator[bytes]:
+        if not found.is_success:
+            body = await found.aread()
+            await found.aclose()
+            return Response(body, found.status_code, headers=_kept(found.headers))
+
+        async def chunks() -> AsyncGenerator[bytes, None]:
             try:
                 async for chunk in found.aiter_raw():
                     yield chunk
@@ -64,7 +71,7 @@ class Passing:
             finally:
                 await found.aclose()
 
-        return StreamingResponse(chunks(), found.status_code, headers=_kept(found.headers))
+        return EventStream(chunks(), over=[over])
 
 
 async def _body(request: Request) -> bytes:

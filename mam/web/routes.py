@@ -122,7 +122,8 @@ def _add_passing(routes: APIRouter) -> None:
         return await pass_on(request)
 
     async def events(request: Request) -> Response:
-        return await request.app.state.passing.stream("/events")  # type: ignore[no-any-return]
+        state = request.app.state
+        return await state.passing.events("/events", over=state.stopping)  # type: ignore[no-any-return]
 
     def add(path: str, *methods: str) -> None:
         endpoint = pass_on_job if "{job_id}" in path else pass_on

@@ -145,6 +145,7 @@ def test_a_tree_of_another_tool_is_live_for_every_asset_of_its_name(quick: Stack
     quick.put(
         commit_key(f"{folder}/a"), b"#EXTM3U\n#EXT-X-TARGETDURATION:6\n#EXTINF:6,\na0.ts\n#EXT-X-ENDLIST\n", bucket=vod
     )
+    assert asset(quick, keys[0])["state"] == "live"
     until(lambda: len(shown(quick, folder, state="live")) == 2, "both are live")
     assert quick.delete(quick.stream_url(keys[0])).status_code == 200
     until(lambda: len(shown(quick, folder, state="new")) == 2, "neither is")

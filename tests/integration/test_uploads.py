@@ -132,6 +132,12 @@ def test_a_good_video_is_not_removed_by_its_upload(one_stack: Stack, media: Medi
     assert one_stack.keys(f"{folder}/", bucket=BUCKET) == {view["key"]}
 
 
+def test_the_list_says_where_files_go_and_which_are_taken(one_stack: Stack) -> None:
+    said = client_of(one_stack).call("GET").json()
+    assert (said["bucket"], said["prefix"], said["max_bytes"]) == (BUCKET, "", 50 << 30)
+    assert {"mp4", "mov", "srt", "vtt"} <= set(said["extensions"])
+
+
 def test_subtitles_are_taken_and_not_judged(stack: Stack, folder: str) -> None:
     client = client_of(stack)
     view = sent(client, b"WEBVTT\n\n00:00.000 --> 00:01.000\nHello\n", "a.de.vtt", folder=folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
@@ -14,7 +15,7 @@ from mam.store.multipart import Multipart
 from tests.integration.system import API_KEY, BUCKET, Stack, until
 from tests.integration.test_uploads import padded
 from tests.media import CLIP, MediaFolder
-from tests.pages.browsing import PHONE, Tab, screenshot, tab
+from tests.pages.browsing import PHONE, Tab, tab
 
 pytestmark = pytest.mark.browser
 
@@ -22,7 +23,6 @@ MIB = 1 << 20
 PART = 8 * MIB
 POLL_MS = 20
 PUTS = "**/*partNumber=*"
-SHOTS = Path("/tmp/w/libtmp/shots")
 
 
 @pytest.fixture
@@ -47,6 +47,19 @@ def choose(page: Page, *files: Path, name: str = "files") -> None:
     page.locator(f"mam-upload-button input[name={name}]").set_input_files([str(file) for file in files])
 
 
+def drag(page: Page, *files: Path) -> Callable[[str], None]:
+    """Drags files from outside over the page. What comes back ends it, by "drop" or "dragCancel"."""
+    session = page.context.new_cdp_session(page)
+    data = {"items": [], "files": [str(file) for file in files], "dragOperationsMask": 1}
+
+    def event(kind: str) -> None:
+        session.send("Input.dispatchDragEvent", {"type": kind, "x": 300, "y": 400, "data": data})
+
+    event("dragEnter")
+    event("dragOver")
+    return event
+
+
 def row(page: Page, name: str) -> Locator:
     return page.get_by_role("region", name="Uploads").get_by_role("listitem").filter(has_text=name)
 
@@ -69,17 +82,27 @@ class Line:
         self.arrived: list[int] = []
         self._parts = parts
         self._waiting: list[Route] = []
+        self._under_way: set[Request] = set()
+        self.most = 0  # that were under way at a time
         page.route(PUTS, self._put)
+        page.on("request", self._begun)
         page.on("requestfinished", self._finished)
+        page.on("requestfailed", lambda request: self._under_way.discard(request))
+
+    @property
+    def held(self) -> int:
+        return len(self._waiting)
 
     def wait_for(self, parts: int) -> None:
         """Waits until so many parts have arrived."""
+        self.wait_until(lambda: len(self.arrived) >= parts, f"{parts} parts have arrived")
 
-        def there() -> bool:
+    def wait_until(self, condition: Callable[[], bool], what: str) -> None:
+        def is_so() -> bool:
             self._page.wait_for_timeout(POLL_MS)  # the browser is heard only meanwhile
-            return len(self.arrived) >= parts
+            return condition()
 
-        until(there, f"{parts} parts have arrived")
+        until(is_so, what)
 
     def _put(self, route: Route) -> None:
         if route.request.method != "PUT" or self._parts is None or number(route.request) <= self._parts:
@@ -92,7 +115,13 @@ class Line:
             self.sent.append(number(route.request))
         route.continue_()
 
+    def _begun(self, request: Request) -> None:
+        if request.method == "PUT":
+            self._under_way.add(request)
+            self.most = max(self.most, len(self._under_way))
+
     def _finished(self, request: Request) -> None:
+        self._under_way.discard(request)
         if request.method == "PUT":
             self.arrived.append(number(request))
 
@@ -121,7 +150,14 @@ def accept_leaving(page: Page) -> list[str]:
     return asked
 
 
-def test_a_chosen_file_arrives_byte_for_byte_and_is_watched(person: Tab, film: Path, folder: str) -> None:
+def test_a_chosen_file_arrives_byte_for_byte_and_is_watched(
+    browser: Browser, stack: Stack, film: Path, folder: str
+) -> None:
+    with tab(browser, stack) as person:
+        arrives(person, film, folder)
+
+
+def arrives(person: Tab, film: Path, folder: str) -> None:
     page = library(person, folder)
     page.evaluate("addEventListener('mam-uploaded', ({detail}) => (window.told ??= []).push(detail))")
     with page.expect_file_chooser() as chooser:
@@ -156,20 +192,31 @@ def test_a_folder_keeps_its_paths_and_what_is_no_video_is_left_out(
     expect(page.get_by_role("region", name="Uploads")).to_have_count(0)
 
 
+def test_a_few_parts_are_under_way_at_a_time_whatever_is_chosen(
+    person: Tab, media: MediaFolder, tmp_path: Path, folder: str
+) -> None:
+    films = [padded(media.path(CLIP), tmp_path / f"{n}.mp4", 4 * PART + n) for n in range(3)]
+    page = library(person, folder)
+    line = Line(page, parts=0)
+    choose(page, *films)
+    line.wait_until(lambda: line.held == 6, "six parts are under way")
+    expect(row(page, "2.mp4")).to_contain_text("Waits for its turn")
+    page.get_by_role("button", name="Pause all").click()
+    expect(page.get_by_role("heading", name="3 files paused")).to_be_visible()
+    line.widen()
+    page.get_by_role("button", name="Go on with all").click()
+    expect(page.get_by_role("heading", name="3 files uploaded")).to_be_visible(timeout=60_000)
+    assert line.most <= 6
+    assert all(is_there(person.site, f"{folder}/{film.name}", film) for film in films)
+
+
 def test_dropped_files_and_folders_go_where_the_overlay_says(
     person: Tab, clip: Path, folder: str, tmp_path: Path
 ) -> None:
     (tmp_path / "deep" / "er").mkdir(parents=True)
     (tmp_path / "deep" / "er" / "b.mp4").write_bytes(clip.read_bytes())
     page = library(person, folder)
-    drag = person.page.context.new_cdp_session(page)
-    data = {"items": [], "files": [str(clip), str(tmp_path / "deep")], "dragOperationsMask": 1}
-
-    def event(kind: str) -> None:
-        drag.send("Input.dispatchDragEvent", {"type": kind, "x": 300, "y": 400, "data": data})
-
-    event("dragEnter")
-    event("dragOver")
+    event = drag(page, clip, tmp_path / "deep")
     expect(page.locator(".drop")).to_contain_text(f"into {BUCKET} / {folder}")
     event("drop")
     expect(page.get_by_role("heading", name="2 files uploaded")).to_be_visible()
@@ -195,6 +242,23 @@ def test_a_reload_in_the_middle_costs_no_part_that_has_arrived(person: Tab, film
     with page.expect_file_chooser() as chooser:
         row(page, "film.mp4").get_by_role("button", name="Choose the file film.mp4").click()
     chooser.value.set_files(str(film))
+    expect(row(page, "film.mp4")).to_contain_text("Has arrived")
+    assert sorted(line.sent) == [3, 4, 5]
+    assert is_there(person.site, f"{folder}/film.mp4", film)
+
+
+def test_a_dropped_file_goes_on_after_a_reload_by_one_click(person: Tab, film: Path, folder: str) -> None:
+    page = library(person, folder)
+    accept_leaving(page)
+    line = Line(page, parts=2)
+    drag(page, film)("drop")
+    line.wait_for(2)
+    person.allowed.append("ERR_ABORTED|ERR_FAILED")
+    reload(page)
+    expect(row(page, "film.mp4")).to_contain_text("can go on")
+    line.widen()
+    line.sent.clear()
+    row(page, "film.mp4").get_by_role("button", name="Go on with film.mp4").click()
     expect(row(page, "film.mp4")).to_contain_text("Has arrived")
     assert sorted(line.sent) == [3, 4, 5]
     assert is_there(person.site, f"{folder}/film.mp4", film)
@@ -451,7 +515,6 @@ def test_the_tray_is_accessible_and_fits(
         expect(row(page, "clip.mp4")).to_contain_text("Has arrived · ", timeout=60_000)
         assert person.violations() == []
         assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]  # type: ignore[index]
-        screenshot(page, SHOTS / f"uploads-{size}-{scheme}.png") if SHOTS.is_dir() else None
         page.get_by_role("button", name="Fold the uploads").click()
         expect(row(page, "film.mp4")).to_have_count(0)
         assert person.violations() == []

@@ -1,7 +1,7 @@
 /** What lies over the picture: media-chrome's controls and menus, in this player's arrangement. */
 import { html, nothing, svg, type TemplateResult } from "lit";
 import { texts } from "../texts/index.js";
-import type { StreamStatus } from "./status.js";
+import { percentOf, type StreamStatus } from "./status.js";
 
 /** Which menus there is something to choose in. */
 export interface Choices {
@@ -39,7 +39,7 @@ export function bottom(status: StreamStatus | null, hasSubtitles: boolean): Temp
         <media-time-display showduration notoggle></media-time-display>
         <span class="mam-space"></span>
         ${status?.state === "making"
-          ? html`<span class="mam-percent number" title=${words.makingHint}>${words.made(Math.floor(status.percent))}</span>`
+          ? html`<span class="mam-percent number" title=${words.makingHint}>${words.made(percentOf(status))}</span>`
           : nothing}
         ${hasSubtitles ? html`<media-captions-button></media-captions-button>` : nothing}
         <media-settings-menu-button aria-label=${words.settings}></media-settings-menu-button>
@@ -51,12 +51,12 @@ export function bottom(status: StreamStatus | null, hasSubtitles: boolean): Temp
 }
 
 /** Which parts are there already, along the time line: a picture a thousandth of the film wide at least. */
-function made({ made, duration, percent }: StreamStatus): TemplateResult {
-  const length = duration || 1;
+function made(status: StreamStatus): TemplateResult {
+  const length = status.duration || 1;
   const part = ([from, to]: [number, number]) =>
     svg`<rect x=${from} y="0" width=${Math.max(to - from, length / 1000)} height="1"></rect>`;
-  return html`<svg class="mam-made" role="img" aria-label=${words.made(Math.floor(percent))}
-    viewBox=${`0 0 ${length} 1`} preserveAspectRatio="none">${made.map(part)}</svg>`;
+  return html`<svg class="mam-made" role="img" aria-label=${words.made(percentOf(status))}
+    viewBox=${`0 0 ${length} 1`} preserveAspectRatio="none">${status.made.map(part)}</svg>`;
 }
 
 export interface MenuActions {
@@ -76,13 +76,13 @@ export function menus({ qualities, sounds, subtitles }: Choices, actions: MenuAc
     subtitles > 0 && item(words.subtitles, captions),
     item(words.speed, speed),
     action(words.statistics, actions.statistics),
-    action(words.help, actions.help),
+    action(words.help, actions.help, "mam-keys"),
   ];
   return html`<media-settings-menu hidden anchor="auto" aria-label=${words.settings}>${items.map((each) => each || nothing)}</media-settings-menu>`;
 }
 
-function action(name: string, act: () => void): TemplateResult {
-  return html`<media-chrome-menu-item class="mam-action" @click=${act}>${name}</media-chrome-menu-item>`;
+function action(name: string, act: () => void, kind = ""): TemplateResult {
+  return html`<media-chrome-menu-item class="mam-action ${kind}" @click=${act}>${name}</media-chrome-menu-item>`;
 }
 
 function item(name: string, submenu: TemplateResult): TemplateResult {

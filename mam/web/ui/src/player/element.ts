@@ -327,6 +327,12 @@ class Player extends Element implements Playing, Told {
 
   // what is seen
 
+  protected override updated(): void {
+    for (const menu of this.querySelectorAll("[role=menu]")) {
+      menu.shadowRoot?.querySelector("[part~=back]")?.setAttribute("role", "menuitem"); // a menu may have no other buttons
+    }
+  }
+
   protected override render(): TemplateResult {
     const closeHelp = () => this.querySelector<HTMLDialogElement>(".mam-help")?.close();
     return html`

@@ -10,7 +10,7 @@ import { texts } from "../texts/index.js";
 import { playlistUrl, titleOf } from "./address.js";
 import { SIGNED, STATUS } from "./element.js";
 import { curlLine, embedCode, ffmpegLine, linkAt, vlcLine } from "./share.js";
-import type { StreamStatus } from "./status.js";
+import { percentOf, type StreamStatus } from "./status.js";
 
 const words = texts.player.page;
 const BADGES = { new: "", making: "is-busy", live: "is-good", failed: "is-bad" };
@@ -64,7 +64,7 @@ class Watch extends Element {
 
   private facts(): TemplateResult {
     const { status } = this;
-    const percent = status?.state === "making" ? ` · ${texts.player.made(Math.floor(status.percent))}` : "";
+    const percent = status?.state === "making" ? ` · ${texts.player.made(percentOf(status))}` : "";
     return html`<p class="mam-facts quiet">
       ${status ? html`<span class="badge ${BADGES[status.state]}">${texts.player.state[status.state]}${percent}</span>` : nothing}
       ${status?.duration ? html`<span class="number"><span class="visually-hidden">${words.duration}: </span>${duration(status.duration)}</span>` : nothing}
@@ -77,10 +77,10 @@ class Watch extends Element {
     return html`<section class="card" aria-labelledby="mam-streams">
       <h2 id="mam-streams">${words.streams}</h2>
       ${streams.length
-        ? html`<div class="mam-scroll"><table class="mam-streams">
+        ? html`<table class="mam-streams">
             <thead><tr>${words.columns.map((name) => html`<th scope="col">${name}</th>`)}</tr></thead>
             <tbody>${streams.map((stream) => row(stream))}</tbody>
-          </table></div>`
+          </table>`
         : html`<p class="quiet">${words.retryPlan}</p>`}
     </section>`;
   }
@@ -106,9 +106,8 @@ customElements.define("mam-watch", Watch);
 
 function row({ kind, codec, language, action, reason }: StreamInfo): TemplateResult {
   return html`<tr>
-    <th scope="row">${words.kinds[kind] ?? kind}</th>
+    <th scope="row">${words.kinds[kind] ?? kind}${language ? html` <span class="quiet">${language}</span>` : nothing}</th>
     <td>${codec}</td>
-    <td>${language || "–"}</td>
     <td>${words.actions[action] ?? action}${reason ? html`<span class="quiet">: ${reason}</span>` : nothing}</td>
   </tr>`;
 }

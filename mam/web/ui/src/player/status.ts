@@ -20,6 +20,11 @@ export interface StreamStatus {
   error: Fault | null;
 }
 
+/** What is made, as people read it: 100 is what is live. */
+export function percentOf({ percent }: StreamStatus): number {
+  return Math.min(99, Math.floor(percent));
+}
+
 export class StatusWatch {
   private timer: ReturnType<typeof setTimeout> | undefined;
   private isOver = false;

@@ -12,6 +12,7 @@ const WAIT_MS = 45_000; // a segment that is not made yet is waited for by the s
 const WHOLE_MS = 120_000;
 const AWAY = [0, 429, 502, 503, 504]; // it passes: the network is away, or the service asks for patience
 const RECOVERIES = 3; // of the decoder in a minute
+const RATES = 20; // segments whose bitrates are averaged
 
 const RETRY: RetryConfig = { maxNumRetry: 6, retryDelayMs: 500, maxRetryDelayMs: 5000, backoff: "exponential", shouldRetry };
 const SEGMENTS: LoadPolicy = {
@@ -35,6 +36,7 @@ export class Streaming implements Engine, Heard {
   private why: unknown = null; // the last playlist was refused
   private codecs = "";
   private origin: Facts["origin"] = null;
+  private rates: number[] = []; // bits a second
 
   constructor(
     private readonly video: HTMLVideoElement,
@@ -46,7 +48,10 @@ export class Streaming implements Engine, Heard {
     this.hls = new Hls(this.config(startAt));
     offerTracks(this.hls, video);
     this.hls.on(Hls.Events.ERROR, (_, error) => this.onError(error));
-    this.hls.on(Hls.Events.FRAG_LOADED, () => told.lost(false));
+    this.hls.on(Hls.Events.FRAG_LOADED, (_, { frag }) => {
+      told.lost(false);
+      if (frag.type === "main") this.rates = [...this.rates, (8 * frag.stats.total) / frag.duration].slice(-RATES);
+    });
     this.hls.on(Hls.Events.BUFFER_CODECS, (_, tracks) => {
       const found = [tracks.video, tracks.audio, tracks.audiovideo].map((track) => track?.codec ?? "").filter(Boolean);
       this.codecs = found.join(", ");
@@ -128,7 +133,8 @@ export class Streaming implements Engine, Heard {
 
   facts(): Facts {
     const level = this.hls.levels[Math.max(this.hls.currentLevel, 0)];
-    const bitrate = level?.bitrate || level?.realBitrate || null;
+    const measured = this.rates.reduce((sum, rate) => sum + rate, 0) / this.rates.length;
+    const bitrate = level?.bitrate || measured || null; // one rendition alone does not name it
     const bandwidth = Number.isFinite(this.hls.bandwidthEstimate) ? this.hls.bandwidthEstimate : null;
     return { engine: `hls.js ${Hls.version}`, codecs: this.codecs, bitrate, bandwidth, origin: this.origin };
   }

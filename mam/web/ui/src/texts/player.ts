@@ -87,6 +87,6 @@ export const player = {
     retryPlan: "What becomes of the streams is said once they are known.",
     actions: { copy: "copied", encode: "encoded", leave: "left out" } as Record<string, string>,
     kinds: { video: "Picture", audio: "Sound", subtitles: "Subtitles", chapters: "Chapters", image: "Image", other: "Other" } as Record<string, string>,
-    columns: ["Stream", "Codec", "Language", "What becomes of it"],
+    columns: ["Stream", "Codec", "What becomes of it"],
   },
 };

@@ -10,7 +10,7 @@ export const uploads = {
   drop: "Drop to upload",
   dropInto: (way: string) => `into ${way}`,
 
-  running: (left: number, all: number) => (all === 1 ? "Uploading 1 file" : `Uploading ${left} of ${files(all)}`),
+  running: (count: number) => `Uploading ${files(count)}`,
   paused: (count: number) => `${files(count)} paused`,
   interrupted: (count: number) => (count === 1 ? "1 upload was interrupted" : `${count} uploads were interrupted`),
   unwell: (count: number) => `${files(count)} ${count === 1 ? "needs" : "need"} a look`,
@@ -30,7 +30,7 @@ export const uploads = {
     waiting: "Waits for its turn",
     starting: "Begins …",
     completing: "Has been sent; the store puts it together …",
-    checking: "Has arrived. Is it a video? …",
+    checking: "Has arrived; is it a video? …",
     done: "Has arrived",
     paused: "Paused",
     held: "Goes on after the sign-in",

@@ -28,9 +28,7 @@ class UploadButton extends Element {
     super.connectedCallback();
     this.cleanUp(standsFor(this.place));
     this.on(window, SESSION, () => this.requestUpdate());
-    const learnt = () => this.requestUpdate();
-    queue.addEventListener(CHANGE, learnt, { once: true }); // which files are taken
-    this.cleanUp(() => queue.removeEventListener(CHANGE, learnt));
+    this.on(queue, CHANGE, () => this.requestUpdate()); // it learns which files are taken
     this.on(document, "pointerdown", (event) => {
       if (!this.contains(event.target as Node)) this.isOpen = false;
     });

@@ -73,5 +73,5 @@ function sorted(found: Found[]): Found[] {
 }
 
 function isMeant({ file, folder }: Found): boolean {
-  return !SYSTEM_FILES.test(file.name) && !/(^|\/)\./.test(folder);
+  return !folder || !(SYSTEM_FILES.test(file.name) || /(^|\/)\./.test(folder));
 }

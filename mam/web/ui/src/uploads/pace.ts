@@ -18,10 +18,12 @@ export class Speed {
     this.marks = [];
   }
 
+  /** null for as long as nobody can say. */
   get value(): number | null {
+    const now = performance.now();
     const [first, last] = [this.marks[0], this.marks.at(-1)];
-    if (!first || !last || last[0] - first[0] < 1000) return null;
-    return Math.max(0, (1000 * (last[1] - first[1])) / (last[0] - first[0]));
+    if (!first || !last || last[0] - first[0] < 1000 || last[0] < now - WINDOW_MS) return null;
+    return Math.max(0, (1000 * (last[1] - first[1])) / (now - first[0]));
   }
 }
 

@@ -26,6 +26,7 @@ export class Queue extends EventTarget {
   leftOut: readonly string[] = []; // names of files in folders that are no videos
   terms: Terms | null = null;
   private timer: ReturnType<typeof setTimeout> | null = null;
+  private later: ReturnType<typeof setTimeout> | null = null;
 
   constructor() {
     super();
@@ -137,12 +138,10 @@ export class Queue extends EventTarget {
   };
 
   private fill(): void {
-    let free = FILES_AT_ONCE - this.uploads.filter(({ runs }) => runs).length;
-    for (const upload of this.uploads) {
-      if (free <= 0 || !this.isOn) return;
-      if (upload.state !== "waiting") continue;
-      free -= 1;
-      upload.start();
+    while (this.isOn && this.uploads.filter(({ runs }) => runs).length < FILES_AT_ONCE) {
+      const next = this.uploads.find(({ state }) => state === "waiting");
+      if (!next) return;
+      next.start(); // which comes back here at once
     }
   }
 
@@ -150,6 +149,13 @@ export class Queue extends EventTarget {
     if (this.timer) clearTimeout(this.timer);
     this.timer = null;
     this.dispatchEvent(new Event(CHANGE));
+    // What stands still is seen to do so.
+    if (this.uploads.some(({ state }) => state === "sending")) this.later ??= setTimeout(() => this.tick(), 1000);
+  }
+
+  private tick(): void {
+    this.later = null;
+    this.show();
   }
 
   private sessionChanged(): void {

@@ -76,12 +76,9 @@ function more({ state, verdict, size, bytes: arrived }: Upload): string[] {
 /** What there is to do next, where it is the person's turn. */
 function mainAct(upload: Upload, acts: Acts): TemplateResult | typeof nothing {
   const { uploads } = texts;
-  const { state, name, view, handle } = upload;
+  const { state, name, handle } = upload;
   const button = (text: string, label: string, act: (upload: Upload) => void, kind = "") =>
     html`<button class="button ${kind}" aria-label=${label} @click=${() => act(upload)}>${text}</button>`;
-  if ((state === "done" || state === "checking") && view?.watch) {
-    return html`<a class="button" href=${view.watch} aria-label=${`${uploads.watch} ${name}`}>${icon("play")}${uploads.watch}</a>`;
-  }
   if (state === "bad") return button(uploads.removeFile, `${uploads.removeFile} ${name}`, acts.remove, "is-danger");
   if (state === "failed") return button(texts.retry, `${texts.retry}: ${name}`, acts.goOn);
   if (state !== "interrupted") return nothing;
@@ -92,12 +89,16 @@ function mainAct(upload: Upload, acts: Acts): TemplateResult | typeof nothing {
 
 function smallActs(upload: Upload, acts: Acts): TemplateResult {
   const { uploads } = texts;
-  const { state, name } = upload;
+  const { state, name, view } = upload;
   const isOver = ["done", "checking", "refused", "elsewhere"].includes(state);
   const label = isOver ? uploads.dismiss(name) : uploads.cancel(name);
   const button = (kind: "pause" | "play" | "close", label: string, act: () => void) =>
     html`<button class="icon-button" aria-label=${label} title=${label} @click=${act}>${icon(kind)}</button>`;
+  const isAsset = state === "done" || state === "checking";
   return html`
+    ${isAsset && view?.watch
+      ? html`<a class="button" href=${view.watch} aria-label=${`${uploads.watch} ${name}`}>${icon("play")}${uploads.watch}</a>`
+      : nothing}
     ${["waiting", "starting", "sending"].includes(state) ? button("pause", uploads.pause(name), () => upload.pause()) : nothing}
     ${state === "paused" ? button("play", uploads.goOnWith(name), () => acts.goOn(upload)) : nothing}
     ${state === "bad" || state === "completing" ? nothing : button("close", label, () => acts.remove(upload))}

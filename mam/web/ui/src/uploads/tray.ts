@@ -203,7 +203,7 @@ function summary(): string {
     const speed = sum(running, (upload) => upload.speed.value ?? 0);
     const left = sum(running, ({ size, bytes }) => size - bytes) / speed;
     const moving = running.some(({ state }) => state === "sending") && Number.isFinite(left);
-    return [uploads.running(running.length, all.length), ...(moving ? [uploads.timeLeft(duration(left))] : [])].join(" · ");
+    return [uploads.running(running.length), ...(moving ? [uploads.timeLeft(duration(left))] : [])].join(" · ");
   }
   const [paused, interrupted, unwell] = [count("paused", "held"), count("interrupted"), count("bad", "refused", "failed")];
   if (paused) return uploads.paused(paused);
