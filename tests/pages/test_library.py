@@ -82,6 +82,28 @@ def test_a_click_on_a_card_watches_it_and_back_returns(
     expect(page).to_have_url(person.origin + address(folder).replace("%2F", "/"))
 
 
+def test_a_poster_shows_and_the_pointer_looks_into_the_video(
+    person: Tab, site: Stack, media: MediaFolder, folder: str
+) -> None:
+    key = f"{folder}/a.mp4"
+    put(site, key, data=media.bytes(FILM))
+    site.convert(key)
+    url = f"http://{site.vod.address}/assets/{BUCKET}/{key}"
+    until(lambda: site.get(url, headers=_key(site)).json()["storyboard"], "there are pictures", seconds=90)
+    page = person.sign_in(address(folder))
+    poster = row(page, "a").locator("img")
+    expect(poster).to_be_visible()
+    until(lambda: poster.evaluate("image => image.naturalWidth") > 100, "the poster is loaded")
+    box = poster.bounding_box()
+    assert box
+    canvas, drawn = row(page, "a").locator("canvas"), "canvas => canvas.width"
+    page.mouse.move(box["x"] + 10, box["y"] + 50)
+    expect(canvas).to_be_visible()
+    assert canvas.evaluate(drawn) >= 100
+    page.mouse.move(5, 5)
+    expect(canvas).to_have_count(0)
+
+
 def test_folders_are_gone_into_and_out_of_and_the_address_says_where_one_is(
     person: Tab, site: Stack, folder: str
 ) -> None:

@@ -14,6 +14,7 @@ export const PAGE = 60; // divisible by every number of columns that there may b
 const REFRESHED = 200; // rows that are asked for at once when those shown are looked at again; the service's limit
 const MOST_REFRESHED = 1000; // rows: those below are read again when one gets there
 const UNFINISHED_WAIT = 2000; // milliseconds between looks while the buckets are still being listed
+const RETRY_WAIT = 5000; // milliseconds after a failure that may pass
 const KEPT = 8; // listings that are there at once when one goes back
 
 interface Found {
@@ -171,6 +172,8 @@ export class Listing {
     } catch (error) {
       if (signal.aborted) return; // outrun by another question
       this.problem = problemOf(error);
+      if (this.isLoading) this.found = NOTHING; // what is shown answers another question
+      this.lookAgain(RETRY_WAIT, this.problem.status === 0 || this.problem.status >= 500);
     }
     this.isLoading = false;
     this.changed();
@@ -180,9 +183,13 @@ export class Listing {
     this.found = found;
     this.isLoading = false;
     if (this.query) keep(this.query, found);
-    clearTimeout(this.timer);
-    if (!found.isComplete) this.timer = window.setTimeout(() => void this.refresh(), UNFINISHED_WAIT);
+    this.lookAgain(UNFINISHED_WAIT, !found.isComplete);
     this.changed();
+  }
+
+  private lookAgain(wait: number, isNeeded: boolean): void {
+    clearTimeout(this.timer);
+    if (isNeeded) this.timer = window.setTimeout(() => void this.refresh(), wait);
   }
 }
 

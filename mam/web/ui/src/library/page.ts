@@ -24,7 +24,7 @@ import { Preview } from "./preview.js";
 import { toolbar } from "./toolbar.js";
 
 const said = texts.libraryPage;
-const TYPING = 60; // milliseconds: keys that follow each other faster are one question; the first asks at once
+const TYPING = 50; // milliseconds: keys that follow each other faster than twice that are one question; others ask at once
 const AHEAD = "1500px 0px"; // how far below the window the next page is asked for
 const COMING = html`<div class="assets" aria-hidden="true">
   ${Array.from({ length: 12 }, () => html`<div class="asset is-coming"><div class="asset-picture"></div></div>`)}
@@ -100,7 +100,7 @@ class Library extends Element {
 
   private typed(words: string): void {
     const ask = () => this.go({ q: words }, { replace: this.query.q !== "" && words !== "" });
-    const isFirst = performance.now() - this.typedAt > 4 * TYPING;
+    const isFirst = performance.now() - this.typedAt > 2 * TYPING;
     clearTimeout(this.typing);
     this.words = words;
     this.typedAt = performance.now();
