@@ -1,6 +1,7 @@
 /** The player. */
 import { html, nothing, type TemplateResult } from "lit";
 import { keyed } from "lit/directives/keyed.js";
+import { ref } from "lit/directives/ref.js";
 import type { Problem } from "../shared/api.js";
 import { Element } from "../shared/element.js";
 import { duration as clock } from "../shared/format.js";
@@ -11,6 +12,7 @@ import { playlistUrl, statusUrl, titleOf, watchUrl, wishesOf } from "./address.j
 import { bottom, centre, type Choices, help, menus } from "./controls.js";
 import type { Engine, Told } from "./engine.js";
 import { type Playing, pressed } from "./keys.js";
+import { Lists } from "./lists.js";
 import { ask, began, hasMediaSource, loadParts } from "./prefetch.js";
 import { forget, remember, stoppedAt } from "./resume.js";
 import { statistics } from "./statistics.js";
@@ -63,6 +65,7 @@ class Player extends Element implements Playing, Told {
   declare isSound: boolean;
   declare board: number; // counts how often the storyboard was loaded anew
 
+  private readonly lists = new Lists();
   private engine: Engine | null = null;
   private watch: StatusWatch | null = null;
   private begun = 0;
@@ -119,6 +122,8 @@ class Player extends Element implements Playing, Told {
     if (this.embedded && wishes.muted) video.muted = true;
     const tracks = video.textTracks;
     for (const kind of ["addtrack", "removetrack"]) this.on(tracks, kind, () => this.countChoices());
+    this.on(this.lists.renditions, "addrendition", () => this.countChoices());
+    this.on(this.lists.sounds, "addtrack", () => this.countChoices());
     const at = wishes.at ?? stoppedAt(this.name);
     this.resumed = wishes.at === null ? at : null;
     if (this.resumed !== null) this.later("resumed", RESUMED_MS, () => (this.resumed = null));
@@ -134,13 +139,12 @@ class Player extends Element implements Playing, Told {
       hasMediaSource() ? import("./streaming.js") : import("./native.js"),
     ]);
     if (starting !== this.startings || !this.isConnected) return;
+    this.requestUpdate(); // the menus are there now
     this.engine?.destroy();
-    const Engine = "Streaming" in parts ? parts.Streaming : parts.Native;
-    this.engine = new Engine(this.video, this.url, at, this);
-    for (const [list, kind] of [["videoRenditions", "addrendition"], ["audioTracks", "addtrack"]] as const) {
-      const found = (this.video as unknown as Record<string, EventTarget | undefined>)[list];
-      if (found) this.on(found, kind, () => this.countChoices());
-    }
+    this.engine =
+      "Streaming" in parts
+        ? new parts.Streaming(this.video, this.url, at, this, this.lists)
+        : new parts.Native(this.video, this.url, at, this);
     if (plays) this.video.play().catch(() => undefined); // the browser may want a click first
   }
 
@@ -247,10 +251,9 @@ class Player extends Element implements Playing, Told {
   }
 
   private countChoices(): void {
-    const { video } = this;
-    const length = (list: string) => (video as unknown as Record<string, { length: number } | undefined>)[list]?.length ?? 0;
-    const subtitles = [...video.textTracks].filter(({ kind }) => kind === "subtitles" || kind === "captions").length;
-    this.choices = { qualities: length("videoRenditions"), sounds: length("audioTracks"), subtitles };
+    const { renditions, sounds } = this.lists;
+    const subtitles = [...this.video.textTracks].filter(({ kind }) => kind === "subtitles" || kind === "captions").length;
+    this.choices = { qualities: renditions.length, sounds: sounds.length, subtitles };
   }
 
   // what keys do
@@ -329,7 +332,9 @@ class Player extends Element implements Playing, Told {
 
   protected override updated(): void {
     for (const menu of this.querySelectorAll("[role=menu]")) {
-      menu.shadowRoot?.querySelector("[part~=back]")?.setAttribute("role", "menuitem"); // a menu may have no other buttons
+      const back = menu.shadowRoot?.querySelector("[part~=back]");
+      back?.setAttribute("role", "menuitem"); // a menu may have no other buttons
+      back?.setAttribute("aria-label", words.back(menu.querySelector("[slot=title]")?.textContent ?? ""));
     }
   }
 
@@ -338,7 +343,7 @@ class Player extends Element implements Playing, Told {
     return html`
       <media-controller class="mam-screen ${this.isSound ? "is-sound" : ""}" nohotkeys nosubtitleslangpref
         aria-label=${`${words.player}: ${titleOf(this.path)}`}>
-        <video slot="media" playsinline preload="auto" poster=${this.status?.poster ?? nothing}
+        <video ${ref(this.listAt)} slot="media" playsinline preload="auto" poster=${this.status?.poster ?? nothing}
           @loadeddata=${() => this.loaded()} @timeupdate=${() => this.progressed()} @pause=${() => this.remember()}
           @ended=${() => forget(this.name)}>
           ${this.storyboard()}
@@ -353,6 +358,11 @@ class Player extends Element implements Playing, Told {
       ${help(closeHelp)}
     `;
   }
+
+  /** Called before the video is in the page: media-chrome looks at its lists as soon as it is. */
+  private readonly listAt = (video: globalThis.Element | undefined): void => {
+    if (video && hasMediaSource()) this.lists.attach(video as HTMLVideoElement);
+  };
 
   private storyboard(): TemplateResult | typeof nothing {
     const url = this.status?.storyboard;

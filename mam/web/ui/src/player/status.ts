@@ -29,7 +29,7 @@ export class StatusWatch {
   private timer: ReturnType<typeof setTimeout> | undefined;
   private isOver = false;
   private goesOn = false;
-  private later = 0;
+  private later = LATER;
   private readonly seen = () => {
     if (this.goesOn && !document.hidden) void this.look();
   };
@@ -56,9 +56,10 @@ export class StatusWatch {
     if (this.goesOn && !this.isOver && !document.hidden) this.timer = setTimeout(() => void this.look(), 1000 * SECONDS);
   }
 
-  private mayChange({ state, storyboard }: StreamStatus): boolean {
+  private mayChange({ state, storyboard, streams }: StreamStatus): boolean {
     if (state === "making") this.later = LATER;
-    return state === "making" || (state === "live" && !storyboard && this.later-- > 0);
+    const lacks = state === "live" && !storyboard && streams.some(({ kind }) => kind === "video");
+    return state === "making" || (lacks && this.later-- > 0);
   }
 
   stop(): void {

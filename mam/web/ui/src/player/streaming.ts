@@ -3,6 +3,7 @@ import Hls, { type ErrorData, type HlsConfig, type LoaderResponse, type LoadPoli
 import { ApiError, type Problem, unreachable } from "../shared/api.js";
 import { texts } from "../texts/index.js";
 import type { Engine, Facts, Told } from "./engine.js";
+import type { Lists } from "./lists.js";
 import { type Heard, playlistLoader, segmentLoader } from "./loaders.js";
 import { PlaylistError, problemIn } from "./prefetch.js";
 import { Addresses, signedUntil } from "./signatures.js";
@@ -43,10 +44,11 @@ export class Streaming implements Engine, Heard {
     url: string,
     startAt: number | null,
     private readonly told: Told,
+    lists: Lists,
   ) {
     this.addresses = new Addresses((text) => this.playlist(text));
     this.hls = new Hls(this.config(startAt));
-    offerTracks(this.hls, video);
+    offerTracks(this.hls, video, lists);
     this.hls.on(Hls.Events.ERROR, (_, error) => this.onError(error));
     this.hls.on(Hls.Events.FRAG_LOADED, (_, { frag }) => {
       told.lost(false);

@@ -1,71 +1,18 @@
-/** Qualities and sounds of hls.js, in the shape in which media-chrome's menus look for them at a media element. */
+/** Qualities and sounds of hls.js, as they are listed for the menus. */
 import Hls, { type Level } from "hls.js";
 import { texts } from "../texts/index.js";
+import type { Lists, Rendition, Sound } from "./lists.js";
 
-interface Rendition {
-  id: string;
-  width: number;
-  height: number;
-  bitrate: number;
-}
-
-interface Sound {
-  id: string;
-  kind: string;
-  label: string;
-  language: string;
-  enabled: boolean;
-}
-
-/** A list that tells when it changes. Its items are its numbered properties, as in the DOM's own lists. */
-class TrackList<T> extends EventTarget {
-  [index: number]: T;
-  length = 0;
-
-  *[Symbol.iterator](): Iterator<T> {
-    for (let n = 0; n < this.length; n += 1) yield this[n]!;
-  }
-
-  fill(items: T[], kind: string): void {
-    for (let n = 0; n < this.length; n += 1) delete this[n];
-    Object.assign(this, items);
-    this.length = items.length;
-    this.tell(kind);
-  }
-
-  tell(kind: string): void {
-    this.dispatchEvent(new Event(kind));
-  }
-}
-
-class Renditions extends TrackList<Rendition> {
-  constructor(private readonly hls: Hls) {
-    super();
-  }
-
-  /** -1: what suits the connection. */
-  get selectedIndex(): number {
-    return [...this].findIndex(({ id }) => id === String(this.hls.manualLevel));
-  }
-
-  set selectedIndex(index: number) {
-    this.hls.nextLevel = Number(this[index]?.id ?? -1);
-    this.tell("change");
-  }
-}
-
-/** Keeps both lists of `video` in step with `hls`. */
-export function offerTracks(hls: Hls, video: HTMLVideoElement): void {
-  const renditions = new Renditions(hls);
-  const sounds = new TrackList<Sound>();
-  Object.defineProperty(video, "videoRenditions", { value: renditions, configurable: true });
-  Object.defineProperty(video, "audioTracks", { value: sounds, configurable: true });
-
+/** Keeps the lists in step with `hls`. */
+export function offerTracks(hls: Hls, video: HTMLVideoElement, { renditions, sounds }: Lists): void {
+  renditions.chooser = hls;
   const list = () => renditions.fill(hls.levels.map((level, n) => renditionOf(level, n, video)).filter(hasPicture), "addrendition");
   hls.on(Hls.Events.MANIFEST_PARSED, list);
   hls.on(Hls.Events.LEVELS_UPDATED, list);
   hls.on(Hls.Events.LEVEL_SWITCHED, () => renditions.tell("change"));
-  video.addEventListener("resize", () => renditions.length <= 1 && list()); // one alone does not say how large it is
+  const sized = () => renditions.length <= 1 && list(); // one alone does not say how large it is
+  video.addEventListener("resize", sized);
+  hls.on(Hls.Events.DESTROYING, () => video.removeEventListener("resize", sized));
 
   hls.on(Hls.Events.AUDIO_TRACKS_UPDATED, () => {
     const named = hls.audioTracks.map((track, n) => soundOf(hls, n, track.name, track.lang ?? ""));

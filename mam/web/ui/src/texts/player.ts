@@ -21,6 +21,7 @@ export const player = {
   speed: "Speed",
   statistics: "Statistics",
   help: "Keyboard shortcuts",
+  back: (menu: string) => `${menu}: back to the settings`,
   track: (number: number) => `Track ${number}`,
   keys: [
     [["Space", "k"], "Play or pause"],
