@@ -8,6 +8,7 @@ import { chosen } from "./files.js";
 import { type Place, standsFor } from "./place.js";
 import { CHANGE, queue } from "./queue.js";
 
+const MENU_WIDTH = 220; // pixels, with some air
 const CAN_FOLDERS = "webkitdirectory" in HTMLInputElement.prototype;
 
 class UploadButton extends Element {
@@ -15,6 +16,7 @@ class UploadButton extends Element {
   declare bucket: string;
   declare folder: string;
   declare isOpen: boolean;
+  private opensRight = false; // where its menu has no room to the left
   private readonly place: Place = { bucket: "", folder: "" };
 
   constructor() {
@@ -67,6 +69,7 @@ class UploadButton extends Element {
   }
 
   private async toggle(): Promise<void> {
+    this.opensRight = this.getBoundingClientRect().right < MENU_WIDTH;
     this.isOpen = !this.isOpen;
     await this.updateComplete;
     if (this.isOpen) this.querySelector<HTMLElement>(".menu button")?.focus();
@@ -84,7 +87,7 @@ class UploadButton extends Element {
           </button>`
         : nothing}
       ${this.isOpen
-        ? html`<div class="menu">
+        ? html`<div class="menu ${this.opensRight ? "is-right" : ""}">
             <button @click=${() => this.ask("files")}>${icon("film")}${uploads.uploadFiles}</button>
             <button @click=${() => this.ask("folder")}>${icon("folder")}${uploads.uploadFolder}</button>
           </div>`

@@ -68,6 +68,16 @@ export class Queue extends EventTarget {
     } catch (error) {
       return toastError(error);
     }
+    this.takeOff(upload);
+  }
+
+  /** Takes it from the list alone. */
+  dismiss(upload: Upload): void {
+    upload.dismiss();
+    this.takeOff(upload);
+  }
+
+  private takeOff(upload: Upload): void {
     this.uploads = this.uploads.filter((each) => each !== upload);
     this.fill();
     this.show();
@@ -76,7 +86,7 @@ export class Queue extends EventTarget {
   /** Takes away all rows of what is over. */
   clear(): void {
     this.leftOut = [];
-    for (const upload of this.uploads) if (["done", "refused"].includes(upload.state)) void this.remove(upload);
+    for (const upload of this.uploads) if (isOver(upload)) this.dismiss(upload);
     this.show();
   }
 
@@ -170,6 +180,11 @@ export class Queue extends EventTarget {
 }
 
 export const queue = new Queue();
+
+/** Whether nothing more will come of it. */
+export function isOver({ state }: Upload): boolean {
+  return state === "done" || state === "bad" || state === "refused";
+}
 
 /** What became of an upload that is not open any more. */
 async function ended({ id, at }: Remembered) {

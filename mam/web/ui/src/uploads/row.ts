@@ -10,6 +10,7 @@ export interface Acts {
   choose(upload: Upload): void;
   goOn(upload: Upload): void;
   remove(upload: Upload): void;
+  dismiss(upload: Upload): void;
 }
 
 const WITH_BAR = ["starting", "sending", "completing", "paused", "held", "interrupted", "elsewhere"];
@@ -90,8 +91,7 @@ function mainAct(upload: Upload, acts: Acts): TemplateResult | typeof nothing {
 function smallActs(upload: Upload, acts: Acts): TemplateResult {
   const { uploads } = texts;
   const { state, name, view } = upload;
-  const isOver = ["done", "checking", "refused", "elsewhere"].includes(state);
-  const label = isOver ? uploads.dismiss(name) : uploads.cancel(name);
+  const isQuiet = ["done", "checking", "bad", "refused"].includes(state); // nothing of it is thrown away
   const button = (kind: "pause" | "play" | "close", label: string, act: () => void) =>
     html`<button class="icon-button" aria-label=${label} title=${label} @click=${act}>${icon(kind)}</button>`;
   const isAsset = state === "done" || state === "checking";
@@ -101,6 +101,8 @@ function smallActs(upload: Upload, acts: Acts): TemplateResult {
       : nothing}
     ${["waiting", "starting", "sending"].includes(state) ? button("pause", uploads.pause(name), () => upload.pause()) : nothing}
     ${state === "paused" ? button("play", uploads.goOnWith(name), () => acts.goOn(upload)) : nothing}
-    ${state === "bad" || state === "completing" ? nothing : button("close", label, () => acts.remove(upload))}
+    ${isQuiet ? button("close", uploads.dismiss(name), () => acts.dismiss(upload)) : nothing}
+    ${state === "elsewhere" ? button("close", uploads.dismiss(name), () => acts.remove(upload)) : nothing}
+    ${isQuiet || state === "elsewhere" || state === "completing" ? nothing : button("close", uploads.cancel(name), () => acts.remove(upload))}
   `;
 }

@@ -8,7 +8,7 @@ import { SESSION } from "../shared/session.js";
 import { texts } from "../texts/index.js";
 import "./button.js";
 import "./drop.js";
-import { ADD, CHANGE, MOVE, queue } from "./queue.js";
+import { ADD, CHANGE, isOver, MOVE, queue } from "./queue.js";
 import { row } from "./row.js";
 import type { State, Upload } from "./upload.js";
 
@@ -77,8 +77,9 @@ class Uploads extends Element {
       this.querySelector<HTMLInputElement>("input[type=file]")?.click();
     },
     goOn: (upload: Upload) => void this.goOn(upload),
+    dismiss: (upload: Upload) => void this.drop(upload, () => queue.dismiss(upload)),
     remove: (upload: Upload) => {
-      const isMuch = !["done", "checking", "bad", "refused", "elsewhere"].includes(upload.state) && upload.bytes >= MUCH;
+      const isMuch = upload.state !== "bad" && upload.state !== "elsewhere" && upload.bytes >= MUCH;
       if (isMuch) this.sure = upload;
       else void this.drop(upload);
     },
@@ -108,10 +109,11 @@ class Uploads extends Element {
     else upload.isAnother();
   }
 
-  private async drop(upload: Upload): Promise<void> {
+  /** Ends it, and keeps the focus where its row was. */
+  private async drop(upload: Upload, end: () => unknown = () => queue.remove(upload)): Promise<void> {
     const rows = [...this.querySelectorAll(".upload")];
     const at = rows.findIndex((each) => each.contains(document.activeElement));
-    await queue.remove(upload);
+    await end();
     await this.updateComplete;
     if (at < 0 || queue.uploads.includes(upload)) return;
     const next = this.querySelectorAll(".upload").item(Math.min(at, rows.length - 2)) as ParentNode | null;
@@ -152,7 +154,6 @@ class Uploads extends Element {
   private tray(): TemplateResult {
     const { uploads } = texts;
     const running = queue.uploads.filter(({ goesOn }) => goesOn);
-    const isOver = !queue.uploads.some(({ state }) => !["done", "refused"].includes(state));
     const fold = this.isFolded ? uploads.expand : uploads.collapse;
     const button = (kind: "pause" | "play" | "close", label: string, act: () => void) =>
       html`<button class="icon-button" aria-label=${label} title=${label} @click=${act}>${icon(kind)}</button>`;
@@ -165,7 +166,7 @@ class Uploads extends Element {
           : nothing}
         <button class="icon-button tray-fold" aria-label=${fold} title=${fold} aria-expanded=${!this.isFolded} aria-controls="tray-rows"
           @click=${() => (this.isFolded = !this.isFolded)}>${icon("down")}</button>
-        ${isOver ? button("close", uploads.clear, () => queue.clear()) : nothing}
+        ${queue.uploads.every(isOver) ? button("close", uploads.clear, () => queue.clear()) : nothing}
       </header>
       ${running.length ? total(running) : nothing}
       <div id="tray-rows" class="tray-rows" ?hidden=${this.isFolded}>${this.rows()}</div>

@@ -179,6 +179,12 @@ export class Upload {
     this.leave();
   }
 
+  /** Looks no more at what has arrived, and leaves it where it is. */
+  dismiss(): void {
+    this.stop.abort();
+    this.leave();
+  }
+
   /** Gives up its lock; nothing is remembered of it. */
   private leave(): void {
     this.release?.();
