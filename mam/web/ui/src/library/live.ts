@@ -48,11 +48,13 @@ export function keepLive(listing: Listing, isFiltered: () => boolean): () => voi
   };
   document.addEventListener("visibilitychange", visible);
   window.addEventListener("mam-uploaded", uploaded);
+  window.addEventListener("mam-removed", lookSoon);
   return () => {
     stopEvents();
     clearInterval(timer);
     clearTimeout(soon);
     document.removeEventListener("visibilitychange", visible);
     window.removeEventListener("mam-uploaded", uploaded);
+    window.removeEventListener("mam-removed", lookSoon);
   };
 }
