@@ -31,7 +31,9 @@ class Pages:
     def watch(self, asset: Asset) -> HTMLResponse:
         """The player in the app."""
         title = f"{stem(asset.key).rpartition('/')[2]} · {TITLE}"
-        return self._page("app", title, "<mam-app></mam-app>", framed=False, also=("player",), playlist=_playlist(asset))
+        return self._page(
+            "app", title, "<mam-app></mam-app>", framed=False, also=("player",), playlist=_playlist(asset)
+        )
 
     def embed(self, asset: Asset) -> HTMLResponse:
         """The player alone, for other sites' frames."""
