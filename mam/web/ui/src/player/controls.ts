@@ -99,6 +99,6 @@ export function help(close: () => void): TemplateResult {
     <dl>${words.keys.map(
       ([keys, does]) => html`<div><dt>${keys.map((key) => (key === "…" ? key : html`<kbd>${key}</kbd>`))}</dt><dd>${does}</dd></div>`,
     )}</dl>
-    <div class="actions"><button class="button" autofocus @click=${close}>${texts.close}</button></div>
+    <div class="actions"><button class="button" @click=${close}>${texts.close}</button></div>
   </dialog>`;
 }
