@@ -204,12 +204,12 @@ def test_a_job_of_a_higher_priority_goes_first(browser: Browser, slow: Stack, me
         second = begin(slow, f"{folder}/second.mp4", media.path(LONG), reencode=True)
         third = begin(slow, f"{folder}/third.mp4", media.path(CLIP), reencode=True)
         page = person.sign_in("/jobs")
+        expect(row(page, second).get_by_text("waits for a free worker")).to_be_visible()
         row(page, third).get_by_label("Priority of third").select_option("High priority")
         expect(page.get_by_role("status").filter(has_text="third: high priority.")).to_be_visible()
         assert slow.job(third).json()["priority"] == "high"
         expect(row(page, third).get_by_text("Done", exact=True)).to_be_visible(timeout=LONG_PATIENCE)
         assert slow.job(second).json()["progress"]["segments_done"] == 0
-        expect(page.get_by_text("waits for a free worker")).to_be_visible()
 
 
 def test_a_stranger_sees_that_no_worker_is_there(
@@ -301,6 +301,7 @@ def test_the_keyboard_alone_opens_searches_and_filters(person: Tab, media: Media
                 return
         raise AssertionError(f"Tab does not lead to {name!r}.")
 
+    expect(page.get_by_role("button", name="Workers and queues")).to_be_visible()
     page.evaluate("document.activeElement.blur()")
     tab_to("Workers and queues")
     page.keyboard.press("Enter")
