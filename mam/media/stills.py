@@ -24,7 +24,7 @@ from mam.hls.storyboard import COLUMNS, ROWS, Board
 from mam.media import ffmpeg as door
 from mam.media import piping
 from mam.media.commands import DECODERS, filtering
-from mam.media.packets import Packet, Run, read_packets
+from mam.media.packets import ORIGIN, Packet, Run, read_packets
 from mam.media.pictures import DECODABLE, PACKET_BYTES, look_at, orientation, still_filters
 from mam.media.source import MediaSource, MediaTrack
 from mam.mp4.index import Samples
@@ -35,6 +35,7 @@ READ_AHEAD = 32 << 20  # bytes of them: an 8K frame that stands alone may have m
 EDGE = Fraction(1, 20)  # of a film, at either end: logos and credits
 EDGED_SECONDS = 8  # a shorter one has neither
 MOST_OF_GROUP = 300  # frames
+HALF_FRAME = 100  # of a second: ffmpeg rounds the moments of frames to its own ticks
 BUDGET = 7.0  # seconds of one core that a storyboard may take
 BYTE_SECONDS, PIXEL_SECONDS = (
     76e-9,
@@ -85,13 +86,40 @@ def tile_frames(samples: Samples, board: Board, start: Fraction, *, pixels: int)
     `pixels`: of each. Where decoding all of them would take too long, neighbours share one.
     """
     keys = seen_keys(samples, start)
-    moments = [(start + board.start(number)) * samples.timescale for number in range(len(board))]
+    moments = _moments(samples, board, start)
     places = np.searchsorted(samples.pts[keys], [math.ceil(moment) for moment in moments], side="right") - 1
     places = np.maximum(places, 0)
     different = np.unique(places)
-    seconds = float(samples.size[keys[different]].sum()) * BYTE_SECONDS + len(different) * pixels * PIXEL_SECONDS
+    seconds = _cost(samples.size[keys[different]], pixels)
     kept = different[:: max(1, math.ceil(seconds / BUDGET))]
     return [int(key) for key in keys[kept[np.searchsorted(kept, places, side="right") - 1]]]
+
+
+def all_tile_frames(samples: Samples, board: Board, start: Fraction, *, pixels: int) -> list[int] | None:
+    """For each tile the frame at its moment, a key frame or not, where all of them can be decoded in time.
+
+    None where key frames alone do as well, and where decoding everything takes too long: a short film may have one key
+    frame, and that in the dark.
+    """
+    moments = _moments(samples, board, start)
+    keys = seen_keys(samples, start)
+    places = np.searchsorted(samples.pts[keys], [math.ceil(moment) for moment in moments], side="right")
+    if len(np.unique(places)) == len(moments) or not len(keys) or _cost(samples.size, pixels) > BUDGET:
+        return None
+    shown = np.argsort(samples.pts, kind="stable")
+    shown = shown[shown >= int(keys.min())]  # what comes before the first key frame is not decoded
+    places = np.searchsorted(samples.pts[shown], [math.ceil(moment) for moment in moments], side="right") - 1
+    return [int(number) for number in shown[np.maximum(places, 0)]]
+
+
+def _moments(samples: Samples, board: Board, start: Fraction) -> list[Fraction]:
+    """The moment of each tile, in ticks of the track."""
+    return [(start + board.start(number)) * samples.timescale for number in range(len(board))]
+
+
+def _cost(sizes: Ints, pixels: int) -> float:
+    """Seconds of one core that it takes to decode frames of so many bytes, and pixels each."""
+    return float(sizes.sum()) * BYTE_SECONDS + len(sizes) * pixels * PIXEL_SECONDS
 
 
 def candidates(samples: Samples, start: Fraction, duration: Fraction, *, most: int, turn: int = 0) -> list[int]:
@@ -147,6 +175,30 @@ def decode(
             yield numbers[second], pixels  # each is shown at the second that is its place
 
 
+def decode_all(
+    media: MediaSource, track: MediaTrack, numbers: Sequence[int], picture: Picture, running: Running
+) -> Decoded:
+    """The same of any frames, for which everything from the first key frame on is decoded. Raises likewise."""
+    samples = media.samples(track.number)
+    first = int(np.flatnonzero(samples.key)[0])
+    whole = replace(picture, quick=False)  # a frame decoded quickly spoils those that depend on it
+    argv = stills_command(whole, codec=track.codec, container=piping.container((track.template,)), keys_alone=False)
+    wanted = deque(sorted((int(samples.pts[number]), number) for number in set(numbers)))
+
+    def feed(pipe: IO[bytes]) -> None:
+        packets = read_packets(media, [Run(track, first, len(samples))])
+        _write(pipe, media, track, ((track.number, packet) for _, packet in packets))
+
+    with closing(_timed(argv, feed, whole, running)) as images:
+        for moment, pixels in images:
+            at = (moment - ORIGIN) * samples.timescale
+            reached = -1
+            while wanted and wanted[0][0] <= at + samples.timescale / HALF_FRAME:
+                _, reached = wanted.popleft()
+            if reached >= 0:
+                yield reached, pixels
+
+
 def decode_group(
     media: MediaSource, track: MediaTrack, samples: range, picture: Picture, *, most: int, running: Running
 ) -> Generator[Pixels, None, None]:
@@ -168,6 +220,15 @@ def _pixels(
     argv: list[str], feed: Callable[[IO[bytes]], None], picture: Picture, running: Running
 ) -> Generator[tuple[int, Pixels], None, None]:
     """(second at which it is shown, pixels) of what ffmpeg makes."""
+    with closing(_timed(argv, feed, picture, running)) as images:
+        for moment, pixels in images:
+            yield round(moment), pixels
+
+
+def _timed(
+    argv: list[str], feed: Callable[[IO[bytes]], None], picture: Picture, running: Running
+) -> Generator[tuple[Fraction, Pixels], None, None]:
+    """(moment at which it is shown, in seconds; pixels) of what ffmpeg makes."""
     shape = (picture.height, picture.width, 3)
     with (
         door.run(argv, nice=running.nice, stall_seconds=running.stall_seconds, feed=feed) as encoder,
@@ -177,7 +238,7 @@ def _pixels(
             encoder.moved()
             running.alive()
             if packet.pts is not None and packet.size == picture.height * picture.width * 3:
-                yield round(packet.pts * packet.time_base), np.frombuffer(bytes(packet), np.uint8).reshape(shape)
+                yield packet.pts * packet.time_base, np.frombuffer(bytes(packet), np.uint8).reshape(shape)
 
 
 def _output(encoder: door.Encoder) -> Any:

@@ -54,6 +54,9 @@ class _Bench:
     def decode(self, frames: list[int], picture: stills.Picture) -> stills.Decoded:
         return stills.decode(self.media, self.track, frames, picture, self.running)
 
+    def decode_all(self, frames: list[int], picture: stills.Picture) -> stills.Decoded:
+        return stills.decode_all(self.media, self.track, frames, picture, self.running)
+
 
 def make_poster(order: Order, *, alive: Alive) -> None:
     """Makes the poster, unless it is there. Raises MediaError when no frame of the video can be decoded."""
@@ -149,8 +152,11 @@ def _storyboard(bench: _Bench) -> Parts:
     board = storyboard.board(timeline.duration, picture.width, picture.height)
     context = bench.track.template.codec_context
     pixels = int(context.width) * int(context.height)
-    tiles = stills.tile_frames(bench.samples, board, timeline.start, pixels=pixels)
-    with closing(bench.decode(list(dict.fromkeys(tiles)), picture)) as decoded:
+    tiles = stills.all_tile_frames(bench.samples, board, timeline.start, pixels=pixels)
+    decode = bench.decode_all
+    if tiles is None:
+        tiles, decode = stills.tile_frames(bench.samples, board, timeline.start, pixels=pixels), bench.decode
+    with closing(decode(list(dict.fromkeys(tiles)), picture)) as decoded:
         for number, sheet in enumerate(stills.sheets(board, tiles, decoded)):
             yield sheet_key(plan.video, plan.revision, number), sheet, storyboard.SHEET_TYPE
     yield storyboard_key(plan.video, plan.revision), board.to_webvtt().encode(), storyboard.CONTENT_TYPE

@@ -218,6 +218,32 @@ def test_a_group_is_decoded_with_what_depends_on_its_key_frame() -> None:
     assert shades[-1] > shades[0] + 150
 
 
+def test_any_frame_is_found_where_everything_is_decoded() -> None:
+    media = opened(film(Film(audio=None, seconds=2, gop=100)))
+    track = media.tracks[0]
+    picture = stills.picture_of(media, track, longest=160, quick=True)
+    order = np.argsort(media.samples(0).pts)  # samples are numbered as they are decoded
+    wanted = [int(order[frame]) for frame in (0, 10, 20, 30)]
+    found = list(stills.decode_all(media, track, wanted, picture, Running()))
+    assert [number for number, _ in found] == wanted
+    assert [grey_of(pixels) for _, pixels in found] == pytest.approx([0, 50, 100, 150], abs=4)
+
+
+def test_a_short_film_with_few_key_frames_shows_what_is_seen_at_each_moment() -> None:
+    samples = samples_of([0], 30 * RATE)
+    made = board(samples.end, 160, 90)
+    assert len(set(stills.tile_frames(samples, made, Fraction(0), pixels=320 * 180))) == 1
+    tiles = stills.all_tile_frames(samples, made, Fraction(0), pixels=320 * 180)
+    assert tiles == [number * made.step * RATE for number in range(len(made))]
+
+
+def test_everything_is_decoded_only_where_that_helps_and_does_not_take_long() -> None:
+    dense, long = samples_of(list(range(0, 30 * RATE, RATE)), 30 * RATE), samples_of([0], 7200 * RATE)
+    for samples in (dense, long):
+        made = board(samples.end, 160, 90)
+        assert stills.all_tile_frames(samples, made, Fraction(0), pixels=1920 * 1080) is None
+
+
 def test_jpeg_keeps_colours() -> None:
     from dev.contacts import pixels_of
 
