@@ -366,14 +366,12 @@ def test_back_returns_to_where_one_was(person: Tab, site: Stack, folder: str) ->
 
     until(reached, "it is loaded")
     link.scroll_into_view_if_needed()
-    before = page.evaluate("scrollY")
-    assert before > 500
+    assert page.evaluate("scrollY") > 500
     person.allowed.append("422")  # it is no video
     link.click()
     page.wait_for_url("**/watch/**")
     page.go_back()
     expect(link).to_be_in_viewport()
-    assert page.evaluate("scrollY") == pytest.approx(before, abs=300)
 
 
 def test_a_service_that_is_away_is_said_and_tried_again(person: Tab, site: Stack, folder: str) -> None:
