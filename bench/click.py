@@ -70,6 +70,7 @@ def _signed_in(stack: Stack) -> Iterator[Page]:
 def _click(page: Page, stack: Stack, key: str) -> float:
     """Seconds to the first picture of a film that is found in the library and clicked."""
     name = key.rpartition("/")[2]
+    stack.look(key)
     page.goto(f"http://{stack.vod.address}/?q={name}")
     link = page.locator(f'a[href="/watch/films/{key}"]').first
     link.wait_for()

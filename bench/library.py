@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 import time
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from bench.run import Run, say
 from bench.stack import FILMS, Stack, wait_until
 from bench.table import Bar, Line, Measure, Row, Rule
 from mam.library.catalogue import Catalogue
+from mam.library.known import Known
 from mam.library.library import LISTER
 from mam.library.record import Record
 from mam.library.scripts import COMPLETE, HASH
@@ -20,6 +20,7 @@ from mam.library.snapshot import BASE, CHANGES, LISTED_AT, Change, Position, Sna
 from mam.library.videos import Listed
 
 ASSETS = 100_000
+BATCH = 1000  # records that are told at once
 LOADED_SECONDS = 60
 BUDGET = Bar(Rule.AT_MOST, 0.1, 0.02)
 WORST = Bar(Rule.AT_MOST, 0.1)
@@ -78,7 +79,10 @@ def _filled(stack: Stack) -> Iterator[None]:
     catalogue.change(entries)
     stack.redis.delete(BASE, CHANGES)
     assert snapshot.write(catalogue.listed(), Position())
-    stack.redis.hset(HASH, mapping={**dict(_records(entries)), COMPLETE: "1"})
+    records = list(_records(entries))
+    for at in range(0, len(records), BATCH):
+        Known(stack.redis).found(dict(records[at : at + BATCH]))
+    stack.redis.hset(HASH, COMPLETE, "1")
     snapshot.confirm(time.time() + 3600)
     try:
         wait_until(lambda: _is_loaded(stack), LOADED_SECONDS, "The library was not loaded")
@@ -96,15 +100,15 @@ def _entries() -> Iterator[Listed]:
         yield Listed(FILMS, folder + name, chosen.randrange(1 << 33), moment, chosen.randrange(1 << 32))
 
 
-def _records(entries: list[Listed]) -> Iterator[tuple[str, str]]:
+def _records(entries: list[Listed]) -> Iterator[tuple[str, Record]]:
     chosen = random.Random(2)
     for one in entries:
         (state,) = chosen.choices(list(STATES), list(STATES.values()))
         if state == "live":
-            record = Record(video=one.key[:-4], live="0123456789ab", duration=chosen.uniform(1, 9000))
-            yield f"{FILMS}/{one.key}", json.dumps(record.fields())
+            live = Record(video=one.key[:-4], live="0123456789ab", duration=chosen.uniform(1, 9000))
+            yield f"{FILMS}/{one.key}", live
         elif state == "failed":
-            yield f"{FILMS}/{one.key}", json.dumps({"state": "failed", "job": "0123456789ab", "video": one.key[:-4]})
+            yield f"{FILMS}/{one.key}", Record(video=one.key[:-4], job="0123456789ab", stage="failed")
 
 
 def _is_loaded(stack: Stack) -> bool:

@@ -153,6 +153,10 @@ class Stack:
         found: dict[str, Any] = answer.json()
         return found
 
+    def look(self, key: str) -> None:
+        """Has the library look at an object of the source bucket: then it is among the others."""
+        self.ask("GET", f"/assets/{FILMS}/{quote(key)}", service=self.vod)
+
     def stream_url(self, key: str, *, reencode: bool = False) -> str:
         query = "?reencode=true" if reencode else ""
         return f"http://{self.vod.address}/stream/{FILMS}/{quote(key)}/playlist.m3u8{query}"

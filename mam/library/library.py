@@ -7,6 +7,7 @@ is listed every LIBRARY_SECONDS, by one process for all, and only while somebody
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import logging
 import os
@@ -156,6 +157,7 @@ class Library:
         if stale:
             self._loaded.set()  # whoever waits need not wait for what follows
             await asyncio.to_thread(self.keeping.catalogue.prepare)
+            gc.freeze()  # a hundred thousand objects are not to be looked through again and again for cycles: 0.4 s
 
     # what is to be done
 
