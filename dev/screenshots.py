@@ -26,7 +26,7 @@ DESKTOP, PHONE = ViewportSize(width=1280, height=800), ViewportSize(width=390, h
 PATIENCE = 60_000  # milliseconds
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--autoplay-policy=no-user-gesture-required",
          "--force-device-scale-factor=1", "--hide-scrollbars"]  # fmt: skip
-SECONDS = 30
+SECONDS = 20
 FADES = "gradients=s=1280x720:r=25:nb_colors=4:speed=0.01:c0={}:c1={}:c2={}:c3={}:seed={}"
 
 # key -> lavfi source, and whether it is converted
@@ -80,7 +80,8 @@ def fill(stack: Stack, scratch: Path) -> None:
             stack.convert(key, profile="auto")
     stack.put(BROKEN, b"These are not the bytes of a film. " * 40_000)
     stack.transcode(BROKEN, profile="auto")
-    long = film(scratch / "long.mp4", FADES.format("0x10002b", "0x3c096c", "0xff6d00", "0xff9e00", 6), 40 * SECONDS)
+    once = film(scratch / "film.mp4", FADES.format("0x10002b", "0x3c096c", "0xff6d00", "0xff9e00", 6), SECONDS)
+    long = again_and_again(once, scratch / "long.mp4", times=60)
     job = stack.transcode(stack.put(LONG, long), profile="h264", wait=False, priority="low").json()["job"]
     for name in (key.removesuffix(".mp4") for key, (_, converted) in FILMS.items() if converted):
         until(lambda name=name: _has_pictures(stack, name), f"{name} has its pictures", seconds=300)  # type: ignore[misc]
@@ -99,9 +100,14 @@ def film(path: Path, source: str, seconds: int) -> Path:
     return path
 
 
+def again_and_again(source: Path, path: Path, *, times: int) -> Path:
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y", "-stream_loop", str(times - 1), "-i", str(source)]
+    subprocess.run([*command, "-c", "copy", str(path)], check=True)
+    return path
+
+
 def take(browser: Browser, stack: Stack, device: str, size: ViewportSize, theme: str) -> None:
     def shot(page: Page, name: str) -> None:
-        page.wait_for_load_state("networkidle") if name == "library" else None
         page.screenshot(path=OUT / f"{name}-{device}-{theme}.png")
         print(f"{name}, {device}, {theme}", file=sys.stderr)
 
@@ -110,12 +116,13 @@ def take(browser: Browser, stack: Stack, device: str, size: ViewportSize, theme:
         page.goto(base)
         posters = page.locator("img[src*='poster.jpg']")
         expect(posters.first).to_be_visible()
-        page.wait_for_function("[...document.images].every((image) => image.complete || image.loading === 'lazy')")
+        loaded = "[...document.images].every((image) => image.complete || image.loading === 'lazy')"
+        until(lambda: page.evaluate(loaded), "the posters are there")
         shot(page, "library")
         with upload_under_way(page):
             shot(page, "uploads")
         page.goto(f"{base}/watch/{BUCKET}/Above%20the%20clouds.mp4?t=12")
-        page.wait_for_function("document.querySelector('video')?.currentTime > 12.5")
+        until(lambda: page.evaluate("document.querySelector('video')?.currentTime > 12.5"), "it plays")
         page.evaluate("document.querySelector('video').pause()")
         shot(page, "watch")
         page.goto(f"{base}/jobs")
