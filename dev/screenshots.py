@@ -119,16 +119,18 @@ def take(browser: Browser, stack: Stack, device: str, size: ViewportSize, theme:
         loaded = "[...document.images].every((image) => image.complete || image.loading === 'lazy')"
         until(lambda: page.evaluate(loaded), "the posters are there")
         shot(page, "library")
-        with upload_under_way(page):
-            shot(page, "uploads")
         page.goto(f"{base}/watch/{BUCKET}/Above%20the%20clouds.mp4?t=12")
         until(lambda: page.evaluate("document.querySelector('video')?.currentTime > 12.5"), "it plays")
         page.evaluate("document.querySelector('video').pause()")
+        page.wait_for_timeout(1000)  # the controls come
         shot(page, "watch")
         page.goto(f"{base}/jobs")
         page.get_by_role("button", name=LONG.removesuffix(".mp4")).first.click()
         page.wait_for_timeout(1500)  # figures of speed come once a second
         shot(page, "jobs")
+        page.goto(base)
+        with upload_under_way(page):
+            shot(page, "uploads")
 
 
 @contextmanager
@@ -165,6 +167,11 @@ def upload_under_way(page: Page) -> Iterator[None]:
     )
     page.wait_for_timeout(2000)
     yield
+    page.get_by_role("button", name="Cancel Harbour").click()
+    sure = page.get_by_role("button", name="Cancel the upload")  # it asks when much has arrived
+    if sure.is_visible():
+        sure.click()
+    expect(page.get_by_text("Harbour.mp4")).to_be_hidden()
     page.unroute_all(behavior="ignoreErrors")
 
 
