@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,6 +10,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 from bench.run import Run, say
 from bench.stack import API_KEY, BenchError, Stack
 from bench.table import Bar, Line, Measure, Row, Rule
+from tests.e2e.browser import chromium
 
 CLICK = Bar(Rule.AT_MOST, 1.0)
 PATIENCE = 30_000  # milliseconds
@@ -50,7 +50,7 @@ def first_picture(run: Run) -> Iterator[Row]:
 @contextmanager
 def _signed_in(stack: Stack) -> Iterator[Page]:
     """A page of a browser of its own, signed in."""
-    executable = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    executable = chromium()
     if executable is None:
         raise BenchError("There is no Chromium here.")
     with sync_playwright() as playwright:

@@ -19,6 +19,7 @@ from playwright.sync_api import Browser, Page, Route, ViewportSize, expect, sync
 
 from dev.corpus import system
 from dev.servers import ROOT, ServerError
+from tests.e2e.browser import chromium
 from tests.integration.system import API_KEY, BUCKET, Stack, until
 
 OUT = ROOT / "docs" / "screenshots"
@@ -46,7 +47,7 @@ BROKEN = "Holiday.mp4"
 
 
 def main() -> int:
-    executable = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    executable = chromium()
     if executable is None:
         print("There is no Chromium here.", file=sys.stderr)
         return 2

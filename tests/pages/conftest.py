@@ -7,11 +7,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from tests.e2e.browser import FLAGS, chromium
 from tests.integration.system import Stack
-from tests.pages.browsing import Tab, are_built, chromium, tab
-
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required"]  # fmt: skip
+from tests.pages.browsing import Tab, are_built, tab
 
 
 @pytest.fixture(scope="session")
