@@ -212,7 +212,7 @@ class Job:
 
         plan = stack.plan(self.video)
         expected = {commit_key(self.video), plan_key(self.video), revision_plan_key(self.video, self.id), *counts}
-        until(lambda: stack.keys(f"{self.video}/") == expected, "nothing else lies there")
+        until(lambda: stack.stream_keys(f"{self.video}/") == expected, "nothing else lies there")
         assert plan.revision == self.id
         until(lambda: not stack.keys(".unfinished/"), "no order is left")
         until(lambda: not system.encoders(), "no ffmpeg is left")

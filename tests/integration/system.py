@@ -25,7 +25,7 @@ from minio import Minio
 from dev.servers import LOOPBACK, ROOT, S3Kind, Server, free_port, spawn
 from mam.hls import playlist
 from mam.hls.plan import Plan
-from mam.naming import commit_key, plan_key, revision_of
+from mam.naming import STORYBOARD, commit_key, plan_key, revision_of
 from mam.settings import Settings
 from mam.store import upload_key
 
@@ -194,6 +194,10 @@ class Stack:
         """The keys below a prefix, in the VoD bucket unless another is named."""
         found = self.s3.client.list_objects(bucket or self.settings.minio_bucket_vod, prefix, recursive=True)
         return {item.object_name for item in found if item.object_name}
+
+    def stream_keys(self, prefix: str) -> set[str]:
+        """The keys below a prefix in the VoD bucket but for pictures, which come when they come."""
+        return {key for key in self.keys(prefix) if not key.endswith((".jpg", f"/{STORYBOARD}"))}
 
     def read(self, key: str, *, bucket: str | None = None) -> bytes:
         response = self.s3.client.get_object(bucket or self.settings.minio_bucket_vod, key)

@@ -346,14 +346,16 @@ def test_deleting_a_stream_deletes_its_hls_and_nothing_else(stack: Stack, media:
     videos = [stack.convert(key) for key in keys]
     assert videos == [f"{folder}/{name}" for name in names]
     stack.convert(keys[0], reencode=True)
+    deleted = stack.revision(videos[0])
     assert stack.get(stack.video_url(videos[0])).status_code == 200  # and is in the cache
-    before = stack.keys(f"{folder}/")
-    neighbours = {key for video in videos[1:] for key in stack.keys(f"{video}/")}
+    before = stack.stream_keys(f"{folder}/")
+    neighbours = {key for video in videos[1:] for key in stack.stream_keys(f"{video}/")}
 
     answer = stack.delete(stack.stream_url(keys[0]))
     assert answer.status_code == 200
     assert answer.json()["message"] == f"Stream deleted for '{videos[0]}'"
-    assert stack.keys(f"{folder}/") == neighbours < before
+    assert stack.stream_keys(f"{folder}/") == neighbours < before
+    until(lambda: not stack.keys(f"{videos[0]}/{deleted}/"), "its pictures are gone too")
     assert stack.keys(f"{folder}/", bucket=BUCKET) == set(keys), "the assets stay"
     assert is_problem(stack.get(stack.video_url(videos[0])), 404, "video_not_found")
     for video in videos[1:]:
