@@ -9,7 +9,7 @@ import asyncio
 import json
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Collection
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ from mam.settings import Settings
 
 CHANNEL = "mam:job:"
 RECONNECT_SECONDS = 0.5
+CANCEL_SECONDS = 1.0  # between two attempts to cancel a task
 Event = dict[str, Any]
 FINAL = ("succeeded", "failed", "cancelled")
 
@@ -56,6 +57,18 @@ def _address(settings: Settings) -> dict[str, Any]:
     }
 
 
+async def ended(task: asyncio.Task[Any]) -> None:
+    """Cancels a task, and returns once it has ended.
+
+    Again and again: a cancellation that arrives just as a read of Redis ends is lost in it, and its loop goes on.
+    """
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=CANCEL_SECONDS)
+    if not task.cancelled():
+        task.exception()  # seen
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Waiter:
     happened: asyncio.Event
@@ -80,9 +93,7 @@ class Listener:
 
     async def stop(self) -> None:
         if self._task:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await ended(self._task)
 
     @asynccontextmanager
     async def watch(self, job: str, kinds: Collection[str] | None = None) -> AsyncIterator[asyncio.Event]:

@@ -19,6 +19,7 @@ import redis
 import redis.asyncio
 
 from mam.errors import MamError
+from mam.events import ended
 from mam.library.catalogue import Place
 from mam.library.keeping import Keeping, Lock, LockLost
 from mam.library.record import Record
@@ -67,9 +68,7 @@ class Library:
     async def stop(self) -> None:
         self.keeping.stop()
         for task in (*self._tasks, *self._jobs.values()):
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await ended(task)
 
     async def looked_at(self) -> None:
         """Somebody looks: from now on the listing is kept fresh. Returns when there is something to show, or no hope

@@ -15,6 +15,7 @@ import redis
 from kombu.exceptions import KombuError
 
 from mam.errors import InvalidPlan, JobNotFound, MamError
+from mam.events import ended
 from mam.naming import UNFINISHED, unfinished_key, unfinished_revision
 from mam.settings import Settings
 from mam.store.objects import Store
@@ -57,9 +58,7 @@ class Reaper:
 
     async def stop(self) -> None:
         if self._task:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await ended(self._task)
 
     async def _run(self) -> None:
         while True:

@@ -20,6 +20,7 @@ from typing import Any
 import redis
 import redis.asyncio
 
+from mam.events import ended
 from mam.vod.answer import Answers
 from redis_adapter import CHANNEL, FORGOTTEN, HOLDERS, LEASE_SECONDS
 
@@ -70,9 +71,7 @@ class Kept:
 
     async def stop(self) -> None:
         if self._task:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await ended(self._task)
             with suppress(redis.RedisError, OSError):
                 await self._client.zrem(HOLDERS, self._name)  # so that nobody waits for its word
 
