@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 from bench.run import Run, say
 from bench.stack import API_KEY, BenchError, Stack
 from bench.table import Bar, Line, Measure, Row, Rule
 from tests.e2e.browser import chromium
+from tests.pages.browsing import sign_in
 
 CLICK = Bar(Rule.AT_MOST, 1.0)
 PATIENCE = 30_000  # milliseconds
@@ -57,10 +58,7 @@ def _signed_in(stack: Stack) -> Iterator[Page]:
         browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
         page = browser.new_page()
         page.set_default_timeout(PATIENCE)
-        page.goto(f"http://{stack.vod.address}/")
-        page.get_by_label("API key").fill(API_KEY)
-        page.get_by_role("button", name="Sign in").click()
-        expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+        sign_in(page, f"http://{stack.vod.address}/", API_KEY)
         try:
             yield page
         finally:

@@ -21,6 +21,7 @@ from dev.corpus import system
 from dev.servers import ROOT, ServerError
 from tests.e2e.browser import chromium
 from tests.integration.system import API_KEY, BUCKET, Stack, until
+from tests.pages.browsing import sign_in
 
 OUT = ROOT / "docs" / "screenshots"
 DESKTOP, PHONE = ViewportSize(width=1280, height=800), ViewportSize(width=390, height=844)
@@ -139,10 +140,7 @@ def signed_in(browser: Browser, stack: Stack, size: ViewportSize, theme: str) ->
     context = browser.new_context(viewport=size, color_scheme="dark" if theme == "dark" else "light")
     page = context.new_page()
     page.set_default_timeout(PATIENCE)
-    page.goto(f"http://{stack.vod.address}/")
-    page.get_by_label("API key").fill(API_KEY)
-    page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+    sign_in(page, f"http://{stack.vod.address}/", API_KEY)
     try:
         yield page
     finally:

@@ -6,10 +6,8 @@ import zlib
 from dataclasses import dataclass
 
 from mam.errors import InvalidName
-from mam.naming import check_key
+from mam.naming import MEDIA_TYPES, check_key
 
-# What can be converted: files of the MP4 and QuickTime family, sounds too. Others may be asked for, and are refused.
-EXTENSIONS = frozenset({"3g2", "3gp", "f4v", "m4a", "m4b", "m4v", "mov", "mp4", "qt"})
 PLAIN_LENGTH = 256  # characters: no more than 1,024 bytes, whatever they are
 
 
@@ -27,7 +25,7 @@ class Listed:
 def is_video(key: str) -> bool:
     """Whether an object is shown: it is called like a video, and URLs can carry its key."""
     name, _, extension = key.rpartition("/")[2].rpartition(".")
-    return bool(name) and extension.lower() in EXTENSIONS and _is_usable(key)
+    return bool(name) and extension.lower() in MEDIA_TYPES and _is_usable(key)
 
 
 def _is_usable(key: str) -> bool:

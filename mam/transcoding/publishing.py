@@ -36,13 +36,12 @@ def existing(plan: Plan, files: Collection[str]) -> set[int]:
     return {number for number in range(len(plan.timeline)) if all(name in files for name in plan.files(number))}
 
 
-def commit(order: Order) -> list[int]:
+def commit(order: Order, plan: Plan) -> list[int]:
     """Makes the video live, if everything is there; else returns the segments that are to be made again.
 
     Raises SourceChanged when the source is no longer what was converted, Superseded.
     """
     shop = workshop()
-    plan = shop.plan(order)
     files = inventory(shop, plan)
     there = existing(plan, files)
     missing = [number for number in range(len(plan.timeline)) if number not in there]

@@ -100,7 +100,7 @@ def _plan(order: Order, lease: Lease) -> None:
         planned = work.plan(order, alive=lease.alive)
     made = planned.plan
     if planned.complete:
-        _queue_pictures(order, made)
+        _queue_pictures(order, made, storyboard_too=made.encodes)  # else the commit has it made
         queue(commit, order, "commit")
         return
     chunks = made.chunks()
@@ -210,7 +210,7 @@ def _commit(order: Order, _: Lease) -> None:
     made = workshop.workshop().plan(order)
     if not made.encodes:
         _queue_pictures(order, made, poster_too=False)  # before the job ends: a task of one that has is not run again
-    missing = publishing.commit(order)
+    missing = publishing.commit(order, made)
     if missing:
         chunks = made.chunks()
         for number, chunk in enumerate(chunks):
@@ -282,9 +282,7 @@ def _picture(
         if not isinstance(error, MamError):
             log.exception("task failed", extra=fields)
     finally:
-        _quietly(shop.jobs.ended, order.job, name)
-        _quietly(shop.jobs.count, "tasks", name, outcome, workshop.this_worker())
-        _quietly(shop.jobs.count, "task_seconds", name, workshop.this_worker(), by=time.monotonic() - started)
+        _account(shop, order, name, outcome, time.monotonic() - started)
 
 
 @app.task(name="mam.discard", bind=True, max_retries=DISCARD_TRIES)
@@ -374,10 +372,7 @@ def _attempt(
             raise task.retry(exc=error, countdown=delay) from error
         _failed(order, error, fields)
     finally:
-        kind = name.partition(":")[0]
-        _quietly(shop.jobs.ended, order.job, name)
-        _quietly(shop.jobs.count, "tasks", kind, outcome, workshop.this_worker())
-        _quietly(shop.jobs.count, "task_seconds", kind, workshop.this_worker(), by=time.monotonic() - started)
+        _account(shop, order, name, outcome, time.monotonic() - started)
 
 
 def _lease(
@@ -416,6 +411,16 @@ def _delay(error: Exception, tries: int, lease: float) -> float | None:
     if isinstance(error, MamError) and error.retryable and tries < len(RETRY_SECONDS):
         return RETRY_SECONDS[tries]
     return None
+
+
+def _account(shop: Any, order: Order, name: str, outcome: str, seconds: float) -> None:
+    """A task has ended: nobody is at it any more, and the metrics count it."""
+    from mam.transcoding import workshop
+
+    kind, worker = name.partition(":")[0], workshop.this_worker()
+    _quietly(shop.jobs.ended, order.job, name)
+    _quietly(shop.jobs.count, "tasks", kind, outcome, worker)
+    _quietly(shop.jobs.count, "task_seconds", kind, worker, by=seconds)
 
 
 def _quietly(call: Callable[..., object], *arguments: Any, **options: Any) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from contextlib import suppress
 
 import redis
 
 from mam.errors import MamError
+from mam.events import ended
 from mam.settings import Settings
 from mam.store.multipart import Multipart
 from mam.uploads.judging import Judge
@@ -39,9 +39,7 @@ class Sweeper:
 
     async def stop(self) -> None:
         if self._task:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await ended(self._task)
 
     async def _run(self) -> None:
         while True:

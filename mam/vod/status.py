@@ -25,6 +25,7 @@ from mam.vod.pictures import Pictures
 from mam.vod.transcoder import Transcoder
 from mam.vod.trees import Tree, Trees
 from mam.vod.viewing import kind_asked
+from redis_adapter import does_as
 
 KEEP_SECONDS = 1.0  # that a status is given to all who ask: pages do so every two seconds, and there may be many
 KEPT = 1024  # statuses
@@ -131,7 +132,7 @@ class Statuses:
 
     def _live(self, asset: Asset, kind: str) -> StatusView | None:
         tree = self._trees.by_asset(asset)
-        if tree is None or (kind and tree.kinds and kind not in tree.kinds.split(" ")):
+        if tree is None or not does_as(tree.kinds, kind):
             return None
         poster, storyboard = self._pictures.paths(tree.name, tree.plan.revision) if tree.plan else (None, None)
         return _live(tree).model_copy(update={"poster": poster, "storyboard": storyboard})

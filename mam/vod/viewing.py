@@ -21,7 +21,7 @@ from mam.vod.reads import SharedReads
 from mam.vod.tokens import Tokens
 from mam.vod.transcoder import Accepted, Transcoder
 from mam.vod.trees import Tree, Trees
-from redis_adapter import GZIP_LEVEL, CachedPlaylist, Lookup, PlaylistCache
+from redis_adapter import GZIP_LEVEL, CachedPlaylist, Lookup, PlaylistCache, does_as
 
 ANY = ""  # a kind: whatever is live will do
 NOT_KEPT = Lookup(None, None)  # what is built for it is not cached
@@ -111,7 +111,7 @@ class Viewing:
 
         async def build() -> CachedPlaylist:
             tree = await asyncio.to_thread(self._trees.by_asset, asset)
-            if tree is not None and (not kind or not tree.kinds or kind in tree.kinds.split(" ")):
+            if tree is not None and does_as(tree.kinds, kind):
                 self._refresh_if_stale(asset, tree)
                 return await self._live(tree, rendition, lookups[tree.name])
             return await self._convert(asset, kind or self._settings.default_profile, rendition, lookups)

@@ -28,7 +28,7 @@ ROOMS: dict[str, set[str]] = {
     "mam.__main__": {"mam.check", "mam.errors"},
     "mam.http": LEAVES,
     "mam.web": LEAVES | {"mam.http"},
-    "mam.uploads": LEAVES | {"mam.hls", "mam.http", "mam.store", "mam.vod"},
+    "mam.uploads": LEAVES | {"mam.events", "mam.hls", "mam.http", "mam.store", "mam.vod"},
     "mam.library": LEAVES | {"mam.events", "mam.hls", "mam.store"},
     "mam.vod": LEAVES | {"mam.events", "mam.hls", "mam.http", "mam.library", "mam.store", "redis_adapter"},
     "mam.transcoding": LEAVES
