@@ -105,6 +105,7 @@ class Asking:
     def _first(self, query: Query, limit: int) -> Page:
         """What can be told before anything was listed, from one look at the store. Raises StoreUnavailable."""
         found, folders = self._keeping.listing.first(query.bucket, query.folder)
+        self._keeping.notice(found)
         part = Catalogue()
         part.change(found)
         part.know({(one.bucket, one.key): self._keeping.catalogue.record(one.bucket, one.key) for one in found})

@@ -171,6 +171,11 @@ class Keeping:
         except (redis.RedisError, OSError) as error:  # the next listing has it
             log.warning("change not told", extra={"error": type(error).__name__})
 
+    def notice(self, found: list[Listed]) -> None:
+        """Keeps what somebody was shown before anything was listed: the listing under way may be older than that."""
+        if new := [one for one in found if not self._has(one)]:
+            self.change(Change(new, []))
+
     def list(self, lock: Lock) -> None:
         """Lists the source buckets, and tells everyone of what has changed. Raises StoreUnavailable, LockLost."""
         self.catch_up()
@@ -181,13 +186,16 @@ class Keeping:
         for one in self.listing.all(lambda: self._alive(lock)):
             count += 1
             gone.discard((one.bucket, one.key))
-            entry = self.catalogue.get(one.bucket, one.key)
-            if entry is None or entry.listed != one:
+            if not self._has(one):
                 put.append(one)
         self._tell(Change(put, list(gone)), since=began)
         self._snapshot.confirm(moment)
         extra = {"assets": count, "put": len(put), "cut": len(gone), "seconds": round(time.monotonic() - began, 2)}
         log.info("source buckets listed", extra=extra)
+
+    def _has(self, one: Listed) -> bool:
+        entry = self.catalogue.get(one.bucket, one.key)
+        return entry is not None and entry.listed == one
 
     def _tell(self, change: Change, *, since: float) -> None:
         """`since`: what was put in later than that, the listing may not have seen; nor that it was replaced."""

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
+import pytest
+
+from dev.servers import start_redis
+from mam.events import async_client
+from mam.library.asking import Asking, running
+from mam.library.catalogue import Query
 from mam.library.listing import Listing
+from mam.library.videos import Listed
 from mam.settings import Settings
 from mam.store.objects import Store
-from tests.integration.system import S3, configuration, settings_of
+from tests.integration.system import S3, own, settings_of
 
 
 def test_all_videos_of_a_bucket_are_listed_once(s3: S3, folder: str) -> None:
@@ -28,7 +39,59 @@ def test_all_videos_of_a_bucket_are_listed_once(s3: S3, folder: str) -> None:
     assert not list(Listing(nothing, store).all(lambda: None))
 
 
-def listing(s3: S3, buckets: str) -> Settings:
+class NoTrees:
+    """Nothing in the VoD bucket."""
+
+    def by_name(self, name: str) -> None:
+        return None
+
+    def plan(self, name: str, revision: str | None = None) -> None:
+        return None
+
+
+def test_what_was_shown_before_anything_was_listed_stays(
+    one_s3: S3, tmp_path: Path, folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The listing that is under way meanwhile began earlier, and does not have it."""
+    listed, go_on = threading.Event(), threading.Event()
+    original = Listing.all
+
+    def slow(self: Listing, alive: Callable[[], None]) -> Iterator[Listed]:
+        found = list(original(self, alive))
+        listed.set()
+        assert go_on.wait(20)
+        yield from found
+
+    monkeypatch.setattr(Listing, "all", slow)
+    bucket = f"shown-{folder}"
+
+    async def keys(asking: Asking) -> list[str]:
+        return [asset.key for asset in (await asking.page(Query.of(bucket=bucket), limit=10, cursor=None)).assets]
+
+    async def is_listed(asking: Asking) -> None:
+        while asking.library.keeping.listed_at is None:
+            await asyncio.sleep(0.01)
+
+    async def story(settings: Settings, store: Store) -> None:
+        redis = async_client(settings)
+        async with running(settings, store, redis, NoTrees()) as asking:
+            assert await keys(asking) == []
+            assert await asyncio.to_thread(listed.wait, 20)
+            one_s3.client.put_object(bucket, "late.mp4", io.BytesIO(b"123"), 3)
+            assert await keys(asking) == ["late.mp4"]
+            go_on.set()
+            await asyncio.wait_for(is_listed(asking), 20)
+            assert await keys(asking) == ["late.mp4"]
+        await redis.aclose()
+
+    with start_redis(tmp_path / "redis", persist=False) as server:
+        settings = listing(one_s3, bucket, redis_port=server.port)
+        store = Store(settings)
+        store.ensure_bucket(bucket)
+        asyncio.run(story(settings, store))
+
+
+def listing(s3: S3, buckets: str, *, redis_port: int = 1) -> Settings:
     """The settings of a system that has these source buckets, and takes no uploads."""
-    env = {name: value for name, value in configuration(s3.server.address, 1).items() if "UPLOAD" not in name}
+    env = {name: value for name, value in own(s3.server.address, redis_port).items() if "UPLOAD" not in name}
     return settings_of({**env, "MINIO_SOURCE_BUCKETS": buckets})

@@ -1,4 +1,4 @@
-"""One browser per test process; each test has tabs of its own."""
+"""One browser for all tests of pages in a test process; each test has tabs of its own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.integration.system import Stack
 from tests.pages.browsing import Tab, are_built, tab
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # not longer: while playwright runs, asyncio.run() is refused in this thread
 def browser() -> Iterator[Browser]:
     executable = chromium()
     if executable is None:

@@ -22,7 +22,7 @@ SIZE = (64, 48)
 
 @dataclass(frozen=True, slots=True)
 class Film:
-    """What a file holds. `movflags`: how libavformat's muxer writes it."""
+    """What a file holds. `noise`: pictures that take many bytes. `movflags`: how libavformat's muxer writes it."""
 
     video: str | None = "libx264"
     audio: str | None = "aac"
@@ -31,6 +31,7 @@ class Film:
     gop: int = 12
     pixels: str = "yuv420p"
     b_frames: int = 2
+    noise: bool = False
     sample_rate: int = 48000
     layout: str = "stereo"
     movflags: str = ""
@@ -68,8 +69,10 @@ def _encode(container: Any, what: Film) -> None:
 
 def _pictures(what: Film) -> list[av.VideoFrame]:
     frames = []
+    dice = np.random.default_rng(1)
     for number in range(what.seconds * what.rate):
-        shade = np.full((SIZE[1], SIZE[0], 3), number * 5 % 256, np.uint8)
+        shape = (SIZE[1], SIZE[0], 3)
+        shade = dice.integers(0, 256, shape, np.uint8) if what.noise else np.full(shape, number * 5 % 256, np.uint8)
         frame = av.VideoFrame.from_ndarray(shade, format="rgb24").reformat(format=what.pixels)
         frame.pts = number
         frames.append(frame)

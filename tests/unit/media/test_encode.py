@@ -275,8 +275,8 @@ def test_the_first_frame_is_not_lost_to_the_rounding_of_times_in_text(timescale:
 # segments
 
 
-def _to_be_encoded() -> tuple[MediaSource, Plan]:
-    media = opened(film(Film(audio="ac3", seconds=12, gop=50)))
+def _to_be_encoded(*, noise: bool = False) -> tuple[MediaSource, Plan]:
+    media = opened(film(Film(audio="ac3", seconds=12, gop=50, noise=noise)))
     wishes = Wishes(Profile.H264, segment_seconds=2, preset="ultrafast")
     return media, make_plan(media, source_of(b""), wishes, video="film", revision="0" * 12, stored=False)
 
@@ -304,7 +304,7 @@ def test_an_ffmpeg_that_is_killed_is_to_blame_and_not_the_media(after: int) -> N
         if made == after + 1:
             encoder.signal(signal.SIGKILL)
 
-    media, plan = _to_be_encoded()
+    media, plan = _to_be_encoded(noise=True)  # more than the pipe holds: ffmpeg cannot have ended by itself
     with pytest.raises(EncoderFailed, match="-9"):
         list(ChunkEncoder(media, plan, watch=kill).segments(Chunk(0, len(plan.timeline))))
 
