@@ -2,6 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An error as it is remembered, and told to whoever asks afterwards."""
+
+    code: str
+    message: str
+    hint: str
+
+    @classmethod
+    def of(cls, found: Mapping[str, Any]) -> Failure:
+        """From a record of it, which may say more."""
+        return cls(found["code"], found["message"], found["hint"])
+
 
 class MamError(Exception):
     """Whatever goes wrong in a way a caller can act on.

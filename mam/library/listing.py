@@ -12,7 +12,8 @@ from mam.errors import NotFound, StoreUnavailable
 from mam.library.catalogue import Folder
 from mam.library.videos import Listed, is_video, mark
 from mam.settings import Settings
-from mam.store.objects import ObjectInfo, Store
+from mam.store.info import ObjectInfo
+from mam.store.objects import Store
 
 AT_ONCE = 4  # listings that go on at a time
 SPREAD = 64  # folders at the top of a bucket that are listed side by side; more, and one listing of all is quicker

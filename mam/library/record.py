@@ -6,17 +6,11 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from mam.errors import Failure
 from mam.naming import Asset
 
 NEW, MAKING, LIVE, FAILED = STATES = ("new", "making", "live", "failed")
 FOREIGN = "foreign"  # in place of a revision: a tree that another tool left in the VoD bucket
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    code: str
-    message: str
-    hint: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +71,7 @@ class Record:
             is_playable=bool(live or fields.get("playable")),
             poster=pictures.get("poster", ""),
             storyboard=pictures.get("storyboard", ""),
-            error=Failure(error["code"], error["message"], error["hint"]) if error else None,
+            error=Failure.of(error) if error else None,
         )
 
     @classmethod

@@ -7,18 +7,13 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, Field
 
+from mam.errors import Failure
 from mam.library.catalogue import Folder
 from mam.library.entries import Entry
 from mam.library.record import STATES
 from mam.naming import poster_path, stem, storyboard_path
 
 State = Literal["new", "making", "live", "failed"]
-
-
-class ErrorView(BaseModel):
-    code: str = Field(examples=["not_a_video"])
-    message: str = Field(examples=["The file has neither video nor sound."])
-    hint: str = Field(examples=["Check that the object plays locally and was uploaded whole."])
 
 
 class AssetView(BaseModel):
@@ -40,14 +35,13 @@ class AssetView(BaseModel):
     playable: bool = Field(examples=[True], description="Whether its first segment exists.")
     poster: str | None = Field(examples=["/video/courses/intro/poster.jpg?revision=1f0c9a7be2d4"])
     storyboard: str | None = Field(examples=["/video/courses/intro/storyboard.vtt?revision=1f0c9a7be2d4"])
-    error: ErrorView | None = Field(description="Why it failed.")
+    error: Failure | None = Field(description="Why it failed.")
     watch: str = Field(examples=["/watch/myvideos/courses/intro.mp4"])
     playlist: str = Field(examples=["/stream/myvideos/courses/intro.mp4/playlist.m3u8"])
 
     @classmethod
     def of(cls, entry: Entry) -> AssetView:
         known, path = entry.known, f"{entry.bucket}/{quote(entry.key)}"
-        error = known.error if entry.state == "failed" else None
         return cls.model_construct(
             bucket=entry.bucket,
             key=entry.key,
@@ -61,7 +55,7 @@ class AssetView(BaseModel):
             playable=known.is_playable,
             poster=poster_path(known.video, known.poster) if known.poster else None,
             storyboard=storyboard_path(known.video, known.storyboard) if known.storyboard else None,
-            error=ErrorView(code=error.code, message=error.message, hint=error.hint) if error else None,
+            error=known.error if entry.state == "failed" else None,
             watch=f"/watch/{path}",
             playlist=f"/stream/{path}/playlist.m3u8",
         )

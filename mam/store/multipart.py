@@ -18,10 +18,10 @@ import urllib3
 
 from mam.errors import NameTaken, StoreUnavailable, UploadNotFound
 from mam.settings import Settings
+from mam.store import connections
 from mam.store.signing import Place, signer_at
 
 CONNECTIONS = 8
-CONNECT_SECONDS = 5
 READ_SECONDS = 120  # a store may take long to put thousands of parts together
 LIFETIME = 600  # seconds, of the signature of a request that is sent at once
 PAGE = 1000  # S3 lists no more at once
@@ -55,11 +55,7 @@ class Multipart:
         self.bucket = settings.minio_upload_bucket
         self._inside = Place(self.bucket, settings.minio_endpoint, settings.minio_secure, *key)
         self._outside = Place(self.bucket, settings.public_endpoint, settings.public_secure, *key)
-        self._pool = urllib3.PoolManager(
-            maxsize=CONNECTIONS,
-            timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
-            retries=urllib3.Retry(total=3, backoff_factor=0.1, status_forcelist=[500, 502, 503, 504]),
-        )
+        self._pool = connections.pool(CONNECTIONS, read_seconds=READ_SECONDS)
 
     def begin(self, key: str, content_type: str) -> str:
         """The store's id of a new upload."""

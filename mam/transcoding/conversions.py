@@ -23,7 +23,8 @@ from mam.naming import (
     video_names,
 )
 from mam.settings import Settings
-from mam.store.objects import ObjectInfo, Store
+from mam.store.info import ObjectInfo
+from mam.store.objects import Store
 from mam.transcoding.job import State
 from mam.transcoding.jobs import Claim, Jobs, Mode
 from mam.transcoding.queues import Priority

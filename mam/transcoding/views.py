@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from mam.errors import Failure
 from mam.hls.plan import Format, Profile, Rendition, StreamInfo
 from mam.naming import poster_path, storyboard_path
 from mam.transcoding.conversions import Wanted
@@ -134,12 +135,6 @@ class PlanView(BaseModel):
     command: str | None = Field(description="The first ffmpeg that would be started; null where all is copied.")
 
 
-class JobError(BaseModel):
-    code: str
-    message: str
-    hint: str
-
-
 class Progress(BaseModel):
     percent: float
     segments_done: int
@@ -183,7 +178,7 @@ class JobView(BaseModel):
     command: str | None = Field(description="The last ffmpeg that was started for it, to be pasted into a shell.")
     said: list[str] = Field(description="The last lines of what that ffmpeg said.")
     trouble: str | None = Field(description="Why a part of it is to be tried again; null once it gets on.")
-    error: JobError | None
+    error: Failure | None
     replaced_by: str | None = Field(description="The job that converts the changed source instead.")
     poster: str | None = Field(description="Its path at the VoD service; null until it is made.")
     storyboard: str | None = Field(description="The path of its WebVTT likewise.")
@@ -194,7 +189,6 @@ class JobView(BaseModel):
 
     @classmethod
     def of(cls, job: Job) -> JobView:
-        error = job.error
         return cls(
             id=job.id,
             state=job.state,
@@ -222,7 +216,7 @@ class JobView(BaseModel):
             command=job.command,
             said=list(job.said),
             trouble=job.trouble,
-            error=JobError(**{key: error[key] for key in ("code", "message", "hint")}) if error else None,
+            error=Failure.of(job.error) if job.error else None,
             replaced_by=job.replaced_by,
             poster=poster_path(job.video, job.id) if Picture.POSTER in job.pictures else None,
             storyboard=storyboard_path(job.video, job.id) if Picture.STORYBOARD in job.pictures else None,

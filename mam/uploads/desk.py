@@ -30,8 +30,9 @@ from mam.errors import (
 )
 from mam.naming import Asset, stem
 from mam.settings import Settings
+from mam.store.info import ObjectInfo
 from mam.store.multipart import Multipart, Part, etag_of
-from mam.store.objects import ObjectInfo, Store
+from mam.store.objects import Store
 from mam.uploads import naming
 from mam.uploads.judging import Judge
 from mam.uploads.records import Arrived, Begun, Record, Records

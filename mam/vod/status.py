@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from mam.errors import ConversionFailed, NotFound
+from mam.errors import ConversionFailed, Failure, NotFound
 from mam.hls import playlist
 from mam.hls.plan import Format, Profile, StreamInfo, kind_of
 from mam.http import problems
@@ -34,12 +34,6 @@ JOBS_LOOKED_AT = 10  # of an asset, newest first: one for each way to convert it
 router = APIRouter(tags=["playback"])
 
 
-class StatusError(BaseModel):
-    code: str
-    message: str
-    hint: str
-
-
 class StatusView(BaseModel):
     """What is known of an asset's stream."""
 
@@ -56,7 +50,7 @@ class StatusView(BaseModel):
     streams: list[StreamInfo] = Field(default=[], description="Each stream of the source, and what becomes of it.")
     poster: str | None = None
     storyboard: str | None = None
-    error: StatusError | None = Field(default=None, description="Why it failed.")
+    error: Failure | None = Field(default=None, description="Why it failed.")
 
 
 @router.get(
@@ -128,7 +122,7 @@ class Statuses:
             return self._making(job)
         if job["asset_version"] != info.version:
             return StatusView(state="new")  # what failed was another file
-        return StatusView(state="failed", **_told(job), error=StatusError(**job["error"]))
+        return StatusView(state="failed", **_told(job), error=Failure.of(job["error"]))
 
     def _live(self, asset: Asset, kind: str) -> StatusView | None:
         tree = self._trees.by_asset(asset)

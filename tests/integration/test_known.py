@@ -9,9 +9,9 @@ import pytest
 import redis
 
 from dev.servers import LOOPBACK, Server
-from mam.errors import EncoderFailed
+from mam.errors import EncoderFailed, Failure
 from mam.library.known import Known
-from mam.library.record import FOREIGN, Failure, Record, foreign_field
+from mam.library.record import FOREIGN, Record, foreign_field
 from mam.library.scripts import CHANNEL, COMPLETE, HASH
 from mam.naming import Asset
 from mam.transcoding.jobs import Jobs, Mode
