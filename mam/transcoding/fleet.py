@@ -46,6 +46,7 @@ class Fleet:
             queues=queues.lengths(self._broker),
             counts=self._jobs.counts(),
             begun=tuple(self._jobs.begun()),
+            picturing=tuple(self._jobs.picturing()),
             speed=self._jobs.fleet_speed(),
         )
 

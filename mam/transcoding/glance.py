@@ -68,7 +68,7 @@ def view(facts: Facts, store: str | None, settings: Settings) -> FleetView:
 
 def _tasks(facts: Facts, worker: str) -> list[WorkerTaskView]:
     """What a worker is at, the eldest first."""
-    found = [(job, task) for job in facts.begun for task in job.running if task.parent == worker]
+    found = [(job, task) for job, task in facts.tasks() if task.parent == worker]
     return [
         WorkerTaskView(job=job.id, video=job.video, name=task.name, since=task.since)
         for job, task in sorted(found, key=lambda pair: pair[1].since)

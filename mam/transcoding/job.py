@@ -49,7 +49,7 @@ class RunningTask:
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """A job that was begun and has not ended, in short. `updated_at`: Unix seconds of its last sign of life."""
+    """A job that somebody is at, or ought to be, in short. `updated_at`: Unix seconds of its last sign of life."""
 
     id: str
     video: str

@@ -71,6 +71,7 @@ class Jobs:
         self._change_script = client.register_script(scripts.CHANGE)
         self._attempt = client.register_script(scripts.ATTEMPT)
         self._made = client.register_script(scripts.MADE)
+        self._ended = client.register_script(scripts.ENDED)
         self._attempt_picture = client.register_script(scripts.ATTEMPT_PICTURE)
         self._pictured = client.register_script(scripts.PICTURED)
         self._name = client.register_script(scripts.NAME)
@@ -180,7 +181,15 @@ class Jobs:
     def begun(self) -> list[Begun]:
         """The jobs that were begun and have not ended, in short."""
         active, queued, _ = self.standing(1)
-        ids = sorted({*active}.difference(queued))
+        return self._in_short({*active}.difference(queued))
+
+    def picturing(self) -> list[Begun]:
+        """The jobs whose pictures somebody is at, ended ones too."""
+        names: set[Any] = self._client.smembers(scripts.PICTURING)
+        return self._in_short(name.decode() for name in names)
+
+    def _in_short(self, jobs: Iterable[str]) -> list[Begun]:
+        ids = sorted(jobs)
         with self._client.pipeline(transaction=False) as pipe:
             for job in ids:
                 pipe.hmget(PREFIX + job, ["video", "updated_at", "trouble"])
@@ -252,9 +261,10 @@ class Jobs:
         state, now = self._client.hmget(PREFIX + job, ["state", "epoch"])
         return state in (None, b"succeeded") or (state in (b"queued", b"running") and now == str(epoch).encode())
 
-    def attempt_picture(self, job: str, epoch: int, task: str, worker: str) -> int:
+    def attempt_picture(self, job: str, epoch: int, task: str, worker: str, *, parent: str = "") -> int:
         """Counts a start of a task that makes pictures."""
-        return int(self._attempt_picture(keys=[PREFIX + job], args=[epoch, time.time(), KEEP_SECONDS, task, worker]))
+        arguments: list[str | float] = [epoch, time.time(), KEEP_SECONDS, task, worker, parent]
+        return int(self._attempt_picture(keys=[PREFIX + job], args=arguments))
 
     def pictured(self, job: str, epoch: int, picture: Picture) -> bool:
         """The picture is there. False when nobody is to know, or the job is not known any more."""
@@ -309,10 +319,7 @@ class Jobs:
 
     def ended(self, job: str, task: str) -> None:
         """The task has ended, well or not: it did not take its worker with it."""
-        with self._client.pipeline(transaction=False) as pipe:
-            pipe.hdel(f"{PREFIX}{job}:attempts", task)
-            pipe.hdel(f"{PREFIX}{job}:running", task)
-            pipe.execute()
+        self._ended(keys=[PREFIX + job], args=[task])
 
     def planned(self, job: str, epoch: int, *, segments: int, duration: float, streams: str) -> bool:
         """The plan stands (`streams`: JSON of what becomes of each). False when the job is no longer this epoch's."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from mam.errors import RedisUnavailable, StoreUnavailable
-from mam.transcoding.job import Begun
+from mam.transcoding.job import Begun, RunningTask
 from mam.transcoding.presence import Worker
 from mam.transcoding.queues import QUEUES
 
@@ -20,17 +20,25 @@ START = f"celery -A mam.transcoding.tasks worker -Q {','.join(QUEUES)}"
 class Facts:
     """What is known of the fleet at one moment.
 
-    `queues`: tasks that wait, by queue; `counts`: jobs that have not ended, by state; `speed`: seconds of media made in
-    a second. `redis`, `store`: why one of them does not answer; the rest is empty where Redis does not.
+    `queues`: tasks that wait, by queue; `counts`: jobs that have not ended, by state; `begun`: those that were begun;
+    `picturing`: jobs, ended ones too, whose pictures somebody is at; `speed`: seconds of media made in a second.
+    `redis`, `store`: why one of them does not answer; the rest is empty where Redis does not.
     """
 
     workers: tuple[Worker, ...] = ()
     queues: Mapping[str, int] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
     begun: tuple[Begun, ...] = ()
+    picturing: tuple[Begun, ...] = ()
     speed: float = 0.0
     redis: str | None = None
     store: str | None = None
+
+    def tasks(self) -> Iterator[tuple[Begun, RunningTask]]:
+        """What workers are at, each with its job."""
+        for job in {job.id: job for job in (*self.picturing, *self.begun)}.values():
+            for task in job.running:
+                yield job, task
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +102,7 @@ def _workers(facts: Facts, embedded: int) -> Iterator[Note]:
 
 def _free(facts: Facts, queue: str) -> int:
     """Slots that serve the queue and have nothing to do."""
-    tasks = Counter(task.parent for job in facts.begun for task in job.running)
+    tasks = Counter(task.parent for _, task in facts.tasks())
     return sum(max(worker.slots - tasks[worker.name], 0) for worker in facts.workers if queue in worker.queues)
 
 

@@ -10,6 +10,7 @@ from mam.library.scripts import JOB as LIBRARY
 
 # Sorted sets of job ids by the moment of their creation: all jobs, those that have not ended, those that nobody began.
 ALL, ACTIVE, QUEUED = "mam:jobs", "mam:jobs:active", "mam:jobs:queued"
+PICTURING = "mam:jobs:picturing"  # a set of the ids of jobs, ended ones too, whose pictures somebody is at
 COUNTERS = "mam:counters"  # a hash: `name|label|label` -> how much of it there ever was
 OUTBOX = "mam:webhooks"  # a sorted set: what callers are to be told, by the moment at which it is due
 ASSET = "mam:asset:"  # and `bucket/key`: a sorted set of the ids of its jobs by the moment of their creation
@@ -179,15 +180,25 @@ for n = 0, {SPEED_SECONDS} do made = made + (redis.call('GET', '{SPEED}' .. (tim
 return tostring(made / 1000 / ({SPEED_SECONDS} + time[2] / 1000000))
 """
 
-# ... task, worker. Counts the start of a task that makes pictures, which a job may have though it has succeeded.
+# ... task, worker, its parent. Counts the start of a task that makes pictures, which a job that has succeeded may have.
 ATTEMPT_PICTURE = f"""{_SHARED}
 if redis.call('EXISTS', job) == 1 then
-  redis.call('HSET', job .. ':running', ARGV[4], cjson.encode({{worker = ARGV[5], since = tonumber(now)}}))
+  redis.call('HSET', job .. ':running', ARGV[4],
+    cjson.encode({{worker = ARGV[5], parent = ARGV[6], since = tonumber(now)}}))
   redis.call('EXPIRE', job .. ':running', ARGV[3])
+  redis.call('SADD', '{PICTURING}', id)
 end
 local count = redis.call('HINCRBY', job .. ':attempts', ARGV[4], 1)
 redis.call('EXPIRE', job .. ':attempts', ARGV[3])
 return count
+"""
+
+# ARGV: task. It has ended.
+ENDED = f"""
+local job, id = KEYS[1], string.sub(KEYS[1], 9)
+redis.call('HDEL', job .. ':attempts', ARGV[1])
+redis.call('HDEL', job .. ':running', ARGV[1])
+if redis.call('EXISTS', job .. ':running') == 0 then redis.call('SREM', '{PICTURING}', id) end
 """
 
 # ... picture. It is there; unless the job is unknown, was given up, or is another leader's now.

@@ -260,7 +260,10 @@ def _picture(
     started, outcome = time.monotonic(), "done"
     lease = _lease(task, shop, order, extra=True, preempted=preempted, each_look=shop.pacer(urgency))
     try:
-        if shop.jobs.attempt_picture(order.job, order.epoch, name, workshop.this_worker()) > MAX_ATTEMPTS:
+        count = shop.jobs.attempt_picture(
+            order.job, order.epoch, name, workshop.this_worker(), parent=str(task.request.hostname or "")
+        )
+        if count > MAX_ATTEMPTS:
             raise PoisonedChunk(f"The task {name!r} ended its worker {MAX_ATTEMPTS} times.")
         with lease, shop.precedence.held(urgency):
             shop.precedence.give_way(urgency)

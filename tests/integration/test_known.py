@@ -226,3 +226,20 @@ def test_each_change_is_told_once(client: redis.Redis, jobs: Jobs, known: Known)
         ("making", None, True),
         (None, OLD, None),
     ]
+
+
+def test_who_makes_pictures_of_a_job_that_has_ended_is_known(jobs: Jobs) -> None:
+    epoch = claim(jobs, OLD)
+    jobs.succeed(OLD, epoch)
+    for name in ("poster", "storyboard"):
+        assert jobs.attempt_picture(OLD, epoch, name, "host:7", parent="anything@host") == 1
+    (found,) = jobs.picturing()
+    assert (found.id, found.video) == (OLD, "a")
+    assert [(task.name, task.worker, task.parent) for task in found.running] == [
+        ("poster", "host:7", "anything@host"),
+        ("storyboard", "host:7", "anything@host"),
+    ]
+    jobs.ended(OLD, "poster")
+    assert [task.name for task in jobs.picturing()[0].running] == ["storyboard"]
+    jobs.ended(OLD, "storyboard")
+    assert jobs.picturing() == []

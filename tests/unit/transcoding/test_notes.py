@@ -61,6 +61,14 @@ def test_when_all_slots_that_serve_a_queue_are_busy_it_says_how_many_tasks_wait(
     assert found(replace(WELL, queues=waiting(batch=7), begun=())) == []  # a slot is free, and about to take one
 
 
+def test_who_makes_pictures_is_busy_too() -> None:
+    done = Begun("ba9876543210", "courses/other", NOW - 100, (replace(TASK, name="storyboard"),), None)
+    facts = replace(WELL, queues=waiting(batch=7), begun=(), picturing=(done,))
+    assert only(facts).code == "all_busy"
+    assert list(facts.tasks()) == [(done, *done.running)]
+    assert list(replace(facts, begun=(done,)).tasks()) == [(done, *done.running)]  # once
+
+
 def test_slots_that_do_not_serve_the_queue_are_not_counted_as_free() -> None:
     assert found(replace(WELL, queues=waiting(interactive=1))) == []
     assert only(replace(WELL, queues=waiting(low=1))).code == "all_busy"
