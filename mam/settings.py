@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hmac
-import os
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from mam.processes import cores
 
 MAX_SIGNED_URL_SECONDS = 7 * 24 * 3600  # of Signature Version 4
 MAX_OBJECT_BYTES = 5 << 40  # of S3
@@ -87,7 +88,7 @@ class Settings(BaseSettings):
     # conversion
     default_profile: Literal["auto", "source", "h264"] = "auto"
     max_key_frame_seconds: int = Field(default=20, ge=1)
-    embedded_workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=0)
+    embedded_workers: int = Field(default_factory=cores, ge=0)
     segment_seconds: int = Field(default=6, ge=1, le=30)
     h264_preset: str = Field(default="veryfast", pattern=r"^[a-z]+$")
     h264_crf: int = Field(default=23, ge=0, le=51)

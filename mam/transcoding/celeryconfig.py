@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
+from mam.processes import cores
 from mam.settings import Settings
 
 _settings = Settings()
@@ -29,6 +30,7 @@ broker_connection_retry_on_startup = True
 
 task_acks_late = True  # a killed worker's task is run again: tasks are idempotent
 task_reject_on_worker_lost = True
+worker_concurrency = cores()  # without -c
 worker_prefetch_multiplier = 1  # what waits, waits where any free worker sees it
 worker_disable_prefetch = True
 worker_cancel_long_running_tasks_on_connection_loss = False

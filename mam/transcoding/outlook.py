@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 
 from mam.hls.plan import Plan
 from mam.media.encode import ChunkEncoder
 from mam.media.source import MediaSource
+from mam.processes import cores
 from mam.transcoding.views import PlanView, RenditionView
 
 # What one machine of two cores does in a second, about
@@ -19,7 +19,7 @@ ENCODED_AUDIO_SECONDS = 150
 def view(media: MediaSource, plan: Plan, *, live: bool) -> PlanView:
     """A plan as callers see it."""
     chunks = plan.chunks()
-    encoder = ChunkEncoder(media, plan, threads=os.cpu_count() or 1) if plan.encodes else None
+    encoder = ChunkEncoder(media, plan, threads=cores()) if plan.encodes else None
     duration = float(plan.timeline.duration)
     return PlanView(
         video=plan.video,

@@ -12,7 +12,7 @@ from typing import Any
 
 import redis
 from celery import Celery
-from celery.signals import worker_process_init, worker_ready, worker_shutting_down
+from celery.signals import celeryd_after_setup, worker_process_init, worker_ready, worker_shutting_down
 from prometheus_client import start_http_server
 
 import redis_adapter
@@ -39,7 +39,7 @@ from mam.transcoding.lease import Lease, Preempted
 from mam.transcoding.presence import Presence
 from mam.transcoding.queues import INTERACTIVE, Priority, task_id
 from mam.transcoding.urgency import Urgency
-from mam.transcoding.worker import say_ready, share_memory
+from mam.transcoding.worker import count_slots, say_ready, share_memory
 
 app = Celery("mam")
 app.config_from_object("mam.transcoding.celeryconfig")
@@ -52,6 +52,11 @@ STALL_MARGIN = 10  # seconds after which a task is left to another worker, when 
 DISCARD_SECONDS, DISCARD_TRIES = 1, 60  # a job's leftovers are removed when its last task has ended
 
 log = logging.getLogger(__name__)
+
+
+@celeryd_after_setup.connect
+def _before_children(instance: Any, **_: Any) -> None:
+    count_slots(int(instance.concurrency))
 
 
 @worker_process_init.connect

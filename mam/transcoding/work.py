@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from collections import deque
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -25,6 +24,7 @@ from mam.media.wishes import Wishes
 from mam.mp4 import index
 from mam.mp4.tables import NoSampleTables
 from mam.naming import index_key, plan_key, revision_plan_key, unfinished_key
+from mam.processes import cores
 from mam.transcoding import outlook
 from mam.transcoding.conversions import Order
 from mam.transcoding.publishing import existing, inventory
@@ -249,7 +249,7 @@ def _encoded(
     encoder = ChunkEncoder(
         media,
         made,
-        threads=shop.encoder_threads if batch else os.cpu_count() or 1,
+        threads=shop.encoder_threads if batch else cores(),
         nice=BATCH_NICE if batch else 0,
         stall_seconds=shop.settings.encoder_stall_seconds,
         watch=_recorder(shop, order),

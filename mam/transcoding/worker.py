@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO
 
 from mam.errors import Unavailable
-from mam.processes import die_with_parent, stand_back
+from mam.processes import cores, die_with_parent, stand_back
 from mam.settings import Settings
 from mam.transcoding.queues import QUEUES, VIEWERS
 
@@ -31,6 +31,7 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # <malloc.h>
 LARGE_BLOCK, KEPT_FREE = 32 << 20, 32 << 20  # bytes: larger blocks, and more free memory than that, go back
 BATCH_NICE = 10
 READY_PIPE = "MAM_READY_PIPE"  # environment of a worker: the file descriptor of a pipe to its service
+SLOTS = "MAM_WORKER_SLOTS"  # environment of a worker's processes: how many they are
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +61,16 @@ def say_ready() -> None:
     if pipe is not None:
         os.write(int(pipe), b"1")
         os.close(int(pipe))
+
+
+def count_slots(slots: int) -> None:
+    """To be called before a worker starts its processes: how many there will be."""
+    os.environ[SLOTS] = str(slots)
+
+
+def slots() -> int:
+    """Processes of this one's worker; outside of one, as many as there are cores."""
+    return max(1, int(os.environ.get(SLOTS, cores())))
 
 
 def command(queues: str, processes: int, name: str) -> list[str]:

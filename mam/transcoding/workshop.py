@@ -25,12 +25,13 @@ from mam.media.muxing import Made
 from mam.media.source import MediaSource, open_source
 from mam.mp4 import index
 from mam.naming import index_key, revision_plan_key, revision_prefix
+from mam.processes import cores
 from mam.settings import Settings
 from mam.store.objects import Store
 from mam.transcoding.conversions import Conversions, Order
 from mam.transcoding.jobs import Jobs
 from mam.transcoding.urgency import Precedence, Urgency
-from mam.transcoding.worker import shared_file
+from mam.transcoding.worker import shared_file, slots
 
 KEPT_SOURCES = 2  # indexes that a worker keeps: some 25 MB each for a two-hour film
 THREADS = 3  # segments of a chunk in the making at a time: a fourth only waits for the other three
@@ -106,8 +107,7 @@ class Workshop:
     @property
     def encoder_threads(self) -> int:
         """Of each ffmpeg of a batch: the cores, shared among the slots."""
-        cores = os.cpu_count() or 1
-        return self.settings.encoder_threads or max(1, cores // max(1, self.settings.embedded_workers or cores))
+        return self.settings.encoder_threads or max(1, cores() // slots())
 
     def pacer(self, urgency: Urgency) -> Callable[[], None]:
         """To be called again and again: has this process's encoders stand still for what is more urgent."""

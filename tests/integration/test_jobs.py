@@ -14,6 +14,7 @@ import requests
 
 from dev.servers import start_redis
 from mam.naming import commit_key
+from mam.processes import cores
 from tests.integration.system import API_KEY, S3, Stack, descendants, is_problem, own, until
 from tests.media import CLIP, LONG, VP9, MediaFolder, complaints
 
@@ -130,6 +131,7 @@ def test_a_job_tells_how_far_it_is_and_who_is_at_it(slow: Stack, media: MediaFol
     assert view["attempts"] == 1
     assert any(task["name"].startswith("make:") and ":" in task["worker"] for task in view["running"])
     assert "libx264" in view["command"]
+    assert f"-threads {cores()} " in view["command"]  # its worker has one slot
     assert slow.job(waiting).json()["priority"] == "low"
 
     fleet = call(slow, "GET", "/fleet").json()

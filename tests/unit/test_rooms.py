@@ -17,7 +17,7 @@ LEAVES = {"mam.naming", "mam.errors", "mam.settings"}
 ROOMS: dict[str, set[str]] = {
     "mam.errors": set(),
     "mam.naming": {"mam.errors"},
-    "mam.settings": set(),
+    "mam.settings": {"mam.processes"},
     "mam.processes": set(),
     "mam.events": {"mam.settings"},
     "mam.hls": {"mam.errors", "mam.naming"},
