@@ -41,7 +41,7 @@ CLIENTS = 40
 T = TypeVar("T")
 
 
-def until(condition: Callable[[], T], what: str, *, seconds: float = 30.0) -> T:
+def until(condition: Callable[[], T], what: str, *, seconds: float = 60.0) -> T:
     """Polls until `condition` gives something true, and returns that. Fails the test after `seconds`."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):

@@ -234,7 +234,7 @@ def test_a_canary_that_is_touched_says_so(canaries: Canaries, link: str) -> None
         socket.create_connection((LOOPBACK, int(canaries.url.split(":")[2].split("/")[0]))).close()
     else:
         threading.Thread(target=lambda: canaries.pipe.read_bytes(), daemon=True).start()
-    until(lambda: canaries.calls, "the canary has noticed", seconds=5)
+    until(lambda: canaries.calls, "the canary has noticed", seconds=30)
 
 
 def test_a_file_like_these_but_for_its_contents_plays(one_stack: Stack, media: MediaFolder, folder: str) -> None:

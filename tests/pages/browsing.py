@@ -20,7 +20,7 @@ from tests.integration.system import API_KEY, Stack
 
 UI = ROOT / "mam" / "web" / "ui"
 AXE = UI / "node_modules" / "axe-core" / "axe.min.js"
-PATIENCE = 20_000  # milliseconds that anything may take on a machine that is busy with other tests
+PATIENCE = 60_000  # milliseconds that anything may take on a machine that is busy with other tests
 PHONE, DESKTOP = {"width": 360, "height": 740}, {"width": 1280, "height": 800}
 
 expect.set_options(timeout=PATIENCE)
