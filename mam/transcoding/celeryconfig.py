@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from mam.processes import cores
 from mam.settings import Settings
+from mam.transcoding.queues import AHEAD, BATCH, INTERACTIVE
 
 _settings = Settings()
 _password = _settings.redis_password.get_secret_value() if _settings.redis_password else ""
@@ -38,16 +39,17 @@ worker_cancel_long_running_tasks_on_connection_loss = False
 task_ignore_result = True  # state lives in jobs.py
 task_serializer = "json"
 accept_content = ["json"]
-task_default_queue = "batch"
+task_default_queue = BATCH
 task_routes = {
-    "mam.plan": {"queue": "interactive"},
-    "mam.seek": {"queue": "interactive"},
-    "mam.ahead": {"queue": "ahead"},
-    "mam.make": {"queue": "batch"},
-    "mam.poster": {"queue": "ahead"},
-    "mam.storyboard": {"queue": "batch"},
-    "mam.commit": {"queue": "interactive"},
-    "mam.discard": {"queue": "interactive"},
+    "mam.plan": {"queue": INTERACTIVE},
+    "mam.seek": {"queue": INTERACTIVE},
+    "mam.commit": {"queue": INTERACTIVE},
+    "mam.discard": {"queue": INTERACTIVE},
+    "mam.ahead": {"queue": AHEAD},
+    "mam.preview": {"queue": AHEAD},
+    "mam.poster": {"queue": AHEAD},
+    "mam.make": {"queue": BATCH},  # or another, by the job's priority; so with the next
+    "mam.storyboard": {"queue": BATCH},
 }
 task_publish_retry_policy = {"max_retries": 2, "interval_start": 0.1, "interval_step": 0.2, "interval_max": 0.5}
 worker_soft_shutdown_timeout = 5  # seconds a running chunk gets to finish after SIGTERM: what it made, it made

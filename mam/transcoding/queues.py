@@ -12,7 +12,7 @@ import redis
 from mam.settings import Settings
 
 INTERACTIVE = "interactive"  # somebody waits: plans, segments that a viewer asked for, commits
-AHEAD = "ahead"  # segments that a viewer is likely to ask for next
+AHEAD = "ahead"  # segments that a viewer is likely to ask for next, posters, plans that are only looked at
 HIGH, BATCH, LOW = "high", "batch", "low"  # chunks of conversions, by their priority
 QUEUES = (INTERACTIVE, AHEAD, HIGH, BATCH, LOW)  # in the order in which workers look at them
 VIEWERS = (INTERACTIVE, AHEAD)

@@ -37,7 +37,7 @@ from mam.transcoding.conversions import Order
 from mam.transcoding.jobs import MAX_ATTEMPTS
 from mam.transcoding.lease import Lease, Preempted
 from mam.transcoding.presence import Presence
-from mam.transcoding.queues import INTERACTIVE, Priority, task_id
+from mam.transcoding.queues import HIGH, INTERACTIVE, Priority, task_id
 from mam.transcoding.urgency import Urgency
 from mam.transcoding.worker import count_slots, say_ready, share_memory
 
@@ -124,15 +124,18 @@ def _plan(order: Order, lease: Lease) -> None:
 
 
 @app.task(name="mam.preview", bind=True, max_retries=0)
-def preview(task: Any, order: dict[str, Any], ask: str, live: bool) -> None:
-    """Works out what a job would do, and tells whoever asked."""
+def preview(task: Any, order: dict[str, Any], ask: str, live: bool, yielding: bool = True) -> None:
+    """Works out what a job would do, and tells whoever asked. For a viewer's segment it makes room, but only once."""
     from mam.transcoding import previews, work, workshop
 
     shop = workshop.workshop()
-    lease = _lease(task, shop, Order(**order), stands_alone=True)
+    preempted = partial(_somebody_waits, task) if yielding else None
+    lease = _lease(task, shop, Order(**order), stands_alone=True, preempted=preempted)
     try:
-        with lease, shop.precedence.held(Urgency.VIEWER):
+        with lease, shop.precedence.held(Urgency.AHEAD):
             previews.answer(shop.redis, ask, work.preview(Order(**order), live=live, alive=lease.alive))
+    except Preempted:
+        queue(preview, Order(**order), "preview", ask, live, False, to=HIGH)
     except Exception as error:
         if not isinstance(error, MamError):
             log.exception("preview failed", extra={"video": order["video"]})

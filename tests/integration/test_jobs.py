@@ -15,7 +15,7 @@ import requests
 from dev.servers import start_redis
 from mam.naming import commit_key
 from mam.processes import cores
-from tests.integration.system import API_KEY, S3, Stack, descendants, is_problem, own, until
+from tests.integration.system import API_KEY, BUCKET, S3, Stack, descendants, is_problem, own, until
 from tests.media import CLIP, LONG, VP9, MediaFolder, complaints
 
 HEADERS = {"x-api-key": API_KEY}
@@ -142,6 +142,15 @@ def test_a_job_tells_how_far_it_is_and_who_is_at_it(slow: Stack, media: MediaFol
     assert "mam_worker_slots 3.0" in shown
     assert 'mam_queue_length{queue="low"}' in shown
     assert 'mam_media_seconds_total{profile="h264",worker="' in shown
+
+
+def test_a_plan_is_shown_at_once_though_the_slot_for_conversions_is_busy(
+    slow: Stack, media: MediaFolder, folder: str
+) -> None:
+    job = running(slow, slow.put(f"{folder}/a.mp4", media.path(LONG)))
+    body = {"asset_bucket": BUCKET, "asset_object": slow.put(f"{folder}/b.mp4", media.path(CLIP))}
+    assert call(slow, "POST", "/plan", json=body).status_code == 200
+    assert slow.job(job).json()["state"] == "running"
 
 
 def test_a_job_of_higher_priority_goes_before_the_others(slow: Stack, media: MediaFolder, folder: str) -> None:
