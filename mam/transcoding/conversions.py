@@ -284,7 +284,8 @@ class Conversions:
 def _fields(order: Order) -> dict[str, str]:
     """What the job's state in Redis says of an order."""
     return {"video": order.video, "bucket": order.bucket, "key": order.key, "version": order.version,
-            "profile": order.profile, "format": order.format, "order": order.to_json()}  # fmt: skip
+            "profile": order.profile, "format": order.format, "audio_language": order.audio_language,
+            "order": order.to_json()}  # fmt: skip
 
 
 def read_plan(store: Store, bucket: str, video: str) -> Plan | None:

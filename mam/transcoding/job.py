@@ -77,6 +77,7 @@ class Job:
     asset_version: str
     profile: str
     format: str
+    audio_language: str
     priority: Priority
     playable: bool
     segments_done: int
@@ -166,6 +167,7 @@ def parse(
         asset_version=fields.get("version", ""),
         profile=fields.get("profile", ""),
         format=fields.get("format", Format.TS.value),
+        audio_language=fields.get("audio_language", ""),
         priority=Priority(fields.get("priority", Priority.NORMAL.value)),
         playable=fields.get("playable") == "1",
         segments_done=done,

@@ -169,6 +169,7 @@ class JobView(BaseModel):
     asset_version: str = Field(description="Of the object that is converted: its ETag, where the store gives one.")
     profile: str
     format: str
+    audio_language: str = Field(description="The one sound that was asked for; empty for all.")
     priority: Priority
     duration_seconds: float | None = Field(description="Of the video; known once the plan stands.")
     progress: Progress
@@ -199,6 +200,7 @@ class JobView(BaseModel):
             asset_version=job.asset_version,
             profile=job.profile,
             format=job.format,
+            audio_language=job.audio_language,
             priority=job.priority,
             duration_seconds=job.duration,
             progress=Progress(

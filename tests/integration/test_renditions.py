@@ -115,6 +115,7 @@ def test_one_language_may_be_chosen_and_is_muxed_with_the_picture(
     plan = one_stack.plan(video)
     assert [(len(r.tracks), r.name) for r in plan.renditions] == [(2, "180p")]
     assert plan.audio_tracks[0].track == 2
+    assert one_stack.job(plan.revision).json()["audio_language"] == "fr-FR"
     assert not one_stack.playlist(one_stack.video_url(video)).is_variant
 
 

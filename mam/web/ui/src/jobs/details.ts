@@ -134,9 +134,11 @@ class JobDetails extends Element {
 
   private async opened(event: Event): Promise<void> {
     if (!(event.target as HTMLDetailsElement).open || this.plan) return;
-    const { asset_bucket, asset_object, profile, format } = this.job;
+    const { asset_bucket, asset_object, profile, format, audio_language } = this.job;
     try {
-      this.plan = await call<Plan>("POST", "/api/plan", { asset_bucket, asset_object, profile, format });
+      this.plan = await call<Plan>("POST", "/api/plan", {
+        asset_bucket, asset_object, profile, format, audio_language,
+      });
       this.problem = null;
     } catch (error) {
       this.problem = problemOf(error);

@@ -16,8 +16,9 @@ export const find = (id: string) => call<JobView>("GET", `/api/jobs/${encodeURIC
 
 /** Has a file that cannot be copied encoded: the job that does it, or the name of the video that is there already. */
 export function encode(job: JobView): Promise<{ video: string; job?: string }> {
-  const { asset_bucket, asset_object, format, priority } = job;
-  return call("POST", "/api/transcode", { asset_bucket, asset_object, format, priority, profile: "auto", wait: false });
+  const { asset_bucket, asset_object, format, audio_language, priority } = job;
+  const wanted = { asset_bucket, asset_object, profile: "auto", format, audio_language };
+  return call("POST", "/api/transcode", { ...wanted, priority, wait: false });
 }
 
 /** Jobs by the moment of their creation, the newest first. */

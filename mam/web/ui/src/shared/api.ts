@@ -70,6 +70,7 @@ export interface JobView {
   asset_object: string;
   profile: string;
   format: string;
+  audio_language: string;
   priority: "high" | "normal" | "low";
   duration_seconds: number | null;
   progress: {
