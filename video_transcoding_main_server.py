@@ -105,7 +105,7 @@ def _add_conversion(app: FastAPI) -> None:
         response_model=Transcoded | Accepted,
         responses={
             202: {"model": Accepted, "description": "Being converted"},
-            **problems.responses(403, 404, 409, 422, 429, 503),
+            **problems.responses(400, 403, 404, 409, 422, 429, 503),
         },
         tags=["conversion"],
     )
@@ -127,7 +127,7 @@ def _add_conversion(app: FastAPI) -> None:
         description="Looks at the asset and converts nothing: each stream with what becomes of it, the renditions, "
         "how much and how long it would be, and the ffmpeg that would run.",
         dependencies=[require_api_key],
-        responses=problems.responses(403, 404, 422, 503),
+        responses=problems.responses(400, 403, 404, 422, 503),
         tags=["conversion"],
     )
     async def plan(wanted: views.AssetRequest, request: Request) -> views.PlanView:

@@ -181,9 +181,9 @@ def _add_routes(app: FastAPI) -> None:
         "/stream/{bucket}/{path:path}/playlist.m3u8",
         summary="The playlist of an asset, converted first if need be",
         description="Without profile and format, whatever is live is given out, and what never was converted is "
-        "converted by DEFAULT_PROFILE: copied where that can be played, else encoded.",
+        "converted as DEFAULT_PROFILE says; `auto`, its default, copies what can be played and encodes the rest.",
         response_class=Response,
-        responses={**PLAYLIST_RESPONSE, **problems.responses(400, 404, 422, 503)},
+        responses={**PLAYLIST_RESPONSE, **problems.responses(400, 404, 409, 422, 429, 503)},
         tags=["playback"],
     )
     async def stream(
@@ -227,7 +227,7 @@ def _add_routes(app: FastAPI) -> None:
         "/cache/{video_name:path}",
         summary="Forget a video's cached playlists",
         dependencies=[require_access],
-        responses=problems.responses(400, 403, 503),
+        responses=problems.responses(400, 401, 403, 503),
         tags=["operations"],
     )
     async def clear_cache(video_name: str, request: Request) -> Message:
@@ -238,7 +238,7 @@ def _add_routes(app: FastAPI) -> None:
         "/stream/{bucket}/{path:path}/playlist.m3u8",
         summary="Delete the HLS of an asset, never the asset",
         dependencies=[require_access],
-        responses=problems.responses(400, 403, 404, 503),
+        responses=problems.responses(400, 401, 403, 404, 503),
         tags=["operations"],
     )
     async def delete_stream(bucket: str, path: str, request: Request) -> Message:

@@ -29,7 +29,7 @@ ROOT = servers.ROOT
 DATA = ROOT / ".data"
 LOGS = DATA / "logs"
 READY_SECONDS = 60.0
-STOP_SECONDS = 40.0  # the transcoding service gives its workers 30 to finish what they are at
+STOP_SECONDS = 40.0  # the transcoding service gives its workers 20 to finish what they are at
 FAILED, MISCONFIGURED = 1, 2  # exit statuses
 
 HELP = """\
@@ -116,7 +116,7 @@ class System:
 
     def add_service(self, name: str, app: str, *, port: int) -> Server:
         argv = [sys.executable, "-m", "uvicorn", app, "--host", LOOPBACK, "--port", str(port)]
-        argv += ["--timeout-graceful-shutdown", "5"]  # an open event stream must not keep it from stopping
+        argv += ["--timeout-graceful-shutdown", "5"]  # who waits for a conversion must not keep it from stopping
         # Not a pipe to here: were this killed, the service would stumble over it while it stops its workers.
         service = self.add(servers.spawn(name, argv, port=port, log=LOGS / f"{name}.log"))
         self.services.append(service)

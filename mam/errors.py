@@ -185,7 +185,6 @@ class InvalidPlan(MamError):
 class SourceChanged(MamError):
     status, code, title = 409, "source_changed", "The source object changed while it was converted"
     hint = "Send the request again: it converts the new version."
-    retryable = False
 
 
 class Superseded(MamError):

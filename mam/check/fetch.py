@@ -37,7 +37,6 @@ class Answer:
     gzipped: bool
     redirected: bool
     open: bool
-    content_range: str = ""
 
 
 class Client:
@@ -106,7 +105,6 @@ def _answer(url: str, response: urllib3.BaseHTTPResponse, limit: int, *, redirec
         gzipped,
         redirected,
         readable,
-        response.headers.get("Content-Range", ""),
     )
 
 

@@ -18,7 +18,7 @@ MPEG_AUDIO = ("mp3float", "mp3", "mp2float", "mp2", "mp1float", "mp1")  # header
 DECODERS = {  # of ffmpeg, where they are not called what the codec is
     "av1": ("libdav1d", "av1"), "mp3": MPEG_AUDIO, "mp2": MPEG_AUDIO, "mp1": MPEG_AUDIO,
     "opus": ("opus", "libopus"), "vp9": ("vp9", "libvpx-vp9"), "vp8": ("vp8", "libvpx"), "dts": ("dca",),
-    "vorbis": ("vorbis", "libvorbis"), "flv1": ("flv",), "amrnb": ("amrnb", "libopencore_amrnb"),
+    "vorbis": ("vorbis", "libvorbis"), "flv1": ("flv",),
     "amr_nb": ("amrnb", "libopencore_amrnb"), "amr_wb": ("amrwb", "libopencore_amrwb"),
 }  # fmt: skip
 LAYOUTS = {1: "mono", 2: "stereo"}

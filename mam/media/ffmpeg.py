@@ -67,7 +67,7 @@ class Stalled(EncoderFailed):
 
 
 class Encoder:
-    """A running ffmpeg that reads NUT on its standard input and writes NUT on its standard output."""
+    """A running ffmpeg that reads packets on its standard input and writes NUT on its standard output."""
 
     def __init__(self, argv: list[str], *, nice: int, stall_seconds: float) -> None:
         self.argv = argv

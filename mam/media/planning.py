@@ -56,7 +56,7 @@ def make_plan(
     if timeline.duration > wishes.max_duration:
         raise TooLarge(f"The video lasts {float(timeline.duration):.0f} s; MAX_DURATION_SECONDS allows less.")
     heard = _plan_sounds(media, sounds, timeline, wishes)
-    renditions = _renditions(media, video_track, heard, _main_name(video_track, heard, wishes))
+    renditions = _renditions(video_track, heard, _main_name(video_track, heard, wishes))
     renditions += texts.renditions(media, source)
     plan = Plan(
         video=video,
@@ -124,9 +124,7 @@ def _main_name(video: VideoTrack | None, heard: list[tuple[MediaTrack, AudioTrac
     return f"{min(video.width, video.height)}p" if video else "audio"
 
 
-def _renditions(
-    media: MediaSource, video: VideoTrack | None, heard: list[tuple[MediaTrack, AudioTrack]], name: str
-) -> list[Rendition]:
+def _renditions(video: VideoTrack | None, heard: list[tuple[MediaTrack, AudioTrack]], name: str) -> list[Rendition]:
     """One sound is muxed with the picture; several become renditions of their own."""
     if len(heard) <= 1:
         return [Rendition(name=name, video=video, audio=heard[0][1] if heard else None)]

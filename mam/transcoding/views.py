@@ -237,7 +237,7 @@ class JobList(BaseModel):
 class SeekRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    rendition: str = Field(examples=["source"])
+    rendition: str = Field(default="", description="Makes no difference: those of all renditions are made together.")
     segment: int = Field(ge=0, examples=[417])
 
 

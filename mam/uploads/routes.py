@@ -143,7 +143,7 @@ Desk = Annotated[Uploads, Depends(uploads_of)]
     status_code=201,
     responses={
         200: {"model": UploadView, "description": "Gone on with"},
-        **problems.responses(400, 403, 404, 409, 422, 503),
+        **problems.responses(400, 401, 403, 404, 409, 422, 503),
     },
 )
 async def begin(wanted: UploadRequest, uploads: Desk, response: Response) -> UploadView:
@@ -155,7 +155,9 @@ async def begin(wanted: UploadRequest, uploads: Desk, response: Response) -> Upl
     return UploadView.of(upload, open_seconds=uploads.open_seconds)
 
 
-@router.get("", summary="Open uploads, newest first, and where files go", responses=problems.responses(403, 404, 503))
+@router.get(
+    "", summary="Open uploads, newest first, and where files go", responses=problems.responses(401, 403, 404, 503)
+)
 async def show_all(uploads: Desk) -> UploadList:
     found = await uploads.open()
     return UploadList(
@@ -171,7 +173,7 @@ async def show_all(uploads: Desk) -> UploadList:
     "/{upload}",
     summary="What has arrived of an upload; later, whether it is a video",
     description="Complete uploads are known for a day.",
-    responses=problems.responses(403, 404, 422, 503),
+    responses=problems.responses(401, 403, 404, 422, 503),
 )
 async def show(upload: UploadId, uploads: Desk) -> UploadView:
     return UploadView.of(await uploads.get(upload), open_seconds=uploads.open_seconds)
@@ -182,7 +184,7 @@ async def show(upload: UploadId, uploads: Desk) -> UploadView:
     summary="Where to send parts",
     description="Signed URLs of the store, for an hour, a hundred at a time. PUT the bytes of the part there, all "
     "and no more; ask for others a hundred at a time as you go on.",
-    responses=problems.responses(403, 404, 409, 422, 503),
+    responses=problems.responses(401, 403, 404, 409, 422, 503),
 )
 async def parts(upload: UploadId, wanted: PartsRequest, uploads: Desk) -> PartUrls:
     expires_at = time.time() + PART_URL_SECONDS
@@ -194,7 +196,7 @@ async def parts(upload: UploadId, wanted: PartsRequest, uploads: Desk) -> PartUr
     summary="Make an object of the parts",
     description="Once all have arrived: 409 names what is missing, or that the name was taken meanwhile, and changes "
     "nothing. Asked again, the answer is the same.",
-    responses=problems.responses(403, 404, 409, 422, 503),
+    responses=problems.responses(401, 403, 404, 409, 422, 503),
 )
 async def complete(upload: UploadId, uploads: Desk) -> Completed:
     record = await uploads.complete(upload)
@@ -209,7 +211,7 @@ async def complete(upload: UploadId, uploads: Desk) -> Completed:
     description="Of a complete upload the object is removed only if the verdict on it is bad and nobody has "
     "replaced it.",
     status_code=204,
-    responses=problems.responses(403, 404, 409, 422, 503),
+    responses=problems.responses(401, 403, 404, 409, 422, 503),
 )
 async def remove(upload: UploadId, uploads: Desk) -> None:
     await uploads.remove(upload)

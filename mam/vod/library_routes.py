@@ -27,7 +27,7 @@ router = APIRouter(dependencies=[require_access], tags=["library"])
     description="Without `q` and `state`: what lies directly in `folder`, and the folders in it. With them: everything "
     "below it. Answered from memory, never by listing a bucket: what is uploaded or converted through the services is "
     "there at once, what comes by other ways within LIBRARY_SECONDS.",
-    responses=problems.responses(403, 404, 422, 503),
+    responses=problems.responses(401, 403, 404, 422, 503),
 )
 async def assets(
     request: Request,
@@ -54,7 +54,7 @@ async def assets(
 @router.get(
     "/assets/{bucket}/{path:path}",
     summary="One asset, and what is known of it",
-    responses=problems.responses(400, 403, 404, 503),
+    responses=problems.responses(400, 401, 403, 404, 503),
 )
 async def asset(bucket: str, path: str, request: Request) -> AssetView:
     asking: Asking = request.app.state.asking

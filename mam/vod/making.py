@@ -8,7 +8,7 @@ from collections import OrderedDict
 from contextlib import suppress
 from dataclasses import dataclass
 
-from mam.errors import ConversionFailed, MamError, NotFound, Unavailable
+from mam.errors import ConversionFailed, JobNotFound, MamError, NotFound, Unavailable
 from mam.events import Event, Listener
 from mam.naming import Asset, segment_key, segment_number
 from mam.settings import Settings
@@ -105,7 +105,7 @@ class Making:
 
         async def tell() -> None:
             with suppress(MamError):  # the next segment brings another occasion
-                await asyncio.to_thread(self._transcoder.seek, segment.revision, segment.rendition, segment.number)
+                await asyncio.to_thread(self._transcoder.seek, segment.revision, segment.number)
 
         task = asyncio.create_task(tell())
         self._telling.add(task)
@@ -118,9 +118,9 @@ class Making:
             made.add(segment.number)
             return
         try:
-            state = await asyncio.to_thread(self._transcoder.seek, segment.revision, segment.rendition, segment.number)
+            state = await asyncio.to_thread(self._transcoder.seek, segment.revision, segment.number)
         except ConversionFailed as error:
-            if error.code != "job_not_found":
+            if error.code != JobNotFound.code:
                 raise
             await self._resume(segment)  # Redis has forgotten the job; its plan is in the bucket
             return

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from mam.errors import ConversionFailed, Failure, NotFound
+from mam.errors import ConversionFailed, Failure, JobNotFound, NotFound
 from mam.hls import playlist
 from mam.hls.plan import Format, Profile, StreamInfo, kind_of
 from mam.http import problems
@@ -146,7 +146,7 @@ class Statuses:
         try:
             made = self._transcoder.chunks(job["id"])["made"]
         except ConversionFailed as error:
-            if error.code != "job_not_found":  # Redis has forgotten it meanwhile
+            if error.code != JobNotFound.code:  # Redis has forgotten it meanwhile
                 raise
             made = []
         return StatusView(state="making", **_told(job), made=made)

@@ -61,13 +61,12 @@ class Transcoder:
         body = {"asset_bucket": asset.bucket, "asset_object": asset.key, "profile": "auto"}
         return self._call("POST", "/plan", PLAN_SECONDS, json=body)
 
-    def seek(self, job: str, rendition: str, segment: int) -> str:
+    def seek(self, job: str, segment: int) -> str:
         """Asks that a segment be made next. Returns the job's state.
 
         Raises ConversionFailed with the job's own failure, or with code `job_not_found`; TranscoderUnavailable.
         """
-        body = {"rendition": rendition, "segment": segment}
-        return str(self._call("POST", f"/jobs/{job}/seek", STATE_SECONDS, json=body)["state"])
+        return str(self._call("POST", f"/jobs/{job}/seek", STATE_SECONDS, json={"segment": segment})["state"])
 
     def jobs(self, asset: Asset, *, limit: int) -> list[dict[str, Any]]:
         """The asset's jobs, the newest first, as the service shows them. Raises TranscoderUnavailable."""

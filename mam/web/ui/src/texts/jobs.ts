@@ -116,7 +116,6 @@ export const jobs = {
     auto: "Copied where possible (auto)",
   } as Record<string, string>,
   formats: { ts: "MPEG-TS", fmp4: "Fragmented MP4" } as Record<string, string>,
-  notYet: "Not yet",
   task,
   taskOf: (task: string, worker: string, time: string) => `${task}, on ${worker}, for ${time}`,
   encode: "Encode it instead",
@@ -144,7 +143,6 @@ export const jobs = {
   changedSince: "The file or its streams have changed since: these are of what would be made now.",
   command: "The ffmpeg command",
   copyCommand: "Copy the command",
-  noCommand: "None was needed so far.",
   said: "What ffmpeg said last",
   saidNothing: "Nothing: it has found nothing to complain about.",
 
