@@ -19,7 +19,7 @@ from typing import Any
 import redis
 import redis.asyncio
 
-from mam.events import sync_client
+from mam.events import channel, sync_client
 from mam.settings import Settings
 
 PREFIX = "mam:playlist:"
@@ -150,7 +150,7 @@ class PlaylistCache:
         Raises RedisError: "cleared" must be true when it is said.
         """
         token = os.urandom(8).hex()
-        told, *holders = await self._forget(keys=_forget_keys(name), args=_forget_arguments(name, token))
+        told, *holders = await self._forget(keys=_forget_keys(name), args=_forget_arguments(self._client, name, token))
         answers = _Answers(told, holders)
         while left := answers.seconds_left():
             answers.add(await self._client.blpop([FORGOTTEN + token], timeout=left))
@@ -212,7 +212,7 @@ def invalidate_playlist_cache(video_name: str) -> None:
 def invalidate(client: redis.Redis, name: str) -> None:
     """Like PlaylistCache.invalidate, for threads. Raises RedisError."""
     token, keys = os.urandom(8).hex(), _forget_keys(name)
-    found: Any = client.eval(_FORGET, len(keys), *keys, *_forget_arguments(name, token))
+    found: Any = client.eval(_FORGET, len(keys), *keys, *_forget_arguments(client, name, token))
     answers = _Answers(found[0], found[1:])
     while left := answers.seconds_left():
         answers.add(client.blpop([FORGOTTEN + token], timeout=left))
@@ -222,8 +222,8 @@ def _forget_keys(name: str) -> list[str]:
     return [PREFIX + name, GENERATION + name, HOLDERS]
 
 
-def _forget_arguments(name: str, token: str) -> list[str | int]:
-    return [GENERATION_SECONDS, CHANNEL, json.dumps({"video": name, "token": token})]
+def _forget_arguments(client: redis.Redis | redis.asyncio.Redis, name: str, token: str) -> list[str | int]:
+    return [GENERATION_SECONDS, channel(client, CHANNEL), json.dumps({"video": name, "token": token})]
 
 
 def _field(rendition: str) -> str:

@@ -28,9 +28,20 @@ Event = dict[str, Any]
 FINAL = ("succeeded", "failed", "cancelled")
 
 
+def channel(client: redis.Redis | redis.asyncio.Redis, name: str) -> str:
+    """What a channel is called. Redis has one set of them for all its databases, and each of those is a system."""
+    return f"{name}@{client.connection_pool.connection_kwargs.get('db') or 0}"
+
+
+def script(client: redis.Redis, text: str) -> Callable[..., Any]:
+    """A Lua script that may publish: in it, `channel(name)` is what the channel is called."""
+    at = channel(client, "")
+    return client.register_script(f"local function channel(name) return name .. '{at}' end\n{text}")
+
+
 def publish(client: redis.Redis, job: str, kind: str, **fields: Any) -> None:
     """Tells everyone who listens that `kind` happened to `job`."""
-    client.publish(CHANNEL + job, json.dumps({"job": job, "event": kind, **fields}))
+    client.publish(channel(client, CHANNEL + job), json.dumps({"job": job, "event": kind, **fields}))
 
 
 def async_client(settings: Settings) -> redis.asyncio.Redis:
@@ -111,7 +122,7 @@ class Listener:
         while True:
             try:
                 async with self._client.pubsub() as subscription:
-                    await subscription.psubscribe(CHANNEL + "*")
+                    await subscription.psubscribe(channel(self._client, CHANNEL + "*"))
                     self._wake_all()  # whatever happened while nobody listened
                     async for message in subscription.listen():
                         if message["type"] == "pmessage":

@@ -9,6 +9,7 @@ from typing import Literal
 
 import redis
 
+from mam.events import script
 from mam.library import scripts
 from mam.library.record import Record, field_of
 from mam.library.scripts import COMPLETE, HASH
@@ -30,10 +31,10 @@ class Known:
 
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
-        self._deleted = client.register_script(scripts.DELETED)
-        self._pictured = client.register_script(scripts.PICTURED)
-        self._found = client.register_script(scripts.FOUND)
-        self._completed = client.register_script(scripts.COMPLETED)
+        self._deleted = script(client, scripts.DELETED)
+        self._pictured = script(client, scripts.PICTURED)
+        self._found = script(client, scripts.FOUND)
+        self._completed = script(client, scripts.COMPLETED)
 
     def load(self) -> Everything:
         """Raises RedisError."""

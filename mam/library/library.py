@@ -19,7 +19,7 @@ import redis
 import redis.asyncio
 
 from mam.errors import MamError
-from mam.events import ended
+from mam.events import channel, ended
 from mam.library.catalogue import Place
 from mam.library.keeping import Keeping, Lock, LockLost
 from mam.library.record import Record
@@ -106,7 +106,7 @@ class Library:
         while True:
             try:
                 async with self._client.pubsub() as subscription:
-                    await subscription.subscribe(CHANNEL)
+                    await subscription.subscribe(channel(self._client, CHANNEL))
                     async for message in subscription.listen():
                         if message["type"] == "subscribe":
                             self._stale |= {"known", "listing"}  # whatever was said while nobody listened

@@ -34,7 +34,7 @@ end
 local function tell(field, entry)
   if keep(field, entry) then
     local shown = (entry.live or entry.state or entry.gone) and entry or false
-    redis.call('PUBLISH', '{CHANNEL}', cjson.encode({{known = {{[field] = shown}}}}))
+    redis.call('PUBLISH', channel('{CHANNEL}'), cjson.encode({{known = {{[field] = shown}}}}))
   end
 end
 """
@@ -125,7 +125,7 @@ for n = 1, #ARGV, 2 do
   end
   if keep(field, entry) then told[field], any = entry, true end
 end
-if any then redis.call('PUBLISH', '{CHANNEL}', cjson.encode({{known = told}})) end
+if any then redis.call('PUBLISH', channel('{CHANNEL}'), cjson.encode({{known = told}})) end
 return 1
 """
 
@@ -133,6 +133,6 @@ return 1
 COMPLETED = f"""
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call('HSET', '{HASH}', '{COMPLETE}', '1')
-redis.call('PUBLISH', '{CHANNEL}', '{{"complete":true}}')
+redis.call('PUBLISH', channel('{CHANNEL}'), '{{"complete":true}}')
 return 1
 """

@@ -16,6 +16,7 @@ from typing import Any
 
 import redis
 
+from mam.events import channel
 from mam.library.scripts import CHANNEL
 from mam.library.videos import Listed
 
@@ -91,6 +92,7 @@ class Snapshot:
 
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
+        self._channel = channel(client, CHANNEL)
         self._swap = client.register_script(_SWAP)
         self._add = client.register_script(_ADD)
 
@@ -120,7 +122,7 @@ class Snapshot:
             self._client.set(_part(name, parts), _packed(part), ex=REPLACED_SECONDS)
             parts += 1
         base = json.dumps({"id": name, "parts": parts})
-        written = bool(self._swap(keys=[BASE, CHANGES], args=[position.changes, base, CHANNEL]))
+        written = bool(self._swap(keys=[BASE, CHANGES], args=[position.changes, base, self._channel]))
         with self._client.pipeline(transaction=False) as pipe:
             for number in range(parts if written else 0):
                 pipe.persist(_part(name, number))
@@ -133,13 +135,13 @@ class Snapshot:
 
     def add(self, change: Change) -> None:
         """Tells everyone of a change."""
-        self._add(keys=[BASE, CHANGES], args=[change.to_json(), CHANNEL])
+        self._add(keys=[BASE, CHANGES], args=[change.to_json(), self._channel])
 
     def confirm(self, moment: float) -> None:
         """All is as the store had it at `moment`."""
         with self._client.pipeline(transaction=False) as pipe:
             pipe.set(LISTED_AT, moment)
-            pipe.publish(CHANNEL, json.dumps({"listing": True}))
+            pipe.publish(self._channel, json.dumps({"listing": True}))
             pipe.execute()
 
     def _whole(self, name: str, parts: int) -> Iterator[Listed]:

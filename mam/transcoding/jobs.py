@@ -17,7 +17,7 @@ from typing import Any
 import redis
 
 from mam.errors import JobNotFound, MamError
-from mam.events import publish
+from mam.events import publish, script
 from mam.transcoding import scripts
 from mam.transcoding.job import Begun, Job, Picture, State, parse, running_tasks
 from mam.transcoding.queues import Priority
@@ -67,13 +67,13 @@ class Jobs:
 
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
-        self._claim = client.register_script(scripts.CLAIM)
-        self._change_script = client.register_script(scripts.CHANGE)
-        self._attempt = client.register_script(scripts.ATTEMPT)
-        self._made = client.register_script(scripts.MADE)
+        self._claim = script(client, scripts.CLAIM)
+        self._change_script = script(client, scripts.CHANGE)
+        self._attempt = script(client, scripts.ATTEMPT)
+        self._made = script(client, scripts.MADE)
         self._ended = client.register_script(scripts.ENDED)
-        self._attempt_picture = client.register_script(scripts.ATTEMPT_PICTURE)
-        self._pictured = client.register_script(scripts.PICTURED)
+        self._attempt_picture = script(client, scripts.ATTEMPT_PICTURE)
+        self._pictured = script(client, scripts.PICTURED)
         self._name = client.register_script(scripts.NAME)
         self._seek = client.register_script(scripts.SEEK)
         self._ahead = client.register_script(scripts.AHEAD)

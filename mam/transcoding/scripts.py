@@ -34,7 +34,7 @@ end
 -- The event's name goes to whoever listens, and into the outbox of webhooks: once, however often a job is taken up.
 local function publish(kind, fields)
   fields.job, fields.event = id, kind
-  redis.call('PUBLISH', job, cjson.encode(fields))
+  redis.call('PUBLISH', channel(job), cjson.encode(fields))
 end
 
 local function tell(kind)
@@ -91,7 +91,7 @@ if asset[1] and asset[2] then
   redis.call('ZREMRANGEBYRANK', set, 0, -{ASSET_JOBS + 1})
   redis.call('EXPIRE', set, ARGV[4])
 end
-redis.call('PUBLISH', job, cjson.encode({{job = id, event = 'queued'}}))
+redis.call('PUBLISH', channel(job), cjson.encode({{job = id, event = 'queued'}}))
 library('queued')
 return {{'lead', tostring(epoch)}}
 """

@@ -20,7 +20,7 @@ from typing import Any
 import redis
 import redis.asyncio
 
-from mam.events import ended
+from mam.events import channel, ended
 from mam.vod.answer import Answers
 from redis_adapter import CHANNEL, FORGOTTEN, HOLDERS, LEASE_SECONDS
 
@@ -80,7 +80,7 @@ class Kept:
             beats = None
             try:
                 async with self._client.pubsub() as subscription:
-                    await subscription.subscribe(CHANNEL, self._name)
+                    await subscription.subscribe(channel(self._client, CHANNEL), self._name)
                     beats = asyncio.create_task(self._beat(), name="kept-playlists-beats")
                     async for message in subscription.listen():
                         if message["type"] == "message":
@@ -101,8 +101,8 @@ class Kept:
                 await self._beat_script(keys=[HOLDERS], args=[self._name, LEASE_SECONDS, moment])
             await asyncio.sleep(BEAT_SECONDS)
 
-    async def _hear(self, channel: bytes, data: bytes) -> None:
-        if channel == self._name.encode():
+    async def _hear(self, heard: bytes, data: bytes) -> None:
+        if heard == self._name.encode():
             self._leased_until = float(data) + LEASE_SECONDS
             return
         told: dict[str, Any] = json.loads(data)

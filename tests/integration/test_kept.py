@@ -14,6 +14,7 @@ import pytest
 import redis.asyncio
 
 from dev.servers import LOOPBACK, Server, start_redis
+from mam.events import channel
 from mam.vod.kept import Kept
 from mam.vod.reads import SharedReads
 from redis_adapter import CHANNEL, HOLDERS, LEASE_SECONDS, CachedPlaylist, PlaylistCache, invalidate
@@ -31,8 +32,8 @@ def server(tmp_path: Path) -> Iterator[Server]:
 class Process:
     """What a VoD process has of the cache."""
 
-    def __init__(self, server: Server) -> None:
-        self.client = redis.asyncio.Redis(host=LOOPBACK, port=server.port)
+    def __init__(self, server: Server, *, db: int = 0) -> None:
+        self.client = redis.asyncio.Redis(host=LOOPBACK, port=server.port, db=db)
         self.cache = PlaylistCache(self.client, ttl=60)
         self.kept = Kept(self.client)
         self.reads = SharedReads(self.cache, self.kept)
@@ -61,8 +62,8 @@ class Process:
 
 
 @asynccontextmanager
-async def processes(server: Server, count: int) -> AsyncIterator[list[Process]]:
-    found = [Process(server) for _ in range(count)]
+async def processes(server: Server, *databases: int) -> AsyncIterator[list[Process]]:
+    found = [Process(server, db=db) for db in databases]
     try:
         for process in found:
             await process.kept.start()
@@ -75,7 +76,7 @@ async def processes(server: Server, count: int) -> AsyncIterator[list[Process]]:
 
 def with_processes(server: Server, count: int, claim: Callable[[list[Process]], Awaitable[None]]) -> None:
     async def run() -> None:
-        async with processes(server, count) as found:
+        async with processes(server, *[0] * count) as found:
             await claim(found)
 
     asyncio.run(run())
@@ -104,6 +105,20 @@ def test_what_is_cleared_is_at_hand_nowhere_once_that_is_said(server: Server) ->
             assert others[0].at_hand("other") == playlist
 
     with_processes(server, 3, claim)
+
+
+def test_a_system_in_another_database_keeps_its_own_and_is_not_waited_for(server: Server) -> None:
+    async def claim() -> None:
+        async with processes(server, 0, 1) as (ours, theirs):
+            for process in (ours, theirs):
+                await process.put(OLD)
+                assert await process.keeps()
+            began = time.monotonic()
+            await ours.cache.invalidate("film")
+            assert time.monotonic() - began < LEASE_SECONDS / 2
+            assert (ours.at_hand(), theirs.at_hand()) == (None, OLD)
+
+    asyncio.run(claim())
 
 
 def test_a_process_that_is_silent_is_waited_for_until_its_lease_has_run_out(server: Server) -> None:
@@ -206,6 +221,6 @@ def test_a_process_that_stops_leaves_nothing_to_wait_for(server: Server) -> None
         assert await eventually(lambda: other.kept._leased_until > 0)
         await other.kept.stop()
         assert await one.client.zscore(HOLDERS, other.kept._name) is None
-        assert (await one.client.pubsub_numsub(CHANNEL))[0][1] == 1
+        assert (await one.client.pubsub_numsub(channel(one.client, CHANNEL)))[0][1] == 1
 
     with_processes(server, 2, claim)

@@ -10,6 +10,7 @@ import redis
 
 from dev.servers import LOOPBACK, Server
 from mam.errors import EncoderFailed, Failure
+from mam.events import channel
 from mam.library.known import Known
 from mam.library.record import FOREIGN, Record, foreign_field
 from mam.library.scripts import CHANNEL, COMPLETE, HASH
@@ -210,7 +211,7 @@ def test_a_tree_of_another_tool_comes_and_goes(known: Known) -> None:
 
 def test_each_change_is_told_once(client: redis.Redis, jobs: Jobs, known: Known) -> None:
     with client.pubsub() as listening:  # type: ignore[no-untyped-call]
-        listening.subscribe(CHANNEL)
+        listening.subscribe(channel(client, CHANNEL))
         listening.get_message(timeout=5)
         epoch = claim(jobs, OLD)
         jobs.touch(OLD, epoch)
@@ -243,3 +244,19 @@ def test_who_makes_pictures_of_a_job_that_has_ended_is_known(jobs: Jobs) -> None
     assert [task.name for task in jobs.picturing()[0].running] == ["storyboard"]
     jobs.ended(OLD, "storyboard")
     assert jobs.picturing() == []
+
+
+def test_what_happens_is_told_within_the_database_alone(client: redis.Redis, redis_server: Server, jobs: Jobs) -> None:
+    with (
+        redis.Redis(LOOPBACK, redis_server.port, 8) as elsewhere,
+        client.pubsub() as ours,  # type: ignore[no-untyped-call]
+        elsewhere.pubsub() as theirs,
+    ):
+        for listening, there in ((ours, client), (theirs, elsewhere)):
+            listening.psubscribe(channel(there, "mam:*"))
+            listening.get_message(timeout=5)
+        jobs.succeed(OLD, claim(jobs, OLD))
+        jobs.drop_seek(OLD, [3])
+        heard = [message["channel"].decode() for message in iter(lambda: ours.get_message(timeout=1), None)]
+        assert {name.partition("@")[0] for name in heard} == {f"mam:job:{OLD}", "mam:library"}
+        assert theirs.get_message(timeout=0.1) is None
