@@ -47,7 +47,7 @@ from mam.web.scripts import Scripts
 from mam.web.sessions import Sessions
 from redis_adapter import CachedPlaylist, PlaylistCache
 
-THREADS = 32  # for calls to the store and the transcoding service
+THREADS = 32  # for calls to the store
 PLAYLIST_RESPONSE: dict[int | str, dict[str, Any]] = {
     200: {"content": {CONTENT_TYPE: {}}, "description": "The playlist, every URI signed"}
 }
@@ -160,6 +160,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     finally:
         await kept.stop()
         await state.passing.close()
+        await transcoder.close()
         await state.listener.stop()
         await state.redis.aclose()
 
@@ -237,6 +238,7 @@ def _add_routes(app: FastAPI) -> None:
     @app.delete(
         "/stream/{bucket}/{path:path}/playlist.m3u8",
         summary="Delete the HLS of an asset, never the asset",
+        description="Stops what is being made of it, too. Can be repeated after it failed.",
         dependencies=[require_access],
         responses=problems.responses(400, 401, 403, 404, 503),
         tags=["operations"],

@@ -123,10 +123,11 @@ class Listener:
             try:
                 async with self._client.pubsub() as subscription:
                     await subscription.psubscribe(channel(self._client, CHANNEL + "*"))
-                    self._wake_all()  # whatever happened while nobody listened
                     async for message in subscription.listen():
                         if message["type"] == "pmessage":
                             self._happened(json.loads(message["data"]))
+                        else:  # subscribed; the client may also have connected anew by itself
+                            self._wake_all()  # whatever happened while nobody listened
             except (redis.RedisError, OSError):
                 await asyncio.sleep(RECONNECT_SECONDS)
 

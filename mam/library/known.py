@@ -51,7 +51,7 @@ class Known:
         return bool(self._pictured(args=[field_of(asset), job, kind]))
 
     def deleted(self, field: str, revision: str) -> bool:
-        """The revision, or the tree of another tool (FOREIGN), is no longer in the VoD bucket."""
+        """The revision ('': any), or the tree of another tool (FOREIGN), is no longer in the VoD bucket."""
         return bool(self._deleted(args=[field, revision]))
 
     def found(self, records: Mapping[str, Record]) -> None:

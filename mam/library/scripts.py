@@ -88,10 +88,10 @@ end
 end
 """
 
-# ARGV: field, revision. What was live by that revision is no more.
+# ARGV: field, revision. What was live by that revision ('': by any) is no more.
 DELETED = f"""{_KEEP}
 local entry = read(ARGV[1])
-if entry.live and entry.live ~= ARGV[2] then return 0 end
+if entry.live and ARGV[2] ~= '' and entry.live ~= ARGV[2] then return 0 end
 entry.live, entry.poster, entry.storyboard, entry.gone = nil, nil, nil, true
 if not entry.state then entry.video, entry.duration = nil, nil end
 tell(ARGV[1], entry)

@@ -180,7 +180,8 @@ class Desk:
             raise job.failure()
         if job.state is State.CANCELLED:
             earlier = Order(**await asyncio.to_thread(self._jobs.order, job_id))
-            await self._begin(earlier.asset, earlier.wanted, viewer=True)
+            if job.replaced_by or (await self._begin(earlier.asset, earlier.wanted, viewer=True)).job != job_id:
+                raise NotFound("The source of the video has changed.", hint="Ask for the playlist again.")
             return State.QUEUED
         if job.state is State.SUCCEEDED or job.segments_total is None:
             return job.state

@@ -71,8 +71,8 @@ def make_storyboard(order: Order, *, alive: Alive) -> None:
 def _make(order: Order, kind: Picture, last: str, parts: Callable[[_Bench], Parts], alive: Alive) -> None:
     """Stores what `parts` makes, unless what comes `last` and vouches for all of it is there already.
 
-    Whoever deletes a video removes its plan first, and then what lies there. So what was written although the plan is
-    gone by then is removed here.
+    Whoever deletes a video removes the revision's plan first, and then what lies there. So what was written although
+    that plan is gone by then is removed here.
     """
     shop = workshop()
     check_wanted(shop, order)

@@ -79,7 +79,8 @@ def _publish(shop: Workshop, plan: Plan, files: Mapping[str, int]) -> None:
     shop.store.put(shop.bucket, commit_key(plan.video), text.encode(), playlist.CONTENT_TYPE)
     redis_adapter.invalidate_playlist_cache(plan.video)
     log.info("video is live", extra={"video": plan.video, "revision": plan.revision})
-    _sweep(shop, plan, keep={plan.revision, before})
+    if before != plan.revision:  # else it was committed already, and what was live before that is still being played
+        _sweep(shop, plan, keep={plan.revision, before})
 
 
 def rates(plan: Plan, files: Mapping[str, int]) -> dict[str, multivariant.Rate]:
@@ -93,13 +94,15 @@ def rates(plan: Plan, files: Mapping[str, int]) -> dict[str, multivariant.Rate]:
 
 
 def _sweep(shop: Workshop, plan: Plan, keep: set[str | None]) -> None:
-    """Removes the revisions before the last: playlists of the one just replaced are still being played."""
-    newest = read_plan(shop.store, shop.bucket, plan.video)
-    keep = keep | {newest.revision if newest else None}  # the one that is being made meanwhile
+    """Removes the revisions before the last: playlists of the one just replaced are still being played.
+
+    Those that are being made meanwhile, in another profile perhaps, stay.
+    """
     folders = [info.key for info in shop.store.listing(shop.bucket, f"{plan.video}/", recursive=False)]
     for folder in folders:
         name = folder.removeprefix(f"{plan.video}/").rstrip("/")
-        if folder.endswith("/") and REVISION.fullmatch(name) and name not in keep:
+        is_past = folder.endswith("/") and REVISION.fullmatch(name) and name not in keep
+        if is_past and shop.store.head(shop.bucket, unfinished_key(name)) is None:
             _remove(shop, revision_prefix(plan.video, name))
 
 

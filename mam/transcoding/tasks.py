@@ -18,6 +18,7 @@ from prometheus_client import start_http_server
 import redis_adapter
 from mam.errors import (
     EncoderFailed,
+    JobNotFound,
     MamError,
     MediaError,
     NotFound,
@@ -296,20 +297,26 @@ def _picture(
         _account(shop, order, name, outcome, time.monotonic() - started)
 
 
-@app.task(name="mam.discard", bind=True, max_retries=DISCARD_TRIES)
+@app.task(name="mam.discard", bind=True, max_retries=None)
 def discard(task: Any, order: dict[str, Any]) -> None:
     """Removes what a failed or cancelled job left, once nobody is at it any more."""
     from mam.transcoding import publishing, workshop
 
-    jobs, job = workshop.workshop().jobs, Order(**order)
-    with suppress(MamError):  # the job is forgotten: so may its leftovers be removed
-        state = jobs.get(job.job)
-        if state.epoch != job.epoch or not state.state.is_final:
-            return  # it goes on
-        if state.running and task.request.retries < DISCARD_TRIES - 1:
-            raise task.retry(countdown=DISCARD_SECONDS)
-    if publishing.discard(job):  # it was committed in the moment that it was cancelled
-        _quietly(Known(workshop.workshop().redis).found, {str(job.asset): Record(video=job.video, live=job.job)})
+    shop, job = workshop.workshop(), Order(**order)
+    try:
+        with suppress(JobNotFound):  # so may its leftovers be removed
+            state = shop.jobs.get(job.job)
+            if state.epoch != job.epoch or not state.state.is_final:
+                return  # it goes on
+            if state.running and task.request.retries < DISCARD_TRIES:
+                raise task.retry(countdown=DISCARD_SECONDS)
+        if publishing.discard(job):  # it was committed in the moment that it was cancelled
+            _quietly(Known(shop.redis).found, {str(job.asset): Record(video=job.video, live=job.job)})
+    except Exception as error:
+        delay = _delay(error, task.request.retries, shop.settings.task_lease_seconds)
+        if delay is None:
+            raise
+        raise task.retry(exc=error, countdown=delay) from error
     redis_adapter.invalidate_playlist_cache(job.video)
 
 

@@ -21,9 +21,9 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+import certifi
 import redis
 import urllib3
-from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from mam.errors import InvalidCallback, JobNotFound
 from mam.events import Event, Listener
@@ -240,5 +240,5 @@ def _connection(to: Target) -> urllib3.HTTPConnectionPool:
     name = to.url.hostname
     return urllib3.HTTPSConnectionPool(
         to.address, to.port, timeout=timeout,
-        cert_reqs="CERT_REQUIRED", ca_certs=DEFAULT_CA_BUNDLE_PATH, assert_hostname=name, server_hostname=name,
+        cert_reqs="CERT_REQUIRED", ca_certs=certifi.where(), assert_hostname=name, server_hostname=name,
     )  # fmt: skip

@@ -14,7 +14,7 @@ from mam.naming import Asset
 from mam.uploads.records import Begun, Records
 from mam.vod.transcoder import Transcoder
 
-AT_ONCE = 4  # files that are looked at; each takes a thread
+AT_ONCE = 4  # files that are looked at: they take workers from viewers
 FINAL = (HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY)  # asked again, the answer would be the same
 
 log = logging.getLogger(__name__)
@@ -45,17 +45,17 @@ class Judge:
     async def _judge(self, begun: Begun) -> None:
         try:
             async with self._free:
-                verdict = await asyncio.to_thread(self._verdict, Asset(begun.bucket, begun.key))
+                verdict = await self._verdict(Asset(begun.bucket, begun.key))
             if verdict:
                 await self._records.judge(begun, verdict)
                 log.info("upload judged", extra={"upload": begun.id, "key": begun.key, "is_video": verdict["ok"]})
         except (Unavailable, redis.RedisError) as error:
             log.warning("upload not judged yet", extra={"upload": begun.id, "error": str(error)})
 
-    def _verdict(self, asset: Asset) -> dict[str, Any] | None:
+    async def _verdict(self, asset: Asset) -> dict[str, Any] | None:
         """None when nobody can say for the moment."""
         try:
-            plan = self._transcoder.plan(asset)
+            plan = await self._transcoder.plan(asset)
         except ConversionFailed as error:
             if error.status not in FINAL:
                 return None

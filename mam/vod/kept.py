@@ -85,6 +85,9 @@ class Kept:
                     async for message in subscription.listen():
                         if message["type"] == "message":
                             await self._hear(message["channel"], message["data"])
+                        else:  # the client has connected anew by itself, and what was said meanwhile is lost
+                            self._leased_until = 0.0
+                            self._forget_all()
             except (redis.RedisError, OSError) as error:
                 log.debug("playlists not kept", extra={"error": type(error).__name__})
                 await asyncio.sleep(RECONNECT_SECONDS)

@@ -22,6 +22,7 @@ ASK_SECONDS = 2  # a segment that is waited for is asked for this often: a reque
 REDIRECT_SECONDS = 600  # that the URL of a redirect lives: it is followed at once
 WATCHING_SECONDS = 30  # between two words to the transcoding service that a video is watched
 SIGNER_SECONDS = 60  # that a signer is used: deriving its key costs more than signing
+LOST = ("queued", "cancelled", "failed")  # events after which what a job made may be gone, and is looked for again
 KNOWN_REVISIONS = 256  # whose finished segments are remembered
 
 
@@ -105,7 +106,7 @@ class Making:
 
         async def tell() -> None:
             with suppress(MamError):  # the next segment brings another occasion
-                await asyncio.to_thread(self._transcoder.seek, segment.revision, segment.number)
+                await self._transcoder.seek(segment.revision, segment.number)
 
         task = asyncio.create_task(tell())
         self._telling.add(task)
@@ -118,7 +119,7 @@ class Making:
             made.add(segment.number)
             return
         try:
-            state = await asyncio.to_thread(self._transcoder.seek, segment.revision, segment.number)
+            state = await self._transcoder.seek(segment.revision, segment.number)
         except ConversionFailed as error:
             if error.code != JobNotFound.code:
                 raise
@@ -134,7 +135,7 @@ class Making:
         if plan is None:
             raise NotFound("The video was deleted.", hint="Ask for the playlist again.")
         asset = Asset(plan.source.bucket, plan.source.key)
-        await asyncio.to_thread(self._transcoder.convert, asset, plan.kind)
+        await self._transcoder.convert(asset, plan.kind)
 
     def _known(self, revision: str) -> set[int]:
         """The segments of a revision that are known to exist: those that were looked for, or announced."""
@@ -147,10 +148,15 @@ class Making:
         return known
 
     def _note(self, event: Event) -> None:
-        if event["event"] == "made" and event["job"] in self._made:
-            self._made[event["job"]].update(event["segments"])
-        elif event["event"] == "dropped" and event["job"] in self._made:
-            self._dropped[event["job"]] = self._dropped.get(event["job"], 0) + 1
+        job, kind = event["job"], event["event"]
+        if job not in self._made:
+            return
+        if kind == "made":
+            self._made[job].update(event["segments"])
+        elif kind in LOST:
+            self._made[job].clear()  # in place: those who wait look there
+        elif kind == "dropped":
+            self._dropped[job] = self._dropped.get(job, 0) + 1
 
     def _sign(self, key: str) -> str:
         now = time.monotonic()

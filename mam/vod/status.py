@@ -97,29 +97,29 @@ class Statuses:
         return await self._flights.run((asset, kind), lambda: self._look(asset, kind))
 
     async def _look(self, asset: Asset, kind: str) -> StatusView:
-        found = await asyncio.to_thread(self._status, asset, kind)
+        found = await self._status(asset, kind)
         self._kept[asset, kind] = (time.monotonic() + KEEP_SECONDS, found)
         self._kept.move_to_end((asset, kind))
         if len(self._kept) > KEPT:
             self._kept.popitem(last=False)
         return found
 
-    def _status(self, asset: Asset, kind: str) -> StatusView:
+    async def _status(self, asset: Asset, kind: str) -> StatusView:
         if not self._settings.may_stream(asset.bucket):
             raise NotFound(f"There is no object {asset}.")
-        live = self._live(asset, kind)
+        live = await asyncio.to_thread(self._live, asset, kind)
         if live:
             return live
-        info = self._store.head(asset.bucket, asset.key)
+        info = await asyncio.to_thread(self._store.head, asset.bucket, asset.key)
         if info is None:
             raise NotFound(f"There is no object {asset}.")
-        job = self._newest_job(asset, kind or self._settings.default_profile)
+        job = await self._newest_job(asset, kind or self._settings.default_profile)
         if job is None or job["state"] == "cancelled":
             return StatusView(state="new")
         if job["state"] == "succeeded":  # since we looked; else its stream was deleted
-            return self._live(asset, kind) or StatusView(state="new")
+            return await asyncio.to_thread(self._live, asset, kind) or StatusView(state="new")
         if job["state"] != "failed":
-            return self._making(job)
+            return await self._making(job)
         if job["asset_version"] != info.version:
             return StatusView(state="new")  # what failed was another file
         return StatusView(state="failed", **_told(job), error=Failure.of(job["error"]))
@@ -131,10 +131,12 @@ class Statuses:
         poster, storyboard = self._pictures.paths(tree.name, tree.plan.revision) if tree.plan else (None, None)
         return _live(tree).model_copy(update={"poster": poster, "storyboard": storyboard})
 
-    def _newest_job(self, asset: Asset, kind: str) -> dict[str, Any] | None:
+    async def _newest_job(self, asset: Asset, kind: str) -> dict[str, Any] | None:
         """The last job whose outcome does as what is wanted."""
-        jobs = self._transcoder.jobs(asset, limit=JOBS_LOOKED_AT)
-        return next((job for job in jobs if kind in self._kinds(job)), None)
+        for job in await self._transcoder.jobs(asset, limit=JOBS_LOOKED_AT):
+            if kind in await asyncio.to_thread(self._kinds, job):
+                return job
+        return None
 
     def _kinds(self, job: dict[str, Any]) -> list[str]:
         """What a job's outcome does as: that is known once it is planned; until then it does as what it was asked."""
@@ -142,9 +144,9 @@ class Statuses:
         plan = self._trees.plan(job["video"], job["id"]) if planned else None
         return plan.kinds if plan else [kind_of(Profile(job["profile"]), Format(job["format"]))]
 
-    def _making(self, job: dict[str, Any]) -> StatusView:
+    async def _making(self, job: dict[str, Any]) -> StatusView:
         try:
-            made = self._transcoder.chunks(job["id"])["made"]
+            made = (await self._transcoder.chunks(job["id"]))["made"]
         except ConversionFailed as error:
             if error.code != JobNotFound.code:  # Redis has forgotten it meanwhile
                 raise

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
-import requests
-from requests.adapters import HTTPAdapter
+import httpx
 
 from mam.errors import ConversionFailed, TranscoderUnavailable
 from mam.hls.plan import profile_and_format
-from mam.http.auth import HEADER
+from mam.http import transcoder
 from mam.naming import Asset
 from mam.settings import Settings
 
-CONNECT_SECONDS = 3
 PLAN_SECONDS = 120  # a source without an index is read whole before its plan stands
 STATE_SECONDS = 10
-CONNECTIONS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,21 +27,19 @@ class Accepted:
 
 
 class Transcoder:
-    """Blocking: call it from a thread."""
+    """For coroutines, any number of them: some wait for minutes. One per process; `close` it.
+
+    All of it raises TranscoderUnavailable, and ConversionFailed with the service's own words.
+    """
 
     def __init__(self, settings: Settings) -> None:
-        self._base = settings.transcode_api_url
-        self._session = requests.Session()
-        self._session.headers[HEADER] = settings.transcode_api_key.get_secret_value()
-        self._session.trust_env = False  # a proxy of the environment is not for services that stand side by side
-        for scheme in ("http://", "https://"):
-            self._session.mount(scheme, HTTPAdapter(pool_maxsize=CONNECTIONS))
+        self._client = transcoder.client(settings, seconds=STATE_SECONDS)
 
-    def convert(self, asset: Asset, kind: str) -> Accepted:
-        """Asks for a conversion (`kind`: profile and format); answers as soon as its plan stands.
+    async def close(self) -> None:
+        await self._client.aclose()
 
-        Raises ConversionFailed with the service's own words, TranscoderUnavailable.
-        """
+    async def convert(self, asset: Asset, kind: str) -> Accepted:
+        """Asks for a conversion (`kind`: profile and format); answers as soon as its plan stands."""
         profile, fmt = profile_and_format(kind)
         body = {
             "asset_bucket": asset.bucket,
@@ -53,47 +49,41 @@ class Transcoder:
             "wait": False,
             "viewer": True,
         }
-        answer = self._call("POST", "/transcode", PLAN_SECONDS, json=body)
+        answer = await self._call("POST", "/transcode", json=body, timeout=PLAN_SECONDS)
         return Accepted(answer["video"], answer.get("job"))
 
-    def plan(self, asset: Asset) -> dict[str, Any]:
-        """What a conversion would do, as `POST /plan` says it. Raises ConversionFailed, TranscoderUnavailable."""
+    async def plan(self, asset: Asset) -> dict[str, Any]:
+        """What a conversion would do, as `POST /plan` says it."""
         body = {"asset_bucket": asset.bucket, "asset_object": asset.key, "profile": "auto"}
-        return self._call("POST", "/plan", PLAN_SECONDS, json=body)
+        return await self._call("POST", "/plan", json=body, timeout=PLAN_SECONDS)
 
-    def seek(self, job: str, segment: int) -> str:
-        """Asks that a segment be made next. Returns the job's state.
+    async def seek(self, job: str, segment: int) -> str:
+        """Asks that a segment be made next. Returns the job's state."""
+        return str((await self._call("POST", f"/jobs/{job}/seek", json={"segment": segment}))["state"])
 
-        Raises ConversionFailed with the job's own failure, or with code `job_not_found`; TranscoderUnavailable.
-        """
-        return str(self._call("POST", f"/jobs/{job}/seek", STATE_SECONDS, json={"segment": segment})["state"])
-
-    def jobs(self, asset: Asset, *, limit: int) -> list[dict[str, Any]]:
-        """The asset's jobs, the newest first, as the service shows them. Raises TranscoderUnavailable."""
+    async def jobs(self, asset: Asset, *, limit: int) -> list[dict[str, Any]]:
+        """The asset's jobs, the newest first, as the service shows them."""
         query = {"bucket": asset.bucket, "object": asset.key, "limit": limit}
-        found: list[dict[str, Any]] = self._call("GET", "/jobs", STATE_SECONDS, params=query)["jobs"]
+        found: list[dict[str, Any]] = (await self._call("GET", "/jobs", params=query))["jobs"]
         return found
 
-    def chunks(self, job: str) -> dict[str, Any]:
-        """How far a job is, part by part, as the service shows it.
+    async def cancel(self, job: str) -> None:
+        """Stops a job, queued or running; what it made is removed soon after."""
+        await self._call("DELETE", f"/jobs/{job}")
 
-        Raises ConversionFailed with code `job_not_found`, TranscoderUnavailable.
-        """
-        return self._call("GET", f"/jobs/{job}/chunks", STATE_SECONDS)
+    async def chunks(self, job: str) -> dict[str, Any]:
+        """How far a job is, part by part, as the service shows it."""
+        return await self._call("GET", f"/jobs/{job}/chunks")
 
-    def _call(self, method: str, path: str, seconds: float, **options: Any) -> dict[str, Any]:
+    async def _call(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         try:
-            response = self._session.request(
-                method, self._base + path, timeout=(CONNECT_SECONDS, seconds), allow_redirects=False, **options
-            )
+            response = await self._client.request(method, path, **options)
             body = response.json()
-        except (requests.RequestException, ValueError) as error:
-            raise TranscoderUnavailable(
-                f"The transcoding service cannot be reached ({type(error).__name__})."
-            ) from error
-        if response.ok and isinstance(body, dict):
+        except (httpx.HTTPError, ValueError) as error:
+            raise transcoder.away(error) from error
+        if response.is_success and isinstance(body, dict):
             return body
-        if isinstance(body, dict) and "code" in body and response.status_code != requests.codes.forbidden:
+        if isinstance(body, dict) and "code" in body and response.status_code != HTTPStatus.FORBIDDEN:
             raise ConversionFailed(
                 str(body.get("detail")), status=response.status_code, code=str(body["code"]),
                 title=str(body.get("title")), hint=str(body.get("hint")),

@@ -32,7 +32,7 @@ class Tree:
 
     @property
     def source(self) -> str:
-        return f"{self.plan.source.bucket}/{self.plan.source.key}" if self.plan else ""
+        return _source(self.plan) if self.plan else ""
 
     @property
     def kinds(self) -> str:
@@ -102,22 +102,37 @@ class Trees:
                                 hint="The playlist without ?rendition= lists what there is.")  # fmt: skip
         return MediaPlaylist(text, posixpath.dirname(key))
 
-    def delete(self, tree: Tree) -> None:
-        """Removes a video's HLS, the commit first: it is not live from that moment on.
+    def remains(self, asset: Asset) -> tuple[str, Tree | None] | None:
+        """The name of an asset's video, and its tree if it is live; None where there is not even a plan of it."""
+        for name in dict.fromkeys(video_names(asset)):
+            tree = self.by_name(name)
+            plan = self.plan(name) if tree is None else None
+            if (tree and tree.source in (str(asset), "")) or (plan and _source(plan) == str(asset)):
+                return name, tree
+        return None
 
-        Other videos may lie in the same folder (`a` and `a/b`): only what is this one's goes.
+    def delete(self, name: str, tree: Tree | None) -> None:
+        """Removes a video's HLS, the commit first: it is not live from that moment on. Its plan goes last: until then
+        there are `remains`, so that who was interrupted can begin again.
+
+        The plans of revisions go before what lies beside them: without one, nobody adds to it. Other videos may lie in
+        the same folder (`a` and `a/b`): only what is this one's goes.
         """
-        self._store.remove(self._bucket, [commit_key(tree.name), plan_key(tree.name)])
-        self._store.remove(self._bucket, sorted(self._files(tree)))
+        plans = [revision_plan_key(name, revision) for revision in self._revisions(name)]
+        self._store.remove(self._bucket, [commit_key(name), *plans])
+        self._store.remove(self._bucket, sorted(self._files(name, tree)))
+        self._store.remove(self._bucket, [plan_key(name)])
 
-    def _files(self, tree: Tree) -> set[str]:
-        keys = self._named(tree.text, tree.name, depth=0)
-        for info in list(self._store.listing(self._bucket, f"{tree.name}/", recursive=False)):
-            folder = info.key.removeprefix(f"{tree.name}/").rstrip("/")
-            if info.key.endswith("/") and REVISION.fullmatch(folder):
-                below = self._store.listing(self._bucket, revision_prefix(tree.name, folder))
-                keys |= {found.key for found in below}
+    def _files(self, name: str, tree: Tree | None) -> set[str]:
+        keys = self._named(tree.text, name, depth=0) if tree else set()
+        for revision in self._revisions(name):
+            keys |= {found.key for found in self._store.listing(self._bucket, revision_prefix(name, revision))}
         return keys
+
+    def _revisions(self, name: str) -> list[str]:
+        folders = [info.key for info in self._store.listing(self._bucket, f"{name}/", recursive=False)]
+        names = [folder.removeprefix(f"{name}/").rstrip("/") for folder in folders if folder.endswith("/")]
+        return [revision for revision in names if REVISION.fullmatch(revision)]
 
     def _named(self, text: str, folder: str, *, depth: int) -> set[str]:
         """The objects that a playlist names, and those that the playlists among them name."""
@@ -141,3 +156,7 @@ class Trees:
             return Plan.from_json(data) if data else None
         except InvalidPlan:
             return None
+
+
+def _source(plan: Plan) -> str:
+    return f"{plan.source.bucket}/{plan.source.key}"

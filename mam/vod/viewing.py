@@ -6,8 +6,9 @@ import asyncio
 import gzip
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 
-from mam.errors import InvalidRequest, MamError, NotFound, Unavailable, VideoNotFound
+from mam.errors import ConversionFailed, InvalidRequest, MamError, NotFound, Unavailable, VideoNotFound
 from mam.hls.plan import Format, Plan, Profile, kind_of
 from mam.library.known import Known
 from mam.library.record import FOREIGN, foreign_field
@@ -25,6 +26,7 @@ from redis_adapter import GZIP_LEVEL, CachedPlaylist, Lookup, PlaylistCache, doe
 
 ANY = ""  # a kind: whatever is live will do
 NOT_KEPT = Lookup(None, None)  # what is built for it is not cached
+JOBS = 20  # of an asset that are looked at, newest first: more than there are ways to convert it
 LIVE_MAX_AGE = 60  # seconds that a client may keep a live playlist: little against what its signatures have left
 
 Generations = tuple[str | None, ...]
@@ -124,16 +126,31 @@ class Viewing:
         await self._cache.invalidate(name)
 
     async def delete(self, asset: Asset) -> str:
-        """Deletes the HLS of an asset, never the asset. Returns the video's name. Raises VideoNotFound."""
+        """Deletes the HLS of an asset, never the asset, and stops what is being made of it. Returns the video's name.
+
+        Can be repeated after it failed. Raises VideoNotFound, StoreUnavailable, TranscoderUnavailable, RedisError.
+        """
         self._check_bucket(asset)
-        tree = await asyncio.to_thread(self._trees.by_asset, asset)
-        if tree is None:
+        stopped = await self._stop(asset)
+        name, tree = await asyncio.to_thread(self._trees.remains, asset) or (stopped, None)
+        if name is None:
             raise VideoNotFound(f"There is no stream of {asset}.")
-        await asyncio.to_thread(self._trees.delete, tree)
-        field, revision = (tree.source, tree.plan.revision) if tree.plan else (foreign_field(tree.name), FOREIGN)
+        await self._cache.invalidate(name)  # without Redis it ends here, before anything is removed
+        await asyncio.to_thread(self._trees.delete, name, tree)
+        field, revision = (foreign_field(name), FOREIGN) if tree and not tree.plan else (str(asset), "")
         await asyncio.to_thread(self._known.deleted, field, revision)
-        await self._cache.invalidate(tree.name)
-        return tree.name
+        await self._cache.invalidate(name)
+        return name
+
+    async def _stop(self, asset: Asset) -> str | None:
+        """Cancels what is being made of an asset. The name of the video it would have become."""
+        name = None
+        for job in await self._transcoder.jobs(asset, limit=JOBS):
+            if job["state"] in ("queued", "running"):
+                name = job["video"]
+                with suppress(ConversionFailed):  # it has ended by itself
+                    await self._transcoder.cancel(job["id"])
+        return name
 
     async def _look(self, name: str, rendition: str) -> Lookup:
         (found,) = await self._reads.read((name,), rendition)
@@ -193,7 +210,7 @@ class Viewing:
         key = (asset, kind, generations)
         if key not in self._conversions and len(self._conversions) >= self._settings.max_waiting_conversions:
             raise TooManyConversions(f"{len(self._conversions)} conversions are being waited for.")
-        return await self._conversions.run(key, lambda: asyncio.to_thread(self._transcoder.convert, asset, kind))
+        return await self._conversions.run(key, lambda: self._transcoder.convert(asset, kind))
 
     def _refresh_if_stale(self, asset: Asset, tree: Tree) -> None:
         """Has a changed source converted anew, while what is live plays on."""

@@ -9,12 +9,11 @@ import httpx
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mam.errors import InvalidRequest, TranscoderUnavailable
-from mam.http.auth import HEADER
+from mam.errors import InvalidRequest
+from mam.http import transcoder
 from mam.http.streams import EventStream
 from mam.settings import Settings
 
-CONNECT_SECONDS = 3
 ANSWER_SECONDS = 150  # a source without an index is read whole before its plan stands
 STREAM_SECONDS = 40  # of silence: an event stream says something every 15
 LARGEST_BODY = 64 << 10
@@ -25,13 +24,7 @@ class Passing:
     """Passes requests on. One per process; `close` it."""
 
     def __init__(self, settings: Settings) -> None:
-        self._client = httpx.AsyncClient(
-            base_url=settings.transcode_api_url,
-            headers={HEADER: settings.transcode_api_key.get_secret_value()},
-            timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
-            limits=httpx.Limits(max_connections=None),  # each event stream holds one
-            trust_env=False,  # a proxy of the environment is not for services that stand side by side
-        )
+        self._client = transcoder.client(settings, seconds=ANSWER_SECONDS)
 
     async def close(self) -> None:
         await self._client.aclose()
@@ -45,17 +38,17 @@ class Passing:
                 request.method, path, params=request.url.query, content=body, headers=headers
             )
         except httpx.HTTPError as error:
-            raise _away(error) from error
+            raise transcoder.away(error) from error
         return Response(found.content, found.status_code, headers=_kept(found.headers))
 
     async def events(self, path: str, *, over: asyncio.Event) -> Response:
         """An event stream of the transcoding service's, as it comes, until `over`. Raises TranscoderUnavailable."""
-        timeout = httpx.Timeout(STREAM_SECONDS, connect=CONNECT_SECONDS)
+        timeout = httpx.Timeout(STREAM_SECONDS, connect=transcoder.CONNECT_SECONDS)
         asked = self._client.build_request("GET", path, timeout=timeout)
         try:
             found = await self._client.send(asked, stream=True)
         except httpx.HTTPError as error:
-            raise _away(error) from error
+            raise transcoder.away(error) from error
 
         if not found.is_success:
             body = await found.aread()
@@ -82,10 +75,6 @@ async def _body(request: Request) -> bytes:
         if len(body) > LARGEST_BODY:
             raise InvalidRequest(f"The body is larger than {LARGEST_BODY} bytes.")
     return body
-
-
-def _away(error: httpx.HTTPError) -> TranscoderUnavailable:
-    return TranscoderUnavailable(f"The transcoding service cannot be reached ({type(error).__name__}).")
 
 
 def _kept(headers: Mapping[str, str]) -> dict[str, str]:

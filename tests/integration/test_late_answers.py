@@ -44,9 +44,9 @@ class SlowTranscoder:
     def __init__(self) -> None:
         self.asked, self.may_answer = threading.Event(), threading.Event()
 
-    def convert(self, _: Asset, __: str) -> Accepted:
+    async def convert(self, _: Asset, __: str) -> Accepted:
         self.asked.set()
-        assert self.may_answer.wait(10)
+        assert await asyncio.to_thread(self.may_answer.wait, 10)
         return Accepted(PLAN.video, PLAN.revision)
 
 

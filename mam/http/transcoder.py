@@ -1,0 +1,28 @@
+"""Connections to the transcoding service."""
+
+from __future__ import annotations
+
+import httpx
+
+from mam.errors import TranscoderUnavailable
+from mam.http.auth import HEADER
+from mam.settings import Settings
+
+CONNECT_SECONDS = 3
+KEEPALIVE_SECONDS = 4  # that a connection is kept unused: a second less than the other side keeps it
+
+
+def client(settings: Settings, *, seconds: float) -> httpx.AsyncClient:
+    """For any number of requests at a time, each of which may take `seconds`. To be closed."""
+    return httpx.AsyncClient(
+        base_url=settings.transcode_api_url,
+        headers={HEADER: settings.transcode_api_key.get_secret_value()},
+        timeout=httpx.Timeout(seconds, connect=CONNECT_SECONDS, pool=None),
+        limits=httpx.Limits(max_connections=None, keepalive_expiry=KEEPALIVE_SECONDS),
+        trust_env=False,  # a proxy of the environment is not for services that stand side by side
+    )
+
+
+def away(error: Exception) -> TranscoderUnavailable:
+    """What a failed request means."""
+    return TranscoderUnavailable(f"The transcoding service cannot be reached ({type(error).__name__}).")
