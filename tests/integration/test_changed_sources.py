@@ -62,6 +62,37 @@ def test_a_source_replaced_while_it_is_converted_is_never_published_mixed(
     assert len(picture_hashes(stack.stream_url(key, reencode="true"))) == len(picture_hashes(media.path(OTHER)))
 
 
+def test_a_commit_that_is_done_again_leaves_the_revision_before_it(
+    one_stack: Stack, media: MediaFolder, folder: str
+) -> None:
+    key = one_stack.put(f"{folder}/a.mp4", media.path(CLIP))
+    before = one_stack.revision(video := one_stack.convert(key))
+    one_stack.put(key, media.path(OTHER))
+    one_stack.convert(key)
+    kept = {name for name in one_stack.making(video) if before in name}
+    now = one_stack.revision(video)
+    epoch = one_stack.hash(f"mam:job:{now}")["epoch"]
+    assert one_stack.post(f"/jobs/{now}/retry", None).status_code == 202
+    until(lambda: one_stack.job(now).json()["state"] == "succeeded", "it is committed again")
+    assert one_stack.hash(f"mam:job:{now}")["epoch"] > epoch
+    assert kept and kept <= set(one_stack.making(video))
+
+
+def test_viewers_of_a_source_that_was_replaced_are_told_to_ask_again(
+    one_stack: Stack, media: MediaFolder, folder: str
+) -> None:
+    key = one_stack.put(f"{folder}/a.mp4", media.path(LONG))
+    playlist = one_stack.playlist(one_stack.stream_url(key, reencode="true"))
+    job = one_stack.plan(f"{folder}/a").revision
+    until(lambda: one_stack.job(job).json()["progress"]["segments_done"], "the first segment is made")
+    one_stack.put(key, media.path(OTHER))
+    until(lambda: one_stack.job(job).json()["state"] == "cancelled", "the change is noticed")
+    until(lambda: not [name for name in one_stack.keys(f"{folder}/") if job in name], "what was made is gone")
+    answer = one_stack.get(playlist.segments[-1].absolute_uri)
+    assert is_problem(answer, 404, "not_found")
+    assert "playlist again" in answer.json()["hint"]
+
+
 def test_a_removed_source_leaves_its_stream(one_stack: Stack, media: MediaFolder, folder: str) -> None:
     key = one_stack.put(f"{folder}/a.mp4", media.path(CLIP))
     video = one_stack.convert(key)

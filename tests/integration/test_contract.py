@@ -23,7 +23,7 @@ from tests.integration.system import (
     raw,
     until,
 )
-from tests.media import CLIP, FILM, MediaFolder, complaints, frames, picture_hashes, probe
+from tests.media import CLIP, FILM, LONG, MediaFolder, complaints, frames, picture_hashes, probe
 
 VIEWERS = 20
 
@@ -365,6 +365,39 @@ def test_deleting_a_stream_deletes_its_hls_and_nothing_else(stack: Stack, media:
     for video in videos[1:]:
         assert complaints(stack.video_url(video)) == ""
     assert is_problem(stack.delete(stack.stream_url(keys[0])), 404, "video_not_found")
+
+
+def test_deleting_a_stream_stops_what_is_being_made_of_it(one_stack: Stack, media: MediaFolder, folder: str) -> None:
+    key = one_stack.put(f"{folder}/a.mp4", media.path(LONG))
+    video = one_stack.convert(key)
+    job = one_stack.transcode(key, reencode=True, wait=False).json()["job"]
+    until(lambda: one_stack.job(job).json()["progress"]["segments_done"], "the other profile is being made")
+    assert one_stack.delete(one_stack.stream_url(key)).status_code == 200
+    assert one_stack.job(job).json()["state"] == "cancelled"
+    until(lambda: not one_stack.job(job).json()["running"], "nobody is at it any more")
+    until(lambda: not one_stack.keys(f"{video}/"), "nothing is left of either")
+    until(lambda: f".unfinished/{job}.json" not in one_stack.keys(".unfinished/"), "it is not gone on with")
+    assert is_problem(one_stack.get(one_stack.video_url(video)), 404, "video_not_found")
+
+
+def test_a_stream_that_never_was_live_is_deleted_too(one_stack: Stack, media: MediaFolder, folder: str) -> None:
+    key = one_stack.put(f"{folder}/a.mp4", media.path(LONG))
+    job = one_stack.transcode(key, reencode=True, wait=False).json()["job"]
+    answer = one_stack.delete(one_stack.stream_url(key))
+    assert (answer.status_code, answer.json()["message"]) == (200, f"Stream deleted for '{folder}/a'")
+    assert one_stack.job(job).json()["state"] == "cancelled"
+    until(lambda: not one_stack.keys(f"{folder}/"), "nothing is left of it")
+    assert is_problem(one_stack.delete(one_stack.stream_url(key)), 404, "video_not_found")
+
+
+def test_a_deletion_that_was_interrupted_can_be_repeated(one_stack: Stack, media: MediaFolder, folder: str) -> None:
+    """As it is when the store fails after the first of its steps: no commit any more, and everything else is there."""
+    key = one_stack.put(f"{folder}/a.mp4", media.path(CLIP))
+    video = one_stack.convert(key)
+    one_stack.s3.client.remove_object(one_stack.settings.minio_bucket_vod, commit_key(video))
+    assert one_stack.delete(one_stack.stream_url(key)).status_code == 200
+    until(lambda: not one_stack.keys(f"{folder}/"), "nothing is left of it")
+    assert is_problem(one_stack.get(one_stack.video_url(video)), 404, "video_not_found")
 
 
 def test_a_deleted_stream_is_made_again_when_asked_for(stack: Stack, media: MediaFolder, folder: str) -> None:

@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from mam.transcoding.jobs import PREFIX
-from tests.integration.system import Stack, is_problem
+from tests.integration.system import Stack, is_problem, until
 from tests.media import FILM, LONG, MediaFolder
 
 
@@ -50,6 +50,19 @@ def test_a_job_that_redis_has_forgotten_is_resumed_by_its_viewers(
     one_stack.redis.delete(*one_stack.redis.keys(f"{PREFIX}{job}*"))
     assert {200} == {one_stack.get(segment.absolute_uri).status_code for segment in reversed(playlist.segments)}
     assert f"{folder}/long" == one_stack.convert(f"{folder}/long.mp4")
+
+
+def test_what_was_given_up_and_is_made_again_is_waited_for(one_stack: Stack, media: MediaFolder, folder: str) -> None:
+    key = one_stack.put(f"{folder}/long.mp4", media.path(LONG))
+    url = one_stack.stream_url(key, reencode="true")
+    last = one_stack.playlist(url).segments[-1].absolute_uri
+    assert one_stack.get(last).content[:1] == b"G"  # the service knows now that it is there
+    job = one_stack.plan(f"{folder}/long").revision
+    assert one_stack.delete(f"http://{one_stack.transcoder.address}/jobs/{job}").status_code == 200
+    until(lambda: not one_stack.keys(f"{folder}/long/"), "what was made is gone")
+    again = one_stack.playlist(url).segments[-1].absolute_uri
+    assert one_stack.get(again).content[:1] == b"G"
+    one_stack.delete(one_stack.stream_url(key))
 
 
 def test_a_hundred_viewers_of_one_cold_video_make_one_job(one_stack: Stack, media: MediaFolder, folder: str) -> None:

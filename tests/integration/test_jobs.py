@@ -166,6 +166,17 @@ def test_a_job_of_higher_priority_goes_before_the_others(slow: Stack, media: Med
     assert is_problem(call(slow, "PATCH", f"/jobs/{third}", json={"priority": "low"}), 409, "job_ended")
 
 
+def test_what_is_being_made_in_another_profile_stays_when_one_is_committed(
+    slow: Stack, media: MediaFolder, folder: str
+) -> None:
+    job = running(slow, key := slow.put(f"{folder}/a.mp4", media.path(LONG)))
+    until(lambda: slow.job(job).json()["progress"]["segments_done"], "the first segment is made")
+    made = {name for name in slow.making(f"{folder}/a") if job in name}
+    assert slow.convert(key, priority="high") == f"{folder}/a"
+    assert slow.job(job).json()["state"] == "running"
+    assert made <= set(slow.making(f"{folder}/a"))
+
+
 def test_beyond_the_limit_new_work_is_refused_and_viewers_come_last(
     slow: Stack, media: MediaFolder, folder: str
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import json
 import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -17,7 +18,7 @@ from dev.servers import LOOPBACK, Server, start_redis
 from mam.events import channel
 from mam.vod.kept import Kept
 from mam.vod.reads import SharedReads
-from redis_adapter import CHANNEL, HOLDERS, LEASE_SECONDS, CachedPlaylist, PlaylistCache, invalidate
+from redis_adapter import CHANNEL, HOLDERS, LEASE_SECONDS, PREFIX, CachedPlaylist, PlaylistCache, invalidate
 
 OLD, NEW = (CachedPlaylist(gzip.compress(text)) for text in (b"#EXTM3U\n#old\n", b"#EXTM3U\n#new\n"))
 PATIENCE = 10.0  # seconds
@@ -119,6 +120,24 @@ def test_a_system_in_another_database_keeps_its_own_and_is_not_waited_for(server
             assert (ours.at_hand(), theirs.at_hand()) == (None, OLD)
 
     asyncio.run(claim())
+
+
+def test_what_is_forgotten_while_the_connection_is_made_anew_is_at_hand_no_more(server: Server) -> None:
+    async def claim(found: list[Process]) -> None:
+        (one,) = found
+        await one.put(OLD)
+        assert await one.keeps()
+        async with one.client.pipeline(transaction=False) as pipe:  # at one go: nobody can subscribe in between
+            pipe.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+            pipe.delete(PREFIX + "film")
+            pipe.publish(channel(one.client, CHANNEL), json.dumps({"video": "film", "token": "any"}))
+            *_, told = await pipe.execute()
+        assert told == 0
+        assert await eventually(lambda: one.at_hand() is None)
+        assert await eventually(lambda: one.kept._leased_until > time.monotonic())
+        assert one.at_hand() is None
+
+    with_processes(server, 1, claim)
 
 
 def test_a_process_that_is_silent_is_waited_for_until_its_lease_has_run_out(server: Server) -> None:
