@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from tests.integration.system import (
     own,
     until,
 )
-from tests.media import CLIP, FILM, MediaFolder, complaints
+from tests.media import CLIP, FILM, LONG, MediaFolder, complaints
 
 
 @pytest.fixture
@@ -86,6 +87,30 @@ def test_without_the_store_both_services_say_so_and_with_it_everything_is_back(
             assert stack.convert(cold) == f"{folder}/cold"
             assert complaints(stack.stream_url(cold)) == ""
             assert complaints(stack.video_url(video)) == ""
+    finally:
+        server.stop()
+
+
+def test_what_a_cancelled_job_left_is_removed_once_the_store_is_back(
+    own_redis: Server, media: MediaFolder, folder: str, tmp_path: Path
+) -> None:
+    if not KINDS:
+        pytest.skip("no S3 server here")
+    server = start_s3(tmp_path / "s3", access_key=ACCESS_KEY, secret_key=SECRET_KEY, kind=KINDS[0])
+    stack = Stack(S3.of(KINDS[0], server), own(server.address, own_redis.port), tmp_path / "services")
+    try:
+        with stack.running():
+            key = stack.put(f"{folder}/a.mp4", media.path(LONG))
+            job = stack.transcode(key, reencode=True, wait=False).json()["job"]
+            until(lambda: stack.making(f"{folder}/a"), "something is made")
+            server.stop()
+            assert stack.delete(f"http://{stack.transcoder.address}/jobs/{job}").status_code == 200
+            until(lambda: not stack.job(job).json()["running"], "nobody is at it any more")
+            tried = re.compile("mam.discard.*StoreUnavailable")
+            until(lambda: tried.search(stack.transcoder.log.read_text()), "it cannot be removed")
+            server = start_s3(tmp_path / "s3", port=server.port, access_key=ACCESS_KEY, secret_key=SECRET_KEY,
+                              kind=KINDS[0])  # fmt: skip
+            until(lambda: not stack.keys(f"{folder}/"), "what was made is gone")
     finally:
         server.stop()
 
