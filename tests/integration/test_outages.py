@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -153,6 +156,26 @@ def test_without_the_transcoding_service_live_videos_play(
         assert is_problem(lonely.get(lonely.stream_url(cold)), 503, "transcoder_unavailable")
     finally:
         lonely.vod.stop()
+
+
+def test_cold_viewers_of_a_service_that_says_nothing_are_in_nobodys_way(
+    one_stack: Stack, media: MediaFolder, folder: str, tmp_path: Path
+) -> None:
+    live = one_stack.put(f"{folder}/live.mp4", media.path(CLIP))
+    one_stack.convert(live)
+    waiting = Stack(one_stack.s3, one_stack.env, tmp_path)
+    port = int(waiting.settings.transcode_api_url.rpartition(":")[2])
+    with ExitStack() as stack, socket.create_server((LOOPBACK, port)) as silent:
+        waiting.start_vod()
+        stack.callback(waiting.vod.stop)
+        waiting.wait_for(waiting.vod)
+        for number in range(40):  # more than there are threads
+            viewer = stack.enter_context(socket.create_connection((LOOPBACK, waiting.vod.port)))
+            target = urlsplit(waiting.stream_url(f"{folder}/cold-{number}.mp4")).path
+            viewer.sendall(f"GET {target} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+            stack.enter_context(silent.accept()[0])  # the VoD service has connected, and asks
+        assert waiting.get(f"http://{waiting.vod.address}/readyz").status_code == 200
+        assert complaints(waiting.stream_url(live)) == ""
 
 
 def test_a_wrong_key_between_the_services_is_told_apart_from_a_viewers_mistake(
