@@ -224,6 +224,13 @@ class StoreUnavailable(Unavailable):
     hint = "Check MINIO_ENDPOINT and its credentials; try again in a few seconds."
 
 
+class StoreForbids(StoreUnavailable):
+    """Like one that is away: whoever runs the system may be about to mend its policy."""
+
+    code, title = "store_forbids", "The object store does not allow it"
+    hint = "Let the policy of MINIO_USR allow reading and listing the source buckets, and writing to the VoD bucket."
+
+
 class RedisUnavailable(Unavailable):
     code, title = "redis_unavailable", "Redis does not answer"
     hint = "Check REDIS_HOST and REDIS_PORT; try again in a few seconds."

@@ -87,14 +87,14 @@ def extension(key: str) -> str:
     return key.removeprefix(stem(key)).removeprefix(".").lower()
 
 
-def video_names(asset: Asset) -> tuple[str, str]:
-    """The names this asset's video may have: its stem, and the one it gets when another asset holds that."""
+def video_names(asset: Asset) -> tuple[str, ...]:
+    """The names this asset's video may have: its stem if that will do, and the one it gets when another holds that."""
     plain = stem(asset.key)
     digest = hashlib.sha256(str(asset).encode()).hexdigest()[:8]
     apart = f"{plain}-{digest}"
     check_video_name(apart)
     # An object cannot be a folder too: `x/index.m3u8.mp4` must not claim the folder `x/index.m3u8/`.
-    return (apart, apart) if plain.rpartition("/")[2] in (COMMIT, PLAN) else (plain, apart)
+    return (apart,) if plain.rpartition("/")[2] in (COMMIT, PLAN) else (plain, apart)
 
 
 def revision_id(asset: Asset, *, version: str, profile: str, planner: int) -> str:

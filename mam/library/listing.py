@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
 
-from mam.errors import NotFound, StoreUnavailable
+from mam.errors import NotFound, StoreForbids
 from mam.library.catalogue import Folder
 from mam.library.videos import Listed, is_video, mark
 from mam.settings import Settings
@@ -95,9 +95,7 @@ def _nothing_where_it_may_not_be_listed(bucket: str) -> Iterator[None]:
         yield
     except NotFound:
         return
-    except StoreUnavailable as error:
-        if "AccessDenied" not in error.detail:
-            raise
+    except StoreForbids:
         log.warning("a source bucket may not be listed", extra={"bucket": bucket})
 
 

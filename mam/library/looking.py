@@ -82,7 +82,7 @@ class Looking:
     def _asset(self, asset: Asset) -> Found:
         field = field_of(asset)
         try:
-            names = tuple(dict.fromkeys(video_names(asset)))
+            names = video_names(asset)
         except InvalidName:  # too long to become a video
             return field, Record()
         for name in names:

@@ -13,7 +13,7 @@ from minio import Minio
 from minio.deleteobjects import DeleteObject
 from minio.error import InvalidResponseError, MinioException, S3Error
 
-from mam.errors import MamError, NotFound, SourceChanged, StoreUnavailable
+from mam.errors import MamError, NotFound, SourceChanged, StoreForbids, StoreUnavailable
 from mam.settings import Settings
 from mam.store import connections, pages
 from mam.store.info import ObjectInfo
@@ -22,6 +22,7 @@ CONNECTIONS = 32  # kept open per process: more than any pool of threads here
 READ_SECONDS = 15  # of silence: well below a task's lease, so that a store that died costs a request and not the task
 BROKEN_READS = 3  # tries of a small object whose body ends early
 PUT_LIFETIME = timedelta(minutes=10)  # of the signature of a write: it is sent at once
+DENIED = "AccessDenied"
 _ABSENT = {"NoSuchKey", "NoSuchBucket", "NoSuchObject", "ResourceNotFound"}
 
 
@@ -102,7 +103,8 @@ class Store:
         if response.status != HTTPStatus.OK:
             said = re.search(rb"<Code>(\w+)</Code>", response.data)
             reason = said[1].decode() if said else f"status {response.status}"
-            raise StoreUnavailable(f"The object store refused to write: {reason}.")
+            refused = StoreForbids if reason == DENIED else StoreUnavailable
+            raise refused(f"The object store refused to write: {reason}.")
 
     def listing(self, bucket: str, prefix: str, *, recursive: bool = True) -> Iterator[ObjectInfo]:
         """The objects below `prefix`; with `recursive` false, folders too, their keys ending in a slash.
@@ -171,7 +173,8 @@ def _store_errors(*, absent_ok: bool = False, passing: type[Exception] = MamErro
             raise NotFound("The object is not in the store.") from error
         if isinstance(error, S3Error) and error.code == "PreconditionFailed":
             raise SourceChanged("The object changed while it was read.") from error
-        raise StoreUnavailable(f"The object store refused: {_reason(error)}.") from error
+        refused = StoreForbids if isinstance(error, S3Error) and error.code == DENIED else StoreUnavailable
+        raise refused(f"The object store refused: {_reason(error)}.") from error
     except (MinioException, urllib3.exceptions.HTTPError, OSError) as error:
         raise StoreUnavailable(f"The object store cannot be reached ({type(error).__name__}).") from error
 

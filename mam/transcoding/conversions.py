@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from typing import Any
 
-from mam.errors import InvalidPlan, NotAVideo, NotFound, StoreUnavailable, TooLarge, TooManyJobs
+from mam.errors import InvalidPlan, NotAVideo, NotFound, StoreForbids, TooLarge, TooManyJobs
 from mam.hls import playlist
 from mam.hls.plan import PLANNER_VERSION, Format, Plan, Profile, Sidecar, Source, kind_of
 from mam.hls.sidecars import prefix, sidecars
@@ -162,7 +162,7 @@ class Conversions:
         """
         if not self._settings.may_stream(asset.bucket):
             raise NotFound(f"There is no object {asset}.")
-        plain, _ = video_names(asset)
+        plain = video_names(asset)[0]
         bucket = self._settings.minio_bucket_vod
         # A cold viewer waits for these: they are read at the same time.
         beside = self._pool.submit(self._sidecars, asset)
@@ -234,9 +234,7 @@ class Conversions:
         listed = islice(self._store.listing(asset.bucket, prefix(asset.key), recursive=False), SIDECARS_LISTED)
         try:
             objects = {info.key: info for info in listed}
-        except StoreUnavailable as error:
-            if "AccessDenied" not in error.detail:
-                raise
+        except StoreForbids:
             return []
         return [
             Sidecar(
@@ -272,9 +270,10 @@ class Conversions:
 
     def _name(self, asset: Asset, holder: Plan | None) -> str:
         """The asset's video name: its stem, unless another asset has that. `holder`: the newest plan under the stem."""
-        plain, apart = video_names(asset)
-        if plain == apart:
+        plain, *others = video_names(asset)
+        if not others:
             return plain
+        (apart,) = others
         if holder and (holder.source.bucket, holder.source.key) != (asset.bucket, asset.key):
             return apart
         # Two assets asked for at once have no plan yet: Redis decides between them.

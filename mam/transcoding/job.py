@@ -13,6 +13,8 @@ from mam.errors import ConversionFailed
 from mam.hls.plan import Format
 from mam.transcoding.queues import Priority
 
+SILENT_LEASES = 2  # without a sign of life for so long, a job is looked for among the tasks, and people are told
+
 
 class State(str, Enum):
     QUEUED = "queued"

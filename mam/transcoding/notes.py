@@ -7,12 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from mam.errors import RedisUnavailable, StoreUnavailable
-from mam.transcoding.job import Begun, RunningTask
+from mam.transcoding.job import SILENT_LEASES, Begun, RunningTask
 from mam.transcoding.presence import Worker
 from mam.transcoding.queues import QUEUES
 
 NAMED = 3  # videos, and reasons, that are named; of more, their number is told
-SILENT_LEASES = 2  # as the reaper has it
 START = f"celery -A mam.transcoding.tasks worker -Q {','.join(QUEUES)}"
 
 

@@ -21,12 +21,12 @@ from mam.settings import Settings
 from mam.store.objects import Store
 from mam.transcoding import tasks
 from mam.transcoding.conversions import Conversions, Order
+from mam.transcoding.job import SILENT_LEASES
 from mam.transcoding.jobs import Jobs, Mode
 from mam.transcoding.queues import jobs_at_hand
 
 LOCK = "mam:reaper"
 LOOK_SECONDS = 10  # between two looks, of all processes together
-SILENT_LEASES = 2  # without a sign of life for so long, a job is looked for among the tasks
 
 log = logging.getLogger(__name__)
 

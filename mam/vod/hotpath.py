@@ -62,7 +62,7 @@ def understood(path: str, query: bytes) -> Wanted | None:
             asset = Asset(bucket, key)
             kind = _kind(options)
             if kind is not None:
-                names = tuple(dict.fromkeys(video_names(asset)))
+                names = video_names(asset)
                 return Wanted(STREAM, names, bucket, str(asset), kind, rendition)
     except MamError:
         pass

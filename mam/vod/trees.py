@@ -70,7 +70,7 @@ class Trees:
         A tree without a plan, left there by another tool, counts as that of every asset of its name.
         """
         source = str(asset)
-        for name in dict.fromkeys(video_names(asset)):
+        for name in video_names(asset):
             tree = self.by_name(name)
             if tree is not None and tree.source in (source, ""):
                 return tree
@@ -104,7 +104,7 @@ class Trees:
 
     def remains(self, asset: Asset) -> tuple[str, Tree | None] | None:
         """The name of an asset's video, and its tree if it is live; None where there is not even a plan of it."""
-        for name in dict.fromkeys(video_names(asset)):
+        for name in video_names(asset):
             tree = self.by_name(name)
             plan = self.plan(name) if tree is None else None
             if (tree and tree.source in (str(asset), "")) or (plan and _source(plan) == str(asset)):

@@ -103,7 +103,7 @@ class Viewing:
         Raises NotFound, what the conversion failed with, TooManyConversions, StoreUnavailable.
         """
         self._check_bucket(asset)
-        names = tuple(dict.fromkeys(video_names(asset)))
+        names = video_names(asset)
         found = await self._reads.read(names, rendition)
         lookups = {name: each.lookup for name, each in zip(names, found, strict=True)}
         for lookup in lookups.values():

@@ -166,6 +166,7 @@ def test_cold_viewers_of_a_service_that_says_nothing_are_in_nobodys_way(
     waiting = Stack(one_stack.s3, one_stack.env, tmp_path)
     port = int(waiting.settings.transcode_api_url.rpartition(":")[2])
     with ExitStack() as stack, socket.create_server((LOOPBACK, port)) as silent:
+        silent.settimeout(30)
         waiting.start_vod()
         stack.callback(waiting.vod.stop)
         waiting.wait_for(waiting.vod)
