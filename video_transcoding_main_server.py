@@ -17,7 +17,7 @@ from mam.http import bucket, health, metrics, problems, stopping
 from mam.http.auth import require_api_key
 from mam.http.logging import setup_logging
 from mam.http.streams import KEEPALIVE, MEDIA_TYPE, EventStream, StreamingService, event
-from mam.naming import MAX_KEY_BYTES
+from mam.naming import MAX_KEY_BYTES, REVISION
 from mam.settings import Settings
 from mam.store.objects import Store
 from mam.transcoding import fleet, views
@@ -37,7 +37,7 @@ from mam.transcoding.worker import EmbeddedWorkers
 THREADS = 32  # for calls to the store and to Redis
 MAX_PAGE = 500
 
-JobId = Annotated[str, Path(pattern="^[0-9a-f]{12}$", examples=["1f0c9a7be2d4"])]
+JobId = Annotated[str, Path(pattern=f"^{REVISION.pattern}$", examples=["1f0c9a7be2d4"])]
 
 
 def create_app() -> FastAPI:

@@ -19,7 +19,7 @@ from mam.mp4.index import Samples
 from mam.store.objects import Store
 
 BUDGET = Bar(Rule.AT_MOST, 0.1)  # for index and plan
-SEGMENT_BUDGET = Bar(Rule.AT_MOST, 0.04)  # for making and putting segment 0, DESIGN.md section 6
+SEGMENT_BUDGET = Bar(Rule.AT_MOST, 0.04)  # for making and putting segment 0
 
 
 def index_and_plan(run: Run) -> Iterator[Row]:

@@ -13,13 +13,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mam.errors import InvalidPlan
 from mam.hls.timeline import Timeline
-from mam.naming import INIT, segment_name
+from mam.naming import INIT, RENDITION, segment_name
 
 PLANNER_VERSION = 2  # part of every revision: raise it when the same source would be planned differently
 
 OPENING_SEGMENTS = 3  # what a player asks for before it shows anything, and a little more
 REMUX_CHUNK_SEGMENTS = 50  # a second or two of work, some 250 MB of a full-HD film
-RENDITION = r"^[a-z0-9][a-z0-9_-]{0,31}$"  # what a rendition may be called
 ENCODE_CHUNK_SECONDS = 30  # long enough that the pre-roll is a few per cent, short enough to spread over workers
 
 
@@ -144,7 +143,7 @@ class Rendition(_Frozen):
     `bandwidth`, `average_bandwidth`: bits a second, as the plan expects them; what is live was measured.
     """
 
-    name: str = Field(pattern=RENDITION)
+    name: str = Field(pattern=f"^{RENDITION.pattern}$")
     video: VideoTrack | None = None
     audio: AudioTrack | None = None
     subtitles: SubtitleTrack | None = None

@@ -32,7 +32,7 @@ from mam.transcoding.urgency import Urgency
 from mam.transcoding.views import PlanView
 from mam.transcoding.workshop import THREADS, Workshop, this_worker, workshop
 
-BATCH_NICE = 15  # a thirtieth of the share of what a viewer waits for
+ENCODER_NICE = 15  # a thirtieth of the share of what a viewer waits for
 IN_FLIGHT_BYTES = 64 << 20  # of segments in the making, per process
 
 log = logging.getLogger(__name__)
@@ -250,7 +250,7 @@ def _encoded(
         media,
         made,
         threads=shop.encoder_threads if batch else cores(),
-        nice=BATCH_NICE if batch else 0,
+        nice=ENCODER_NICE if batch else 0,
         stall_seconds=shop.settings.encoder_stall_seconds,
         watch=_recorder(shop, order),
     )

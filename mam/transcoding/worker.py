@@ -29,7 +29,7 @@ LOOK_SECONDS = 1  # between looks at the workers, and at who has them
 VIEWER_PROCESSES = 2  # for viewers alone: one may be busy with the opening of another video
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # <malloc.h>
 LARGE_BLOCK, KEPT_FREE = 32 << 20, 32 << 20  # bytes: larger blocks, and more free memory than that, go back
-BATCH_NICE = 10
+WORKER_NICE = 10
 READY_PIPE = "MAM_READY_PIPE"  # environment of a worker: the file descriptor of a pipe to its service
 SLOTS = "MAM_WORKER_SLOTS"  # environment of a worker's processes: how many they are
 
@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 def _prepare_batch() -> None:
     """For workers that take batch work: while they do, viewers' workers and the services go first."""
     die_with_parent()
-    stand_back(BATCH_NICE)
+    stand_back(WORKER_NICE)
 
 
 def share_memory() -> None:

@@ -10,9 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from mam.errors import Forbidden, NotFound
 from mam.http import problems
 from mam.http.auth import PAGE_HEADER, SESSION_COOKIE, require_access
-from mam.naming import Asset
+from mam.naming import REVISION, Asset
 
-JobId = Annotated[str, Path(pattern="^[0-9a-f]{12}$")]
+JobId = Annotated[str, Path(pattern=f"^{REVISION.pattern}$")]
 
 
 class SignIn(BaseModel):

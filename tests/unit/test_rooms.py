@@ -1,4 +1,4 @@
-"""The import graph: imports point down, and each room knows only what it may (DESIGN section 7)."""
+"""The import graph: imports point down, and each room knows only what it may (docs/architecture.md)."""
 
 from __future__ import annotations
 
