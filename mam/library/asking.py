@@ -10,8 +10,9 @@ import redis.asyncio
 
 from mam.errors import NotFound
 from mam.events import sync_client
-from mam.library.catalogue import Catalogue, Folder, Page, Query
+from mam.library.catalogue import Catalogue, Page, Query
 from mam.library.entries import Entry
+from mam.library.folders import Folder
 from mam.library.keeping import Keeping
 from mam.library.library import Library
 from mam.library.listing import Listing, listed

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import sys
 import threading
 from bisect import bisect_left, bisect_right
-from collections import Counter, OrderedDict, defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from mam.errors import InvalidRequest
-from mam.library.entries import SORTS, Entry, Sort, SortKey, fold, natural
+from mam.library.entries import SORTS, Entry, Sort, fold
+from mam.library.folders import Folder, Folders
+from mam.library.orders import Order, cursor_behind, position
 from mam.library.record import Record
 from mam.library.videos import Listed
 from mam.naming import stem
@@ -48,19 +47,6 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
-class Folder:
-    """`path`: ends in a slash; '' for a whole bucket. `assets`: how many lie below; None where that is not known."""
-
-    bucket: str
-    path: str
-    assets: int | None
-
-    @property
-    def name(self) -> str:
-        return self.path.rstrip("/").rpartition("/")[2] or self.bucket
-
-
-@dataclass(frozen=True, slots=True)
 class Page:
     """`total`: assets that match, on all pages. `cursor`: where the next page begins; None at the end."""
 
@@ -68,37 +54,6 @@ class Page:
     folders: list[Folder]
     total: int
     cursor: str | None
-
-
-@dataclass(slots=True)
-class _Order:
-    """All entries in one order; once somebody has searched in it, what they are searched by beside them."""
-
-    sort: Sort
-    entries: list[Entry]
-    texts: list[str] | None = None
-
-    @classmethod
-    def of(cls, sort: Sort, entries: list[Entry]) -> _Order:
-        return cls(sort, sorted(entries, key=sort.key))
-
-    def remove(self, entry: Entry) -> None:
-        at = bisect_left(self.entries, self.sort.key(entry), key=self.sort.key)
-        del self.entries[at]
-        if self.texts is not None:
-            del self.texts[at]
-
-    def insert(self, entry: Entry) -> None:
-        at = bisect_left(self.entries, self.sort.key(entry), key=self.sort.key)
-        self.entries.insert(at, entry)
-        if self.texts is not None:
-            self.texts.insert(at, entry.folded)
-
-    def search(self, word: str) -> list[Entry]:
-        """The texts are copies that lie behind one another in memory: they are read four times as fast."""
-        if self.texts is None:
-            self.texts = "\n".join(entry.folded for entry in self.entries).split("\n") if self.entries else []
-        return [entry for entry, text in zip(self.entries, self.texts, strict=True) if word in text]
 
 
 class Catalogue:
@@ -111,10 +66,9 @@ class Catalogue:
         self._entries: dict[str, dict[str, Entry]] = {}  # by bucket and key
         self._records: dict[Place, Record] = {}  # also of what is not listed, or not yet
         self._foreign: dict[str, Record] = {}  # trees of other tools, by the stem of whatever they are the video of
-        self._orders: dict[str, _Order] = {}
+        self._orders: dict[str, Order] = {}
         self._generation = 0
-        self._below: Counter[tuple[str, str]] = Counter()  # assets below each folder
-        self._inner: defaultdict[tuple[str, str], set[str]] = defaultdict(set)  # the folders directly in each
+        self._folders = Folders()
         self._results: OrderedDict[Query, list[Entry]] = OrderedDict()
 
     def __len__(self) -> int:
@@ -122,10 +76,6 @@ class Catalogue:
 
     def get(self, bucket: str, key: str) -> Entry | None:
         return self._entries.get(bucket, {}).get(key)
-
-    def record(self, bucket: str, key: str) -> Record | None:
-        """What is known of an asset, listed or not."""
-        return self._record(bucket, key)
 
     def places(self) -> list[Place]:
         with self._lock:
@@ -163,7 +113,7 @@ class Catalogue:
         """The entry of an object; where it is another one than before, that and the one before are noted."""
         before = self.get(one.bucket, one.key)
         if before is None:
-            new.append(Entry(one, self._record(one.bucket, one.key)))
+            new.append(Entry(one, self.record(one.bucket, one.key)))
             return new[-1]
         if before.listed != one:
             old.append(before)
@@ -201,14 +151,17 @@ class Catalogue:
                 self._foreign.pop(key, None)
         return {key for bucket, key in records if not bucket}
 
-    def _record(self, bucket: str, key: str) -> Record | None:
-        """A tree of another tool goes before what is known of the asset itself, as it does for players."""
+    def record(self, bucket: str, key: str) -> Record | None:
+        """What is known of an asset, listed or not.
+
+        A tree of another tool goes before what is known of the asset itself, as it does for players.
+        """
         foreign = self._foreign.get(stem(key)) if self._foreign else None
         return foreign or self._records.get((bucket, key))
 
     def _refresh(self, touched: Mapping[Place, Entry]) -> None:
         """Gives entries the records that they have by now."""
-        changed = [(entry, self._record(*place)) for place, entry in touched.items()]
+        changed = [(entry, self.record(*place)) for place, entry in touched.items()]
         changed = [(entry, record) for entry, record in changed if record != entry.record]
         self._swap([entry for entry, _ in changed], [entry.knowing(record) for entry, record in changed])
 
@@ -219,33 +172,18 @@ class Catalogue:
         self._generation += 1
         for entry in old:
             del self._entries[entry.bucket][entry.key]
-            self._count(entry, -1)
+            self._folders.count(entry, -1)
         for entry in new:
             self._entries.setdefault(entry.bucket, {})[entry.key] = entry
-            self._count(entry, +1)
+            self._folders.count(entry, +1)
         if len(old) + len(new) > FEW:
-            self._orders = {name: _Order.of(order.sort, self._all()) for name, order in self._orders.items()}
+            self._orders = {name: Order.of(order.sort, self._all()) for name, order in self._orders.items()}
             return
         for order in self._orders.values():
             for entry in old:
                 order.remove(entry)
             for entry in new:
                 order.insert(entry)
-
-    def _count(self, entry: Entry, by: int) -> None:
-        path = entry.folder
-        while True:
-            place = (entry.bucket, path)
-            self._below[place] += by
-            if not path:
-                break
-            above = path[: path.rfind("/", 0, -1) + 1]
-            if self._below[place]:
-                self._inner[entry.bucket, above].add(path)
-            else:
-                self._inner[entry.bucket, above].discard(path)
-                del self._below[place]
-            path = above
 
     # queries
 
@@ -260,18 +198,18 @@ class Catalogue:
         for _ in range(TRIES):
             with self._lock:
                 generation, entries = self._generation, self._all()
-            order = _Order.of(sort, entries)
+            order = Order.of(sort, entries)
             with self._lock:
                 if generation == self._generation:
                     self._orders[sort.name] = order
                     return
         with self._lock:
-            self._orders[sort.name] = _Order.of(sort, self._all())
+            self._orders[sort.name] = Order.of(sort, self._all())
 
     def page(self, query: Query, *, limit: int, cursor: str | None = None) -> Page:
         """Raises InvalidRequest for a cursor that is not of this order."""
         sort = SORTS[query.sort]
-        after = _parse(cursor, sort) if cursor else None
+        after = position(cursor, sort) if cursor else None
         with self._lock:
             matching = self._matching(query, sort)
             if sort.is_reversed:
@@ -281,8 +219,8 @@ class Catalogue:
             else:
                 start = 0 if after is None else bisect_right(matching, after, key=sort.key)
                 entries, more = matching[start : start + limit], start + limit < len(matching)
-            folders = [] if query.is_flat or cursor else self._folders(query)
-            return Page(entries, folders, len(matching), _written(entries[-1], sort) if more else None)
+            folders = [] if query.is_flat or cursor else self._folders.within(self._shown(query), query.folder)
+            return Page(entries, folders, len(matching), cursor_behind(entries[-1], sort) if more else None)
 
     def _matching(self, query: Query, sort: Sort) -> list[Entry]:
         """All that match, in ascending order; kept for the next page."""
@@ -317,31 +255,7 @@ class Catalogue:
             entries = [entry for entry in entries if word in entry.folded]
         return [entry for entry in entries if entry.bucket is bucket] if bucket else entries
 
-    def _folders(self, query: Query) -> list[Folder]:
-        """Those directly in the folder; each bucket, where several are asked for at their top."""
+    def _shown(self, query: Query) -> set[str]:
+        """The buckets whose folders are to be seen."""
         filled = [name for name, entries in self._entries.items() if entries]
-        buckets = {query.bucket} if query.bucket else self._buckets.union(filled)
-        if len(buckets) > 1 and not query.folder:
-            return [Folder(name, "", self._below[name, ""]) for name in sorted(buckets)]
-        paths = ((bucket, path) for bucket in buckets for path in self._inner.get((bucket, query.folder), ()))
-        found = [Folder(bucket, path, self._below[bucket, path]) for bucket, path in paths]
-        return sorted(found, key=lambda folder: (natural(fold(folder.name)), folder.bucket, folder.path))
-
-
-def _written(entry: Entry, sort: Sort) -> str:
-    """A position rather than a number: it means the same when entries have come or gone."""
-    text = json.dumps([sort.name, *sort.key(entry)], ensure_ascii=False, separators=(",", ":"))
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
-def _parse(cursor: str, sort: Sort) -> SortKey:
-    try:
-        found = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        name, value, bucket, key = found
-    except (TypeError, ValueError) as error:
-        raise InvalidRequest("The cursor is not one that was given out.") from error
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    fits = number if sort.name != "name" else isinstance(value, str)
-    if name != sort.name or not fits or not isinstance(bucket, str) or not isinstance(key, str):
-        raise InvalidRequest("The cursor belongs to another order.", hint="Begin again without a cursor.")
-    return value, bucket, key
+        return {query.bucket} if query.bucket else {*self._buckets, *filled}

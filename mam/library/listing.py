@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from itertools import islice
 
 from mam.errors import NotFound, StoreForbids
-from mam.library.catalogue import Folder
+from mam.library.folders import Folder
 from mam.library.videos import Listed, is_video, mark
 from mam.settings import Settings
 from mam.store.info import ObjectInfo

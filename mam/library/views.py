@@ -8,8 +8,8 @@ from urllib.parse import quote
 from pydantic import BaseModel, Field
 
 from mam.errors import Failure
-from mam.library.catalogue import Folder
 from mam.library.entries import Entry
+from mam.library.folders import Folder
 from mam.library.record import STATES
 from mam.naming import poster_path, stem, storyboard_path
 
