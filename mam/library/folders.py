@@ -23,7 +23,7 @@ class Folder:
 
 
 class Folders:
-    """Each folder with what is in it, kept in step entry by entry. Whoever shares it between threads has a lock for it."""
+    """Each folder with what is in it, kept in step entry by entry. Who shares it between threads needs a lock."""
 
     def __init__(self) -> None:
         self._below: Counter[tuple[str, str]] = Counter()  # assets below each folder
