@@ -10,7 +10,6 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-import redis
 from celery import Celery
 from celery.signals import celeryd_after_setup, worker_process_init, worker_ready, worker_shutting_down
 from prometheus_client import start_http_server
@@ -25,7 +24,6 @@ from mam.errors import (
     PoisonedChunk,
     SourceChanged,
     Superseded,
-    Unavailable,
 )
 from mam.hls.plan import Chunk, Plan
 from mam.http.logging import setup_logging
@@ -34,6 +32,7 @@ from mam.library.record import Record
 from mam.processes import die_with_parent
 from mam.settings import Settings
 from mam.transcoding import fleet
+from mam.transcoding.attempts import account, lease_of, quietly, retry_delay
 from mam.transcoding.conversions import Order
 from mam.transcoding.jobs import MAX_ATTEMPTS
 from mam.transcoding.lease import Lease, Preempted
@@ -45,11 +44,7 @@ from mam.transcoding.worker import count_slots, say_ready, share_memory
 app = Celery("mam")
 app.config_from_object("mam.transcoding.celeryconfig")
 
-RETRY_SECONDS = (1, 3, 9)  # before each further try of what may succeed a little later
-OUTAGE_TRIES = 360  # while the store or Redis is away: an hour with the default lease
-OUTAGE_LEASES = 3  # the longest wait between them is a third of a lease: longer, and Celery takes the task for lost
 WINDOW_PER_SLOT, LEAST_WINDOW = 2, 8  # chunks of one job that are queued at a time: enough for all, fair to others
-STALL_MARGIN = 10  # seconds after which a task is left to another worker, when ffmpeg's own watchdog did not help
 DISCARD_SECONDS, DISCARD_TRIES = 1, 60  # a job's leftovers are removed when its last task has ended
 
 log = logging.getLogger(__name__)
@@ -131,7 +126,7 @@ def preview(task: Any, order: dict[str, Any], ask: str, live: bool, yielding: bo
 
     shop = workshop.workshop()
     preempted = partial(_somebody_waits, task) if yielding else None
-    lease = _lease(task, shop, Order(**order), stands_alone=True, preempted=preempted)
+    lease = lease_of(task, shop, Order(**order), stands_alone=True, preempted=preempted)
     try:
         with lease, shop.precedence.held(Urgency.AHEAD):
             previews.answer(shop.redis, ask, work.preview(Order(**order), live=live, alive=lease.alive))
@@ -267,7 +262,7 @@ def _picture(
     make_it = pictures.make_poster if name == "poster" else pictures.make_storyboard
     fields = {"video": order.video, "revision": order.job, "task": name}
     started, outcome = time.monotonic(), "done"
-    lease = _lease(task, shop, order, extra=True, preempted=preempted, each_look=shop.pacer(urgency))
+    lease = lease_of(task, shop, order, extra=True, preempted=preempted, each_look=shop.pacer(urgency))
     try:
         count = shop.jobs.attempt_picture(
             order.job, order.epoch, name, workshop.this_worker(), parent=str(task.request.hostname or "")
@@ -285,7 +280,7 @@ def _picture(
         outcome = "stopped"
         log.info("task stopped", extra=fields)
     except Exception as error:
-        delay = _delay(error, task.request.retries, shop.settings.task_lease_seconds)
+        delay = retry_delay(error, task.request.retries, shop.settings.task_lease_seconds)
         outcome = "failed" if delay is None else "retried"
         detail = error.detail if isinstance(error, MamError) else type(error).__name__
         log.warning("no picture made", extra={**fields, "detail": detail, "retried": delay is not None})
@@ -294,7 +289,7 @@ def _picture(
         if not isinstance(error, MamError):
             log.exception("task failed", extra=fields)
     finally:
-        _account(shop, order, name, outcome, time.monotonic() - started)
+        account(shop, order, name, outcome, time.monotonic() - started)
 
 
 @app.task(name="mam.discard", bind=True, max_retries=None)
@@ -311,9 +306,9 @@ def discard(task: Any, order: dict[str, Any]) -> None:
             if state.running and task.request.retries < DISCARD_TRIES:
                 raise task.retry(countdown=DISCARD_SECONDS)
         if publishing.discard(job):  # it was committed in the moment that it was cancelled
-            _quietly(Known(shop.redis).found, {str(job.asset): Record(video=job.video, live=job.job)})
+            quietly(Known(shop.redis).found, {str(job.asset): Record(video=job.video, live=job.job)})
     except Exception as error:
-        delay = _delay(error, task.request.retries, shop.settings.task_lease_seconds)
+        delay = retry_delay(error, task.request.retries, shop.settings.task_lease_seconds)
         if delay is None:
             raise
         raise task.retry(exc=error, countdown=delay) from error
@@ -362,7 +357,9 @@ def _attempt(
     fields = {"video": order.video, "revision": order.job, "task": name}
     started = time.monotonic()
     outcome = "done"
-    lease = _lease(task, shop, order, preempted=preempted, each_look=shop.pacer(pace) if pace else None)
+    lease = lease_of(
+        task, shop, order, preempted=preempted, each_look=None if pace is Urgency.VIEWER else shop.pacer(pace)
+    )
     try:
         parent = str(task.request.hostname or "")
         count = shop.jobs.attempt(order.job, order.epoch, name, workshop.this_worker(), parent=parent)
@@ -379,72 +376,18 @@ def _attempt(
         outcome = "stopped"
         log.info("task stopped", extra=fields)
     except Exception as error:
-        delay = _delay(error, task.request.retries, shop.settings.task_lease_seconds)
+        delay = retry_delay(error, task.request.retries, shop.settings.task_lease_seconds)
         outcome = "failed" if delay is None else "retried"
         if isinstance(error, EncoderFailed):
-            _quietly(shop.jobs.count, "ffmpeg_failures", error.code)
+            quietly(shop.jobs.count, "ffmpeg_failures", error.code)
         if delay is not None:
             detail = error.detail if isinstance(error, MamError) else type(error).__name__
             log.warning("task retried", extra={**fields, "detail": detail})
-            _quietly(shop.jobs.troubled, order.job, order.epoch, detail)
+            quietly(shop.jobs.troubled, order.job, order.epoch, detail)
             raise task.retry(exc=error, countdown=delay) from error
         _failed(order, error, fields)
     finally:
-        _account(shop, order, name, outcome, time.monotonic() - started)
-
-
-def _lease(
-    task: Any, shop: Any, order: Order, *, stands_alone: bool = False, extra: bool = False, **more: Any
-) -> Lease:
-    """`stands_alone`: the task belongs to no job; `extra`: to what a job made, which may have succeeded."""
-    from mam.media import ffmpeg
-
-    idle = shop.settings.stop_idle_minutes
-
-    def touch() -> None:
-        if stands_alone or extra:
-            return
-        if idle and shop.jobs.is_idle(order.job, idle):
-            shop.jobs.cancel(order.job, order.epoch)
-        shop.jobs.touch(order.job, order.epoch)
-
-    return Lease(
-        task,
-        seconds=shop.settings.task_lease_seconds,
-        stall_seconds=shop.settings.encoder_stall_seconds + STALL_MARGIN,
-        is_ours=lambda: stands_alone or (shop.jobs.keeps if extra else shop.jobs.is_current)(order.job, order.epoch),
-        touch=touch,
-        interrupt=ffmpeg.interrupt,
-        **more,
-    )
-
-
-def _delay(error: Exception, tries: int, lease: float) -> float | None:
-    """Seconds after which the task is tried again; None when it is not. An outage ends, a broken file stays so."""
-    from mam.transcoding import workshop
-
-    if isinstance(error, Unavailable) or workshop.is_outage(error):
-        longest = lease / OUTAGE_LEASES
-        return min(RETRY_SECONDS[min(tries, len(RETRY_SECONDS) - 1)], longest) if tries < OUTAGE_TRIES else None
-    if isinstance(error, MamError) and error.retryable and tries < len(RETRY_SECONDS):
-        return RETRY_SECONDS[tries]
-    return None
-
-
-def _account(shop: Any, order: Order, name: str, outcome: str, seconds: float) -> None:
-    """A task has ended: nobody is at it any more, and the metrics count it."""
-    from mam.transcoding import workshop
-
-    kind, worker = name.partition(":")[0], workshop.this_worker()
-    _quietly(shop.jobs.ended, order.job, name)
-    _quietly(shop.jobs.count, "tasks", kind, outcome, worker)
-    _quietly(shop.jobs.count, "task_seconds", kind, worker, by=seconds)
-
-
-def _quietly(call: Callable[..., object], *arguments: Any, **options: Any) -> None:
-    """What the state shows besides: without Redis it is not shown, and nothing is lost."""
-    with suppress(redis.RedisError):
-        call(*arguments, **options)
+        account(shop, order, name, outcome, time.monotonic() - started)
 
 
 def _failed(order: Order, error: Exception, fields: dict[str, str]) -> None:
