@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mam.errors import InvalidPlan
 from mam.hls.timeline import Timeline
-from mam.naming import INIT, RENDITION, segment_name
+from mam.naming import INIT, RENDITION, Asset, segment_name
 
 PLANNER_VERSION = 2  # part of every revision: raise it when the same source would be planned differently
 
@@ -72,6 +72,10 @@ class Source(_Frozen):
     etag: str | None = None
     size: int = Field(ge=0)
     sidecars: tuple[Sidecar, ...] = ()
+
+    @property
+    def asset(self) -> Asset:
+        return Asset(self.bucket, self.key)
 
 
 class VideoTrack(_Frozen):

@@ -91,7 +91,7 @@ class Looking:
                 return found
         for name in names:
             plan = self._trees.plan(name)
-            if plan and field_of(_source(plan)) == field and self._is_unfinished(plan.revision):
+            if plan and field_of(plan.source.asset) == field and self._is_unfinished(plan.revision):
                 duration = float(plan.timeline.duration)
                 return field, Record(name, "", plan.revision, MAKING, plan.source.version, duration)
         return field, Record()
@@ -118,7 +118,7 @@ class Looking:
         if tree.plan is None:
             return foreign_field(name), Record(video=name, live=FOREIGN, is_playable=True)
         revision = tree.plan.revision
-        return field_of(_source(tree.plan)), Record(
+        return field_of(tree.plan.source.asset), Record(
             video=name,
             live=revision,
             duration=float(tree.plan.timeline.duration),
@@ -135,7 +135,3 @@ class Looking:
             return self._store.head(self._bucket, key) is not None
         except NotFound:
             return False
-
-
-def _source(plan: Plan) -> Asset:
-    return Asset(plan.source.bucket, plan.source.key)

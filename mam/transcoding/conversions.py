@@ -274,7 +274,7 @@ class Conversions:
         if not others:
             return plain
         (apart,) = others
-        if holder and (holder.source.bucket, holder.source.key) != (asset.bucket, asset.key):
+        if holder and holder.source.asset != asset:
             return apart
         # Two assets asked for at once have no plan yet: Redis decides between them.
         return plain if self._jobs.claim_name(plain, str(asset)) else apart

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from mam.errors import ConversionFailed, JobNotFound, MamError, NotFound, Unavailable
 from mam.events import Event, Listener
-from mam.naming import Asset, segment_key, segment_number
+from mam.naming import segment_key, segment_number
 from mam.settings import Settings
 from mam.store.objects import Store
 from mam.store.signing import Sign, signer
@@ -134,8 +134,7 @@ class Making:
         plan = await asyncio.to_thread(self._trees.plan, segment.video, segment.revision)
         if plan is None:
             raise NotFound("The video was deleted.", hint="Ask for the playlist again.")
-        asset = Asset(plan.source.bucket, plan.source.key)
-        await self._transcoder.convert(asset, plan.kind)
+        await self._transcoder.convert(plan.source.asset, plan.kind)
 
     def _known(self, revision: str) -> set[int]:
         """The segments of a revision that are known to exist: those that were looked for, or announced."""

@@ -32,7 +32,7 @@ class Tree:
 
     @property
     def source(self) -> str:
-        return _source(self.plan) if self.plan else ""
+        return str(self.plan.source.asset) if self.plan else ""
 
     @property
     def kinds(self) -> str:
@@ -107,7 +107,7 @@ class Trees:
         for name in video_names(asset):
             tree = self.by_name(name)
             plan = self.plan(name) if tree is None else None
-            if (tree and tree.source in (str(asset), "")) or (plan and _source(plan) == str(asset)):
+            if (tree and tree.source in (str(asset), "")) or (plan and plan.source.asset == asset):
                 return name, tree
         return None
 
@@ -156,7 +156,3 @@ class Trees:
             return Plan.from_json(data) if data else None
         except InvalidPlan:
             return None
-
-
-def _source(plan: Plan) -> str:
-    return f"{plan.source.bucket}/{plan.source.key}"

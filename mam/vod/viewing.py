@@ -92,8 +92,7 @@ class Viewing:
             plan = await asyncio.to_thread(self._trees.plan, name)
             if plan is None:
                 raise VideoNotFound(f"There is no video {name!r}.")
-            asset = Asset(plan.source.bucket, plan.source.key)
-            return await self._convert(asset, plan.kind, rendition, {name: lookup})
+            return await self._convert(plan.source.asset, plan.kind, rendition, {name: lookup})
 
         return await self._builds.run(("name", name, rendition, lookup.generation), build)
 
@@ -199,7 +198,7 @@ class Viewing:
             text = given.renditions(plan) if whole else given.in_the_making(plan, wanted, self._settings, self._tokens)
             return _compressed(text)
 
-        source = f"{plan.source.bucket}/{plan.source.key}"
+        source = str(plan.source.asset)
         playlist = CachedPlaylist(await asyncio.to_thread(render), source, " ".join(plan.kinds))
         self._outcomes.built.inc()
         await self._cache.put(plan.video, playlist, rendition, lookup.generation)
