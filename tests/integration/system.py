@@ -22,7 +22,7 @@ import requests.adapters
 import urllib3
 from minio import Minio
 
-from dev.servers import LOOPBACK, ROOT, S3Kind, Server, free_port, spawn
+from dev.servers import LOOPBACK, ROOT, S3Kind, Server, free_port, spawn, start_redis
 from mam.hls import playlist
 from mam.hls.plan import Plan
 from mam.naming import STORYBOARD, commit_key, plan_key, revision_of
@@ -280,6 +280,16 @@ class Stack:
         answer = self.get(url)
         assert answer.status_code == 200, answer.text
         return m3u8.loads(answer.text, uri=url)
+
+
+@contextmanager
+def own_stack(s3: S3, folder: Path, **settings: str) -> Iterator[Stack]:
+    """A running system with a Redis of its own: nobody else's work is in its way, and it may be broken."""
+    with (
+        start_redis(folder / "redis", persist=False) as server,
+        Stack(s3, own(s3.server.address, server.port, **settings), folder / "services").running() as stack,
+    ):
+        yield stack
 
 
 def raw(server: Server, method: str, target: str, **headers: str) -> tuple[int, dict[str, str], bytes]:

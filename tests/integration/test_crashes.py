@@ -12,9 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from dev.servers import start_redis
 from mam.naming import commit_key
-from tests.integration.system import S3, Stack, descendants, own, until
+from tests.integration.system import S3, Stack, descendants, own_stack, until
 from tests.media import LONG, MediaFolder, complaints, frames
 
 MADE_SECONDS = 60.0
@@ -23,10 +22,8 @@ MADE_SECONDS = 60.0
 @pytest.fixture
 def fragile(one_s3: S3, tmp_path: Path) -> Iterator[Stack]:
     """A system of one's own, with a Redis of its own, to be broken; it encodes slowly enough to be met at work."""
-    with start_redis(tmp_path / "redis", persist=False) as server:
-        env = own(one_s3.server.address, server.port, H264_PRESET="medium")
-        with Stack(one_s3, env, tmp_path / "services").running() as stack:
-            yield stack
+    with own_stack(one_s3, tmp_path, H264_PRESET="medium") as stack:
+        yield stack
 
 
 def half_way(stack: Stack, key: str) -> str:

@@ -16,8 +16,8 @@ import requests
 from dev.servers import LOOPBACK, Server, start_redis
 from mam.events import sync_client
 from mam.transcoding.jobs import Jobs
+from tests.integration.steering import HEADERS, SLOW, begun, call, running
 from tests.integration.system import API_KEY, S3, Stack, is_problem, own, until
-from tests.integration.test_jobs import HEADERS, SLOW, begun, call, running
 from tests.media import CLIP, LONG, MediaFolder
 
 FAT = ["x" * 1000] * 40  # lines that an ffmpeg might say: more than connections hold, in a few hundred jobs

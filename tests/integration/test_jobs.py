@@ -12,46 +12,18 @@ from typing import Any
 import pytest
 import requests
 
-from dev.servers import start_redis
 from mam.naming import commit_key
 from mam.processes import cores
-from tests.integration.system import API_KEY, BUCKET, S3, Stack, descendants, is_problem, own, until
+from tests.integration.steering import HEADERS, SLOW, begun, call, encoders, running
+from tests.integration.system import BUCKET, S3, Stack, is_problem, own_stack, until
 from tests.media import CLIP, LONG, VP9, MediaFolder, complaints
-
-HEADERS = {"x-api-key": API_KEY}
-SLOW = {"H264_PRESET": "veryslow", "H264_CRF": "10"}  # a conversion that is still under way when it is looked at
 
 
 @pytest.fixture
 def slow(one_s3: S3, tmp_path: Path) -> Iterator[Stack]:
     """A system of one's own that encodes slowly, on one slot."""
-    with start_redis(tmp_path / "redis", persist=False) as server:
-        env = {**own(one_s3.server.address, server.port, MAX_QUEUED_JOBS="3"), **SLOW}
-        with Stack(one_s3, env, tmp_path / "services").running() as stack:
-            yield stack
-
-
-def call(stack: Stack, method: str, path: str, **options: Any) -> requests.Response:
-    url = f"http://{stack.transcoder.address}{path}"
-    return stack.http.request(method, url, headers={**HEADERS, **options.pop("headers", {})}, timeout=60, **options)
-
-
-def begun(stack: Stack, key: str, **more: Any) -> str:
-    """The job of a conversion that is not waited for."""
-    answer = stack.transcode(key, wait=False, **more)
-    assert answer.status_code == 202, answer.text
-    return str(answer.json()["job"])
-
-
-def encoders(stack: Stack) -> list[str]:
-    return [command for command in descendants(stack.transcoder.process.pid).values() if "-filter_complex" in command]
-
-
-def running(stack: Stack, key: str) -> str:
-    """The job of a re-encode that an ffmpeg is at."""
-    job = begun(stack, key, reencode=True)
-    until(lambda: encoders(stack) and stack.job(job).json()["command"], "ffmpeg is at it")
-    return job
+    with own_stack(one_s3, tmp_path, MAX_QUEUED_JOBS="3", **SLOW) as stack:
+        yield stack
 
 
 def test_a_running_job_is_cancelled_within_a_second_with_its_ffmpeg_and_its_leftovers(
@@ -265,17 +237,14 @@ def test_after_redis_was_wiped_the_conversion_is_finished_without_a_human(
 def test_a_conversion_that_nobody_watches_stops_and_goes_on_when_somebody_does(
     one_s3: S3, media: MediaFolder, folder: str, tmp_path: Path
 ) -> None:
-    with start_redis(tmp_path / "redis", persist=False) as server:
-        idle = {"STOP_IDLE_MINUTES": "0.05", "TASK_LEASE_SECONDS": "3"}
-        env = {**own(one_s3.server.address, server.port), **SLOW, **idle}
-        with Stack(one_s3, env, tmp_path / "services").running() as stack:
-            key = stack.put(f"{folder}/a.mp4", media.path(LONG))
-            playlist = stack.playlist(stack.stream_url(key, reencode="true"))
-            job = stack.plan(f"{folder}/a").revision
-            until(lambda: stack.job(job).json()["state"] == "cancelled", "it stops")
-            made = set(stack.making(f"{folder}/a"))
-            assert 0 < len(made) < len(playlist.segments)
-            last = playlist.segments[-1].absolute_uri
-            assert stack.get(last).status_code == 200
-            assert stack.job(job).json()["state"] == "running"
-            assert made < set(stack.making(f"{folder}/a"))  # what there was is still there
+    with own_stack(one_s3, tmp_path, STOP_IDLE_MINUTES="0.05", TASK_LEASE_SECONDS="3", **SLOW) as stack:
+        key = stack.put(f"{folder}/a.mp4", media.path(LONG))
+        playlist = stack.playlist(stack.stream_url(key, reencode="true"))
+        job = stack.plan(f"{folder}/a").revision
+        until(lambda: stack.job(job).json()["state"] == "cancelled", "it stops")
+        made = set(stack.making(f"{folder}/a"))
+        assert 0 < len(made) < len(playlist.segments)
+        last = playlist.segments[-1].absolute_uri
+        assert stack.get(last).status_code == 200
+        assert stack.job(job).json()["state"] == "running"
+        assert made < set(stack.making(f"{folder}/a"))  # what there was is still there

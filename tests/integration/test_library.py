@@ -10,10 +10,9 @@ from urllib.parse import quote
 import pytest
 import requests
 
-from dev.servers import start_redis
 from mam.library.scripts import COMPLETE, HASH
 from mam.naming import commit_key, unfinished_key
-from tests.integration.system import API_KEY, BUCKET, OTHER_BUCKET, S3, Stack, is_problem, own, until
+from tests.integration.system import API_KEY, BUCKET, OTHER_BUCKET, S3, Stack, is_problem, own_stack, until
 from tests.media import CLIP, FILM, LONG, MediaFolder
 
 JSON = dict[str, Any]
@@ -22,20 +21,15 @@ JSON = dict[str, Any]
 @pytest.fixture(scope="module")
 def quick(one_s3: S3, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A system with a Redis of its own, which lists every second."""
-    yield from running(one_s3, tmp_path_factory.mktemp("library"))
+    with own_stack(one_s3, tmp_path_factory.mktemp("library"), LIBRARY_SECONDS="1") as stack:
+        yield stack
 
 
 @pytest.fixture
 def fragile(one_s3: S3, tmp_path: Path) -> Iterator[Stack]:
     """The same, to be broken."""
-    yield from running(one_s3, tmp_path)
-
-
-def running(s3: S3, path: Path) -> Iterator[Stack]:
-    with start_redis(path / "redis", persist=False) as server:
-        env = own(s3.server.address, server.port, LIBRARY_SECONDS="1")
-        with Stack(s3, env, path / "services").running() as stack:
-            yield stack
+    with own_stack(one_s3, tmp_path, LIBRARY_SECONDS="1") as stack:
+        yield stack
 
 
 def ask(stack: Stack, path: str = "", *, api_key: str | None = API_KEY, **query: Any) -> requests.Response:
@@ -206,12 +200,10 @@ def test_two_processes_show_the_same_and_one_that_starts_answers_at_once(
 def test_a_page_that_is_asked_for_before_anything_is_listed_is_answered_from_the_store(
     one_s3: S3, tmp_path: Path, folder: str
 ) -> None:
-    with start_redis(tmp_path / "redis", persist=False) as server:
-        stack = Stack(one_s3, own(one_s3.server.address, server.port), tmp_path / "services")
-        with stack.running():
-            key = stack.put(f"{folder}/a.mp4", b"something")
-            stack.put(f"{folder}/b/c.mp4", b"something")
-            assert key in shown(stack, folder)
+    with own_stack(one_s3, tmp_path) as stack:
+        key = stack.put(f"{folder}/a.mp4", b"something")
+        stack.put(f"{folder}/b/c.mp4", b"something")
+        assert key in shown(stack, folder)
 
 
 def test_the_library_is_for_those_with_the_key(one_stack: Stack) -> None:

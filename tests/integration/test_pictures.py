@@ -15,12 +15,12 @@ import pytest
 import requests
 
 from dev.contacts import pixels_of
-from dev.servers import start_redis
 from mam.hls import webvtt
 from mam.naming import commit_key, poster_key, revision_prefix, storyboard_key
 from mam.transcoding.jobs import PICTURES_PREFIX, PREFIX
 from tests import painted
-from tests.integration.system import S3, Stack, descendants, fetch, is_problem, own, until
+from tests.integration.steering import SLOW
+from tests.integration.system import S3, Stack, descendants, fetch, is_problem, own_stack, until
 from tests.media import AUDIO_ONLY, FILM, FRAGMENTED, LONG, MediaFolder, Recipe
 from tests.oddities import ODDITIES, Oddity
 from tests.painted import UPRIGHT, Pixels
@@ -237,10 +237,8 @@ def test_a_deleted_stream_takes_its_pictures_with_it(one_stack: Stack, media: Me
 @pytest.fixture
 def fragile(one_s3: S3, tmp_path: Path) -> Iterator[Stack]:
     """A system of one's own, to be broken; what a dead worker held is soon another's."""
-    with start_redis(tmp_path / "redis", persist=False) as server:
-        env = own(one_s3.server.address, server.port, TASK_LEASE_SECONDS="3", H264_PRESET="veryslow", H264_CRF="10")
-        with Stack(one_s3, env, tmp_path / "services").running() as stack:
-            yield stack
+    with own_stack(one_s3, tmp_path, TASK_LEASE_SECONDS="3", **SLOW) as stack:
+        yield stack
 
 
 def at_work(stack: Stack, key: str, task: str, **more: Any) -> tuple[str, str]:

@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 import requests
 
-from dev.servers import start_redis
-from tests.integration.system import BUCKET, S3, UNLISTED_BUCKET, VOD, Stack, is_problem, own, until
-from tests.integration.test_jobs import SLOW, begun, call
+from tests.integration.steering import SLOW, begun, call
+from tests.integration.system import BUCKET, S3, UNLISTED_BUCKET, VOD, Stack, is_problem, own_stack, until
 from tests.media import CLIP, LONG, VP9, MediaFolder
 
 
@@ -32,10 +31,8 @@ def status(stack: Stack, key: str, **query: str) -> dict[str, Any]:
 @pytest.fixture
 def slow(one_s3: S3, tmp_path: Path) -> Iterator[Stack]:
     """A system of one's own that encodes slowly, on one slot."""
-    with start_redis(tmp_path / "redis", persist=False) as server:
-        env = {**own(one_s3.server.address, server.port), **SLOW}
-        with Stack(one_s3, env, tmp_path / "services").running() as stack:
-            yield stack
+    with own_stack(one_s3, tmp_path, **SLOW) as stack:
+        yield stack
 
 
 def test_what_was_never_converted_is_new_and_stays_so(one_stack: Stack, media: MediaFolder, folder: str) -> None:
