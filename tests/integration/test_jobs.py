@@ -26,7 +26,7 @@ def slow(one_s3: S3, tmp_path: Path) -> Iterator[Stack]:
         yield stack
 
 
-def test_a_running_job_is_cancelled_within_a_second_with_its_ffmpeg_and_its_leftovers(
+def test_a_running_job_is_cancelled_at_once_with_its_ffmpeg_and_its_leftovers(
     slow: Stack, media: MediaFolder, folder: str
 ) -> None:
     key = slow.put(f"{folder}/a.mp4", media.path(LONG))
@@ -47,8 +47,8 @@ def test_a_queued_job_is_cancelled_and_never_begun(slow: Stack, media: MediaFold
     assert call(slow, "DELETE", f"/jobs/{second}").status_code == 200
     assert call(slow, "DELETE", f"/jobs/{first}").status_code == 200
     until(lambda: not slow.keys(f"{folder}/"), "what was made is gone")
-    done = [line for line in slow.transcoder.log.read_text().splitlines() if f"revision={second}" in line]
-    assert not [line for line in done if "task=make" in line and "task done" in line]
+    assert slow.job(second).json()["progress"]["segments_done"] == 0
+    assert slow.job(second).json()["command"] is None  # no ffmpeg was started for it
 
 
 def test_who_waits_for_a_job_that_is_cancelled_is_told_so(slow: Stack, media: MediaFolder, folder: str) -> None:
