@@ -90,6 +90,7 @@ class MediaSource:
         self.reader = reader
         self._moov = moov
         self._samples: dict[int, Samples] = {}
+        index.check_crowd(moov)
         index.check_encryption(moov)
         index.check_references(moov)
         headers = index.read_headers(moov)

@@ -10,7 +10,7 @@ from mam.errors import MediaError
 
 CONTAINERS = frozenset({b"moov", b"trak", b"mdia", b"minf", b"stbl", b"edts"})
 MAX_DEPTH = 8  # moov/trak/mdia/minf/stbl is five
-MAX_BOXES = 100_000  # in one moov; thousands are normal in files with long metadata
+MAX_BOXES = 100_000  # in one place: a fragment may list its samples in as many runs
 
 
 class InvalidIndex(MediaError):
@@ -66,17 +66,23 @@ def boxes(data: bytes | memoryview, start: int, end: int) -> Iterator[Box]:
     raise InvalidIndex(f"More than {MAX_BOXES} boxes in one place.")
 
 
-def leaves(data: bytes | memoryview, start: int, end: int, depth: int = 0) -> dict[bytes, Box]:
+def below(data: bytes | memoryview, start: int, end: int, depth: int = 0) -> Iterator[Box]:
+    """Every box in data[start:end] and in the containers among them, in the order of the bytes."""
+    if depth > MAX_DEPTH:
+        raise InvalidIndex("The boxes are nested too deep.")
+    for box in boxes(data, start, end):
+        yield box
+        if box.kind in CONTAINERS:
+            yield from below(data, box.payload, box.end, depth + 1)
+
+
+def leaves(data: bytes | memoryview, start: int, end: int) -> dict[bytes, Box]:
     """Every box below data[start:end] that is no container, by kind; the first of a kind wins.
 
     QuickTime has a second `hdlr` in `minf`, for the data's handler: the media's stands before it.
     """
-    if depth > MAX_DEPTH:
-        raise InvalidIndex("The boxes are nested too deep.")
     found: dict[bytes, Box] = {}
-    for box in boxes(data, start, end):
-        if box.kind in CONTAINERS:
-            found = leaves(data, box.payload, box.end, depth + 1) | found
-        else:
+    for box in below(data, start, end):
+        if box.kind not in CONTAINERS:
             found.setdefault(box.kind, box)
     return found

@@ -7,18 +7,20 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
 
 from mam.errors import EncryptedMedia, ExternalMedia, NotAVideo, TruncatedMedia
 from mam.mp4 import tables
-from mam.mp4.boxes import CONTAINERS, Box, InvalidIndex, boxes, header, leaves
+from mam.mp4.boxes import CONTAINERS, Box, InvalidIndex, below, boxes, header, leaves
 from mam.mp4.edits import Presentation, presentation, read_edits
 from mam.mp4.fragments import Part, join
 from mam.mp4.tables import MAX_SAMPLES, Flags, Ints, NoSampleTables, unpack
 
 MAX_TRACKS = 64
+MAX_BOXES = 5_000  # in one moov, wherever they lie in it: 64 tracks have two thousand
 PRIMING = 16  # parts of a second: what encoders of sound put before the first of it is shorter
 SELF_CONTAINED = 1  # a flag of an entry of dref: the media is in this file
 MAX_USER_DATA = 4096  # bytes of a track's
@@ -83,6 +85,14 @@ def track_boxes(moov: bytes) -> list[Box]:
     if len(found) > MAX_TRACKS:
         raise InvalidIndex(f"The file has {len(found)} tracks.")
     return found
+
+
+def check_crowd(moov: bytes) -> None:
+    """Raises InvalidIndex for more than MAX_BOXES boxes altogether: each is passed again and again from here on."""
+    tracks = track_boxes(moov)
+    inner = chain(boxes(moov, _payload(moov), len(moov)), *(below(moov, t.payload, t.end) for t in tracks))
+    if next(islice(inner, MAX_BOXES, None), None):
+        raise InvalidIndex(f"The index has more than {MAX_BOXES} boxes.")
 
 
 def check_encryption(moov: bytes) -> None:

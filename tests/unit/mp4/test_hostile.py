@@ -7,7 +7,7 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -15,9 +15,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mam.errors import MamError
-from mam.media.source import demux, read_moov
+from mam.media.reader import ObjectReader
+from mam.media.source import MediaSource, demux, read_moov
 from mam.mp4 import index
-from mam.mp4.boxes import InvalidIndex
+from mam.mp4.boxes import InvalidIndex, leaves
 from mam.mp4.tables import MAX_SAMPLES, NoSampleTables
 from tests.unit.films import Film, film, opened
 from tests.unit.mp4.movies import Edit, Movie, Track, box, even_chunks, table, write
@@ -250,6 +251,29 @@ def test_boxes_nested_without_end_are_refused() -> None:
 def test_a_crowd_of_boxes_is_refused() -> None:
     with pytest.raises(InvalidIndex):
         index.track_boxes(box(b"moov", box(b"free", b"") * 100_001))
+
+
+def test_a_crowd_of_boxes_is_refused_wherever_it_stands() -> None:
+    """Few in any one place, and containers behind them, which must not make them dearer."""
+    moov = write(Movie((VIDEO,) * 3)).moov
+    few = box(b"free", b"") * (index.MAX_BOXES // 6) + box(b"minf", b"") * (index.MAX_BOXES // 6)
+    crowded = moov[8:]
+    for kind in (b"mdia", b"trak"):  # of the last track, whose boxes then reach to the end
+        at = crowded.rindex(kind) - 4
+        crowded = crowded[:at] + struct.pack(">I", len(crowded) + len(few) - at) + crowded[at + 4 :]
+    crowded += few
+    assert len(index.read_headers(box(b"moov", crowded))) == 3
+    index.check_crowd(box(b"moov", crowded))
+    with pytest.raises(InvalidIndex, match="boxes"):
+        index.check_crowd(box(b"moov", crowded + few + few))
+    with pytest.raises(InvalidIndex, match="boxes"):
+        MediaSource(cast(ObjectReader, None), box(b"moov", crowded + few + few))
+
+
+def test_the_first_box_of_a_kind_counts_however_deep_the_others_lie() -> None:
+    data = box(b"minf", box(b"aaaa", b"1")) + box(b"aaaa", b"2") + box(b"minf", box(b"bbbb", b"3"))
+    found = leaves(data, 0, len(data))
+    assert {kind: data[b.payload : b.end] for kind, b in found.items()} == {b"aaaa": b"1", b"bbbb": b"3"}
 
 
 def test_more_samples_than_are_listed_are_left_to_the_demuxer() -> None:
