@@ -8,6 +8,7 @@ from typing import Any
 from mam.errors import MediaError
 from mam.hls.plan import Rendition, StreamInfo
 from mam.media.pictures import frame_rate, is_constant, longest_group, look_at, quarter_turn
+from mam.media.sounds import flaw
 from mam.media.source import ATTACHED_PICTURE, MediaSource, MediaTrack
 from mam.media.wishes import Wishes
 from mam.mp4.codecs import H264_PROFILES, h264_profile
@@ -35,9 +36,15 @@ def describe(
         elif header.number in texts:
             info |= {"action": "encode", "reason": texts[header.number].reason}
         else:
-            info |= {"reason": _left_out(info["kind"], wishes)}
+            info |= {"reason": _why_left(media, header) or _left_out(info["kind"], wishes)}
         streams.append(StreamInfo(**info))
     return tuple(streams)
+
+
+def _why_left(media: MediaSource, header: TrackHeader) -> str | None:
+    """What is wrong with the track itself."""
+    sound = next((t for t in media.tracks if t.number == header.number and not t.is_video), None)
+    return media.left.get(header.number) or (flaw(sound) if sound else None)
 
 
 def _left_out(kind: str, wishes: Wishes) -> str:

@@ -25,17 +25,38 @@ DECODABLE = frozenset((
 def choose_sounds(tracks: list[MediaTrack], wishes: Wishes) -> list[MediaTrack]:
     """The audio tracks that renditions are made of, the default one first.
 
-    Copied ones must share a codec, or no player could go from one to another: the best of them is taken. Raises
-    NotRemuxable when the profile is `source` and none can be copied.
+    Those that nothing can be made of are left out while there are others. Copied ones must share a codec, or no player
+    could go from one to another: the best of them is taken.
     """
     known = [track for track in tracks if not track.is_video][:MAX_SOUNDS]
     known.sort(key=lambda track: (not track.is_default, track.number))
+    known = [track for track in known if not flaw(track)] or known
     if wishes.profile is Profile.SOURCE and known:
         codec = min((track.codec for track in known), key=lambda codec: _rank(codec, wishes.format))
         known = [track for track in known if track.codec == codec]
     if wishes.audio_language and known:
         known = [_spoken(known, wishes.audio_language)]
     return known
+
+
+def flaw(track: MediaTrack) -> str | None:
+    """Why nothing can be made of a sound, whatever is asked for; None when something can."""
+    if _rate(track) <= 0 or _channels(track) <= 0:
+        return "does not say its sample rate or channels"
+    return None if _decodable(track) else f"{track.codec.upper()} is not decoded here"
+
+
+def _rate(track: MediaTrack) -> int:
+    return int(track.template.codec_context.sample_rate or 0)
+
+
+def _channels(track: MediaTrack) -> int:
+    layout = track.template.codec_context.layout
+    return int(layout.nb_channels) if layout else 0
+
+
+def _decodable(track: MediaTrack) -> bool:
+    return track.codec in DECODABLE or track.codec.startswith("pcm_")
 
 
 def _spoken(tracks: list[MediaTrack], language: str) -> MediaTrack:
@@ -56,8 +77,7 @@ def plan_audio(track: MediaTrack, wishes: Wishes, *, gaps: bool) -> AudioTrack:
 
     Raises NotRemuxable when it cannot be copied and the profile is `source`, UnsupportedCodec, NotAVideo.
     """
-    context = track.template.codec_context
-    rate, channels = int(context.sample_rate or 0), int(context.layout.nb_channels if context.layout else 0)
+    rate, channels = _rate(track), _channels(track)
     if rate <= 0 or channels <= 0:
         raise NotAVideo("The audio track does not say its sample rate or channels.")
     obstacle = audio_obstacle(track, channels, rate, wishes)
@@ -70,7 +90,7 @@ def plan_audio(track: MediaTrack, wishes: Wishes, *, gaps: bool) -> AudioTrack:
             track=track.number, codec=track.codec, action="copy", reason=f"{track.codec.upper()} that players take",
             codecs=codec_string(track.codec, track.configuration) or "", sample_rate=rate, channels=channels,
         )  # fmt: skip
-    if track.codec not in DECODABLE and not track.codec.startswith("pcm_"):
+    if not _decodable(track):
         raise UnsupportedCodec(f"Its audio is {track.codec.upper()}, which is not decoded here.")
     return AudioTrack(
         track=track.number,

@@ -15,7 +15,7 @@ import av.error
 import av.stream
 import numpy as np
 
-from mam.errors import MediaError, NotAVideo, TooLarge, TruncatedMedia
+from mam.errors import MediaError, NotAVideo, TooLarge, TruncatedMedia, UnsupportedCodec
 from mam.hls import languages
 from mam.hls.cues import Cues
 from mam.hls.plan import Source
@@ -83,7 +83,8 @@ class MediaTrack:
 class MediaSource:
     """One version of one object. Samples are read when asked for, and kept.
 
-    `tracks`: video and audio. `texts`: what may be subtitles. `cues`: of subtitles beside the source, by key.
+    `tracks`: video and audio. `texts`: what may be subtitles. `left`: why a track is none of these, by number.
+    `cues`: of subtitles beside the source, by key.
     """
 
     def __init__(self, reader: ObjectReader, moov: bytes) -> None:
@@ -97,7 +98,8 @@ class MediaSource:
         self._container = _templates(moov)  # keeps the templates alive
         self.headers = headers
         self.edits = index.describe_edits(moov)
-        self.tracks = _tracks(headers, self._container, moov)
+        self.left: dict[int, str] = {}
+        self.tracks = _tracks(headers, self._container, moov, self.left)
         self.texts = _texts(headers, self._container, moov)
         self.chapters = chapter_tracks(moov)
         self.cues: dict[str, Cues] = {}
@@ -190,10 +192,16 @@ def _templates(moov: bytes) -> av.container.InputContainer:
         raise InvalidIndex(f"The index cannot be read: {error}") from error
 
 
-def _tracks(headers: list[TrackHeader], container: av.container.InputContainer, moov: bytes) -> list[MediaTrack]:
-    """The video and audio tracks that libavformat knows the codec of; cover art is left out."""
+def _tracks(
+    headers: list[TrackHeader], container: av.container.InputContainer, moov: bytes, left: dict[int, str]
+) -> list[MediaTrack]:
+    """The video and audio tracks that libavcodec knows; cover art is left out. `left` gets why the others are.
+
+    Raises UnsupportedCodec when all that is to be seen, or heard, is unknown: half a film is none. NotAVideo when there
+    is nothing of either kind.
+    """
     streams = {stream.index: stream for stream in container.streams}
-    tracks = []
+    tracks, unknown = [], []
     for found in headers:
         stream = streams.get(found.number)
         if found.kind not in ("vide", "soun") or stream is None or stream.type not in ("video", "audio"):
@@ -201,9 +209,16 @@ def _tracks(headers: list[TrackHeader], container: av.container.InputContainer, 
         if int(stream.disposition) & ATTACHED_PICTURE:
             continue
         context: Any = stream.codec_context
-        codec = context.codec.canonical_name if context is not None else found.sample_entry
+        if context is None:  # a new codec, or one whose maker keeps it secret
+            left[found.number] = f"its codec ({found.sample_entry.strip()}) is not known here"
+            unknown.append(found)
+            continue
         language = languages.tag(entries.language(moov, found.number))
-        tracks.append(MediaTrack(found, stream, codec, language, dovi_of(moov, found)))
+        tracks.append(MediaTrack(found, stream, context.codec.canonical_name, language, dovi_of(moov, found)))
+    for found in unknown:
+        if not any(track.header.kind == found.kind for track in tracks):
+            what = "video" if found.kind == "vide" else "audio"
+            raise UnsupportedCodec(f"Its {what} is {found.sample_entry.strip()!r}, a codec that is not known here.")
     if not tracks:
         raise NotAVideo("The file has neither video nor audio that is known here.")
     return tracks

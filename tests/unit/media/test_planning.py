@@ -12,7 +12,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from mam.errors import MamError, NotRemuxable, TooLarge
+from mam.errors import MamError, NotRemuxable, TooLarge, UnsupportedCodec
 from mam.hls.plan import Plan, Profile
 from mam.media import pictures, sounds
 from mam.media.pictures import h264_level, look_at, orientation, picture_filters
@@ -77,6 +77,42 @@ def test_a_source_may_lack_either() -> None:
 def test_other_tracks_do_not_count() -> None:
     text = replace(frames(1), kind="text", entry="tx3g")
     assert [track.number for track in media_of(text, frames(1), sound(1)).tracks] == [1, 2]
+
+
+def recoded(*tracks: Track, old: bytes, new: bytes) -> MediaSource:
+    """A file whose last track of a kind is in another codec."""
+    head, _, tail = write(Movie(tracks, moov_first=False)).data.rpartition(old)
+    return opened(head + new + tail.replace(b"esds", b"free"))  # it has the last word on what the codec is
+
+
+@pytest.mark.parametrize("wishes", [COPY, Wishes(Profile.AUTO), ENCODE], ids=lambda wishes: wishes.profile)
+@pytest.mark.parametrize(
+    ("entry", "reason"), [(b"apac", "its codec (apac) is not known here"), (b"Qclp", "QCELP is not decoded here")]
+)
+def test_a_second_sound_that_nobody_can_decode_is_left_out(wishes: Wishes, entry: bytes, reason: str) -> None:
+    """As telephones write: plain AAC, and the same for their own player."""
+    plan = plan_of(recoded(frames(2), sound(2), sound(9), old=b"mp4a", new=entry), wishes)
+    assert [track.track for track in plan.audio_tracks] == [1]
+    assert plan.timeline.end < 3
+    assert (plan.streams[2].action, plan.streams[2].reason) == ("leave", reason)
+
+
+def test_a_second_picture_in_an_unknown_codec_is_left_out() -> None:
+    plan = plan_of(recoded(frames(2), frames(2), old=b"avc1", new=b"braw"), COPY)
+    assert (plan.video_track and plan.video_track.track, plan.streams[1].action) == (0, "leave")
+
+
+@pytest.mark.parametrize(("old", "new"), [(b"avc1", b"braw"), (b"mp4a", b"mhm1")])
+def test_a_film_of_which_only_half_is_in_a_known_codec_is_refused_by_name(old: bytes, new: bytes) -> None:
+    with pytest.raises(UnsupportedCodec, match=new.decode()):
+        recoded(frames(2), sound(2), old=old, new=new)
+
+
+@pytest.mark.parametrize("language", ["", "de"])
+def test_the_only_sound_must_be_decoded(language: str) -> None:
+    media = recoded(frames(2), sound(2), old=b"mp4a", new=b"Qclp")
+    with pytest.raises(UnsupportedCodec, match="QCELP"):
+        plan_of(media, Wishes(Profile.AUTO, audio_language=language))
 
 
 # copied or not
