@@ -6,9 +6,10 @@ import logging
 from collections.abc import Callable, Collection
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
-from mam.errors import NotAVideo, TooLarge, TruncatedMedia
+from mam.errors import TooLarge, TruncatedMedia
 from mam.media.source import MediaSource
 from mam.mp4 import fragments, index
 from mam.mp4.boxes import InvalidIndex, header
@@ -44,7 +45,8 @@ def find_samples(
 
     The file's boxes are followed from one to the next, as each one's size says, and nothing else is believed. An
     `mfra` or `sidx` box only lets many threads begin at once, each at another fragment: what they find counts where
-    those before them arrive there. So a list that is wrong, or names some of the fragments, loses no samples.
+    those before them arrive there. So a list that is wrong, or names some of the fragments, loses no samples. Tracks
+    that hold nothing are left out.
 
     Raises NoSampleTables when the file is not fragmented or is more than is understood here (`demux` may), and
     TruncatedMedia, InvalidIndex, TooLarge, NotAVideo.
@@ -61,12 +63,10 @@ def find_samples(
     by_track: dict[int, list[Part]] = {track_id: [] for track_id in ids.values()}
     for part in parts:
         by_track[part.track_id].append(part)
-    found = {
-        number: index.read_samples(media.moov, number, media.reader.size, by_track[track_id])
-        for number, track_id in ids.items()
-    }
-    if not all(map(len, found.values())):
-        raise NotAVideo("The file holds no media.")
+    found: dict[int, Samples] = {}
+    for number, track_id in ids.items():
+        read = partial(index.read_samples, media.moov, number, media.reader.size, by_track[track_id])
+        found |= media.take(number, read)
     return found
 
 

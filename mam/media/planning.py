@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from fractions import Fraction
 
 import numpy as np
@@ -11,14 +13,15 @@ from mam.hls import languages, multivariant
 from mam.hls.plan import AudioTrack, Plan, Profile, Rendition, Source, Track, VideoTrack
 from mam.hls.timeline import Timeline, cut_at
 from mam.media import texts
+from mam.media.fragmented import find_samples
 from mam.media.pictures import plan_video
 from mam.media.probe import describe
 from mam.media.sounds import choose_sounds, plan_audio
-from mam.media.source import MediaSource, MediaTrack
+from mam.media.source import MediaSource, MediaTrack, demux
 from mam.media.windows import edges_by_time, grid_ticks, openings, segment_edges, shown_frames
 from mam.media.wishes import Wishes
 from mam.mp4.index import Samples
-from mam.mp4.tables import Ints
+from mam.mp4.tables import Ints, NoSampleTables
 
 LEAD_SECONDS = (2, 2, 4)  # first segments of an encode: short, so that the first picture comes early
 PRIMING = Fraction(1, 10)  # seconds: audio that starts so little before the video does not move the timeline
@@ -28,6 +31,8 @@ MAX_SEGMENT_BYTES = 512 << 20  # a segment is made in memory
 PACKING = Fraction(103, 100)  # what TS adds to the bytes of the streams, about
 FRAME_BYTES, SOUND_BYTES = 110, 25  # and to each frame
 BITS_PER_PIXEL = 0.08  # of x264 at CRF 23, about: only for guesses before anything is encoded
+
+log = logging.getLogger(__name__)
 
 
 def make_plan(
@@ -78,6 +83,32 @@ def choose_picture(media: MediaSource) -> MediaTrack | None:
     """The video track of the stream: the default one, else the first."""
     video = [track for track in media.tracks if track.is_video]
     return min(video, key=lambda track: (not track.is_default, track.number), default=None)
+
+
+def read_index(media: MediaSource, wishes: Wishes, *, alive: Callable[[], None] = lambda: None) -> dict[int, Samples]:
+    """Brings the samples of the tracks that a plan is made of. Those that took more than the `moov` box, by number.
+
+    Another track may stand in for one that turns out to hold nothing.
+    """
+    found: dict[int, Samples] = {}
+    read: set[int] = set()
+    while numbers := [number for number in tracks_to_read(media, wishes) if number not in read]:
+        read.update(numbers)
+        try:
+            media.collect(numbers)
+        except NoSampleTables:
+            found |= _search(media, numbers, alive)
+            media.adopt(found)
+    return found
+
+
+def _search(media: MediaSource, numbers: list[int], alive: Callable[[], None]) -> dict[int, Samples]:
+    """Samples that are not listed in the `moov` box."""
+    try:
+        return find_samples(media, numbers, alive=alive)
+    except NoSampleTables as reason:
+        log.info("reading the whole source", extra={"object": media.reader.key, "reason": str(reason)})
+        return demux(media, numbers, alive=alive)
 
 
 def tracks_to_read(media: MediaSource, wishes: Wishes) -> list[int]:

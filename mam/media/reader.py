@@ -19,6 +19,10 @@ class ObjectReader:
         self._source = source
 
     @property
+    def key(self) -> str:
+        return self._source.key
+
+    @property
     def size(self) -> int:
         return self._source.size
 

@@ -7,6 +7,8 @@ import re
 from array import array
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import av
@@ -25,7 +27,7 @@ from mam.mp4.boxes import InvalidIndex, header
 from mam.mp4.chapters import chapter_tracks
 from mam.mp4.entries import Dovi
 from mam.mp4.index import Samples, TrackHeader
-from mam.mp4.tables import MAX_SAMPLES
+from mam.mp4.tables import MAX_SAMPLES, Fragmented, NoSampleTables
 from mam.store.objects import Store
 
 FIRST_READ = 256 << 10  # bytes: holds the whole index of most short files
@@ -119,11 +121,47 @@ class MediaSource:
     def samples(self, number: int) -> Samples:
         """Raises NoSampleTables until `adopt` has brought them from elsewhere."""
         if number not in self._samples:
-            samples = index.read_samples(self._moov, number, self.reader.size)
+            samples = self._read(number)
             if not len(samples):
                 raise NotAVideo("The index names no media.")
             self._samples[number] = samples
         return self._samples[number]
+
+    def collect(self, numbers: list[int]) -> None:
+        """Reads the samples of these tracks from the `moov` box. Raises NoSampleTables where they are elsewhere."""
+        for number in numbers:
+            if number not in self._samples:
+                self.adopt(self.take(number, partial(self._read, number)))
+
+    def take(self, number: int, read: Callable[[], Samples]) -> dict[int, Samples]:
+        """What `read` finds of a track, by its number; nothing when the track is left out.
+
+        So is one that holds no samples, and a text whose index is damaged or more than is understood: neither is worth
+        the rest of the film. Raises NotAVideo when there is nothing else.
+        """
+        try:
+            samples = read()
+        except Fragmented:
+            raise
+        except (MediaError, NoSampleTables) as error:
+            if not any(text.number == number for text in self.texts):
+                raise
+            self._leave(number, str(error))
+            return {}
+        if not len(samples):
+            self._leave(number, "it is empty")
+            return {}
+        return {number: samples}
+
+    def _read(self, number: int) -> Samples:
+        return index.read_samples(self._moov, number, self.reader.size)
+
+    def _leave(self, number: int, reason: str) -> None:
+        self.left[number] = reason
+        self.tracks = [track for track in self.tracks if track.number != number]
+        self.texts = [track for track in self.texts if track.number != number]
+        if not self.tracks:
+            raise NotAVideo("The file holds no media.")
 
     def name_mpeg_audio(self) -> None:
         """Corrects the names of MPEG audio, whose layer the header does not tell: each frame does."""
@@ -244,7 +282,8 @@ def dovi_of(moov: bytes, track: TrackHeader) -> Dovi | None:
 def demux(source: MediaSource, numbers: list[int], *, alive: Callable[[], None] = lambda: None) -> dict[int, Samples]:
     """The samples of those tracks by one pass of libavformat's demuxer, for files without sample tables.
 
-    Reads the whole object. `alive` is called now and then. Raises TruncatedMedia, UnsupportedEdits, InvalidIndex.
+    Reads the whole object. `alive` is called now and then. Tracks that hold nothing are left out. Raises
+    TruncatedMedia, UnsupportedEdits, InvalidIndex, NotAVideo.
     """
     columns = {number: tuple(array("q") for _ in range(6)) for number in numbers}
     hidden_later: set[int] = set()
@@ -277,20 +316,24 @@ def demux(source: MediaSource, numbers: list[int], *, alive: Callable[[], None] 
                     alive()
     except av.error.FFmpegError as error:
         raise InvalidIndex(f"The file cannot be read: {error}") from error
-    result = {}
+    result: dict[int, Samples] = {}
     for number, parts in columns.items():
-        scale = scales.get(number)
-        if scale is None or not len(parts[0]):
-            raise NotAVideo("The file holds no media.")
-        offset, size, dts, pts, duration, key = (np.frombuffer(part, np.int64) for part in parts)
-        if (offset <= 0).any() or int((offset + size).max()) > source.reader.size:
-            raise InvalidIndex("The place of some samples is not known.")
-        ticks = scale.denominator  # time bases of MP4 are 1 / timescale
-        samples = Samples(ticks, offset, size, dts * scale.numerator, pts * scale.numerator, duration, key.astype(bool))
-        if (np.diff(samples.dts) <= 0).any() or (number in hidden_later and _splices(samples)):
-            raise UnsupportedEdits("The edit list joins several parts of the media; that is not supported yet.")
-        result[number] = samples
+        hidden = number in hidden_later
+        result |= source.take(number, partial(_demuxed, parts, scales.get(number), source.reader.size, hidden=hidden))
     return result
+
+
+def _demuxed(parts: tuple[array[int], ...], scale: Fraction | None, object_size: int, *, hidden: bool) -> Samples:
+    """The samples of one track. `hidden`: some are not to be shown. Raises InvalidIndex, UnsupportedEdits."""
+    offset, size, dts, pts, duration, key = (np.frombuffer(part, np.int64) for part in parts)
+    if (offset <= 0).any() or (len(offset) and int((offset + size).max()) > object_size):
+        raise InvalidIndex("The place of some samples is not known.")
+    base = scale or Fraction(1)  # of MP4 1 / timescale
+    times = (dts * base.numerator, pts * base.numerator)
+    samples = Samples(base.denominator, offset, size, *times, duration, key.astype(bool))
+    if (np.diff(samples.dts) <= 0).any() or (hidden and _splices(samples)):
+        raise UnsupportedEdits("The edit list joins several parts of the media; that is not supported yet.")
+    return samples
 
 
 def _splices(samples: Samples) -> bool:

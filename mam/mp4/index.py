@@ -17,7 +17,7 @@ from mam.mp4 import tables
 from mam.mp4.boxes import CONTAINERS, Box, InvalidIndex, below, boxes, header, leaves
 from mam.mp4.edits import Presentation, presentation, read_edits
 from mam.mp4.fragments import Part, join
-from mam.mp4.tables import MAX_SAMPLES, Flags, Ints, NoSampleTables, unpack
+from mam.mp4.tables import MAX_SAMPLES, Flags, Fragmented, Ints, NoSampleTables, unpack
 
 MAX_TRACKS = 64
 MAX_BOXES = 5_000  # in one moov, wherever they lie in it: 64 tracks have two thousand
@@ -162,7 +162,7 @@ def read_samples(moov: bytes, number: int, object_size: int, fragments: Sequence
     """
     top = {box.kind: box for box in boxes(moov, _payload(moov), len(moov))}
     if b"mvex" in top and fragments is None:
-        raise NoSampleTables("a fragmented file")
+        raise Fragmented("a fragmented file")
     if b"mvhd" not in top:
         raise InvalidIndex("The file has no movie header.")
     trak = track_boxes(moov)[number]

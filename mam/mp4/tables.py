@@ -25,6 +25,10 @@ class NoSampleTables(Exception):
     """The file is intact, but its samples must be found another way (fragments, several edits, raw PCM)."""
 
 
+class Fragmented(NoSampleTables):
+    """The samples of every track are in fragments."""
+
+
 def unpack(form: str, data: bytes | memoryview, box: Box, offset: int) -> tuple[Any, ...]:
     """struct.unpack_from inside a box. Raises InvalidIndex when the box is too short for it."""
     at = box.payload + offset

@@ -15,14 +15,12 @@ from mam.errors import InvalidPlan, Superseded
 from mam.hls.plan import Chunk, Plan
 from mam.media.encode import ChunkEncoder
 from mam.media.ffmpeg import Encoder
-from mam.media.fragmented import find_samples
 from mam.media.muxing import Made
-from mam.media.planning import make_plan, tracks_to_read
+from mam.media.planning import make_plan, read_index
 from mam.media.remux import Remuxer
-from mam.media.source import MediaSource, demux
+from mam.media.source import MediaSource
 from mam.media.wishes import Wishes
 from mam.mp4 import index
-from mam.mp4.tables import NoSampleTables
 from mam.naming import index_key, plan_key, revision_plan_key, unfinished_key
 from mam.processes import cores
 from mam.transcoding import outlook
@@ -97,15 +95,18 @@ def preview(order: Order, *, live: bool, alive: Alive) -> PlanView:
     shop = workshop()
     media = shop.source(order.source)
     wishes = _wishes(shop, order)
-    _read_index(shop, media, None, tracks_to_read(media, wishes), alive)
+    read_index(media, wishes, alive=alive)
     made = make_plan(media, order.source, wishes, video=order.video, revision=order.job, stored=False, closely=True)
     return outlook.view(media, made, live=live)
 
 
 def _planned(shop: Workshop, media: MediaSource, order: Order, alive: Alive) -> Plan:
     wishes = _wishes(shop, order)
-    stored = _read_index(shop, media, order, tracks_to_read(media, wishes), alive)
-    return make_plan(media, order.source, wishes, video=order.video, revision=order.job, stored=stored)
+    found = read_index(media, wishes, alive=alive)
+    if found:
+        key = index_key(order.video, order.job)
+        shop.store.put(shop.bucket, key, index.dump(found), "application/octet-stream")
+    return make_plan(media, order.source, wishes, video=order.video, revision=order.job, stored=bool(found))
 
 
 def _wishes(shop: Workshop, order: Order) -> Wishes:
@@ -133,29 +134,6 @@ def _adopted(shop: Workshop, media: MediaSource, order: Order, data: bytes | Non
     except InvalidPlan:
         return None
     return made
-
-
-def _read_index(shop: Workshop, media: MediaSource, order: Order | None, numbers: list[int], alive: Alive) -> bool:
-    """Brings the samples of the tracks that will be used. True when finding them took more than the `moov` box.
-
-    Then they are stored with the order's plan; without an order for nobody.
-    """
-    try:
-        for number in numbers:
-            media.samples(number)
-        return False
-    except NoSampleTables:
-        pass
-    try:
-        found = find_samples(media, numbers, alive=alive)
-    except NoSampleTables as reason:
-        log.info("reading the whole source", extra={"video": order.video if order else "", "reason": str(reason)})
-        found = demux(media, numbers, alive=alive)
-    media.adopt(found)
-    if order is not None:
-        key = index_key(order.video, order.job)
-        shop.store.put(shop.bucket, key, index.dump(found), "application/octet-stream")
-    return True
 
 
 # make

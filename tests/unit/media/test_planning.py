@@ -12,12 +12,12 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from mam.errors import MamError, NotRemuxable, TooLarge, UnsupportedCodec
+from mam.errors import MamError, NotAVideo, NotRemuxable, TooLarge, UnsupportedCodec
 from mam.hls.plan import Plan, Profile
 from mam.media import pictures, sounds
 from mam.media.pictures import h264_level, look_at, orientation, picture_filters
-from mam.media.planning import choose_picture, make_plan
-from mam.media.source import MediaSource
+from mam.media.planning import choose_picture, make_plan, read_index
+from mam.media.source import MediaSource, demux
 from mam.media.windows import segment_edges, shown_frames
 from mam.media.wishes import Wishes
 from tests.unit.films import Film, film, opened, source_of
@@ -113,6 +113,78 @@ def test_the_only_sound_must_be_decoded(language: str) -> None:
     media = recoded(frames(2), sound(2), old=b"mp4a", new=b"Qclp")
     with pytest.raises(UnsupportedCodec, match="QCELP"):
         plan_of(media, Wishes(Profile.AUTO, audio_language=language))
+
+
+# tracks of which nothing comes
+
+TEXT = replace(frames(1), kind="text", entry="tx3g", sync=None)
+EMPTY = replace(TEXT, sizes=(), durations=(), chunks=())
+NO_SOUND = replace(sound(1), sizes=(), durations=(), chunks=())
+
+
+def read_plan(media: MediaSource, wishes: Wishes) -> Plan:
+    read_index(media, wishes)
+    return plan_of(media, wishes)
+
+
+@pytest.mark.parametrize("wishes", [COPY, Wishes(Profile.AUTO), ENCODE], ids=lambda wishes: wishes.profile)
+@pytest.mark.parametrize("side", [EMPTY, NO_SOUND], ids=["text", "sound"])
+def test_a_side_track_that_is_empty_is_left_out(side: Track, wishes: Wishes) -> None:
+    plan = read_plan(media_of(frames(2), sound(2), side), wishes)
+    assert [track.track for track in plan.tracks] == [0, 1]
+    assert (plan.streams[2].action, plan.streams[2].reason) == ("leave", "it is empty")
+
+
+def test_another_track_stands_in_for_an_empty_one() -> None:
+    media = media_of(NO_SOUND, sound(2), replace(frames(1), sizes=(), durations=(), chunks=(), sync=None), frames(2))
+    assert [track.track for track in read_plan(media, replace(COPY, audio_language="en")).tracks] == [3, 1]
+
+
+def test_where_all_tracks_are_empty_there_is_no_video() -> None:
+    with pytest.raises(NotAVideo):
+        read_plan(media_of(NO_SOUND, EMPTY), COPY)
+
+
+def test_a_fragmented_film_whose_sound_never_comes_is_silent() -> None:
+    data = film(Film(movflags="frag_keyframe+empty_moov+default_base_moof"))
+    head, *fragments = data.split(b"moof")
+    silent = b"moof".join([head, *(b"free".join(fragment.rsplit(b"traf", 1)) for fragment in fragments)])
+    media = opened(silent)
+    plan = read_plan(media, COPY)
+    assert ([track.track for track in plan.tracks], plan.streams[1].reason) == ([0], "it is empty")
+    assert sorted(demux(opened(silent), [0, 1])) == [0]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"stco", struct.pack(">III", 0, 25, 0x7FFFFFFF)),  # points beyond the file
+        (b"elst", struct.pack(">II", 0, 3) + struct.pack(">IiI", 500, -1, 1 << 16) * 3),  # more than is understood
+    ],
+    ids=["beyond the file", "three edits"],
+)
+def test_a_text_that_cannot_be_read_is_left_out_and_the_source_is_not_read_whole(
+    old: bytes, new: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr("mam.media.planning.demux")
+    text = replace(TEXT, chunks=(1,) * 25, edit=Edit(delay=1))
+    head, _, tail = write(Movie((frames(2), text), moov_first=False)).data.rpartition(old)
+    if old == b"elst":  # of two entries: the third takes the place of what stands behind it
+        data = _grown(head + old + new + tail[4 + 4 + 24 :], at=len(head), by=12)
+    else:
+        data = head + old + new + tail[len(new) :]
+    plan = read_plan(opened(data), COPY)
+    assert [rendition.name for rendition in plan.renditions] == ["source"]
+    assert plan.streams[1].reason
+
+
+def _grown(data: bytes, *, at: int, by: int) -> bytes:
+    """The boxes that hold the one whose kind stands at `at`, and itself, `by` bytes larger."""
+    for kind in (data[at : at + 4], b"edts", b"trak", b"moov"):
+        where = data.rindex(kind, 0, at + 4) - 4
+        (size,) = struct.unpack_from(">I", data, where)
+        data = data[:where] + struct.pack(">I", size + by) + data[where + 4 :]
+    return data
 
 
 # copied or not

@@ -304,6 +304,9 @@ class Source:
     moov: bytes
     reader: ObjectReader
 
+    def take(self, number: int, read: Callable[[], Samples]) -> dict[int, Samples]:
+        return {number: read()}
+
 
 def _attempt(call: Callable[..., T], *given: object) -> T | None:
     with suppress(MamError, NoSampleTables):
