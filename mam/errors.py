@@ -172,6 +172,11 @@ class UnsupportedCodec(MediaError):
     hint = "Export the file as H.264 or HEVC with AAC."
 
 
+class ChangingFormat(MediaError):
+    code, title = "changing_format", "The file's format changes in the middle"
+    hint = "Re-encode it into one format (for example with HandBrake or ffmpeg) and upload that."
+
+
 class TooLarge(MediaError):
     code, title = "too_large", "The file is beyond what is converted here"
     hint = "Split the file or raise the limit that the message names."

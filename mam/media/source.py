@@ -283,8 +283,10 @@ def demux(source: MediaSource, numbers: list[int], *, alive: Callable[[], None] 
     """The samples of those tracks by one pass of libavformat's demuxer, for files without sample tables.
 
     Reads the whole object. `alive` is called now and then. Tracks that hold nothing are left out. Raises
-    TruncatedMedia, UnsupportedEdits, InvalidIndex, NotAVideo.
+    TruncatedMedia, UnsupportedEdits, InvalidIndex, NotAVideo, ChangingFormat.
     """
+    for number in numbers:
+        index.check_format(source.moov, number)
     columns = {number: tuple(array("q") for _ in range(6)) for number in numbers}
     hidden_later: set[int] = set()
     try:

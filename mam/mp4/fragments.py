@@ -30,11 +30,15 @@ _NO_SYNC = 0x01010000
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
-    """What holds for a track's samples where a run does not say: `trex`, section 8.8.3. `duration` in ticks."""
+    """What holds for a track's samples where a run does not say: `trex`, section 8.8.3. `duration` in ticks.
+
+    `description`: the number of the sample description, from 1.
+    """
 
     duration: int = 0
     size: int = 0
     flags: int = 0
+    description: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,7 @@ class Part:
     time: int | None
     columns: Ints
     skipped: int = 0
+    description: int = 1  # the number of the sample description
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +84,8 @@ def read_defaults(moov: bytes) -> dict[int, Defaults]:
     defaults = {}
     for trex in boxes(moov, mvex.payload, mvex.end):
         if trex.kind == b"trex":
-            track_id, _, duration, size, flags = unpack(">5I", moov, trex, 4)
-            defaults[int(track_id)] = Defaults(duration, size, flags)
+            track_id, description, duration, size, flags = unpack(">5I", moov, trex, 4)
+            defaults[int(track_id)] = Defaults(duration, size, flags, description)
     return defaults
 
 
@@ -146,7 +151,7 @@ def _read_traf(moof: bytes, traf: Box, place: _Place, defaults: Mapping[int, Def
             left -= columns.shape[1]
             runs.append(columns)
     columns = runs[0] if len(runs) == 1 else np.concatenate([np.zeros((5, 0), np.int64), *runs], axis=1)
-    return Part(number, time, columns, default.duration if empty else 0), behind
+    return Part(number, time, columns, default.duration if empty else 0, default.description), behind
 
 
 def _read_tfhd(
@@ -156,14 +161,16 @@ def _read_tfhd(
     flags, number = unpack(">II", moof, tfhd, 0)
     default = defaults.get(number, Defaults())
     base = place.moof if flags & _BASE_IS_MOOF else place.behind
-    duration, size, sample_flags = default.duration, default.size, default.flags
+    duration, size, sample_flags, description = default.duration, default.size, default.flags, default.description
     at = 8
     if flags & _BASE_DATA_OFFSET:
         (base,) = unpack(">Q", moof, tfhd, at)
         if base > MAX_OFFSET:
             raise InvalidIndex("A fragment's media lies beyond any file's end.")
         at += 8
-    at += 4 if flags & _DESCRIPTION else 0
+    if flags & _DESCRIPTION:
+        (description,) = unpack(">I", moof, tfhd, at)
+        at += 4
     if flags & _DEFAULT_DURATION:
         (duration,) = unpack(">I", moof, tfhd, at)
         at += 4
@@ -172,7 +179,7 @@ def _read_tfhd(
         at += 4
     if flags & _DEFAULT_FLAGS:
         (sample_flags,) = unpack(">I", moof, tfhd, at)
-    return number, base, Defaults(duration, size, sample_flags), bool(flags & _DURATION_IS_EMPTY)
+    return number, base, Defaults(duration, size, sample_flags, description), bool(flags & _DURATION_IS_EMPTY)
 
 
 def _read_tfdt(moof: bytes, tfdt: Box) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from mam.errors import EncryptedMedia, ExternalMedia, NotAVideo, TruncatedMedia
+from mam.errors import ChangingFormat, EncryptedMedia, ExternalMedia, NotAVideo, TruncatedMedia
 from mam.mp4 import tables
 from mam.mp4.boxes import CONTAINERS, Box, InvalidIndex, below, boxes, header, leaves
 from mam.mp4.edits import Presentation, presentation, read_edits
@@ -25,6 +26,9 @@ PRIMING = 16  # parts of a second: what encoders of sound put before the first o
 SELF_CONTAINED = 1  # a flag of an entry of dref: the media is in this file
 MAX_USER_DATA = 4096  # bytes of a track's
 _EMPTY_TABLES = {b"stts": 1, b"ctts": 1, b"stss": 1, b"stsc": 1, b"stco": 1, b"co64": 1, b"stsz": 2, b"stz2": 2}
+_VIDEO_RATES = re.compile(rb"btrt.{12}", re.DOTALL)
+# in esds, what describes the decoder (ISO/IEC 14496-1 section 7.2.6.6): its buffer, the highest and the mean rate
+_SOUND_RATES = re.compile(rb"btrt.{12}|(?<=\x40\x15).{11}(?=\x05)", re.DOTALL)
 _ENCRYPTED = (b"encv", b"enca", b"encs", b"enct", b"drmi", b"drms")
 
 
@@ -158,7 +162,7 @@ def read_samples(moov: bytes, number: int, object_size: int, fragments: Sequence
     """The samples of track `number`: those of the `moov` box, then those of the track's `fragments`.
 
     Raises NoSampleTables when the samples are in fragments that are not given or need more than one edit,
-    TruncatedMedia when the index points beyond `object_size`, InvalidIndex when it contradicts itself.
+    TruncatedMedia when the index points beyond `object_size`, InvalidIndex when it contradicts itself, ChangingFormat.
     """
     top = {box.kind: box for box in boxes(moov, _payload(moov), len(moov))}
     if b"mvex" in top and fragments is None:
@@ -169,6 +173,7 @@ def read_samples(moov: bytes, number: int, object_size: int, fragments: Sequence
     found = leaves(moov, trak.payload, trak.end)
     if b"mdhd" not in found:
         raise InvalidIndex(f"Track {number} has no media header.")
+    check_format(moov, number, fragments or ())
     shown = presentation(
         read_edits(moov, found),
         timescale=_timescale(moov, found[b"mdhd"]),
@@ -179,6 +184,29 @@ def read_samples(moov: bytes, number: int, object_size: int, fragments: Sequence
         shown = replace(shown, end=None)
     samples = _read_samples(moov, found, shown.shift, object_size, fragments or (), video=video)
     return _without_hidden(samples, shown, video=video)
+
+
+def check_format(moov: bytes, number: int, fragments: Sequence[Part] = ()) -> None:
+    """Raises ChangingFormat when a picture or a sound has samples that the track's first description does not describe.
+
+    A decoder gets the first; the other's pictures it cannot decode, or not rightly. To text it makes no difference.
+    """
+    trak = track_boxes(moov)[number]
+    found = leaves(moov, trak.payload, trak.end)
+    kind = _handler(moov, found, number)
+    used = tables.used_descriptions(moov, found) | {p.description for p in fragments if p.columns.shape[1]}
+    if kind not in ("vide", "soun") or b"stsd" not in found or max(used, default=1) <= 1:
+        return
+    stsd = found[b"stsd"]
+    listed = [_without_rates(moov[b.start : b.end], kind) for b in boxes(moov, stsd.payload + 8, stsd.end)]
+    if any(listed[each - 1] != listed[0] for each in used if 0 < each <= len(listed)):
+        what = "picture" if kind == "vide" else "sound"
+        raise ChangingFormat(f"Its {what} is coded in {len(listed)} ways, one after the other.")
+
+
+def _without_rates(entry: bytes, kind: str) -> bytes:
+    """A sample entry without its bit rates, which say nothing to a decoder: they differ where files were joined."""
+    return (_VIDEO_RATES if kind == "vide" else _SOUND_RATES).sub(b"", entry)
 
 
 def _handler(moov: bytes, found: dict[bytes, Box], number: int) -> str:

@@ -151,6 +151,16 @@ def sample_offsets(data: bytes | memoryview, found: dict[bytes, Box], sizes: Int
     return offsets
 
 
+def used_descriptions(data: bytes | memoryview, found: dict[bytes, Box]) -> set[int]:
+    """Numbers of the sample descriptions (from 1) that chunks with samples have, from `stsc`."""
+    if b"stsc" not in found:
+        return set()
+    table = rows(data, found[b"stsc"], ">u4", 3)
+    behind = len(_chunk_offsets(data, found)) + 1
+    chunks = np.diff(np.minimum(np.append(table[:, 0], behind), behind))
+    return set(np.unique(table[(chunks > 0) & (table[:, 1] > 0), 2]).tolist())
+
+
 def _chunk_offsets(data: bytes | memoryview, found: dict[bytes, Box]) -> Ints:
     if b"co64" in found:
         offsets = rows(data, found[b"co64"], ">u8", 1)[:, 0]

@@ -48,7 +48,8 @@ class Traf:
     time: int | None = 0
     time_version: int = 1
     base: str = "moof"
-    described: bool = False  # has a sample description index
+    described: bool = False  # has a sample description index, which is `description`
+    description: int = 1
     empty: bool = False  # the track has nothing here
     defaults: tuple[int | None, int | None, int | None] = (None, None, None)  # duration, size, flags
 
@@ -122,7 +123,7 @@ def _tfhd(traf: Traf, base: int) -> bytes:
     if traf.base == "offset":
         flags, payload = flags | 1, payload + struct.pack(">Q", base)
     if traf.described:
-        flags, payload = flags | 2, payload + struct.pack(">I", 1)
+        flags, payload = flags | 2, payload + struct.pack(">I", traf.description)
     for bit, value in zip((0x8, 0x10, 0x20), traf.defaults, strict=True):
         if value is not None:
             flags, payload = flags | bit, payload + struct.pack(">I", value)

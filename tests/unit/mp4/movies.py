@@ -34,6 +34,7 @@ class Track:
 
     All columns but `chunks` have one entry a sample. `chunks`: how many samples each chunk holds. `composition` None:
     no `ctts`; `sync` None: no `stss`. `size_form`: stsz, uniform (all sizes are the same), or the bits of a stz2.
+    `more_entries`: sample entries behind the first, whole; `described`: by which of them (from 1) each chunk is.
     """
 
     kind: str = "vide"
@@ -51,6 +52,8 @@ class Track:
     edit: Edit | None = None
     matrix: tuple[int, int, int, int] = UPRIGHT
     handler: bytes = b"maker\0"  # what the track's handler is called
+    more_entries: tuple[bytes, ...] = ()
+    described: tuple[int, ...] = ()
     merge_runs: bool = True  # one stsc entry for chunks of the same length, or one each
 
 
@@ -250,7 +253,8 @@ def _edts(edit: Edit, duration: int) -> bytes:
 
 
 def _tables(track: Track, starts: list[int]) -> bytes:
-    out = [full(b"stsd", struct.pack(">I", 1) + sample_entry(track.entry))]
+    entries = (sample_entry(track.entry), *track.more_entries)
+    out = [full(b"stsd", struct.pack(">I", len(entries)) + b"".join(entries))]
     runs = [(len(list(same)), delta) for delta, same in groupby(track.durations)]
     out.append(table(b"stts", "II", list(runs)))
     if track.composition is not None:
@@ -267,10 +271,11 @@ def _tables(track: Track, starts: list[int]) -> bytes:
 
 def _stsc(track: Track) -> Iterator[tuple[int, int, int]]:
     before = None
-    for number, count in enumerate(track.chunks, 1):
-        if count != before or not track.merge_runs:
-            yield number, count, 1
-        before = count
+    each = track.described or (1,) * len(track.chunks)
+    for number, (count, described) in enumerate(zip(track.chunks, each, strict=True), 1):
+        if (count, described) != before or not track.merge_runs:
+            yield number, count, described
+        before = count, described
 
 
 def _sizes(track: Track) -> bytes:

@@ -7,7 +7,7 @@ import struct
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from functools import cache
 from itertools import pairwise
@@ -18,7 +18,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mam.errors import EncryptedMedia, MediaError, NotAVideo, TooLarge, TruncatedMedia
+from mam.errors import ChangingFormat, EncryptedMedia, MediaError, NotAVideo, TooLarge, TruncatedMedia
 from mam.media import fragmented
 from mam.media.fragmented import find_samples
 from mam.media.reader import ObjectReader
@@ -31,7 +31,7 @@ from mam.store.objects import Store
 from tests.media import ffmpeg
 from tests.unit.films import Film, Memory, demuxed, film, opened, source_of
 from tests.unit.mp4.moofs import NO_SYNC, TRAFS, TREX, Row, Run, Sample, Traf, moof, movie
-from tests.unit.mp4.movies import Edit, Track, box, even_chunks, full
+from tests.unit.mp4.movies import Edit, Track, box, even_chunks, full, sample_entry
 from tests.unit.mp4.rows import Row as IndexRow
 from tests.unit.mp4.rows import rows_of
 
@@ -298,6 +298,18 @@ def test_an_edit_list_moves_fragments_and_its_length_hides_none(duration: int) -
     track = Track(timescale=1000, edit=Edit(delay=50, media_time=100, duration=duration))
     data = fragmented_file(Traf(1, (Run(SAMPLES * 2),), time=100), Traf(1, (Run(SAMPLES),), time=500), track=track)
     assert [row[3] for row in found(data)[0]] == [50, 150, 250, 350, 450, 550]
+
+
+@pytest.mark.parametrize("description", [1, 2, 3])
+def test_a_fragment_of_another_format_is_refused(description: int) -> None:
+    avc = sample_entry("avc1")
+    track = Track(timescale=1000, more_entries=(avc.replace(b"\x64\0\x0a", b"\x4d\0\x0a"), avc))
+    runs = (Run(SAMPLES),)
+    data = fragmented_file(
+        Traf(1, runs, time=0), Traf(1, runs, time=200, described=True, description=description), track=track
+    )
+    with pytest.raises(ChangingFormat) if description == 2 else nullcontext():
+        assert len(found(data)[0]) == 4
 
 
 def test_samples_in_the_moov_come_before_those_in_fragments() -> None:

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mam.errors import EncryptedMedia, NotAVideo, TruncatedMedia
-from mam.media.source import read_moov
+from mam.errors import ChangingFormat, EncryptedMedia, NotAVideo, TruncatedMedia
+from mam.media.source import demux, read_moov
 from mam.mp4 import index
 from mam.mp4.boxes import InvalidIndex
 from mam.mp4.tables import NoSampleTables
-from tests.unit.mp4.movies import Edit, Movie, Track, box, even_chunks, full, write
+from tests.unit.films import opened
+from tests.unit.mp4.movies import Edit, Movie, Track, box, even_chunks, full, sample_entry, write
 from tests.unit.mp4.rows import as_rows, first_needed, rows_of
 from tests.unit.mp4.strategies import LARGEST, movies, tracks
 
@@ -201,6 +202,43 @@ def test_headers_say_kind_codec_and_orientation() -> None:
 def test_no_tracks_are_no_video() -> None:
     with pytest.raises(NotAVideo):
         index.read_headers(write(Movie(())).moov)
+
+
+AVC, AAC = sample_entry("avc1"), sample_entry("mp4a")
+OTHER_AVC, OTHER_AAC = AVC.replace(b"\x64\0\x0a", b"\x4d\0\x0a"), AAC.replace(b"\x05\x02\x11\x90", b"\x05\x02\x12\x10")
+SLOWER_AAC = AAC.replace(b"\x40\x15" + bytes(11), b"\x40\x15\0\x20\0\0\1\xf4\0\0\1\xe8\0")
+FOUR_CHUNKS = replace(TEN_FRAMES, sync=None, described=(1, 1, 2, 2))
+
+
+@pytest.mark.parametrize(
+    ("kind", "entry", "other"),
+    [("vide", "avc1", OTHER_AVC), ("soun", "mp4a", OTHER_AAC), ("soun", "mp4a", AVC)],
+    ids=["picture", "sound", "another codec"],
+)
+@pytest.mark.parametrize("described", [(1, 1, 2, 2), (2, 2, 2, 2), (1, 2, 1, 1)])
+def test_a_format_that_changes_in_the_middle_is_refused(
+    kind: str, entry: str, other: bytes, described: tuple[int, ...]
+) -> None:
+    track = replace(FOUR_CHUNKS, kind=kind, entry=entry, more_entries=(other,), described=described)
+    with pytest.raises(ChangingFormat, match="in 2 ways"):
+        read_all(data := write(Movie((track,))).data)
+    with pytest.raises(ChangingFormat):
+        demux(opened(data), [0])
+
+
+@pytest.mark.parametrize(
+    "track",
+    [
+        replace(FOUR_CHUNKS, more_entries=(AVC,)),
+        replace(FOUR_CHUNKS, more_entries=(OTHER_AVC,), described=(1, 1, 1, 1)),
+        replace(FOUR_CHUNKS, more_entries=(OTHER_AVC,), described=(0, 0, 7, 7)),
+        replace(FOUR_CHUNKS, kind="soun", entry="mp4a", more_entries=(SLOWER_AAC,)),
+        replace(FOUR_CHUNKS, kind="text", entry="tx3g", more_entries=(sample_entry("text"),)),
+    ],
+    ids=["the same again", "another that nothing uses", "none of that number", "other bit rates", "text"],
+)
+def test_a_second_description_that_makes_no_difference_is_none(track: Track) -> None:
+    assert len(read_all(write(Movie((track,))).data)[0]) == 10
 
 
 def test_a_crowd_of_tracks_is_refused() -> None:
