@@ -32,6 +32,8 @@ FULL_RANGE = 2  # AVCOL_RANGE_JPEG
 HD_WIDTH, HD_HEIGHT = 1280, 576  # from here on players take a picture that does not say so for BT.709
 MATRICES = {1: "bt709", 4: "fcc", 5: "bt470", 6: "smpte170m", 7: "smpte240m", 9: "bt2020"}  # as filters call them
 UNIT = 1 << 16
+MIN_ASPECT, MAX_ASPECT = Fraction(1, 10), Fraction(10)  # of a pixel
+ALIKE = Fraction(4, 100)  # 12:11 and 16:15, as different schools have PAL's pixels, are 2 % apart: nobody sees it
 DECODABLE = frozenset((
     "h264", "hevc", "vp8", "vp9", "av1", "mpeg4", "mpeg2video", "mpeg1video", "mjpeg", "prores", "dnxhd", "h263", "png",
     "qtrle", "svq3", "cinepak", "rawvideo", "dvvideo", "msmpeg4v2", "msmpeg4v3", "flv1", "vc1", "cfhd", "hap",
@@ -141,6 +143,7 @@ def video_obstacle(track: MediaTrack, samples: Samples, wishes: Wishes) -> str |
     if orientation(track):
         return "Its picture is rotated by the container, which segments cannot say."
     obstacle = _fmp4_obstacle(track) if wishes.format is Format.FMP4 and track.codec != "h264" else _ts_obstacle(track)
+    obstacle = obstacle or _shape_obstacle(track)
     if obstacle:
         return obstacle
     if samples.start < -HIDDEN:
@@ -175,6 +178,26 @@ def _fmp4_obstacle(track: MediaTrack) -> str | None:
         av1 = read_av1c(track.configuration)
         return None if av1 and av1.profile == 0 else "Its AV1 is not of the main profile."
     return f"Its video is {track.codec.upper()}; fMP4 segments carry H.264, HEVC and AV1."
+
+
+def _shape_obstacle(track: MediaTrack) -> str | None:
+    """What is copied has the shape that the codec states, or square pixels where it states none."""
+    said, coded = track.template.sample_aspect_ratio, _coded_aspect(track)
+    if not said or coded is None or not MIN_ASPECT < said < MAX_ASPECT or abs(said - coded) <= ALIKE * coded:
+        return None
+    shape = f"{said.numerator}:{said.denominator}"
+    return f"The shape of its pixels ({shape}) stands in the container alone: segments would lose it."
+
+
+def _coded_aspect(track: MediaTrack) -> Fraction | None:
+    """A pixel's width by its height as the codec's configuration has it; None when there is none that can be read."""
+    if track.codec == "h264":
+        sps = read_sps(track.configuration)
+        return (sps.sample_aspect or Fraction(1)) if sps else None
+    if track.codec == "hevc":
+        hevc = read_hvcc(track.configuration)
+        return (hevc.picture.sample_aspect or Fraction(1)) if hevc and hevc.picture else None
+    return Fraction(1) if track.codec == "av1" else None  # AV1 has no word for it
 
 
 def _video_range(track: MediaTrack) -> Literal["SDR", "PQ", "HLG"]:
@@ -216,7 +239,7 @@ def look_at(media: MediaSource, track: MediaTrack) -> Look:
     context = track.template.codec_context
     frame = _first_picture(media, track) if track.codec in DECODABLE else None
     aspect = track.template.sample_aspect_ratio or (frame and _aspect(frame)) or Fraction(1)
-    if not Fraction(1, 10) < aspect < 10:  # nonsense is in use for "unknown"
+    if not MIN_ASPECT < aspect < MAX_ASPECT:  # nonsense is in use for "unknown"
         aspect = Fraction(1)
 
     def known(name: str, unknown: int) -> int:

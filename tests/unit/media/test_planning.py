@@ -13,7 +13,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from mam.errors import MamError, NotAVideo, NotRemuxable, TooLarge, UnsupportedCodec
-from mam.hls.plan import Plan, Profile
+from mam.hls.plan import Format, Plan, Profile
 from mam.media import pictures, sounds
 from mam.media.pictures import h264_level, look_at, orientation, picture_filters
 from mam.media.planning import choose_picture, make_plan, read_index
@@ -21,10 +21,11 @@ from mam.media.source import MediaSource, demux
 from mam.media.windows import segment_edges, shown_frames
 from mam.media.wishes import Wishes
 from tests.unit.films import Film, film, opened, source_of
+from tests.unit.mp4.clips import clip
 from tests.unit.mp4.movies import Edit, Movie, Track, box, even_chunks, write
 from tests.unit.mp4.strategies import movies, playable
 
-COPY, ENCODE = Wishes(Profile.SOURCE), Wishes(Profile.H264)
+COPY, ENCODE, AUTO = Wishes(Profile.SOURCE), Wishes(Profile.H264), Wishes(Profile.AUTO)
 UPRIGHT = (1, 0, 0, 1)
 
 
@@ -85,7 +86,7 @@ def recoded(*tracks: Track, old: bytes, new: bytes) -> MediaSource:
     return opened(head + new + tail.replace(b"esds", b"free"))  # it has the last word on what the codec is
 
 
-@pytest.mark.parametrize("wishes", [COPY, Wishes(Profile.AUTO), ENCODE], ids=lambda wishes: wishes.profile)
+@pytest.mark.parametrize("wishes", [COPY, AUTO, ENCODE], ids=lambda wishes: wishes.profile)
 @pytest.mark.parametrize(
     ("entry", "reason"), [(b"apac", "its codec (apac) is not known here"), (b"Qclp", "QCELP is not decoded here")]
 )
@@ -127,7 +128,7 @@ def read_plan(media: MediaSource, wishes: Wishes) -> Plan:
     return plan_of(media, wishes)
 
 
-@pytest.mark.parametrize("wishes", [COPY, Wishes(Profile.AUTO), ENCODE], ids=lambda wishes: wishes.profile)
+@pytest.mark.parametrize("wishes", [COPY, AUTO, ENCODE], ids=lambda wishes: wishes.profile)
 @pytest.mark.parametrize("side", [EMPTY, NO_SOUND], ids=["text", "sound"])
 def test_a_side_track_that_is_empty_is_left_out(side: Track, wishes: Wishes) -> None:
     plan = read_plan(media_of(frames(2), sound(2), side), wishes)
@@ -320,6 +321,32 @@ def test_pictures_become_square_and_even(aspect: tuple[int, int], size: tuple[in
     assert (f"scale=w={width}:h={height}:out_range=limited", "setsar=sar=1", "format=pix_fmts=yuv420p") == filters
 
 
+def test_a_shape_of_pixels_that_only_the_container_states_is_not_copied_but_encoded() -> None:
+    """Segments would show it with square pixels."""
+    media = opened(_with_aspect(frames(2), 4, 3))
+    with pytest.raises(NotRemuxable, match=r"\(4:3\) stands in the container"):
+        plan_of(media, COPY)
+    with pytest.raises(NotRemuxable, match="container"):
+        plan_of(media, replace(COPY, format=Format.FMP4))
+    video = plan_of(media, AUTO).video_track
+    assert video and (video.action, video.width, video.height) == ("encode", 84, 48)
+
+
+@pytest.mark.parametrize("aspect", [(1, 1), (0, 0), (1000, 1), (136, 135), (53, 54)])
+def test_square_pixels_and_what_is_nearly_so_are_copied(aspect: tuple[int, int]) -> None:
+    """The codec states none, which means the same."""
+    video = plan_of(opened(_with_aspect(frames(2), *aspect)), AUTO).video_track
+    assert video and video.action == "copy"
+
+
+@pytest.mark.parametrize(("aspect", "action"), [((4, 3), "copy"), ((64, 48), "copy"), ((1, 1), "encode")])
+def test_a_shape_that_codec_and_container_agree_on_is_copied(aspect: tuple[int, int], action: str) -> None:
+    data = clip("-c:v libx264 -pix_fmt yuv420p -bsf:v h264_metadata=sample_aspect_ratio=4/3 -aspect 16:9 -g 12")
+    at = data.index(b"pasp") + 4
+    video = plan_of(opened(data[:at] + struct.pack(">II", *aspect) + data[at + 8 :]), AUTO).video_track
+    assert video and video.action == action
+
+
 def test_a_turned_picture_is_scaled_first_and_has_its_sides_swapped() -> None:
     media = opened(_with_aspect(frames(1, matrix=(0, 1, -1, 0)), 4, 3))
     filters, width, height = picture_filters(look_at(media, media.tracks[0]), orientation(media.tracks[0]))
@@ -494,8 +521,6 @@ def test_the_same_source_is_planned_the_same_each_time(movie: Movie) -> None:
 
 
 # several sounds, silence
-
-AUTO = Wishes(Profile.AUTO)
 
 
 @pytest.mark.parametrize(
