@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal
 
+import av
 import av.error
 import numpy as np
 
@@ -300,14 +301,23 @@ def _first_packets(media: MediaSource, track: MediaTrack) -> Iterator[Any]:
 
 
 def picture_filters(look: Look, turn: tuple[str, ...]) -> tuple[tuple[str, ...], int, int]:
-    """(filters, width, height): upright, square pixels, even sizes, standard range, 8-bit 4:2:0."""
+    """(filters, width, height): upright, square pixels, even sizes, standard range, 8-bit 4:2:0.
+
+    What comes in as RGB is given the matrix that players take the size for, and says so.
+    """
     tone = _tone_mapping(look.transfer, look.full_range)
     width, height = (max(2, pixels // 2 * 2) for pixels in _square(look))
     given = "" if tone or not look.full_range else "in_range=full:"
-    scale = f"scale=w={width}:h={height}:{given}out_range=limited"
+    scale: tuple[str, ...] = (f"scale=w={width}:h={height}:{given}out_range=limited",)
+    if not tone and _is_rgb(look.pixel_format):
+        matrix = _usual_matrix(look)
+        scale = (
+            f"{scale[0]}:out_color_matrix={matrix}",
+            f"setparams=colorspace={matrix}:color_primaries=bt709:color_trc=bt709",
+        )
     if any(name.startswith("transpose") for name in turn):
         width, height = height, width
-    return (*tone, scale, "setsar=sar=1", *turn, "format=pix_fmts=yuv420p"), width, height
+    return (*tone, *scale, "setsar=sar=1", *turn, "format=pix_fmts=yuv420p"), width, height
 
 
 def still_filters(look: Look, turn: tuple[str, ...], *, longest: int) -> tuple[tuple[str, ...], int, int]:
@@ -319,14 +329,26 @@ def still_filters(look: Look, turn: tuple[str, ...], *, longest: int) -> tuple[t
     width, height = _square(look)
     part = min(Fraction(1), Fraction(longest, max(width, height)))
     width, height = (max(2, round(pixels * part / 2) * 2) for pixels in (width, height))
-    unknown = MATRICES[1] if look.width >= HD_WIDTH or look.height > HD_HEIGHT else MATRICES[6]
-    given = "" if tone else f":in_color_matrix={MATRICES.get(look.matrix, unknown)}"
+    given = "" if tone else f":in_color_matrix={MATRICES.get(look.matrix, _usual_matrix(look))}"
     given += ":in_range=full" if look.full_range and not tone else ""
     small = f"scale=w={width}:h={height}:flags=bilinear{given}"
     colours = ("scale=in_color_matrix=bt709:in_range=limited",) if tone else ()
     if any(name.startswith("transpose") for name in turn):
         width, height = height, width
     return (small, *tone, *colours, "format=pix_fmts=rgb24", *turn), width, height
+
+
+def _usual_matrix(look: Look) -> str:
+    """What players take a picture of that size for when it does not say."""
+    return MATRICES[1] if look.width >= HD_WIDTH or look.height > HD_HEIGHT else MATRICES[6]
+
+
+def _is_rgb(pixel_format: str | None) -> bool:
+    """Whether a picture has no matrix of its own: RGB in any order and depth, or a palette of it."""
+    if pixel_format is None:
+        return False
+    known = av.VideoFormat(pixel_format)
+    return known.is_rgb or known.has_palette
 
 
 def _square(look: Look) -> tuple[int, int]:

@@ -29,6 +29,7 @@ from mam.media.windows import AAC_FRAME, AUDIO_PREROLL, VIDEO_PREROLL, Window, a
 from mam.media.wishes import Wishes
 from tests.unit.films import Film, film, opened, source_of
 from tests.unit.media.test_planning import frames, media_of, sound
+from tests.unit.mp4.clips import clip
 from tests.unit.mp4.movies import Track
 
 LENGTHS = st.integers(1, 60)
@@ -307,6 +308,34 @@ def test_an_ffmpeg_that_is_killed_is_to_blame_and_not_the_media(after: int) -> N
     media, plan = _to_be_encoded(noise=True)  # more than the pipe holds: ffmpeg cannot have ended by itself
     with pytest.raises(EncoderFailed, match="-9"):
         list(ChunkEncoder(media, plan, watch=kill).segments(Chunk(0, len(plan.timeline))))
+
+
+@pytest.mark.parametrize("size", ["1280x720", "320x180"])
+@pytest.mark.parametrize("codec", ["libx264rgb", "png"])
+@pytest.mark.parametrize("colour", [(255, 0, 0), (0, 255, 0)])
+def test_rgb_keeps_its_colours(colour: tuple[int, int, int], codec: str, size: str) -> None:
+    """As a player computes them that goes by what the stream says, and as one that goes by the size."""
+    red, green, blue = colour
+    source = f"-f lavfi -i color=0x{red:02x}{green:02x}{blue:02x}:s={size}:r=25:d=0.2,format=rgb24"
+    media = opened(clip(f"-c:v {codec}", source))
+    plan = make_plan(media, source_of(b""), Wishes(Profile.AUTO), video="film", revision="0" * 12, stored=False)
+    ((_, made),) = ChunkEncoder(media, plan).segments(Chunk(0, 1))
+
+    with av.open(io.BytesIO(only(made))) as container:
+        frame = next(container.decode(video=0))
+    matrix = 1 if size == "1280x720" else 6
+    assert (frame.colorspace, frame.color_primaries, frame.color_trc, frame.color_range) == (matrix, 1, 1, 1)
+    y, u, v = (int(np.asarray(plane).reshape(-1)[0]) for plane in frame.planes)
+    assert np.abs(np.array(_rgb(y, u, v, *WEIGHTS[matrix])) - colour).max() <= 4
+
+
+WEIGHTS = {1: (0.2126, 0.0722), 6: (0.299, 0.114)}  # of red and blue in luma: ITU-R BT.709 and BT.601
+
+
+def _rgb(y: int, u: int, v: int, red: float, blue: float) -> tuple[float, float, float]:
+    luma, cb, cr = (y - 16) / 219, (u - 128) / 224, (v - 128) / 224
+    r, b = luma + 2 * (1 - red) * cr, luma + 2 * (1 - blue) * cb
+    return 255 * r, 255 * (luma - red * r - blue * b) / (1 - red - blue), 255 * b
 
 
 def only(made: Made) -> bytes:
