@@ -15,7 +15,7 @@ from mam.errors import InvalidPlan
 from mam.hls.timeline import Timeline
 from mam.naming import INIT, RENDITION, Asset, segment_name
 
-PLANNER_VERSION = 2  # part of every revision: raise it when the same source would be planned differently
+PLANNER_VERSION = 3  # part of every revision: raise it when the same source would be planned differently
 
 OPENING_SEGMENTS = 3  # what a player asks for before it shows anything, and a little more
 REMUX_CHUNK_SEGMENTS = 50  # a second or two of work, some 250 MB of a full-HD film

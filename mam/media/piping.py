@@ -31,7 +31,7 @@ def container(templates: tuple[Any, ...]) -> str:
 
 
 def write_nut(pipe: IO[bytes], templates: Mapping[int, Any], packets: Iterable[tuple[int, Packet]]) -> None:
-    """Raises BrokenPipeError when ffmpeg has ended."""
+    """Raises BrokenPipeError when ffmpeg has ended, DamagedMedia when it could make nothing of the packets."""
     try:
         with av.open(pipe, "w", format=NUT) as nut:
             streams = {n: nut.add_stream_from_template(template, opaque=True) for n, template in templates.items()}
@@ -41,6 +41,10 @@ def write_nut(pipe: IO[bytes], templates: Mapping[int, Any], packets: Iterable[t
                 nut.mux(packet)
     except av.error.PyAVCallbackError as error:  # libav's word for it, once the pipe's own was heard
         raise BrokenPipeError from error
+    except BrokenPipeError:  # which may be libav's, too
+        raise
+    except av.error.FFmpegError as error:
+        raise DamagedMedia(f"Its packets cannot be handed to a decoder: {error}") from error
 
 
 def write_fragments(

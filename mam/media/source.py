@@ -320,8 +320,11 @@ def demux(source: MediaSource, numbers: list[int], *, alive: Callable[[], None] 
         raise InvalidIndex(f"The file cannot be read: {error}") from error
     result: dict[int, Samples] = {}
     for number, parts in columns.items():
-        hidden = number in hidden_later
-        result |= source.take(number, partial(_demuxed, parts, scales.get(number), source.reader.size, hidden=hidden))
+        read = partial(_demuxed, parts, scales.get(number), source.reader.size, hidden=number in hidden_later)
+        found = source.take(number, read)
+        if source.headers[number].kind == index.VIDEO:
+            found = {number: index.from_key_frame(samples) for number, samples in found.items()}
+        result |= found
     return result
 
 

@@ -20,6 +20,7 @@ from mam.mp4.edits import Presentation, presentation, read_edits
 from mam.mp4.fragments import Part, join
 from mam.mp4.tables import MAX_SAMPLES, Flags, Fragmented, Ints, NoSampleTables, unpack
 
+VIDEO, MEDIA = "vide", ("vide", "soun")  # handlers
 MAX_TRACKS = 64
 MAX_BOXES = 5_000  # in one moov, wherever they lie in it: 64 tracks have two thousand
 PRIMING = 16  # parts of a second: what encoders of sound put before the first of it is shorter
@@ -179,11 +180,15 @@ def read_samples(moov: bytes, number: int, object_size: int, fragments: Sequence
         timescale=_timescale(moov, found[b"mdhd"]),
         movie_timescale=_timescale(moov, top[b"mvhd"]),
     )
-    video = _handler(moov, found, number) == "vide"
+    kind = _handler(moov, found, number)
     if fragments:  # an edit's length is what was known of the media when the moov was written: nothing, or a beginning
         shown = replace(shown, end=None)
-    samples = _read_samples(moov, found, shown.shift, object_size, fragments or (), video=video)
-    return _without_hidden(samples, shown, video=video)
+    samples = _read_samples(moov, found, shown.shift, object_size, fragments or (), kind)
+    if kind in MEDIA:
+        samples = _without_empty(samples)
+    if kind == VIDEO:
+        samples = from_key_frame(samples)
+    return _without_hidden(samples, shown, video=kind == VIDEO)
 
 
 def check_format(moov: bytes, number: int, fragments: Sequence[Part] = ()) -> None:
@@ -195,18 +200,18 @@ def check_format(moov: bytes, number: int, fragments: Sequence[Part] = ()) -> No
     found = leaves(moov, trak.payload, trak.end)
     kind = _handler(moov, found, number)
     used = tables.used_descriptions(moov, found) | {p.description for p in fragments if p.columns.shape[1]}
-    if kind not in ("vide", "soun") or b"stsd" not in found or max(used, default=1) <= 1:
+    if kind not in MEDIA or b"stsd" not in found or max(used, default=1) <= 1:
         return
     stsd = found[b"stsd"]
     listed = [_without_rates(moov[b.start : b.end], kind) for b in boxes(moov, stsd.payload + 8, stsd.end)]
     if any(listed[each - 1] != listed[0] for each in used if 0 < each <= len(listed)):
-        what = "picture" if kind == "vide" else "sound"
+        what = "picture" if kind == VIDEO else "sound"
         raise ChangingFormat(f"Its {what} is coded in {len(listed)} ways, one after the other.")
 
 
 def _without_rates(entry: bytes, kind: str) -> bytes:
     """A sample entry without its bit rates, which say nothing to a decoder: they differ where files were joined."""
-    return (_VIDEO_RATES if kind == "vide" else _SOUND_RATES).sub(b"", entry)
+    return (_VIDEO_RATES if kind == VIDEO else _SOUND_RATES).sub(b"", entry)
 
 
 def _handler(moov: bytes, found: dict[bytes, Box], number: int) -> str:
@@ -241,7 +246,7 @@ def _sample_entry(moov: bytes, found: dict[bytes, Box], number: int) -> str:
 
 
 def _read_samples(
-    moov: bytes, found: dict[bytes, Box], shift: int, object_size: int, fragments: Sequence[Part], *, video: bool
+    moov: bytes, found: dict[bytes, Box], shift: int, object_size: int, fragments: Sequence[Part], kind: str
 ) -> Samples:
     timescale = _timescale(moov, found[b"mdhd"])
     size = tables.sample_sizes(moov, found, object_size)
@@ -260,8 +265,10 @@ def _read_samples(
             composition = np.append(composition, more.composition)
         else:
             offset, size, dts, duration, composition = more.offset, more.size, more.dts, more.duration, more.composition
-        key = np.append(key, more.sync if video else np.ones(len(more), np.bool_))  # sound begins anywhere
+        key = np.append(key, more.sync if kind == VIDEO else np.ones(len(more), np.bool_))  # sound begins anywhere
         del more
+    if kind in MEDIA:
+        dts, duration = tables.without_ties(dts, duration)
     # Writers of signed offsets let frames be shown before they are decoded; muxers refuse that.
     early = max(0, -int(composition.min())) if len(dts) else 0
     pts = composition  # in place here and below: there may be millions
@@ -274,6 +281,20 @@ def _read_samples(
     if int(size.sum()) > object_size:
         raise InvalidIndex("The samples together are larger than the object.")
     return Samples(timescale, offset, size, dts, pts, duration, key)
+
+
+def _without_empty(samples: Samples) -> Samples:
+    """Without samples of no bytes, which muxers refuse: the one before lasts as much longer."""
+    full = samples.size > 0
+    if full.all():
+        return samples
+    kept = select(samples, full)
+    return replace(kept, duration=np.add.reduceat(samples.duration, np.flatnonzero(full))) if len(kept) else kept
+
+
+def from_key_frame(samples: Samples) -> Samples:
+    """Without what comes before the first key frame, and needs what the file has no longer; all where there is none."""
+    return select(samples, slice(int(np.argmax(samples.key)), None)) if samples.key.any() else samples
 
 
 def _without_hidden(samples: Samples, shown: Presentation, *, video: bool) -> Samples:
@@ -298,8 +319,8 @@ def _without_hidden(samples: Samples, shown: Presentation, *, video: bool) -> Sa
     return samples if (first, last) == (0, len(samples)) else select(samples, slice(first, max(first, last)))
 
 
-def select(samples: Samples, part: slice) -> Samples:
-    """A run of samples."""
+def select(samples: Samples, part: slice | Flags) -> Samples:
+    """Some of the samples."""
     columns = (samples.offset, samples.size, samples.dts, samples.pts, samples.duration, samples.key)
     return Samples(samples.timescale, *(column[part] for column in columns))  # type: ignore[arg-type]
 

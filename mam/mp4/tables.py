@@ -105,6 +105,20 @@ def decode_times(data: bytes | memoryview, found: dict[bytes, Box], total: int) 
     return dts, delta
 
 
+def without_ties(dts: Ints, duration: Ints) -> tuple[Ints, Ints]:
+    """Decode times that rise, and what their samples last then: muxers refuse two samples of one time.
+
+    Each is as late as it was, or a tick behind the one before. So those that lasted no time last a tick.
+    """
+    if (np.diff(dts) > 0).all():
+        return dts, duration
+    ticks = np.arange(len(dts))
+    risen: Ints = np.maximum.accumulate(dts - ticks) + ticks
+    moved = risen != dts
+    lasting = np.where(moved[1:] | moved[:-1], np.diff(risen), duration[:-1])
+    return risen, np.append(lasting, duration[-1:])
+
+
 def composition_offsets(data: bytes | memoryview, found: dict[bytes, Box], total: int) -> Ints:
     """pts - dts of each sample in ticks, from `ctts`; signed in version 0 too, as writers use it."""
     if b"ctts" not in found:

@@ -15,13 +15,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mam.errors import EncoderFailed
+from mam.errors import DamagedMedia, EncoderFailed
 from mam.hls.plan import AudioTrack, Chunk, Plan, Profile
 from mam.media.commands import encode_command, filtering, forced_key_frames
 from mam.media.encode import ChunkEncoder
 from mam.media.ffmpeg import Encoder, executable
 from mam.media.muxing import Made
-from mam.media.packets import ORIGIN
+from mam.media.packets import ORIGIN, Run, read_packets
+from mam.media.piping import write_nut
 from mam.media.planning import make_plan
 from mam.media.remux import Remuxer
 from mam.media.source import MediaSource
@@ -336,6 +337,14 @@ def _rgb(y: int, u: int, v: int, red: float, blue: float) -> tuple[float, float,
     luma, cb, cr = (y - 16) / 219, (u - 128) / 224, (v - 128) / 224
     r, b = luma + 2 * (1 - red) * cr, luma + 2 * (1 - blue) * cb
     return 255 * r, 255 * (luma - red * r - blue * b) / (1 - red - blue), 255 * b
+
+
+def test_packets_that_no_container_takes_are_damaged_media() -> None:
+    media = opened(film(Film()))
+    packets = [packet for _, packet in read_packets(media, [Run(media.track(0), 0, 3)])]
+    packets[1].dts = packets[0].dts
+    with pytest.raises(DamagedMedia):
+        write_nut(io.BytesIO(), {0: media.track(0).template}, ((0, packet) for packet in packets))
 
 
 def only(made: Made) -> bytes:

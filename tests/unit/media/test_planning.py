@@ -419,6 +419,16 @@ def test_encoded_segments_begin_where_they_were_wished_for_the_first_ones_earlie
     assert plan.frames == (50, 50, 100, 150, 150, 150, 100)
 
 
+@pytest.mark.parametrize("wishes", [COPY, ENCODE], ids=["copy", "encode"])
+def test_a_film_that_begins_between_key_frames_is_shown_from_the_first_and_heard_from_the_start(wishes: Wishes) -> None:
+    cut = replace(frames(30), sync=tuple(n % 25 == 10 for n in range(750)))
+    media = media_of(cut, sound(30))
+    plan = plan_of(media, wishes)
+    assert (plan.timeline.start, media.samples(0).start, sum(plan.frames)) == (Fraction(0), Fraction(2, 5), 740)
+    alone = plan_of(media_of(cut), wishes)
+    assert (alone.timeline.start, sum(alone.frames)) == (Fraction(2, 5), 740)
+
+
 def test_audio_alone_is_cut_at_any_of_its_frames() -> None:
     plan = plan_of(media_of(sound(20)), COPY)
     frame = Fraction(1024, 48000)

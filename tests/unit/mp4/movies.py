@@ -150,13 +150,16 @@ def _samples(track: Track, chunk_starts: list[int], movie_timescale: int) -> Ite
     composition = track.composition or (0,) * len(track.sizes)
     keys = sync_or_all(track)
     early = max(0, *(-offset for offset in composition)) if composition else 0  # no sample is decoded after it is shown
-    time, number = shift, 0
+    times, lasting = decode_times(track)
+    number = 0
     for start, count in zip(chunk_starts, track.chunks, strict=True):
         at = start
         for _ in range(count):
-            size, duration = track.sizes[number], track.durations[number]
-            yield Sample(at, size, time - early, time + composition[number], duration, keys[number])
-            at, time, number = at + size, time + duration, number + 1
+            time = times[number] + shift
+            yield Sample(
+                at, track.sizes[number], time - early, time + composition[number], lasting[number], keys[number]
+            )
+            at, number = at + track.sizes[number], number + 1
 
 
 def _interleave(movie: Movie) -> tuple[list[list[int]], bytes]:
@@ -216,7 +219,8 @@ def _matrix(matrix: tuple[int, int, int, int]) -> bytes:
 
 def _trak(movie: Movie, number: int, track: Track, starts: list[int]) -> bytes:
     duration = sum(track.durations)
-    shown = duration + max(track.composition or (0,)) + 1  # an edit this long hides nothing
+    behind = max(map(sum, zip(*decode_times(track), strict=True)), default=0)
+    shown = behind + max(track.composition or (0,)) + 1  # an edit this long hides nothing
     in_movie = -(-max(shown, duration) * movie.timescale // track.timescale)
     times = _times(track.version, in_movie)
     tkhd = full(
@@ -320,5 +324,15 @@ def even_chunks(total: int, length: int) -> tuple[int, ...]:
 def composition_times(track: Track) -> list[int]:
     """When each sample is shown, in the track's own ticks."""
     composition = track.composition or (0,) * len(track.sizes)
-    starts = [0, *accumulate(track.durations)]
-    return [start + offset for start, offset in zip(starts, composition, strict=False)]
+    return [start + offset for start, offset in zip(decode_times(track)[0], composition, strict=True)]
+
+
+def decode_times(track: Track) -> tuple[list[int], list[int]]:
+    """When each sample is decoded, and how long it lasts: at least a tick of the track, but for the last."""
+    starts = list(accumulate(track.durations, initial=0))[:-1]
+    times = list(accumulate(starts, lambda before, start: max(before + 1, start)))
+    moved = [time != start for time, start in zip(times, starts, strict=True)]
+    steps = (b - a for a, b in pairwise(times))
+    near = (a or b for a, b in pairwise(moved))
+    lasting = [s if n else d for s, n, d in zip(steps, near, track.durations[:-1], strict=True)]
+    return times, [*lasting, *track.durations[-1:]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mam.mp4.index import Samples
-from tests.unit.mp4.movies import Sample, Track, composition_times, sync_or_all
+from tests.unit.mp4.movies import Sample, Track, composition_times, decode_times, sync_or_all
 
 Row = tuple[int, int, int, int, int, bool]
 
@@ -20,14 +20,18 @@ def as_rows(samples: tuple[Sample, ...]) -> list[Row]:
 def first_needed(track: Track) -> int:
     """The sample that is read first.
 
-    Of video the last key frame shown no later than the edit begins, at which decoding must start; of sound the first
-    that is heard a sixteenth of a second before it, or later.
+    Of video the last key frame shown no later than the edit begins, at which decoding must start, or the first of all;
+    of sound the first that is heard a sixteenth of a second before it, or later.
     """
+    keys = sync_or_all(track)
+    begin = keys.index(True) if track.kind == "vide" and any(keys) else 0
     if track.edit is None:
-        return 0
+        return begin
     if track.kind != "vide":
         soon = track.edit.media_time - track.timescale // 16
-        ends = [time + duration for time, duration in zip(composition_times(track), track.durations, strict=True)]
+        ends = [
+            time + duration for time, duration in zip(composition_times(track), decode_times(track)[1], strict=True)
+        ]
         return next((n for n, end in enumerate(ends) if end >= soon), 0)
-    times = zip(composition_times(track), sync_or_all(track), strict=True)
-    return max((n for n, (time, key) in enumerate(times) if key and time <= track.edit.media_time), default=0)
+    times = zip(composition_times(track), keys, strict=True)
+    return max((n for n, (time, key) in enumerate(times) if key and time <= track.edit.media_time), default=begin)

@@ -300,6 +300,11 @@ def test_an_edit_list_moves_fragments_and_its_length_hides_none(duration: int) -
     assert [row[3] for row in found(data)[0]] == [50, 150, 250, 350, 450, 550]
 
 
+def test_a_fragment_that_begins_with_the_last_sample_of_the_one_before_begins_a_tick_later() -> None:
+    rows = found(fragmented_file(Traf(1, (Run(SAMPLES),)), Traf(1, (Run(SAMPLES),), time=100)))[0]
+    assert [(row[2], row[4]) for row in rows] == [(0, 100), (100, 1), (101, 99), (200, 100)]
+
+
 @pytest.mark.parametrize("description", [1, 2, 3])
 def test_a_fragment_of_another_format_is_refused(description: int) -> None:
     avc = sample_entry("avc1")

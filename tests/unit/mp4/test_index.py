@@ -204,6 +204,44 @@ def test_no_tracks_are_no_video() -> None:
         index.read_headers(write(Movie(())).moov)
 
 
+@pytest.mark.parametrize("kind", ["vide", "soun"])
+def test_samples_without_a_duration_last_a_tick_so_that_no_two_are_decoded_at_once(kind: str) -> None:
+    entry = "avc1" if kind == "vide" else "mp4a"
+    (rows,) = read_all(
+        write(
+            Movie((replace(TEN_FRAMES, kind=kind, entry=entry, sync=None, durations=(40, 40, 0, 0, *(40,) * 6)),))
+        ).data
+    )
+    assert [row[2] for row in rows] == [0, 40, 80, 81, 82, 120, 160, 200, 240, 280]
+    assert [row[3] for row in rows] == [row[2] for row in rows]
+    assert [row[4] for row in rows] == [40, 40, 1, 1, 38, 40, 40, 40, 40, 40]
+
+
+@pytest.mark.parametrize(("empty", "kept"), [(9, 9), (4, 9), (0, 5)])
+def test_a_sample_of_no_bytes_is_none_and_the_one_before_lasts_longer(empty: int, kept: int) -> None:
+    sizes = tuple(0 if number == empty else 100 for number in range(10))
+    written = write(Movie((replace(TEN_FRAMES, sizes=sizes),)))
+    (rows,) = read_all(written.data)
+    assert len(rows) == kept
+    assert all(row[1] for row in rows)
+    assert [row[2] + row[4] for row in rows] == [*(row[2] for row in rows[1:]), 400]
+    assert {row[:4] for row in rows} <= {row[:4] for row in as_rows(written.samples[0])}
+
+
+def test_gaps_in_a_text_are_samples_of_no_bytes() -> None:
+    text = replace(TEN_FRAMES, kind="text", entry="tx3g", sync=None, sizes=(9, 0) * 5, durations=(40, 0) * 5)
+    assert len(read_all(write(Movie((text,))).data)[0]) == 10
+
+
+@pytest.mark.parametrize(("sync", "first"), [((False,) * 3 + (True,) * 7, 3), ((False,) * 10, 0), ((True,) * 10, 0)])
+def test_a_picture_is_read_from_the_first_key_frame_on(sync: tuple[bool, ...], first: int) -> None:
+    """As of a file that was cut in the middle of a group of pictures: what comes before cannot be decoded."""
+    written = write(Movie((replace(TEN_FRAMES, sync=sync),)))
+    (rows,) = read_all(written.data)
+    assert rows == as_rows(written.samples[0])[first:]
+    assert rows == rows_of(demux(opened(written.data), [0])[0])
+
+
 AVC, AAC = sample_entry("avc1"), sample_entry("mp4a")
 OTHER_AVC, OTHER_AAC = AVC.replace(b"\x64\0\x0a", b"\x4d\0\x0a"), AAC.replace(b"\x05\x02\x11\x90", b"\x05\x02\x12\x10")
 SLOWER_AAC = AAC.replace(b"\x40\x15" + bytes(11), b"\x40\x15\0\x20\0\0\1\xf4\0\0\1\xe8\0")
