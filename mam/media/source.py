@@ -280,7 +280,8 @@ def dovi_of(moov: bytes, track: TrackHeader) -> Dovi | None:
 
 
 def demux(source: MediaSource, numbers: list[int], *, alive: Callable[[], None] = lambda: None) -> dict[int, Samples]:
-    """The samples of those tracks by one pass of libavformat's demuxer, for files without sample tables.
+    """The samples of those tracks by one pass of libavformat's demuxer: where edit lists have several parts, and for
+    fragments or samples in numbers that are not listed here. PCM, however long, is no such case.
 
     Reads the whole object. `alive` is called now and then. Tracks that hold nothing are left out. Raises
     TruncatedMedia, UnsupportedEdits, InvalidIndex, NotAVideo, ChangingFormat.

@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 
 from mam.errors import ChangingFormat, EncryptedMedia, ExternalMedia, NotAVideo, TruncatedMedia
-from mam.mp4 import tables
+from mam.mp4 import pcm, tables
 from mam.mp4.boxes import CONTAINERS, Box, InvalidIndex, below, boxes, header, leaves
 from mam.mp4.edits import Presentation, presentation, read_edits
 from mam.mp4.fragments import Part, join
 from mam.mp4.tables import MAX_SAMPLES, Flags, Fragmented, Ints, NoSampleTables, unpack
 
-VIDEO, MEDIA = "vide", ("vide", "soun")  # handlers
+VIDEO, SOUND = MEDIA = ("vide", "soun")  # handlers
 MAX_TRACKS = 64
 MAX_BOXES = 5_000  # in one moov, wherever they lie in it: 64 tracks have two thousand
 PRIMING = 16  # parts of a second: what encoders of sound put before the first of it is shorter
@@ -183,7 +183,7 @@ def read_samples(moov: bytes, number: int, object_size: int, fragments: Sequence
     kind = _handler(moov, found, number)
     if fragments:  # an edit's length is what was known of the media when the moov was written: nothing, or a beginning
         shown = replace(shown, end=None)
-    samples = _read_samples(moov, found, shown.shift, object_size, fragments or (), kind)
+    samples = _read_samples(moov, found, shown, object_size, fragments or (), kind)
     if kind in MEDIA:
         samples = _without_empty(samples)
     if kind == VIDEO:
@@ -246,15 +246,22 @@ def _sample_entry(moov: bytes, found: dict[bytes, Box], number: int) -> str:
 
 
 def _read_samples(
-    moov: bytes, found: dict[bytes, Box], shift: int, object_size: int, fragments: Sequence[Part], kind: str
+    moov: bytes, found: dict[bytes, Box], shown: Presentation, object_size: int, fragments: Sequence[Part], kind: str
 ) -> Samples:
     timescale = _timescale(moov, found[b"mdhd"])
-    size = tables.sample_sizes(moov, found, object_size)
-    total = len(size)
-    offset = tables.sample_offsets(moov, found, size)
-    dts, duration = tables.decode_times(moov, found, total)
-    composition = tables.composition_offsets(moov, found, total)
-    key = tables.sync_samples(moov, found, total)
+    packed = pcm.find_packed(moov, found, object_size) if kind == SOUND else None
+    if packed:
+        runs = pcm.read_runs(moov, found, packed, end=None if shown.end is None else shown.end - shown.shift)
+        offset, size, dts, duration = runs.offset, runs.size, runs.dts, runs.duration
+        total = len(size)
+        composition, key = np.zeros(total, np.int64), np.ones(total, np.bool_)
+    else:
+        size = tables.sample_sizes(moov, found, object_size)
+        total = len(size)
+        offset = tables.sample_offsets(moov, found, size)
+        dts, duration = tables.decode_times(moov, found, total)
+        composition = tables.composition_offsets(moov, found, total)
+        key = tables.sync_samples(moov, found, total)
     if fragments:
         more = join(fragments, begin=int(duration.sum()), room=MAX_SAMPLES - total)
         if total and len(more) and more.dts[0] < dts[-1]:
@@ -273,8 +280,8 @@ def _read_samples(
     early = max(0, -int(composition.min())) if len(dts) else 0
     pts = composition  # in place here and below: there may be millions
     pts += dts
-    pts += shift
-    dts += shift - early
+    pts += shown.shift
+    dts += shown.shift - early
     end = int((offset + size).max()) if len(dts) else 0
     if end > object_size:
         raise TruncatedMedia(f"The index names media up to byte {end}, the object ends at byte {object_size}.")

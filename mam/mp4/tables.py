@@ -22,7 +22,7 @@ MAX_SAMPLES = 4_000_000  # per track: 24 hours of AAC at 48 kHz, 18 hours at 60 
 
 
 class NoSampleTables(Exception):
-    """The file is intact, but its samples must be found another way (fragments, several edits, raw PCM)."""
+    """The file is intact, but its samples must be found another way (fragments, several edits, very many samples)."""
 
 
 class Fragmented(NoSampleTables):
@@ -145,17 +145,9 @@ def sync_samples(data: bytes | memoryview, found: dict[bytes, Box], total: int) 
 def sample_offsets(data: bytes | memoryview, found: dict[bytes, Box], sizes: Ints) -> Ints:
     """The object's byte at which each sample begins, from `stsc` and `stco` or `co64`."""
     total = len(sizes)
-    chunk = _chunk_offsets(data, found)
-    if b"stsc" not in found:
-        raise InvalidIndex("A track has no table of chunks.")
-    table = rows(data, found[b"stsc"], ">u4", 3)
+    chunk, per_chunk = chunks(data, found, total)
     if not total:
         return np.zeros(0, np.int64)
-    first = table[:, 0]
-    if not len(first) or first[0] != 1 or (np.diff(first) <= 0).any():
-        raise InvalidIndex("Box 'stsc' does not start at the first chunk, or goes backwards.")
-    first = np.minimum(first, len(chunk) + 1)
-    per_chunk = np.repeat(np.minimum(table[:, 1], total), np.diff(np.append(first, len(chunk) + 1)))
     begins = np.cumsum(per_chunk) - per_chunk  # number of the first sample of each chunk
     of_chunk = expand(per_chunk, np.arange(len(chunk)), total, "stsc")
     before = np.cumsum(sizes)
@@ -165,14 +157,29 @@ def sample_offsets(data: bytes | memoryview, found: dict[bytes, Box], sizes: Int
     return offsets
 
 
+def chunks(data: bytes | memoryview, found: dict[bytes, Box], total: int) -> tuple[Ints, Ints]:
+    """(the object's byte at which it begins, how many samples it holds, at most `total`) of each chunk."""
+    chunk = _chunk_offsets(data, found)
+    if b"stsc" not in found:
+        raise InvalidIndex("A track has no table of chunks.")
+    table = rows(data, found[b"stsc"], ">u4", 3)
+    if not total:
+        return chunk, np.zeros(len(chunk), np.int64)
+    first = table[:, 0]
+    if not len(first) or first[0] != 1 or (np.diff(first) <= 0).any():
+        raise InvalidIndex("Box 'stsc' does not start at the first chunk, or goes backwards.")
+    first = np.minimum(first, len(chunk) + 1)
+    return chunk, np.repeat(np.minimum(table[:, 1], total), np.diff(np.append(first, len(chunk) + 1)))
+
+
 def used_descriptions(data: bytes | memoryview, found: dict[bytes, Box]) -> set[int]:
     """Numbers of the sample descriptions (from 1) that chunks with samples have, from `stsc`."""
     if b"stsc" not in found:
         return set()
     table = rows(data, found[b"stsc"], ">u4", 3)
     behind = len(_chunk_offsets(data, found)) + 1
-    chunks = np.diff(np.minimum(np.append(table[:, 0], behind), behind))
-    return set(np.unique(table[(chunks > 0) & (table[:, 1] > 0), 2]).tolist())
+    count = np.diff(np.minimum(np.append(table[:, 0], behind), behind))  # of chunks
+    return set(np.unique(table[(count > 0) & (table[:, 1] > 0), 2]).tolist())
 
 
 def _chunk_offsets(data: bytes | memoryview, found: dict[bytes, Box]) -> Ints:

@@ -298,13 +298,15 @@ def _sizes(track: Track) -> bytes:
 
 
 def sample_entry(kind: str) -> bytes:
-    """`avc1` and `mp4a` as libavformat wants them; anything else bare."""
+    """`avc1`, `mp4a` and `sowt` (16 bits, stereo) as libavformat wants them; anything else bare."""
     if kind == "avc1":
         picture = struct.pack(">6xH16xHHIIIH32xHh", 1, 64, 48, 72 << 16, 72 << 16, 0, 1, 24, -1)
         return box(b"avc1", picture + box(b"avcC", _AVCC))
     if kind == "mp4a":
         sound = struct.pack(">6xH8xHHIHH", 1, 2, 16, 0, 48000, 0)
         return box(b"mp4a", sound + full(b"esds", _esds(b"\x11\x90")))
+    if kind == "sowt":
+        return box(b"sowt", struct.pack(">6xH8xHHIHH", 1, 2, 16, 0, 48000, 0))
     return box(kind.encode(), struct.pack(">6xH", 1) + bytes(8))
 
 

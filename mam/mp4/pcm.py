@@ -1,0 +1,136 @@
+"""Sound of which every frame is a sample, as QuickTime counts it: sample tables of a few bytes for hours of PCM.
+
+A frame is one number for each channel. They are read in runs, as libavformat's demuxer reads them: a packet for each of
+48,000 frames a second would keep every process busy with packets. QuickTime's own codecs (IMA, MACE) are counted so,
+too; of these some frames are packed into some bytes.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+import numpy as np
+
+from mam.errors import TruncatedMedia
+from mam.mp4 import tables
+from mam.mp4.boxes import Box, InvalidIndex, boxes
+from mam.mp4.edits import MAX_TICKS
+from mam.mp4.tables import MAX_SAMPLES, Ints, NoSampleTables, unpack
+
+RUN = 1024  # frames, at most
+LARGE = 160  # frames in a packet: from here on decoders take no two at once (GSM)
+MAX_CHANNELS = 64
+MAX_PACKET = 1 << 16  # bytes
+_ENTRY = 8 + 28  # bytes of an AudioSampleEntry before its boxes, the entry's own header among them
+_BITS = {b"in24": 24, b"in32": 32, b"fl32": 32, b"fl64": 64, b"ulaw": 8, b"alaw": 8}
+_BITS_BY_ENTRY = (b"sowt", b"twos", b"raw ", b"NONE", b"lpcm")  # the entry says how many
+_ISO = (b"ipcm", b"fpcm")  # a box in the entry says it (ISO/IEC 23003-5)
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """`frames` of a track, `delta` ticks each; `together` of them are a packet of `size` bytes."""
+
+    frames: int
+    delta: int
+    size: int
+    together: int = 1
+
+    @property
+    def run(self) -> int:
+        """Frames that are read at a time."""
+        return self.together if self.together >= LARGE else RUN // self.together * self.together
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """Bytes of the object, and ticks of the track's own time."""
+
+    offset: Ints
+    size: Ints
+    dts: Ints
+    duration: Ints
+
+
+def find_packed(moov: bytes, found: dict[bytes, Box], object_size: int) -> Packed | None:
+    """How a sound is packed, None when it is not counted by the frame.
+
+    `stsz` gives frames one size, which writers of old put as 1 byte, whatever it is: the sample description knows.
+    Raises TruncatedMedia when there are more frames than an object of that size can hold.
+    """
+    if not {b"stsd", b"stsz", b"stts"} <= found.keys():
+        return None
+    uniform, count = unpack(">II", moov, found[b"stsz"], 4)
+    first = next(boxes(moov, found[b"stsd"].payload + 8, found[b"stsd"].end), None)
+    entry = moov[first.start : first.end] if first else b""
+    size, together = frame_size(entry), 1
+    if uniform == 1 and not size:
+        size, together = packet(entry) or (None, 1)
+    if not uniform or not size:
+        return None
+    deltas = np.unique(tables.rows(moov, found[b"stts"], ">u4", 2)[:, 1]).tolist()
+    delta = deltas[0] if len(deltas) == 1 else 0
+    if not (delta == 1 or uniform == size) or not 0 < count * delta < MAX_TICKS:
+        return None
+    if count // together * size > object_size:
+        raise TruncatedMedia(f"{count} frames of sound do not fit into an object of {object_size} bytes.")
+    return Packed(count, delta, size, together)
+
+
+def frame_size(entry: bytes) -> int | None:
+    """Bytes of a frame by the sample entry (QuickTime File Format, "Sound Sample Descriptions"); None for no PCM."""
+    kind = entry[4:8]
+    if kind not in (*_BITS, *_BITS_BY_ENTRY, *_ISO) or len(entry) < _ENTRY:
+        return None
+    version, channels, bits = struct.unpack_from(">H6xHH", entry, 16)
+    if version == 2 and kind not in _ISO:
+        if len(entry) < _ENTRY + 36:
+            return None
+        channels, bits = struct.unpack_from(">I4xI", entry, _ENTRY + 12)
+    elif kind in _ISO:
+        bits = _iso_bits(entry)
+    bits = _BITS.get(kind, bits)
+    if not 0 < channels <= MAX_CHANNELS or bits not in (8, 16, 24, 32, 64):
+        return None
+    return int(channels * bits // 8)
+
+
+def packet(entry: bytes) -> tuple[int, int] | None:
+    """(bytes of a packet, frames in it) by a QuickTime sample entry of version 1; None when it does not say."""
+    if len(entry) < _ENTRY + 16 or entry[16:18] != b"\0\1":
+        return None
+    together, size = struct.unpack_from(">I4xI", entry, _ENTRY)
+    return (size, together) if 1 < together <= RUN and 0 < size <= MAX_PACKET else None
+
+
+def _iso_bits(entry: bytes) -> int:
+    try:
+        for box in boxes(entry, _ENTRY, len(entry)):
+            if box.kind == b"pcmC" and box.end - box.payload >= 6:
+                return entry[box.payload + 5]
+    except InvalidIndex:
+        pass
+    return 0
+
+
+def read_runs(moov: bytes, found: dict[bytes, Box], packed: Packed, *, end: int | None) -> Runs:
+    """The frames that begin before `end` (ticks), in runs of which none goes on beyond its chunk.
+
+    Raises InvalidIndex when the chunks hold fewer, NoSampleTables for more runs than are listed.
+    """
+    total = packed.frames if end is None else min(packed.frames, max(0, -(-end // packed.delta)))
+    chunk, frames = tables.chunks(moov, found, packed.frames)
+    begins = np.cumsum(frames) - frames
+    if int(frames.sum()) < packed.frames:
+        raise InvalidIndex("Box 'stsc' describes fewer samples than the track has.")
+    frames = np.clip(total - begins, 0, frames)
+    count = -(-frames // packed.run)
+    if int(count.sum()) > MAX_SAMPLES:
+        raise NoSampleTables(f"{int(count.sum())} runs of frames in one track")
+    of = np.repeat(np.arange(len(chunk)), count)
+    before = np.arange(len(of)) - np.repeat(np.cumsum(count) - count, count)  # runs before it in its chunk
+    length = np.minimum(packed.run, frames[of] - packed.run * before)
+    offset = chunk[of] + before * (packed.run // packed.together * packed.size)
+    dts = (begins[of] + packed.run * before) * packed.delta
+    return Runs(offset, -(-length // packed.together) * packed.size, dts, length * packed.delta)
