@@ -28,7 +28,10 @@ class SessionExpired(MamError):
 
 
 class Sessions:
-    """Sessions in Redis, under digests of their tokens: whoever can read Redis cannot become one of them."""
+    """Sessions in Redis, under digests of their tokens: whoever can read Redis cannot become one of them.
+
+    The digests are keyed with the API key: a new one finds no session of the old one any more.
+    """
 
     def __init__(self, settings: Settings, client: redis.asyncio.Redis) -> None:
         self._settings = settings
@@ -49,19 +52,18 @@ class Sessions:
             _, tries = await pipe.execute()
         if tries > TRIES:
             raise TooManyAttempts(f"{TRIES} wrong keys came from this address.")
-        wanted = self._settings.transcode_api_key.get_secret_value()
-        if not hmac.compare_digest(_digest(api_key), _digest(wanted)):
+        if not hmac.compare_digest(_digest(api_key), _digest(self._api_key)):
             raise Forbidden("The API key is wrong.", hint="Type the value of TRANSCODE_API_KEY; `make run` prints it.")
         token, ends = secrets.token_urlsafe(32), int(time.time()) + self.seconds
         async with self._client.pipeline(transaction=True) as pipe:
-            pipe.set(_key(token), str(ends), exat=ends)
+            pipe.set(self._key(token), str(ends), exat=ends)
             pipe.delete(TRIES_PREFIX + address)
             await pipe.execute()
         return token, ends
 
     async def ends(self, token: str) -> int | None:
         """When the session ends, in Unix seconds; None when there is none. Raises RedisError."""
-        found = await self._client.get(_key(token))
+        found = await self._client.get(self._key(token))
         return int(found) if found else None
 
     async def check(self, token: str) -> None:
@@ -71,12 +73,15 @@ class Sessions:
 
     async def close(self, token: str) -> None:
         """Ends the session, for every copy of its cookie."""
-        await self._client.delete(_key(token))
+        await self._client.delete(self._key(token))
+
+    @property
+    def _api_key(self) -> str:
+        return self._settings.transcode_api_key.get_secret_value()
+
+    def _key(self, token: str) -> str:
+        return PREFIX + hmac.new(self._api_key.encode(), token.encode(), hashlib.sha256).hexdigest()
 
 
 def _digest(text: str) -> bytes:
     return hashlib.sha256(text.encode()).digest()
-
-
-def _key(token: str) -> str:
-    return PREFIX + _digest(token).hex()
