@@ -388,6 +388,26 @@ def test_a_service_that_is_away_is_said_and_tried_again(person: Tab, site: Stack
     expect_titles(page, "a")
 
 
+def test_a_service_that_fails_is_not_asked_again_and_again(person: Tab, site: Stack, folder: str) -> None:
+    put(site, *(f"{folder}/video {number:04}.mp4" for number in range(100)), data=b"x")
+    person.page.route("**/assets?*cursor=*", lambda route: route.fulfill(status=503, body="away"))
+    page = person.sign_in(address(folder, view="list"))
+    expect(page.get_by_role("link", name="video 0000", exact=True)).to_be_visible()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/assets?" in request.url else None)
+    person.allowed.append("503")
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    expect(page.get_by_role("alert")).to_contain_text("The service cannot be reached.")
+    began = page.evaluate("performance.now()")
+    until(lambda: page.evaluate("performance.now()") - began > 3000, "three seconds have passed")
+    assert len(asked) <= 2
+    page.unroute("**/assets?*cursor=*")
+    page.get_by_role("button", name="Try again").click()
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    expect(page.get_by_role("link", name="video 0099", exact=True)).to_be_attached()
+    expect(page.get_by_role("alert")).to_be_hidden()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_library_is_accessible_and_fits_a_phone(
     browser: Browser, site: Stack, media: MediaFolder, folder: str, scheme: str

@@ -73,9 +73,9 @@ export class Listing {
     this.isLoadingMore = false;
   }
 
-  /** The next page. */
+  /** The next page. After a failure not before what is shown was read again: the page asks each time it is drawn. */
   async more(): Promise<void> {
-    if (!this.hasMore || this.isLoadingMore || this.isLoading) return;
+    if (!this.hasMore || this.isLoadingMore || this.isLoading || this.problem) return;
     this.isLoadingMore = true;
     const { signal } = this.asking;
     await this.refreshing;
@@ -142,7 +142,9 @@ export class Listing {
     if (index < 0) return null;
     const rows = [...this.rows];
     rows[index] = change(rows[index]!);
-    this.take({ ...this.found, rows });
+    this.found = { ...this.found, rows };
+    if (this.query && !this.isLoading) keep(this.query, this.found);
+    this.changed();
     return rows[index]!;
   }
 
