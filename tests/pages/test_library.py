@@ -295,6 +295,24 @@ def test_the_lines_to_copy_work_in_a_shell(person: Tab, site: Stack, folder: str
     assert json.loads(body) == {"asset_bucket": BUCKET, "asset_object": key, "profile": "auto", "wait": False}
 
 
+def test_it_copies_where_the_browser_has_no_clipboard_for_pages(person: Tab, site: Stack, folder: str) -> None:
+    """As over plain HTTP from another host."""
+    put(site, f"{folder}/a.mp4")
+    person.page.add_init_script("Object.defineProperty(Navigator.prototype, 'clipboard', {value: undefined})")
+    page = person.sign_in(address(folder))
+    choose(page, "a", "Copy curl line: playlist")
+    expect(page.get_by_text("Copied")).to_be_visible()
+    expect(page.get_by_role("button", name="Actions for a")).to_be_focused()
+    page.get_by_role("searchbox").focus()
+    page.keyboard.press("ControlOrMeta+v")
+    expect(page.get_by_role("searchbox")).to_have_value(re.compile("^curl --compressed .*/playlist.m3u8$"))
+    page.evaluate("document.execCommand = () => false")
+    page.get_by_role("searchbox").fill("")
+    choose(page, "a", "Copy curl line: playlist")
+    expect(page.get_by_text("The browser does not let this page copy.")).to_be_visible()
+    expect(page.get_by_text(re.compile("copy it by hand: curl --compressed"))).to_be_visible()
+
+
 def test_everything_is_reached_by_the_keyboard_alone(person: Tab, site: Stack, media: MediaFolder, folder: str) -> None:
     put(site, f"{folder}/a.mp4", f"{folder}/b.mp4", data=media.bytes(CLIP))
     page = person.sign_in(address(folder))

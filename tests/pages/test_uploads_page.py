@@ -224,6 +224,26 @@ def test_dropped_files_and_folders_go_where_the_overlay_says(
     assert person.site.keys(f"{folder}/", bucket=BUCKET) == {f"{folder}/clip.mp4", f"{folder}/deep/er/b.mp4"}
 
 
+def test_what_cannot_be_read_of_a_dropped_folder_is_named_and_the_rest_arrives(
+    person: Tab, clip: Path, folder: str, tmp_path: Path
+) -> None:
+    (tmp_path / "deep").mkdir()
+    for name in ("a.mp4", "b.mp4", "c.mp4"):
+        (tmp_path / "deep" / name).write_bytes(clip.read_bytes())
+    page = library(person, folder)
+    page.evaluate("""() => {
+      const { getFile } = FileSystemFileHandle.prototype;
+      const refused = () => Promise.reject(new DOMException("gone", "NotFoundError"));
+      FileSystemFileHandle.prototype.getFile = function () {
+        return this.name === "b.mp4" ? refused() : getFile.call(this);
+      };
+    }""")
+    drag(page, tmp_path / "deep")("drop")
+    expect(page.get_by_role("heading", name="2 files uploaded")).to_be_visible()
+    expect(page.get_by_text("“b.mp4” was left out: the browser cannot read it.")).to_be_visible()
+    assert person.site.keys(f"{folder}/", bucket=BUCKET) == {f"{folder}/deep/{name}" for name in ("a.mp4", "c.mp4")}
+
+
 def test_a_reload_in_the_middle_costs_no_part_that_has_arrived(person: Tab, film: Path, folder: str) -> None:
     page = library(person, folder)
     asked = accept_leaving(page)

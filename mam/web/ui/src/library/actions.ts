@@ -26,8 +26,8 @@ export class Actions {
       state === "failed" && !isBusy && this.converting(asset, said.convertAgain, "auto"),
       !isBusy && this.converting(asset, said.reencode, "h264"),
       video !== null && { icon: icon("broom"), text: said.clearCache, run: () => this.clearCache(asset, video) },
-      { icon: icon("copy"), text: said.copyPlaying, run: () => copy(playingLine(asset)) },
-      { icon: icon("copy"), text: said.copyConverting, run: () => copy(convertingLine(asset)) },
+      { icon: icon("copy"), text: said.copyPlaying, run: () => copyText(playingLine(asset)) },
+      { icon: icon("copy"), text: said.copyConverting, run: () => copyText(convertingLine(asset)) },
       state === "live" && { icon: icon("trash"), text: said.deleteStream, isDanger: true, run: () => this.remove(asset) },
     ];
     return items.filter((item) => item !== false);
@@ -71,8 +71,4 @@ export class Actions {
     }
     await this.listing.reread(asset.bucket, asset.key).catch(() => this.listing.refresh());
   }
-}
-
-function copy(text: string): void {
-  copyText(text).catch(toastError);
 }

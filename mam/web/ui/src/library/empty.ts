@@ -1,7 +1,7 @@
 /** What stands where no video is. */
 import { html, type TemplateResult } from "lit";
 import { icon } from "../shared/icons.js";
-import { copyText, toastError } from "../shared/toasts.js";
+import { copyText } from "../shared/toasts.js";
 import { texts } from "../texts/index.js";
 import { puttingLine } from "./curl.js";
 import { addressOf, type Query } from "./query.js";
@@ -12,7 +12,7 @@ const A_BUCKET = "myvideos"; // where nobody knows which there are
 /** No video at all: what to do first. */
 export function empty(query: Query, hasUploads: boolean): TemplateResult {
   const line = puttingLine(query.bucket || A_BUCKET, query.folder);
-  const copy = () => copyText(line).catch(toastError);
+  const copy = () => copyText(line);
   return html`<div class="empty">
     ${icon("film")}
     <h2>${said.empty.title}</h2>

@@ -5,7 +5,7 @@ import type { StreamInfo } from "../shared/api.js";
 import { Element } from "../shared/element.js";
 import { dateTime, duration } from "../shared/format.js";
 import { icon } from "../shared/icons.js";
-import { copyText, toastError } from "../shared/toasts.js";
+import { copyText } from "../shared/toasts.js";
 import { texts } from "../texts/index.js";
 import { playlistUrl, titleOf } from "./address.js";
 import { SIGNED, STATUS } from "./element.js";
@@ -116,6 +116,6 @@ function use(name: string, about: string, shown: string | null, text = () => sho
   return html`<li>
     <div><strong>${name}</strong> <span class="quiet">${about}</span>${shown ? html`<code>${shown}</code>` : nothing}</div>
     <button class="icon-button" aria-label=${words.copy(name)} title=${words.copy(name)}
-      @click=${() => copyText(text()).catch(toastError)}>${icon("copy")}</button>
+      @click=${() => copyText(text())}>${icon("copy")}</button>
   </li>`;
 }

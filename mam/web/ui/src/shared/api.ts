@@ -116,6 +116,7 @@ export async function call<T>(method: Method, url: string, body?: unknown, signa
   if (method !== "GET") headers["x-mam-request"] = "1";
   if (body !== undefined) headers["content-type"] = "application/json";
   let response: Response;
+  let text: string;
   try {
     response = await fetch(url, {
       method,
@@ -124,12 +125,13 @@ export async function call<T>(method: Method, url: string, body?: unknown, signa
       credentials: "same-origin",
       signal: signal ?? null,
     });
+    text = await response.text();
   } catch (error) {
-    if (signal?.aborted) throw error;
+    if (signal?.aborted || !(error instanceof TypeError)) throw error;
     throw new ApiError(unreachable());
   }
-  const answer: unknown = await response.json().catch(() => null);
-  if (response.ok) return answer as T;
+  const answer = parsed(text);
+  if (response.ok && answer !== undefined) return answer as T;
   const problem = isProblem(answer) ? answer : { ...unreachable(), status: response.status };
   if (problem.code === "session_expired" || (problem.code === "forbidden" && url !== "/session")) {
     window.dispatchEvent(new CustomEvent(SIGNED_OUT, { detail: problem }));
@@ -137,10 +139,11 @@ export async function call<T>(method: Method, url: string, body?: unknown, signa
   throw new ApiError(problem);
 }
 
-/** What an error of any kind says to people. */
+/** What an error of any kind says to people. Of those that are no ApiError the page itself is to blame. */
 export function problemOf(error: unknown): Problem {
   if (error instanceof ApiError) return error.problem;
-  return { ...unreachable(), title: String(error), code: "unexpected" };
+  const { title, hint } = texts.unexpected;
+  return { type: "about:blank", title, status: 0, detail: `${title} ${String(error)}`, code: "unexpected", hint };
 }
 
 /** A path with each of its parts quoted, slashes kept. */
@@ -151,6 +154,15 @@ export function quotePath(path: string): string {
 export function unreachable(): Problem {
   const [title, hint] = [texts.lostConnection, texts.lostConnectionHint];
   return { type: "about:blank", title, status: 0, detail: title, code: "unreachable", hint };
+}
+
+/** null for an empty answer, undefined for what is no JSON. */
+function parsed(text: string): unknown {
+  try {
+    return text ? JSON.parse(text) : null;
+  } catch {
+    return undefined;
+  }
 }
 
 export function isProblem(answer: unknown): answer is Problem {

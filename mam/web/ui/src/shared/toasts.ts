@@ -26,10 +26,38 @@ export function toastError(error: unknown): void {
   show({ title: problem.detail || problem.title, hint: problem.hint, isError: true });
 }
 
-/** Copies a text and says so. */
+/** Copies a text and says so; or what to do, where the browser does not let it. */
 export async function copyText(text: string): Promise<void> {
-  await navigator.clipboard.writeText(text);
-  toast(texts.copied);
+  const { title, hint } = texts.uncopied;
+  if (await isCopied(text)) toast(texts.copied);
+  else show({ title, hint: hint(text), isError: true });
+}
+
+/** Over plain HTTP from another host there is no clipboard; the old way is there. */
+async function isCopied(text: string): Promise<boolean> {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    return isCopiedBySelection(text);
+  }
+}
+
+function isCopiedBySelection(text: string): boolean {
+  const before = document.activeElement;
+  const field = document.createElement("textarea");
+  Object.assign(field, { value: text, readOnly: true, className: "visually-hidden" });
+  field.style.position = "fixed"; // at the end of the page it would scroll there
+  document.body.append(field);
+  field.select();
+  try {
+    return document.execCommand("copy");
+  } catch {
+    return false;
+  } finally {
+    field.remove();
+    if (before instanceof HTMLElement) before.focus({ preventScroll: true });
+  }
 }
 
 function show(message: Omit<Toast, "id">): void {

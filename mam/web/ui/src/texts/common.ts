@@ -15,6 +15,14 @@ export const common = {
   notifications: "Notifications",
   lostConnection: "The service cannot be reached.",
   lostConnectionHint: "It is asked again by itself; check that it runs and that you are online.",
+  unexpected: {
+    title: "Something went wrong in this page.",
+    hint: "Load it anew. If it happens again, the browser's console says more.",
+  },
+  uncopied: {
+    title: "The browser does not let this page copy.",
+    hint: (text: string) => `It does over HTTPS and on localhost. Here, select it and copy it by hand: ${text}`,
+  },
   notFound: "There is no such page.",
   signIn: {
     title: "Sign in",

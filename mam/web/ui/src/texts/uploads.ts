@@ -25,6 +25,10 @@ export const uploads = {
   waitingMore: (count: number) => `and ${files(count)} more, which wait for their turn`,
   leftOut: (count: number, example: string) =>
     count === 1 ? `“${example}” was left out: it is no video.` : `${files(count)} were left out, as “${example}”: they are no videos.`,
+  unread: (count: number, example: string) =>
+    count === 1
+      ? `“${example}” was left out: the browser cannot read it. Check that it is still there and may be read, then drop it again.`
+      : `${count} files or folders were left out, as “${example}”: the browser cannot read them. Check that they are still there and may be read, then drop them again.`,
 
   states: {
     waiting: "Waits for its turn",

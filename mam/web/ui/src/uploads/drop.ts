@@ -46,7 +46,8 @@ class Drop extends Element {
     if (!place || !queue.isOn) return;
     const there = { ...place };
     try {
-      await queue.add(await dropped(event.dataTransfer!), there);
+      const { found, unread } = await dropped(event.dataTransfer!);
+      await queue.add(found, there, unread);
     } catch (error) {
       toastError(error);
     }

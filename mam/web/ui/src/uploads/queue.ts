@@ -24,6 +24,7 @@ export const ADD = "add";
 export class Queue extends EventTarget {
   uploads: readonly Upload[] = [];
   leftOut: readonly string[] = []; // names of files in folders that are no videos
+  unread: readonly string[] = []; // names of what was dropped and could not be read
   terms: Terms | null = null;
   private timer: ReturnType<typeof setTimeout> | null = null;
   private later: ReturnType<typeof setTimeout> | null = null;
@@ -47,8 +48,10 @@ export class Queue extends EventTarget {
     return Boolean(session.view?.signed_in && session.view.uploads);
   }
 
-  /** Files that somebody wants at a place. */
-  async add(found: readonly Found[], place: Place | null): Promise<void> {
+  /** Files that somebody wants at a place. `unread`: what was dropped with them and cannot be read. */
+  async add(found: readonly Found[], place: Place | null, unread: readonly string[] = []): Promise<void> {
+    this.unread = [...this.unread, ...unread];
+    if (unread.length) this.show();
     if (!found.length) return;
     const terms = this.terms ?? (await this.open());
     if (!terms) return;
@@ -85,7 +88,7 @@ export class Queue extends EventTarget {
 
   /** Takes away all rows of what is over. */
   clear(): void {
-    this.leftOut = [];
+    this.leftOut = this.unread = [];
     for (const upload of this.uploads) if (isOver(upload)) this.dismiss(upload);
     this.show();
   }

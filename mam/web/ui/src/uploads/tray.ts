@@ -134,7 +134,7 @@ class Uploads extends Element {
     if (!queue.isOn) return nothing;
     const { uploads } = texts;
     return html`
-      ${queue.uploads.length || queue.leftOut.length ? this.tray() : nothing}
+      ${queue.uploads.length || queue.leftOut.length || queue.unread.length ? this.tray() : nothing}
       <input type="file" hidden @change=${this.chosen} />
       <dialog aria-labelledby="sure-title" @close=${this.answered}>
         <form method="dialog">
@@ -178,6 +178,9 @@ class Uploads extends Element {
     const waiting = queue.uploads.filter(({ state }) => state === "waiting");
     const unseen = new Set(waiting.slice(WAITING_SHOWN));
     return html`
+      ${queue.unread.length
+        ? html`<p class="tray-note">${icon("warning")}${uploads.unread(queue.unread.length, queue.unread[0]!)}</p>`
+        : nothing}
       ${queue.leftOut.length
         ? html`<p class="tray-note quiet">${icon("info")}${uploads.leftOut(queue.leftOut.length, queue.leftOut[0]!)}</p>`
         : nothing}
