@@ -167,6 +167,17 @@ def test_what_is_no_video_says_so_in_the_words_of_the_api(person: Tab, site: Sta
     assert person.violations() == []
 
 
+def test_a_player_that_went_with_an_update_says_so(person: Tab, put: Put) -> None:
+    loads: list[str] = []
+    person.page.on("request", lambda request: loads.append(request.url) if request.is_navigation_request() else None)
+    person.page.route("**/static/streaming-*.js", lambda route: route.fulfill(status=404))
+    person.allowed.append("404|dynamically imported|preload")
+    page = watch(person, put(FILM))
+    expect(page.get_by_role("alert")).to_contain_text("A part of this page is missing.")
+    expect(page.get_by_role("button", name="Try again")).to_be_visible()
+    assert len(loads) == 2
+
+
 def test_a_missing_video_is_found_once_it_is_there(person: Tab, site: Stack, media: MediaFolder, folder: str) -> None:
     person.allowed.append("404")
     page = watch(person, f"{folder}/film.mp4")

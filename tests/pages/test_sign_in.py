@@ -6,7 +6,7 @@ import re
 
 import pytest
 import requests
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 
 from tests.integration.system import API_KEY, Stack, is_problem
 from tests.pages.browsing import PHONE, Tab, tab
@@ -65,6 +65,47 @@ def test_an_expired_session_asks_again_where_one_was(person: Tab) -> None:
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Jobs")).to_be_visible()
     assert page.url.endswith("/jobs")
+
+
+def test_a_service_that_cannot_say_who_one_is_is_asked_again(person: Tab) -> None:
+    problem = {"type": "about:blank", "title": "Redis is away", "status": 503, "code": "redis_unavailable"}
+    told = {**problem, "detail": "Redis cannot be reached.", "hint": "Start it."}
+    person.page.route("**/session", lambda route: route.fulfill(status=503, json=told))
+    person.allowed.append("503")
+    page = person.open("/")
+    expect(page.get_by_role("alert")).to_contain_text("Redis cannot be reached.Start it.")
+    assert person.violations() == []
+    page.unroute("**/session")
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+@pytest.mark.parametrize("is_back", [True, False])
+def test_a_page_whose_parts_went_with_an_update_is_loaded_anew_once(person: Tab, is_back: bool) -> None:
+    page = person.sign_in()
+    loads: list[str] = []
+    page.on("request", lambda request: loads.append(request.url) if request.is_navigation_request() else None)
+
+    def gone(route: Route) -> None:
+        if "/page-" in route.request.url and not (is_back and loads):
+            route.fulfill(status=404)
+        else:
+            route.continue_()
+
+    page.route("**/static/*.js", gone)
+    person.allowed.append("404|dynamically imported")
+    page.get_by_role("link", name="Jobs").click()
+    if is_back:
+        expect(page.get_by_role("heading", name="Jobs")).to_be_visible()
+    else:
+        expect(page.get_by_role("alert")).to_contain_text("A part of this page is missing.")
+        expect(page.get_by_role("button", name="Load the page anew")).to_be_visible()
+    assert loads == [f"{person.origin}/jobs"]
+
+
+def test_an_address_that_was_typed_with_a_percent_sign_is_read(person: Tab) -> None:
+    person.allowed.append("404")
+    page = person.open("/watch/myvideos/50% off %C3%BCber.mp4")
+    expect(page.get_by_role("heading", name="50% off über", level=1)).to_be_visible()
 
 
 def test_a_page_works_on_a_phone(browser: Browser, site: Stack) -> None:

@@ -1,8 +1,10 @@
 /** The site: what stands above every page, and the page that the address names. */
 import { html, nothing, type TemplateResult } from "lit";
+import { type Problem, problemOf, unquote } from "./shared/api.js";
 import { followLinks, MOVED } from "./shared/router.js";
 import { Element } from "./shared/element.js";
 import { icon } from "./shared/icons.js";
+import { part } from "./shared/parts.js";
 import { SESSION, session } from "./shared/session.js";
 import "./shared/sign-in.js";
 import "./shared/toasts.js";
@@ -10,6 +12,8 @@ import { toastError } from "./shared/toasts.js";
 import "./library/page.js";
 import "./uploads/tray.js";
 import { texts } from "./texts/index.js";
+
+const AGAIN = 5000; // milliseconds until it is asked once more whether somebody is signed in
 
 /** What an address shows. `open`: also to who is not signed in. */
 interface Page {
@@ -25,21 +29,23 @@ function pageOf(path: string): Page | null {
     const load = () => import("./jobs/page.js");
     return { name: "jobs", open: false, load, content: () => html`<mam-jobs></mam-jobs>` };
   }
-  const [, watch, bucket, ...key] = path.split("/").map(decodeURIComponent);
+  const [, watch, bucket, ...key] = path.split("/").map(unquote);
   if (watch !== "watch" || !bucket || !key.length) return null;
   const content = () => html`<mam-watch .bucket=${bucket} .path=${key.join("/")}></mam-watch>`;
   return { name: "watch", open: true, load: () => import("./player/page.js"), content };
 }
 
 class App extends Element {
-  static override properties = { path: { state: true }, signedIn: { state: true } };
+  static override properties = { path: { state: true }, signedIn: { state: true }, unknown: { state: true }, missing: { state: true } };
   declare path: string;
   declare signedIn: boolean | null; // null: not known yet
+  declare unknown: Problem | null; // why it is not known
+  declare missing: Problem | null; // why the page is not there
 
   constructor() {
     super();
     this.path = location.pathname;
-    this.signedIn = null;
+    this.signedIn = this.unknown = this.missing = null;
   }
 
   override connectedCallback(): void {
@@ -47,21 +53,43 @@ class App extends Element {
     followLinks();
     this.on(window, MOVED, () => this.moved());
     this.on(window, SESSION, () => (this.signedIn = session.view?.signed_in ?? false));
-    session.load().catch(toastError);
-    void pageOf(this.path)?.load?.();
+    void this.loadSession();
+    void this.loadPage();
+  }
+
+  private async loadSession(): Promise<void> {
+    try {
+      await session.load();
+      this.unknown = null;
+    } catch (error) {
+      this.unknown = problemOf(error);
+      setTimeout(() => void this.loadSession(), AGAIN);
+    }
+  }
+
+  private async loadPage(): Promise<void> {
+    const { path } = this;
+    this.missing = null;
+    try {
+      await part(async () => pageOf(path)?.load?.());
+    } catch (error) {
+      if (path === this.path) this.missing = problemOf(error);
+    }
   }
 
   private moved(): void {
     if (this.path === location.pathname) return; // the page itself follows its query
     this.path = location.pathname;
-    void pageOf(this.path)?.load?.();
+    void this.loadPage();
     scrollTo(0, 0);
     void this.updateComplete.then(() => this.querySelector<HTMLElement>("main")?.focus({ preventScroll: true }));
   }
 
   private content(page: Page | null): TemplateResult | typeof nothing {
     if (!page) return html`<div class="empty"><h1>${texts.notFound}</h1><a class="button" href="/">${texts.library}</a></div>`;
+    if (this.missing) return trouble(this.missing, texts.reload, () => location.reload());
     if (page.open || this.signedIn) return page.content();
+    if (this.unknown && this.signedIn === null) return trouble(this.unknown, texts.retry, () => location.reload());
     return this.signedIn === null ? nothing : html`<mam-sign-in></mam-sign-in>`;
   }
 
@@ -89,5 +117,10 @@ class App extends Element {
     event.preventDefault();
     this.querySelector<HTMLElement>("main")?.focus();
   }
+}
+
+function trouble({ title, detail, hint }: Problem, act: string, run: () => void): TemplateResult {
+  return html`<div class="empty" role="alert">${icon("warning")}
+    <h1>${detail || title}</h1><p>${hint}</p><button class="button" @click=${run}>${act}</button></div>`;
 }
 customElements.define("mam-app", App);

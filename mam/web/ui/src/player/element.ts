@@ -2,10 +2,11 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { keyed } from "lit/directives/keyed.js";
 import { ref } from "lit/directives/ref.js";
-import type { Problem } from "../shared/api.js";
+import { type Problem, problemOf } from "../shared/api.js";
 import { Element } from "../shared/element.js";
 import { duration as clock } from "../shared/format.js";
 import { icon } from "../shared/icons.js";
+import { part } from "../shared/parts.js";
 import { MOVED } from "../shared/router.js";
 import { texts } from "../texts/index.js";
 import { playlistUrl, statusUrl, titleOf, watchUrl, wishesOf } from "./address.js";
@@ -132,12 +133,19 @@ class Player extends Element implements Playing, Told {
 
   private async start(at: number | null, plays: boolean): Promise<void> {
     const starting = ++this.startings;
+    try {
+      await this.begin(starting, at, plays);
+    } catch (error) {
+      if (starting === this.startings && this.isConnected) this.failed(problemOf(error), null);
+    }
+  }
+
+  private async begin(starting: number, at: number | null, plays: boolean): Promise<void> {
     ask(this.url);
     this.later("waiting", WAITING_MS, () => (this.notice = words.waiting));
-    const [, parts] = await Promise.all([
-      import("./chrome.js"),
-      hasMediaSource() ? import("./streaming.js") : import("./native.js"),
-    ]);
+    const [, parts] = await part(() =>
+      Promise.all([import("./chrome.js"), hasMediaSource() ? import("./streaming.js") : import("./native.js")]),
+    );
     if (starting !== this.startings || !this.isConnected) return;
     this.requestUpdate(); // the menus are there now
     this.engine?.destroy();

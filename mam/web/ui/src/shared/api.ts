@@ -151,6 +151,17 @@ export function quotePath(path: string): string {
   return path.split("/").map(encodeURIComponent).join("/");
 }
 
+/** The text of a part of a path. What is no escape in it stands for itself, as it does for the service. */
+export function unquote(part: string): string {
+  return part.replace(/(?:%[0-9a-f]{2})+/gi, (escapes) => {
+    try {
+      return decodeURIComponent(escapes);
+    } catch {
+      return escapes;
+    }
+  });
+}
+
 export function unreachable(): Problem {
   const [title, hint] = [texts.lostConnection, texts.lostConnectionHint];
   return { type: "about:blank", title, status: 0, detail: title, code: "unreachable", hint };

@@ -19,6 +19,11 @@ export const common = {
     title: "Something went wrong in this page.",
     hint: "Load it anew. If it happens again, the browser's console says more.",
   },
+  outdated: {
+    title: "A part of this page is missing.",
+    hint: "The service may have been updated: load the page anew. If that does not help, look at the log of the VoD service.",
+  },
+  reload: "Load the page anew",
   uncopied: {
     title: "The browser does not let this page copy.",
     hint: (text: string) => `It does over HTTPS and on localhost. Here, select it and copy it by hand: ${text}`,

@@ -1,5 +1,6 @@
 /** All uploads of this tab: which of them run, and what a sign-in, a reload and other tabs mean to them. */
 import { type Problem, problemOf } from "../shared/api.js";
+import { RELOAD } from "../shared/parts.js";
 import { SESSION, session } from "../shared/session.js";
 import { toastError } from "../shared/toasts.js";
 import { texts } from "../texts/index.js";
@@ -38,6 +39,7 @@ export class Queue extends EventTarget {
       event.preventDefault();
       event.returnValue = true; // what browsers before 2023 heed
     });
+    window.addEventListener(RELOAD, (event) => this.uploads.some(({ goesOn }) => goesOn) && event.preventDefault());
     document.addEventListener("visibilitychange", () => {
       if (!document.hidden) void this.open(); // another tab may have been closed in the middle
     });
