@@ -244,6 +244,44 @@ def test_what_cannot_be_read_of_a_dropped_folder_is_named_and_the_rest_arrives(
     assert person.site.keys(f"{folder}/", bucket=BUCKET) == {f"{folder}/deep/{name}" for name in ("a.mp4", "c.mp4")}
 
 
+# Chooses as many files as a folder may have, and notes how often each is looked at.
+CHOOSE_MANY = """count => {
+  const { get } = Object.getOwnPropertyDescriptor(File.prototype, "lastModified");
+  window.looks = 0;
+  Object.defineProperty(File.prototype, "lastModified", { get() { window.looks += 1; return get.call(this); } });
+  const chosen = new DataTransfer();
+  for (let n = 0; n < count; n += 1) chosen.items.add(new File(["x"], `${n}.mp4`, { lastModified: n }));
+  const input = document.querySelector("mam-upload-button input[name=files]");
+  input.files = chosen.files;
+  input.dispatchEvent(new Event("change"));
+}"""
+
+
+def test_of_thousands_of_files_each_is_looked_at_once(person: Tab, folder: str) -> None:
+    page = library(person, folder)
+    page.route("**/uploads", lambda route: None if route.request.method == "POST" else route.continue_())
+    page.evaluate(CHOOSE_MANY, 2000)
+    expect(page.get_by_role("heading", name="Uploading 2000 files")).to_be_visible()
+    assert page.evaluate("window.looks") == 2000
+    page.get_by_role("button", name="Pause all").click()
+    expect(page.get_by_role("heading", name="2000 files paused")).to_be_visible()
+    expect(page.get_by_role("region", name="Uploads").get_by_role("listitem")).to_have_count(30)
+    page.unroute("**/uploads")
+
+
+def test_of_many_that_have_arrived_the_last_ones_are_shown(person: Tab, folder: str, tmp_path: Path) -> None:
+    files = [tmp_path / f"{number}.srt" for number in range(33)]
+    for file in files:
+        file.write_text("1\n00:00:01,000 --> 00:00:02,000\nHello\n")
+    page = library(person, folder)
+    choose(page, *files)
+    expect(page.get_by_role("heading", name="33 files uploaded")).to_be_visible()
+    expect(page.get_by_text("3 more files have arrived before these.")).to_be_visible()
+    expect(page.get_by_role("region", name="Uploads").get_by_role("listitem")).to_have_count(30)
+    page.get_by_role("button", name="Close the uploads").click()
+    expect(page.get_by_role("region", name="Uploads")).to_have_count(0)
+
+
 def test_a_reload_in_the_middle_costs_no_part_that_has_arrived(person: Tab, film: Path, folder: str) -> None:
     page = library(person, folder)
     asked = accept_leaving(page)

@@ -22,7 +22,9 @@ export const uploads = {
   clear: "Close the uploads",
   pauseAll: "Pause all",
   goOnAll: "Go on with all",
+  pausedMore: (count: number) => `and ${files(count)} more`,
   waitingMore: (count: number) => `and ${files(count)} more, which wait for their turn`,
+  arrivedMore: (count: number) => `${count} more ${count === 1 ? "file has" : "files have"} arrived before these.`,
   leftOut: (count: number, example: string) =>
     count === 1 ? `“${example}” was left out: it is no video.` : `${files(count)} were left out, as “${example}”: they are no videos.`,
   unread: (count: number, example: string) =>

@@ -23,6 +23,7 @@ interface FolderHandle {
 type Handle = FileHandle | FolderHandle;
 type WithHandle = DataTransferItem & { getAsFileSystemHandle?(): Promise<Handle | null> };
 
+const ORDER = new Intl.Collator(undefined, { numeric: true });
 const SYSTEM_FILES = /^(\..*|Thumbs\.db|desktop\.ini)$/i; // nobody means to upload them
 
 /** Of an `<input>`, with folders where it was for a folder. */
@@ -41,56 +42,52 @@ export async function dropped(data: DataTransfer): Promise<Dropped> {
     handle: (item as WithHandle).getAsFileSystemHandle?.().catch(() => null) ?? null,
     file: item.getAsFile(),
   }));
-  const unread: string[] = [];
-  const found = await Promise.all(
+  const all = await Promise.all(
     taken.map(async ({ entry, handle, file }) => {
+      const into: Dropped = { found: [], unread: [] };
       const own = await handle;
-      if (own) return ofHandle(own, "", unread);
-      if (entry) return ofEntry(entry, "", unread);
-      return file ? [{ file, folder: "", handle: null }] : [];
+      if (own) await ofHandle(own, "", into);
+      else if (entry) await ofEntry(entry, "", into);
+      else if (file) into.found.push({ file, folder: "", handle: null });
+      return into;
     }),
   );
-  return { found: found.flat(), unread };
+  return { found: all.flatMap(({ found }) => sorted(found)), unread: all.flatMap(({ unread }) => unread) };
 }
 
-/** One that cannot be read costs no other: its name is put to `unread`. */
-async function ofHandle(handle: Handle, folder: string, unread: string[]): Promise<Found[]> {
-  const found: Found[] = [];
-  if (!isMeant(handle.name, folder)) return found;
+/** One that cannot be read costs no other. */
+async function ofHandle(handle: Handle, folder: string, into: Dropped): Promise<void> {
+  if (!isMeant(handle.name, folder)) return;
   try {
-    if (handle.kind === "file") return [{ file: await handle.getFile(), folder, handle }];
-    const below = `${folder}${handle.name}/`;
-    for await (const child of handle.values()) found.push(...(await ofHandle(child, below, unread)));
+    if (handle.kind === "file") into.found.push({ file: await handle.getFile(), folder, handle });
+    else for await (const child of handle.values()) await ofHandle(child, `${folder}${handle.name}/`, into);
   } catch {
-    unread.push(handle.name);
+    into.unread.push(handle.name);
   }
-  return sorted(found);
 }
 
-async function ofEntry(entry: FileSystemEntry, folder: string, unread: string[]): Promise<Found[]> {
-  const found: Found[] = [];
-  if (!isMeant(entry.name, folder)) return found;
+async function ofEntry(entry: FileSystemEntry, folder: string, into: Dropped): Promise<void> {
+  if (!isMeant(entry.name, folder)) return;
   try {
     if (entry.isFile) {
       const file = await new Promise<File>((resolve, reject) => (entry as FileSystemFileEntry).file(resolve, reject));
-      return [{ file, folder, handle: null }];
+      into.found.push({ file, folder, handle: null });
+      return;
     }
     const reader = (entry as FileSystemDirectoryEntry).createReader();
-    const below = `${folder}${entry.name}/`;
     for (;;) {
       const some = await new Promise<FileSystemEntry[]>((resolve, reject) => reader.readEntries(resolve, reject));
-      if (!some.length) break; // it gives a hundred at a time
-      for (const child of some) found.push(...(await ofEntry(child, below, unread)));
+      if (!some.length) return; // it gives a hundred at a time
+      for (const child of some) await ofEntry(child, `${folder}${entry.name}/`, into);
     }
   } catch {
-    unread.push(entry.name);
+    into.unread.push(entry.name);
   }
-  return sorted(found);
 }
 
 function sorted(found: Found[]): Found[] {
   const path = ({ folder, file }: Found) => folder + file.name;
-  return found.sort((a, b) => path(a).localeCompare(path(b), undefined, { numeric: true }));
+  return found.sort((a, b) => ORDER.compare(path(a), path(b)));
 }
 
 function isMeant(name: string, folder: string): boolean {

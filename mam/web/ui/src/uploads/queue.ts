@@ -8,7 +8,7 @@ import { desk, type Terms } from "./desk.js";
 import type { Found } from "./files.js";
 import { taken } from "./locks.js";
 import { folderAt, type Place } from "./place.js";
-import { forget, handleOf, type Remembered, remembered } from "./storage.js";
+import { fingerprint, forget, handleOf, type Remembered, remembered } from "./storage.js";
 import { type State, Upload } from "./upload.js";
 
 const FILES_AT_ONCE = 2; // each with some parts: more would share the same line
@@ -29,6 +29,7 @@ export class Queue extends EventTarget {
   terms: Terms | null = null;
   private timer: ReturnType<typeof setTimeout> | null = null;
   private later: ReturnType<typeof setTimeout> | null = null;
+  private isBusy = false; // with many at once
 
   constructor() {
     super();
@@ -59,10 +60,9 @@ export class Queue extends EventTarget {
     if (!terms) return;
     const isFolder = found.some(({ folder }) => folder);
     const wanted = isFolder ? found.filter(({ file }) => isTaken(file.name, terms)) : found;
-    const added = wanted.map((each) => this.addOne(each, folderAt(place, terms), terms)).filter(Boolean).length;
+    const added = this.together(() => this.addAll(wanted, folderAt(place, terms), terms));
     if (isFolder) this.leftOut = [...this.leftOut, ...found.filter((each) => !wanted.includes(each)).map(({ file }) => file.name)];
     if (added) this.dispatchEvent(new CustomEvent(ADD, { detail: added }));
-    this.fill();
     this.show();
   }
 
@@ -91,16 +91,22 @@ export class Queue extends EventTarget {
   /** Takes away all rows of what is over. */
   clear(): void {
     this.leftOut = this.unread = [];
-    for (const upload of this.uploads) if (isOver(upload)) this.dismiss(upload);
-    this.show();
+    this.together(() => {
+      for (const upload of this.uploads) if (isOver(upload)) upload.dismiss();
+      this.uploads = this.uploads.filter((upload) => !isOver(upload));
+    });
   }
 
   pauseAll(): void {
-    for (const upload of [...this.uploads].reverse()) if (upload.goesOn && upload.state !== "completing") upload.pause();
+    this.together(() => {
+      for (const upload of this.uploads) if (upload.goesOn && upload.state !== "completing") upload.pause();
+    });
   }
 
   goOnAll(): void {
-    for (const upload of this.uploads) if (upload.state === "paused") upload.goOn();
+    this.together(() => {
+      for (const upload of this.uploads) if (upload.state === "paused") upload.goOn();
+    });
   }
 
   /** Learns where files go, and finds what earlier visits left behind. */
@@ -126,20 +132,37 @@ export class Queue extends EventTarget {
     }
   }
 
-  private addOne({ file, folder, handle }: Found, below: string, terms: Terms): boolean {
-    const path = `${below}${folder}`;
-    const same = this.uploads.find((upload) => upload.isOf(file) && (upload.folder === path || (!folder && upload.state === "interrupted")));
-    if (same?.goesOn || same?.state === "elsewhere" || same?.state === "held") return false;
-    if (same && ["interrupted", "paused", "failed"].includes(same.state)) {
-      same.goOn(file, handle);
-      return true;
+  /** How many were added, or go on. Each file is looked at once, be they thousands. */
+  private addAll(wanted: readonly Found[], below: string, terms: Terms): number {
+    const known = new Map<string, Upload[]>();
+    const note = (upload: Upload) => {
+      const alike = known.get(upload.fingerprint);
+      if (alike) alike.push(upload);
+      else known.set(upload.fingerprint, [upload]);
+    };
+    this.uploads.forEach(note);
+    const fresh: [Upload, File][] = [];
+    let resumed = 0;
+    for (const { file, folder, handle } of wanted) {
+      const [mark, path] = [fingerprint(file), `${below}${folder}`];
+      const same = known.get(mark)?.find((each) => each.folder === path || (!folder && each.state === "interrupted"));
+      if (same?.goesOn || same?.state === "elsewhere" || same?.state === "held") continue;
+      if (same && ["interrupted", "paused", "failed"].includes(same.state)) {
+        same.goOn(file, handle);
+        resumed += 1;
+        continue;
+      }
+      const upload = Upload.of(file, mark, path, handle, this.changed);
+      note(upload);
+      fresh.push([upload, file]);
     }
-    const upload = Upload.of(file, path, handle, this.changed);
-    this.uploads = [...this.uploads, upload];
-    if (!file.size) upload.refuse(emptyFile(file.name));
-    // What will be refused is named so at once, before others have had their turn.
-    else if (!isTaken(file.name, terms) || file.size > terms.max_bytes) upload.start();
-    return true;
+    this.uploads = [...this.uploads, ...fresh.map(([upload]) => upload)];
+    for (const [upload, file] of fresh) {
+      if (!file.size) upload.refuse(emptyFile(file.name));
+      // What will be refused is named so at once, before others have had their turn.
+      else if (!isTaken(file.name, terms) || file.size > terms.max_bytes) upload.start();
+    }
+    return fresh.length + resumed;
   }
 
   private readonly changed = (upload: Upload, before: State): void => {
@@ -148,9 +171,22 @@ export class Queue extends EventTarget {
       return;
     }
     this.dispatchEvent(new CustomEvent(MOVE, { detail: { upload, before } }));
+    if (this.isBusy) return;
     this.fill();
     this.show();
   };
+
+  /** Does something with many; which of them run is looked at once, after it. */
+  private together<T>(act: () => T): T {
+    this.isBusy = true;
+    try {
+      return act();
+    } finally {
+      this.isBusy = false;
+      this.fill();
+      this.show();
+    }
+  }
 
   private fill(): void {
     while (this.isOn && this.uploads.filter(({ runs }) => runs).length < FILES_AT_ONCE) {
@@ -176,10 +212,10 @@ export class Queue extends EventTarget {
   private sessionChanged(): void {
     if (!session.view) return;
     if (!session.view.signed_in) {
-      for (const upload of [...this.uploads].reverse()) upload.hold();
+      this.together(() => this.uploads.forEach((upload) => upload.hold()));
       return;
     }
-    for (const upload of this.uploads) upload.signedIn();
+    this.together(() => this.uploads.forEach((upload) => upload.signedIn()));
     void this.open();
   }
 }

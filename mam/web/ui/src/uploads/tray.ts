@@ -13,7 +13,9 @@ import { row } from "./row.js";
 import type { State, Upload } from "./upload.js";
 
 const MUCH = 32e6; // bytes that nobody throws away by a slip of the finger
-const WAITING_SHOWN = 30; // rows of those that wait: of a folder with thousands nobody reads them
+const STILL: readonly State[] = ["waiting", "paused", "held"];
+const STILL_SHOWN = 30; // rows of those that stand still: of a folder with thousands nobody reads them
+const DONE_SHOWN = 30; // of those that have arrived: the last ones
 
 class Uploads extends Element {
   static override properties = { isFolded: { state: true }, sure: { state: true }, said: { state: true } };
@@ -175,8 +177,10 @@ class Uploads extends Element {
 
   private rows(): TemplateResult {
     const { uploads } = texts;
-    const waiting = queue.uploads.filter(({ state }) => state === "waiting");
-    const unseen = new Set(waiting.slice(WAITING_SHOWN));
+    const later = queue.uploads.filter(({ state }) => STILL.includes(state)).slice(STILL_SHOWN);
+    const earlier = queue.uploads.filter(({ state }) => state === "done").slice(0, -DONE_SHOWN);
+    const more = later.some(({ state }) => state === "waiting") ? uploads.waitingMore : uploads.pausedMore;
+    const unseen = new Set([...later, ...earlier]);
     return html`
       ${queue.unread.length
         ? html`<p class="tray-note">${icon("warning")}${uploads.unread(queue.unread.length, queue.unread[0]!)}</p>`
@@ -184,8 +188,9 @@ class Uploads extends Element {
       ${queue.leftOut.length
         ? html`<p class="tray-note quiet">${icon("info")}${uploads.leftOut(queue.leftOut.length, queue.leftOut[0]!)}</p>`
         : nothing}
+      ${earlier.length ? html`<p class="tray-note quiet">${icon("check")}${uploads.arrivedMore(earlier.length)}</p>` : nothing}
       <ul>${repeat(queue.uploads.filter((upload) => !unseen.has(upload)), (upload) => upload, (upload) => row(upload, this.acts))}</ul>
-      ${unseen.size ? html`<p class="tray-note quiet">${uploads.waitingMore(unseen.size)}</p>` : nothing}
+      ${later.length ? html`<p class="tray-note quiet">${more(later.length)}</p>` : nothing}
     `;
   }
 }

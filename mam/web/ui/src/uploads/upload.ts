@@ -57,7 +57,7 @@ export class Upload {
     readonly name: string,
     readonly size: number,
     readonly folder: string, // below the prefix
-    private readonly fingerprint: string,
+    readonly fingerprint: string,
     file: File | null,
     private readonly changed: (upload: Upload, before: State) => void,
   ) {
@@ -65,8 +65,9 @@ export class Upload {
     this.state = file ? "waiting" : "interrupted";
   }
 
-  static of(file: File, folder: string, handle: FileHandle | null, changed: (upload: Upload, before: State) => void): Upload {
-    const upload = new Upload(file.name, file.size, folder, fingerprint(file), file, changed);
+  /** `mark`: the file's fingerprint. */
+  static of(file: File, mark: string, folder: string, handle: FileHandle | null, changed: (upload: Upload, before: State) => void): Upload {
+    const upload = new Upload(file.name, file.size, folder, mark, file, changed);
     upload.handle = handle;
     return upload;
   }
@@ -182,7 +183,7 @@ export class Upload {
   /** Looks no more at what has arrived, and leaves it where it is. */
   dismiss(): void {
     this.stop.abort();
-    this.leave();
+    if (this.state !== "done") this.leave(); // which it has done then
   }
 
   /** Gives up its lock; nothing is remembered of it. */
