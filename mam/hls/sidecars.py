@@ -36,6 +36,20 @@ def prefix(asset: str) -> str:
     return stem(asset) + "."
 
 
+def base(key: str) -> str:
+    """What a sidecar is called but for language, uses and format: `courses/intro.en.sdh.srt` -> `courses/intro`.
+
+    Without its asset it is a guess: `Mr.No.srt` may as well be called `Mr` and be Norwegian.
+    """
+    folder, slash, name = key.rpartition("/")
+    words = name.split(".")
+    for first in range(1, len(words) - 1):
+        suffix = [word.lower() for word in words[first:-1]]
+        if "".join(words[:first]).strip() and _about(suffix[suffix[0] in _MEDIA :]) is not None:
+            return folder + slash + ".".join(words[:first])
+    return stem(key)
+
+
 def sidecars(asset: str, keys: Iterable[str]) -> list[Sidecar]:
     """The sidecars of an asset, at most one for each language and use, in the same order whatever that of `keys`.
 
@@ -64,13 +78,19 @@ def _read(asset: str, key: str) -> tuple[tuple[int, int], Sidecar] | None:
     if form not in FORMATS:
         return None
     named = words[:1] == [_extension(asset)]
-    words = words[named:]
-    language = tag_of_a_word(words[0]) if words and words[0] not in _MEDIA else ""
-    uses = set(words[1:] if language else words)
-    if uses - _SDH - _FORCED:
+    about = _about(words[named:])
+    if about is None:
         return None
+    language, uses = about
     sidecar = Sidecar(key, language, forced=bool(uses & _FORCED), sdh=bool(uses & _SDH))
     return (not named, FORMATS.index(form)), sidecar
+
+
+def _about(words: list[str]) -> tuple[str, set[str]] | None:
+    """(language, uses) from `[language.][uses]`; None for other words."""
+    language = tag_of_a_word(words[0]) if words and words[0] not in _MEDIA else ""
+    uses = set(words[1:] if language else words)
+    return None if uses - _SDH - _FORCED else (language, uses)
 
 
 def _extension(key: str) -> str:

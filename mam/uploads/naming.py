@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterator
 
 from mam.errors import InvalidName, UnsupportedFile
-from mam.hls.sidecars import FORMATS
+from mam.hls.sidecars import FORMATS, base
 from mam.naming import MEDIA_TYPES, Asset, check_key, extension, stem, video_names
 
 MIB = 1 << 20
@@ -58,11 +58,14 @@ def clean_folder(folder: str) -> str:
 
 
 def other_names(name: str) -> Iterator[str]:
-    """The name itself, then with numbers: `a.mp4`, `a (2).mp4`, `a (3).mp4` ..."""
+    """The name itself, then with numbers: `a.mp4`, `a (2).mp4`, `a (3).mp4` ...
+
+    Those of subtitles stand where those of their medium would: `a (2).en.srt` is of `a (2).mp4`.
+    """
     yield name
-    base = stem(name)
+    start = base(name) if is_sidecar(name) else stem(name)
     for number in range(2, OTHER_NAMES):
-        yield f"{base} ({number}){name.removeprefix(base)}"
+        yield f"{start} ({number}){name.removeprefix(start)}"
 
 
 def check(asset: Asset) -> None:

@@ -243,6 +243,8 @@ def test_a_taken_name_gets_a_number(stack: Stack, folder: str) -> None:
     assert client.begin("a.mp4", 9, folder=folder).json()["key"] == f"{folder}/a.mp4"
     assert client.begin("c.vtt", 9, folder=folder).json()["key"] == f"{folder}/c (2).vtt"
     assert client.begin("c.mp4", 9, folder=folder).json()["key"] == f"{folder}/c.mp4", "subtitles do not take its name"
+    stack.put(f"{folder}/c.en.forced.srt", b"there")
+    assert client.begin("c.en.forced.srt", 9, folder=folder).json()["key"] == f"{folder}/c (2).en.forced.srt"
 
 
 def test_a_film_does_not_share_its_stem_with_another(stack: Stack, folder: str) -> None:

@@ -244,6 +244,52 @@ def test_what_cannot_be_read_of_a_dropped_folder_is_named_and_the_rest_arrives(
     assert person.site.keys(f"{folder}/", bucket=BUCKET) == {f"{folder}/deep/{name}" for name in ("a.mp4", "c.mp4")}
 
 
+def test_subtitles_stay_with_the_video_that_they_came_with(
+    person: Tab, clip: Path, folder: str, tmp_path: Path
+) -> None:
+    site = person.site
+    site.put(f"{folder}/talk.mp4", b"somebody else's")
+    files = [clip.rename(tmp_path / "talk.mp4")]
+    for name in ("talk.srt", "talk.en.forced.srt", "talk.mp4.de.vtt", "alone.srt"):
+        files.append(tmp_path / name)
+        files[-1].write_text("WEBVTT\n\n00:01.000 --> 00:02.000\nHello\n")
+    page = library(person, folder)
+    choose(page, *reversed(files))  # whatever comes first
+    expect(page.get_by_role("heading", name="5 files uploaded")).to_be_visible()
+    expect(row(page, "talk.srt")).to_contain_text("Its name was taken: it is “talk (2).srt” there.")
+    ours = ("talk (2).mp4", "talk (2).srt", "talk (2).en.forced.srt", "talk (2).mp4.de.vtt", "alone.srt")
+    assert site.keys(f"{folder}/", bucket=BUCKET) == {f"{folder}/{name}" for name in ("talk.mp4", *ours)}
+
+
+def test_subtitles_do_not_wait_for_a_video_that_is_refused(
+    person: Tab, clip: Path, folder: str, tmp_path: Path
+) -> None:
+    files = [clip.rename(tmp_path / "talk.mp4"), tmp_path / "talk.srt"]
+    files[1].write_text("1\n00:00:01,000 --> 00:00:02,000\nHello\n")
+    page = library(person, folder)
+    held: list[Route] = []
+
+    def begin(route: Route) -> None:
+        if route.request.method == "POST" and "talk.mp4" in (route.request.post_data or ""):
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.route("**/uploads", begin)
+    choose(page, *files)
+
+    def is_begun() -> bool:
+        page.wait_for_timeout(POLL_MS)
+        return bool(held)
+
+    until(is_begun, "the video is begun")
+    expect(row(page, "talk.srt")).to_contain_text("Waits for its turn")
+    person.allowed.append("403")
+    held.pop().fulfill(status=403, body="refused")
+    expect(row(page, "talk.srt")).to_contain_text("Has arrived")
+    assert person.site.keys(f"{folder}/", bucket=BUCKET) == {f"{folder}/talk.srt"}
+
+
 # Chooses as many files as a folder may have, and notes how often each is looked at.
 CHOOSE_MANY = """count => {
   const { get } = Object.getOwnPropertyDescriptor(File.prototype, "lastModified");

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mam.errors import InvalidName, MamError, UnsupportedFile
+from mam.hls.sidecars import sidecars
 from mam.naming import MEDIA_TYPES, check_key, extension, stem
 from mam.settings import MAX_OBJECT_BYTES
 from mam.uploads import naming
@@ -84,6 +85,30 @@ def test_files_of_other_kinds_are_refused(name: str) -> None:
 
 def test_taken_names_are_counted_before_the_extension() -> None:
     assert list(islice(naming.other_names("a.b.mp4"), 3)) == ["a.b.mp4", "a.b (2).mp4", "a.b (3).mp4"]
+
+
+@pytest.mark.parametrize(
+    ("name", "second"),
+    [
+        ("a.srt", "a (2).srt"),
+        ("a.en.srt", "a (2).en.srt"),
+        ("a.b.pt-BR.forced.vtt", "a.b (2).pt-BR.forced.vtt"),
+        ("a.mp4.de.srt", "a (2).mp4.de.srt"),
+        ("a.final.srt", "a.final (2).srt"),
+        ("a.de.mp4", "a.de (2).mp4"),
+        (".en.srt", ".en (2).srt"),
+        ("en.srt", "en (2).srt"),
+    ],
+)
+def test_taken_names_of_subtitles_are_counted_where_their_medium_is(name: str, second: str) -> None:
+    assert list(islice(naming.other_names(name), 2)) == [name, second]
+
+
+@given(st.sampled_from(["", "en.", "de.forced.", "mp4.", "mov.hi.sdh."]), st.sampled_from(["srt", "vtt"]))
+def test_subtitles_with_a_number_are_of_the_medium_with_that_number(words: str, form: str) -> None:
+    _, second = islice(naming.other_names(f"a.{words}{form}"), 2)
+    asset = "a (2).mov" if words.startswith("mov") else "a (2).mp4"
+    assert [sidecar.key for sidecar in sidecars(asset, [asset, second])] == [second]
 
 
 def test_media_claim_their_stem_and_subtitles_their_name() -> None:

@@ -9,10 +9,11 @@ import type { Found } from "./files.js";
 import { taken } from "./locks.js";
 import { folderAt, type Place } from "./place.js";
 import { fingerprint, forget, handleOf, type Remembered, remembered } from "./storage.js";
-import { type State, Upload } from "./upload.js";
+import { type State, stemOf, Upload } from "./upload.js";
 
 const FILES_AT_ONCE = 2; // each with some parts: more would share the same line
 const SHOWN_MS = 250; // between two looks at progress
+const SUBTITLES = /\.(srt|vtt)$/i;
 const KNOWN_SECONDS = 24 * 3600; // so long the service knows of what is complete
 
 /** What `Queue` fires: something is to be shown anew. */
@@ -142,20 +143,24 @@ export class Queue extends EventTarget {
     };
     this.uploads.forEach(note);
     const fresh: [Upload, File][] = [];
+    const came: Upload[] = [];
     let resumed = 0;
     for (const { file, folder, handle } of wanted) {
       const [mark, path] = [fingerprint(file), `${below}${folder}`];
       const same = known.get(mark)?.find((each) => each.folder === path || (!folder && each.state === "interrupted"));
-      if (same?.goesOn || same?.state === "elsewhere" || same?.state === "held") continue;
-      if (same && ["interrupted", "paused", "failed"].includes(same.state)) {
+      if (same && !isOver(same) && same.state !== "checking") {
+        came.push(same);
+        if (!["interrupted", "paused", "failed"].includes(same.state)) continue;
         same.goOn(file, handle);
         resumed += 1;
         continue;
       }
       const upload = Upload.of(file, mark, path, handle, this.changed);
       note(upload);
+      came.push(upload);
       fresh.push([upload, file]);
     }
+    joinSubtitles(fresh.map(([upload]) => upload), came);
     this.uploads = [...this.uploads, ...fresh.map(([upload]) => upload)];
     for (const [upload, file] of fresh) {
       if (!file.size) upload.refuse(emptyFile(file.name));
@@ -190,7 +195,7 @@ export class Queue extends EventTarget {
 
   private fill(): void {
     while (this.isOn && this.uploads.filter(({ runs }) => runs).length < FILES_AT_ONCE) {
-      const next = this.uploads.find(({ state }) => state === "waiting");
+      const next = this.uploads.find(({ isReady }) => isReady);
       if (!next) return;
       next.start(); // which comes back here at once
     }
@@ -236,6 +241,23 @@ async function ended({ id, at }: Remembered) {
   }
   forget(id);
   return null;
+}
+
+/** Tells subtitles which of the media that they came with is theirs: talk.mp4 for talk.srt, talk.en.srt, talk.mp4.srt. */
+function joinSubtitles(uploads: readonly Upload[], came: readonly Upload[]): void {
+  const place = ({ folder }: Upload, name: string) => `${folder}\n${name}`;
+  const media = new Map<string, Upload>();
+  for (const upload of came.filter(({ name }) => !SUBTITLES.test(name))) {
+    for (const name of [upload.name, stemOf(upload.name)]) {
+      if (!media.has(place(upload, name))) media.set(place(upload, name), upload);
+    }
+  }
+  for (const upload of uploads.filter(({ name }) => SUBTITLES.test(name))) {
+    for (let name = stemOf(upload.name); !upload.medium; name = stemOf(name)) {
+      upload.medium = media.get(place(upload, name)) ?? null;
+      if (stemOf(name) === name) break;
+    }
+  }
 }
 
 function isTaken(name: string, { extensions }: Terms): boolean {

@@ -43,6 +43,7 @@ export class Upload {
   problem: Problem | null = null; // why it was refused or failed
   trouble: Problem | null = null; // what it waits for
   handle: FileHandle | null = null;
+  medium: Upload | null = null; // of subtitles: what they came with, whose name they share
   readonly speed = new Speed();
   private file: File | null;
   private arrived = new Set<number>();
@@ -51,6 +52,7 @@ export class Upload {
   private release: (() => void) | null = null; // of the lock
   private beginning: Promise<unknown> | null = null;
   private isLooking = false;
+  private isOff = false; // the list
 
   /** `changed`: told of each change, with the state before it. */
   private constructor(
@@ -105,6 +107,22 @@ export class Upload {
     if (this.parts) return this.parts.bytes;
     const { part_size: part, parts } = this.view ?? { part_size: 0, parts: 0 };
     return this.arrived.size * part - (this.arrived.has(parts) ? parts * part - this.size : 0);
+  }
+
+  /** Whether it may begin: what subtitles are called depends on what their medium is. */
+  get isReady(): boolean {
+    return this.state === "waiting" && !this.medium?.isUnnamed;
+  }
+
+  private get isUnnamed(): boolean {
+    return !this.view && !this.isOff && (this.goesOn || this.state === "paused" || this.state === "held");
+  }
+
+  /** The name that is asked for. */
+  private get wanted(): string {
+    const { medium, name } = this;
+    const key = medium?.view?.key;
+    return key === undefined ? name : stemOf(key.split("/").at(-1)!) + name.slice(stemOf(medium!.name).length);
   }
 
   get secondsLeft(): number | null {
@@ -170,10 +188,12 @@ export class Upload {
   async cancel(): Promise<void> {
     this.stop.abort();
     await this.beginning?.catch(() => null);
+    this.isOff = true;
     if (this.state === "elsewhere") return; // it is the other tab's
     try {
       if (this.view && !["done", "checking"].includes(this.state)) await this.removed(this.view);
     } catch (error) {
+      this.isOff = false;
       if (this.goesOn) this.become("paused"); // it is stopped, and still there
       throw error;
     }
@@ -183,6 +203,7 @@ export class Upload {
   /** Looks no more at what has arrived, and leaves it where it is. */
   dismiss(): void {
     this.stop.abort();
+    this.isOff = true;
     if (this.state !== "done") this.leave(); // which it has done then
   }
 
@@ -240,7 +261,7 @@ export class Upload {
 
   private async begun(signal: AbortSignal): Promise<UploadView> {
     const { name, size, folder, fingerprint } = this;
-    const wish = { name, size, folder, fingerprint, type: this.file?.type ?? "" };
+    const wish = { name: this.wanted, size, folder, fingerprint, type: this.file?.type ?? "" };
     const begin = async () => {
       const view = await desk.begin(wish);
       this.knows(view); // also when it was paused or cancelled meanwhile
@@ -370,6 +391,11 @@ export class Upload {
       // removed from the list, or held: it is asked for again when it goes on
     }
   }
+}
+
+/** A file's name without its extension. */
+export function stemOf(name: string): string {
+  return name.replace(/(?<=.)\.[^.]*$/, "");
 }
 
 function isGone(error: unknown): boolean {
