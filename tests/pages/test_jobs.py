@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from tests.pages.browsing import DESKTOP, PATIENCE, PHONE, Tab, tab
 pytestmark = pytest.mark.browser
 
 SLOW = {"H264_PRESET": "veryslow", "H264_CRF": "10"}  # a conversion that is still under way when it is looked at
+POLL_MS = 20
 LONG_PATIENCE = 6 * PATIENCE  # milliseconds that a conversion may take
 
 # Notes each text that the row of a job has had: on a fast machine none of them stays for long.
@@ -346,6 +348,57 @@ def test_older_jobs_are_shown_on_request(person: Tab, media: MediaFolder, folder
     finally:
         site.redis.delete(*(f"mam:job:{job}" for job in copies))
         site.redis.zrem("mam:jobs", *copies)
+
+
+def test_of_all_that_ends_the_last_ones_are_shown(person: Tab, media: MediaFolder, folder: str) -> None:
+    site = person.site
+    site.convert(site.put(f"{folder}/a.mp4", media.path(CLIP)))
+    made = site.job(site.revision(f"{folder}/a")).json()
+    moments = [made["finished_at"] + 1 + number for number in range(250)]
+    told = "".join(
+        f"event: job\ndata: {json.dumps({**made, 'id': f'{number:012x}', 'finished_at': at, 'updated_at': at})}\n\n"
+        for number, at in enumerate(moments)
+    )
+    stream = f"retry: 600000\n\n{told}"
+    person.page.route("**/api/events", lambda route: route.fulfill(content_type="text/event-stream", body=stream))
+    page = person.sign_in("/jobs")
+    rows = page.locator("[data-job]")
+    expect(rows.first).to_have_attribute("data-job", f"{249:012x}")
+    expect(rows).to_have_count(100)
+    page.get_by_role("button", name="Show older jobs").click()
+    expect(rows).to_have_count(200)
+
+
+# What a browser says of a tab that is in the background, or is not any more.
+HIDE = """isHidden => {
+  Object.defineProperty(document, "hidden", { value: isHidden, configurable: true });
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
+def test_what_ended_while_nobody_saw_the_tab_is_shown_to_have(
+    browser: Browser, slow: Stack, media: MediaFolder, folder: str
+) -> None:
+    with tab(browser, slow) as person:
+        closed: list[str] = []
+        person.page.on("requestfailed", lambda request: closed.append(request.url))
+        page = person.sign_in("/jobs")
+        job = getting_on(slow, f"{folder}/a.mp4", media)
+        expect(row(page, job).get_by_text("Running", exact=True)).to_be_visible()
+        page.evaluate(HIDE, True)
+
+        def is_closed() -> bool:
+            page.wait_for_timeout(POLL_MS)
+            return f"{person.origin}/api/events" in closed
+
+        until(is_closed, "the stream is closed")
+        delete(slow, job)
+        # Nobody tells of it any more, and among the newest it is not either.
+        silence = "retry: 600000\n\n"
+        page.route("**/api/events", lambda route: route.fulfill(content_type="text/event-stream", body=silence))
+        page.route("**/api/jobs?limit=50", lambda route: route.fulfill(json={"jobs": [], "next_cursor": None}))
+        page.evaluate(HIDE, False)
+        expect(row(page, job).get_by_text("Cancelled at")).to_be_visible()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -29,9 +29,25 @@ export class Board {
     if (!known || known.updated_at <= job.updated_at) this.jobs.set(job.id, job);
   }
 
-  /** Forgets those that have not ended, except `ids`: the service knows of no others. */
-  keepGoing(ids: ReadonlySet<string>): void {
-    for (const job of this.jobs.values()) if (!hasEnded(job) && !ids.has(job.id)) this.jobs.delete(job.id);
+  forget(id: string): void {
+    this.jobs.delete(id);
+  }
+
+  /** Those that have not ended, except `ids`. */
+  goingBut(ids: ReadonlySet<string>): JobView[] {
+    return [...this.jobs.values()].filter((job) => !hasEnded(job) && !ids.has(job.id));
+  }
+
+  /** Keeps the last `most` of each way to end, and the job `open`. Whether there were more. */
+  trim(most: number, open: string): boolean {
+    const ended = [...this.jobs.values()].filter(hasEnded).sort(byEnd);
+    const count = new Map<State, number>();
+    const old = ended.filter(({ state }) => {
+      count.set(state, (count.get(state) ?? 0) + 1);
+      return count.get(state)! > most;
+    });
+    for (const { id } of old) if (id !== open) this.jobs.delete(id);
+    return old.length > 0;
   }
 
   going(): number {
@@ -44,7 +60,7 @@ export class Board {
     const found = [...this.jobs.values()].filter((job) => (!state || job.state === state) && matches(job, words));
     return {
       going: found.filter((job) => !hasEnded(job)).sort(byTurn),
-      ended: found.filter(hasEnded).sort((a, b) => endOf(b) - endOf(a) || (a.id < b.id ? -1 : 1)),
+      ended: found.filter(hasEnded).sort(byEnd),
     };
   }
 }
@@ -59,6 +75,10 @@ function byTurn(a: JobView, b: JobView): number {
   if (a.state === "running") return beginOf(a) - beginOf(b) || (a.id < b.id ? -1 : 1);
   const turn = (job: JobView) => job.progress.queue_position ?? Infinity;
   return (turn(a) === turn(b) ? 0 : turn(a) - turn(b)) || a.created_at - b.created_at || (a.id < b.id ? -1 : 1);
+}
+
+function byEnd(a: JobView, b: JobView): number {
+  return endOf(b) - endOf(a) || (a.id < b.id ? -1 : 1);
 }
 
 const beginOf = (job: JobView) => job.started_at ?? job.created_at;

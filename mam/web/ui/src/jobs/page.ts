@@ -21,6 +21,9 @@ const TICK = 10_000; // milliseconds: ages are told anew, and whether the list i
 const AGAIN = 5000; // milliseconds after which a list that did not come is asked for again
 const MOST_GOING = 100; // jobs under way that are shown until somebody asks for more
 const ALL_GOING = 500; // as many as one answer has
+const MOST_ENDED = 100; // jobs that have ended that are shown, and as many more each time that somebody asks for older ones
+const KEPT_ENDED = 300; // of each way to end, while nobody does
+const LOOKED_UP = 50; // jobs that are read by themselves at a time, when nobody told of their end
 const FAR_PERCENT = 10; // from here on, and after so many seconds, cancelling asks first
 const FAR_SECONDS = 60;
 
@@ -35,6 +38,7 @@ class Jobs extends Element implements RowActions {
     isMissing: { state: true },
     asking: { state: true },
     most: { state: true },
+    mostEnded: { state: true },
   };
   declare state: State | null; // that is shown; null: all
   declare open: string; // the id of the open job
@@ -45,10 +49,13 @@ class Jobs extends Element implements RowActions {
   declare isMissing: boolean; // the open job
   declare asking: JobView | null; // whether to cancel it
   declare most: number;
+  declare mostEnded: number;
   private readonly board = new Board();
   private readonly busy = new Set<string>(); // ids of jobs that something is done with
   private fleet: FleetView | null = null;
   private isLoaded = false;
+  private wasOpened = false;
+  private isTrimmed = false; // what has ended is known in part: the cursor stands behind what was forgotten
   private cursor: string | null = null;
   private wasUneven = false;
   private toReveal = "";
@@ -64,6 +71,7 @@ class Jobs extends Element implements RowActions {
     this.isLost = this.isMissing = false;
     this.problem = this.asking = null;
     this.most = MOST_GOING;
+    this.mostEnded = MOST_ENDED;
     this.state = null;
     this.open = "";
   }
@@ -101,7 +109,9 @@ class Jobs extends Element implements RowActions {
     if (location.pathname !== "/jobs") return;
     const before = this.state;
     this.readAddress();
-    if (this.state !== before) void this.load();
+    if (this.state === before) return;
+    this.mostEnded = MOST_ENDED;
+    void this.load();
   }
 
   private address(state: State | null, open: string): string {
@@ -124,11 +134,11 @@ class Jobs extends Element implements RowActions {
 
   // what is known
 
-  private async load(cursor: string | null = null): Promise<void> {
+  private async load(cursor: string | null = null, limit?: number): Promise<void> {
     const { state } = this;
     clearTimeout(this.retrying);
     try {
-      const page = await steering.page(state ? [state] : [], cursor);
+      const page = await steering.page(state ? [state] : [], cursor, limit);
       for (const job of page.jobs) this.board.put(job);
       if (state !== this.state) return;
       this.cursor = page.next_cursor;
@@ -136,13 +146,24 @@ class Jobs extends Element implements RowActions {
       this.problem = null;
     } catch (error) {
       this.problem = problemOf(error);
-      if (this.isConnected) this.retrying = window.setTimeout(() => void this.load(cursor), AGAIN);
+      if (this.isConnected) this.retrying = window.setTimeout(() => void this.load(cursor, limit), AGAIN);
     }
     this.requestUpdate();
   }
 
+  /** More of those that have ended. */
+  private older(known: number): void {
+    this.mostEnded += MOST_ENDED;
+    if (this.isTrimmed && this.mostEnded > KEPT_ENDED) {
+      this.isTrimmed = false;
+      void this.load(null, ALL_GOING);
+    } else if (known < this.mostEnded && this.cursor) void this.load(this.cursor);
+  }
+
+  /** Anything may have happened since it was open before: a tab that nobody sees closes it too. */
   private opened(): void {
-    if (this.isLost) void this.load().then(() => this.compare());
+    if (this.wasOpened) void this.load().then(() => this.compare());
+    this.wasOpened = true;
     this.isLost = false;
   }
 
@@ -154,13 +175,24 @@ class Jobs extends Element implements RowActions {
     this.wasUneven = isUneven;
   }
 
-  /** Forgets jobs that the service has forgotten: no event tells of that. */
+  /** Learns what became of jobs that are not under way any more, and forgets what the service has: no event tells of that. */
   private async compare(): Promise<void> {
     const page = await steering.page(["queued", "running"], null, ALL_GOING).catch(() => null);
     if (!page) return;
     for (const job of page.jobs) this.board.put(job);
-    if (page.next_cursor === null) this.board.keepGoing(new Set(page.jobs.map(({ id }) => id)));
+    if (page.next_cursor === null) {
+      const gone = this.board.goingBut(new Set(page.jobs.map(({ id }) => id))).slice(0, LOOKED_UP);
+      await Promise.all(gone.map((job) => this.lookUp(job)));
+    }
     this.draw();
+  }
+
+  private async lookUp({ id }: JobView): Promise<void> {
+    try {
+      this.board.put(await steering.find(id));
+    } catch (error) {
+      if (problemOf(error).status === 404) this.board.forget(id);
+    }
   }
 
   private draw(): void {
@@ -168,6 +200,7 @@ class Jobs extends Element implements RowActions {
     const draw = () => {
       this.drawing = 0;
       this.drawn = performance.now();
+      if (this.board.trim(Math.max(KEPT_ENDED, this.mostEnded + MOST_ENDED), this.open)) this.isTrimmed = true;
       this.requestUpdate();
     };
     this.drawing = window.setTimeout(draw, Math.max(this.drawn + FRAME - performance.now(), 0));
@@ -285,9 +318,10 @@ class Jobs extends Element implements RowActions {
 
   private list({ going, ended }: Shown): TemplateResult {
     const first = going.slice(0, this.most);
+    const last = ended.filter(({ id }, at) => at < this.mostEnded || id === this.open);
     const rows = [
       ...(first.length ? [t.going] : []), ...first,
-      ...(ended.length ? [t.ended] : []), ...ended,
+      ...(last.length ? [t.ended] : []), ...last,
     ];
     const rest = going.length - first.length;
     return html`${rows.length
@@ -295,7 +329,9 @@ class Jobs extends Element implements RowActions {
         : this.nothingFound()}
       <div class="more">
         ${rest > 0 ? html`<button class="button" @click=${() => (this.most += ALL_GOING)}>${t.moreGoing(rest)}</button>` : nothing}
-        ${this.cursor ? html`<button class="button" @click=${() => void this.load(this.cursor)}>${t.more}</button>` : nothing}
+        ${this.cursor || last.length < ended.length
+          ? html`<button class="button" @click=${() => this.older(ended.length)}>${t.more}</button>`
+          : nothing}
       </div>`;
   }
 
