@@ -164,7 +164,7 @@ def _add_conversion(app: FastAPI) -> None:
     )
     async def all_events(request: Request) -> EventStream:
         state, over = request.app.state, asyncio.Event()
-        return EventStream(state.feed.listen(over), over=(over, state.stopping))
+        return EventStream(state.feed.listen(over), over=[over.wait, state.stopping.wait])
 
 
 def _add_jobs(app: FastAPI) -> None:
@@ -223,7 +223,7 @@ def _add_jobs(app: FastAPI) -> None:
             async for found in state.desk.events(job_id):
                 yield event("job", JobView.of(found).model_dump_json()) if found else KEEPALIVE
 
-        return EventStream(stream(), over=[state.stopping])
+        return EventStream(stream(), over=[state.stopping.wait])
 
     @app.get(
         "/jobs/{job_id}/chunks",

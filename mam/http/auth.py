@@ -38,13 +38,18 @@ PAGE_HEADER = "x-mam-request"  # no form of another site can send it
 _SAFE = ("GET", "HEAD")
 
 
+def session_of(request: Request) -> str | None:
+    """The token of the session that a request comes by; None where it has a key, or neither."""
+    return None if request.headers.get(HEADER) else request.cookies.get(SESSION_COOKIE)
+
+
 async def _check_access(request: Request, given: Annotated[str | None, Security(_header)] = None) -> None:
     """Lets whoever has the key in, and people at a page with a session. `app.state.sessions` knows those, if any.
 
     Raises Forbidden, SessionExpired.
     """
-    sessions, cookie = getattr(request.app.state, "sessions", None), request.cookies.get(SESSION_COOKIE)
-    if given or not cookie or sessions is None:
+    sessions, cookie = getattr(request.app.state, "sessions", None), session_of(request)
+    if not cookie or sessions is None:
         await _check_key(request, given)
         return
     if request.method not in _SAFE and PAGE_HEADER not in request.headers:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -33,13 +33,13 @@ class StreamingService(FastAPI):
 
 
 class EventStream(StreamingResponse):
-    """A stream of events. `over`: the first of these to be set ends it at once, also in the middle of a write.
+    """A stream of events. `over`: the first of these to return ends it at once, also in the middle of a write.
 
     A client that has stopped reading is hung up on: what is on its way to it would keep the connection, and with it the
     process, for as long as the client likes.
     """
 
-    def __init__(self, frames: AsyncGenerator[bytes, None], *, over: Sequence[asyncio.Event]) -> None:
+    def __init__(self, frames: AsyncGenerator[bytes, None], *, over: Sequence[Callable[[], Awaitable[object]]]) -> None:
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # nginx would collect events, too
         super().__init__(frames, media_type=MEDIA_TYPE, headers=headers)
         self._frames = frames
@@ -48,7 +48,7 @@ class EventStream(StreamingResponse):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         streaming = asyncio.create_task(self.stream_response(send))
         gone = asyncio.create_task(self.listen_for_disconnect(receive))
-        over = [asyncio.create_task(event.wait()) for event in self._over]
+        over = [asyncio.ensure_future(is_over()) for is_over in self._over]
         tasks: list[asyncio.Task[Any]] = [streaming, gone, *over]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 
 import httpx
 from starlette.requests import Request
@@ -41,8 +40,11 @@ class Passing:
             raise transcoder.away(error) from error
         return Response(found.content, found.status_code, headers=_kept(found.headers))
 
-    async def events(self, path: str, *, over: asyncio.Event) -> Response:
-        """An event stream of the transcoding service's, as it comes, until `over`. Raises TranscoderUnavailable."""
+    async def events(self, path: str, *, over: Sequence[Callable[[], Awaitable[object]]]) -> Response:
+        """An event stream of the transcoding service's, as it comes, until the first of `over` returns.
+
+        Raises TranscoderUnavailable.
+        """
         timeout = httpx.Timeout(STREAM_SECONDS, connect=transcoder.CONNECT_SECONDS)
         asked = self._client.build_request("GET", path, timeout=timeout)
         try:
@@ -64,7 +66,7 @@ class Passing:
             finally:
                 await found.aclose()
 
-        return EventStream(chunks(), over=[over])
+        return EventStream(chunks(), over=over)
 
 
 async def _body(request: Request) -> bytes:

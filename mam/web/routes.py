@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Request, Response
@@ -9,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from mam.errors import Forbidden, NotFound
 from mam.http import problems
-from mam.http.auth import PAGE_HEADER, SESSION_COOKIE, require_access
+from mam.http.auth import PAGE_HEADER, SESSION_COOKIE, require_access, session_of
 from mam.naming import REVISION, Asset
 
 JobId = Annotated[str, Path(pattern=f"^{REVISION.pattern}$")]
@@ -122,8 +123,11 @@ def _add_passing(routes: APIRouter) -> None:
         return await pass_on(request)
 
     async def events(request: Request) -> Response:
-        state = request.app.state
-        return await state.passing.events("/events", over=state.stopping)  # type: ignore[no-any-return]
+        state, session = request.app.state, session_of(request)
+        over = [state.stopping.wait]
+        if session:
+            over.append(partial(state.sessions.over, session))
+        return await state.passing.events("/events", over=over)  # type: ignore[no-any-return]
 
     def add(path: str, *methods: str) -> None:
         endpoint = pass_on_job if "{job_id}" in path else pass_on

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import secrets
 import time
+from contextlib import suppress
 
 import redis.asyncio
+from redis.exceptions import RedisError
 
 from mam.errors import Forbidden, MamError
 from mam.settings import Settings
 
 PREFIX = "mam:session:"
 TRIES_PREFIX = "mam:sign-in:"
+LOOK_SECONDS = 30  # between two looks whether a session is still open, for what outlives its request
 TRIES, TRIES_SECONDS = 10, 60  # keys that one address may try in a minute
 
 
@@ -36,6 +40,7 @@ class Sessions:
     def __init__(self, settings: Settings, client: redis.asyncio.Redis) -> None:
         self._settings = settings
         self._client = client
+        self._watched: dict[str, set[asyncio.Event]] = {}  # by key: set when this process ends the session
 
     @property
     def seconds(self) -> int:
@@ -73,7 +78,30 @@ class Sessions:
 
     async def close(self, token: str) -> None:
         """Ends the session, for every copy of its cookie."""
-        await self._client.delete(self._key(token))
+        key = self._key(token)
+        await self._client.delete(key)
+        for closed in self._watched.get(key, ()):
+            closed.set()
+
+    async def over(self, token: str) -> None:
+        """Returns once the session has ended: at once where this process ends it, else within LOOK_SECONDS."""
+        key, closed = self._key(token), asyncio.Event()
+        watched = self._watched.setdefault(key, set())
+        watched.add(closed)
+        try:
+            while not closed.is_set() and await self._is_open(token):
+                with suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(closed.wait(), LOOK_SECONDS)
+        finally:
+            watched.discard(closed)
+            if not watched:
+                self._watched.pop(key, None)
+
+    async def _is_open(self, token: str) -> bool:
+        try:
+            return await self.ends(token) is not None
+        except RedisError:
+            return True  # nobody knows: it is looked again
 
     @property
     def _api_key(self) -> str:

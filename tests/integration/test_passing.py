@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,22 @@ def test_events_come_as_they_happen(one_stack: Stack, media: MediaFolder, folder
         key = one_stack.put(f"{folder}/a.mp4", media.path(FILM))
         one_stack.transcode(key, wait=False)
         assert any(told.get("asset_object") == key and told["state"] == "succeeded" for _, told in found)
+
+
+def test_events_end_with_the_session_that_they_were_asked_for_by(one_stack: Stack) -> None:
+    visitor = requests.Session()
+    visitor.trust_env = False
+    url, headers = f"http://{one_stack.vod.address}/session", {"x-mam-request": "1"}
+    assert visitor.post(url, json={"api_key": API_KEY}, headers=headers, timeout=10).status_code == 200
+    with visitor.get(f"{base(one_stack)}/events", stream=True, timeout=60) as answer, ThreadPoolExecutor(1) as pool:
+        found = events(answer)
+        assert next(found)
+        rest = pool.submit(list, found)
+        visitor.delete(url, headers=headers, timeout=10)
+        try:
+            rest.result(timeout=10)
+        finally:
+            answer.close()
 
 
 def test_a_service_that_is_away_is_said_to_be(one_s3: S3, redis_server: Server, tmp_path: Path) -> None:
