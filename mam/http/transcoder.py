@@ -23,6 +23,11 @@ def client(settings: Settings, *, seconds: float) -> httpx.AsyncClient:
     )
 
 
+def refused() -> TranscoderUnavailable:
+    """What its 403 means. Passed on as it is, it would say that who asks here has no key."""
+    return TranscoderUnavailable("The transcoding service refuses this service's API key.")
+
+
 def away(error: Exception) -> TranscoderUnavailable:
     """What a failed request means."""
     return TranscoderUnavailable(f"The transcoding service cannot be reached ({type(error).__name__}).")

@@ -83,7 +83,9 @@ class Transcoder:
             raise transcoder.away(error) from error
         if response.is_success and isinstance(body, dict):
             return body
-        if isinstance(body, dict) and "code" in body and response.status_code != HTTPStatus.FORBIDDEN:
+        if response.status_code == HTTPStatus.FORBIDDEN:
+            raise transcoder.refused()
+        if isinstance(body, dict) and "code" in body:
             raise ConversionFailed(
                 str(body.get("detail")), status=response.status_code, code=str(body["code"]),
                 title=str(body.get("title")), hint=str(body.get("hint")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from http import HTTPStatus
 
 import httpx
 from starlette.requests import Request
@@ -38,6 +39,8 @@ class Passing:
             )
         except httpx.HTTPError as error:
             raise transcoder.away(error) from error
+        if found.status_code == HTTPStatus.FORBIDDEN:
+            raise transcoder.refused()
         return Response(found.content, found.status_code, headers=_kept(found.headers))
 
     async def events(self, path: str, *, over: Sequence[Callable[[], Awaitable[object]]]) -> Response:
@@ -55,6 +58,8 @@ class Passing:
         if not found.is_success:
             body = await found.aread()
             await found.aclose()
+            if found.status_code == HTTPStatus.FORBIDDEN:
+                raise transcoder.refused()
             return Response(body, found.status_code, headers=_kept(found.headers))
 
         async def chunks() -> AsyncGenerator[bytes, None]:
