@@ -75,6 +75,14 @@ def check_video_name(name: str) -> None:
     check_key(name, limit=MAX_VIDEO_NAME_BYTES)
 
 
+def quote_path(path: str) -> str:
+    """A path as part of an address, just as pages write it (JavaScript's encodeURIComponent, but for slashes).
+
+    What is asked for ahead by one spelling is not found again by another.
+    """
+    return quote(path, safe="/!'()*-._~")
+
+
 def stem(key: str) -> str:
     """The object's key without its extension, folders kept: `courses/intro.mp4` -> `courses/intro`."""
     folder, slash, name = key.rpartition("/")
@@ -149,12 +157,12 @@ def sheet_key(video: str, revision: str, number: int) -> str:
 
 def poster_path(video: str, revision: str) -> str:
     """Where the VoD service has the poster of a revision."""
-    return f"/video/{quote(video)}/{POSTER}?revision={revision}"
+    return f"/video/{quote_path(video)}/{POSTER}?revision={revision}"
 
 
 def storyboard_path(video: str, revision: str) -> str:
     """Where the VoD service has the storyboard of a revision."""
-    return f"/video/{quote(video)}/{STORYBOARD}?revision={revision}"
+    return f"/video/{quote_path(video)}/{STORYBOARD}?revision={revision}"
 
 
 def unfinished_key(revision: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Literal
-from urllib.parse import quote
 
 from pydantic import BaseModel, Field
 
@@ -11,7 +10,7 @@ from mam.errors import Failure
 from mam.library.entries import Entry
 from mam.library.folders import Folder
 from mam.library.record import STATES
-from mam.naming import poster_path, stem, storyboard_path
+from mam.naming import poster_path, quote_path, stem, storyboard_path
 
 State = Literal["new", "making", "live", "failed"]
 
@@ -41,7 +40,7 @@ class AssetView(BaseModel):
 
     @classmethod
     def of(cls, entry: Entry) -> AssetView:
-        known, path = entry.known, f"{entry.bucket}/{quote(entry.key)}"
+        known, path = entry.known, quote_path(f"{entry.bucket}/{entry.key}")
         return cls.model_construct(
             bucket=entry.bucket,
             key=entry.key,

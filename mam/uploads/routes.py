@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from typing import Annotated, Literal
-from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Path, Request, Response
 from pydantic import BaseModel, Field
@@ -12,6 +11,7 @@ from pydantic import BaseModel, Field
 from mam.errors import UploadsOff
 from mam.http import problems
 from mam.http.auth import require_access
+from mam.naming import Asset, quote_path
 from mam.settings import MAX_OBJECT_BYTES
 from mam.uploads import naming
 from mam.uploads.desk import PART_URL_SECONDS, Upload, Uploads, Wish
@@ -219,4 +219,4 @@ async def remove(upload: UploadId, uploads: Desk) -> None:
 
 def _watch(record: Record) -> str | None:
     begun = record.begun
-    return f"/watch/{begun.bucket}/{quote(begun.key)}" if naming.is_media(begun.key) else None
+    return f"/watch/{quote_path(str(Asset(begun.bucket, begun.key)))}" if naming.is_media(begun.key) else None

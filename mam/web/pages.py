@@ -8,12 +8,11 @@ from urllib.parse import quote
 
 from starlette.responses import HTMLResponse
 
-from mam.naming import Asset, stem
+from mam.naming import Asset, quote_path, stem
 from mam.settings import Settings
 from mam.web.scripts import Entry, Scripts
 
 TITLE = "MAM"
-UNQUOTED = "!'()*-._~"  # by encodeURIComponent
 
 
 class Pages:
@@ -94,7 +93,7 @@ class Pages:
 
 def _playlist(asset: Asset) -> str:
     """As the player writes it (mam/web/ui/src/player/address.ts): what is preloaded must be the same address."""
-    return f"/stream/{quote(asset.bucket, safe=UNQUOTED)}/{quote(asset.key, safe=UNQUOTED + '/')}/playlist.m3u8"
+    return f"/stream/{quote_path(str(asset))}/playlist.m3u8"
 
 
 def _all(entry: Entry) -> tuple[str, ...]:

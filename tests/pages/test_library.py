@@ -10,6 +10,7 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from mam.naming import quote_path
 from tests.integration.system import BUCKET, OTHER_BUCKET, Stack, until
 from tests.media import CLIP, FILM, MediaFolder
 from tests.pages.browsing import PHONE, Tab, tab
@@ -80,6 +81,17 @@ def test_a_click_on_a_card_watches_it_and_back_returns(
     page.go_back()
     expect_titles(page, "a")
     expect(page).to_have_url(person.origin + address(folder).replace("%2F", "/"))
+
+
+def test_the_playlist_of_a_click_is_asked_for_once_whatever_the_name(person: Tab, site: Stack, folder: str) -> None:
+    put(site, f"{folder}/it's (1)!.mp4")
+    asked: list[str] = []
+    person.page.on("request", lambda request: asked.append(request.url) if ".m3u8" in request.url else None)
+    page = person.sign_in(address(folder))
+    person.allowed.append("422")  # it is no video
+    page.get_by_role("link", name="it's (1)!", exact=True).click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    assert asked == [f"{person.origin}/stream/{BUCKET}/{folder}/it's%20(1)!.mp4/playlist.m3u8"]
 
 
 def test_a_poster_shows_and_the_pointer_looks_into_the_video(
@@ -286,7 +298,7 @@ def test_the_lines_to_copy_work_in_a_shell(person: Tab, site: Stack, folder: str
     choose(page, title, "Copy curl line: playlist")
     expect(page.get_by_text("Copied")).to_be_visible()
     playing = shlex.split(page.evaluate("navigator.clipboard.readText()"))
-    assert playing == ["curl", "--compressed", f"{person.origin}/stream/{BUCKET}/{quote(key)}/playlist.m3u8"]
+    assert playing == ["curl", "--compressed", f"{person.origin}/stream/{BUCKET}/{quote_path(key)}/playlist.m3u8"]
     choose(page, title, "Copy curl line: convert")
     until(lambda: "POST" in page.evaluate("navigator.clipboard.readText()"), "the other line is copied")
     line = page.evaluate("navigator.clipboard.readText()")

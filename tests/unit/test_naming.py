@@ -118,6 +118,13 @@ def test_the_second_name_of_an_asset_is_never_the_name_of_another(one: Asset, ot
     assert naming.video_names(one)[1] not in naming.video_names(other)
 
 
+def test_paths_are_quoted_as_pages_do() -> None:
+    """encodeURIComponent, ECMA-262 section 19.2.6.4: letters, digits and -_.!~*'() stand for themselves."""
+    plain = "AZaz09-_.!~*'()"
+    assert naming.quote_path(f"{plain}/{plain}") == f"{plain}/{plain}"
+    assert naming.quote_path("50 % (é).mp4?#&+,;=:@$") == "50%20%25%20(%C3%A9).mp4%3F%23%26%2B%2C%3B%3D%3A%40%24"
+
+
 def test_the_second_name_is_the_first_with_eight_hex_digits_of_the_whole_asset() -> None:
     plain, apart = naming.video_names(Asset("myvideos", "courses/intro.mp4"))
     assert plain == "courses/intro"
