@@ -296,9 +296,9 @@ def test_lines_for_other_programs_are_copied(person: Tab, site: Stack, put: Put)
     playlist = f"{person.origin}/stream/{BUCKET}/{key}/playlist.m3u8"
     assert copied("Link at this time") == f"{person.origin}/watch/{BUCKET}/{key}?t=12"
     assert copied("Playlist") == playlist
-    assert copied("curl") == f"curl --compressed '{playlist}'"
-    assert copied("ffmpeg") == f"ffmpeg -i '{playlist}' -c copy 'film.mp4'"
-    assert copied("VLC") == f"vlc '{playlist}'"
+    assert copied("curl") == f"curl --compressed {playlist}"
+    assert copied("ffmpeg") == f"ffmpeg -i {playlist} -c copy film.mp4"
+    assert copied("VLC") == f"vlc {playlist}"
     assert f'src="{person.origin}/embed/{BUCKET}/{key}"' in copied("Embed code")
     page.reload()
     expect(page.get_by_text("is signed until")).to_be_visible()

@@ -2,6 +2,7 @@
 import type { JobView } from "../shared/api.js";
 import { hasEnded } from "../shared/events.js";
 import { duration } from "../shared/format.js";
+import { titleOf } from "../shared/names.js";
 import { texts } from "../texts/index.js";
 
 export type State = JobView["state"];
@@ -89,10 +90,9 @@ export function took(seconds: number): string {
   return seconds < 1 ? texts.jobsPage.moment : duration(seconds);
 }
 
-/** The file's name without its extension. */
-export function titleOf(job: JobView): string {
-  const name = job.asset_object.split("/").pop() ?? "";
-  return name.replace(/(?<=.)\.[^.]+$/, "") || job.video || job.id;
+/** What a job is called: as its file. */
+export function nameOf(job: JobView): string {
+  return titleOf(job.asset_object) || job.video || job.id;
 }
 
 /** Bucket and folder, as a person reads them. */

@@ -8,7 +8,7 @@ import { icon } from "../shared/icons.js";
 import { navigate } from "../shared/router.js";
 import { copyText, toast, toastError } from "../shared/toasts.js";
 import { texts } from "../texts/index.js";
-import { titleOf, took } from "./board.js";
+import { nameOf, took } from "./board.js";
 import "./chunks.js";
 import * as steering from "./steering.js";
 
@@ -47,7 +47,7 @@ class JobDetails extends Element {
 
   protected override render() {
     const { job } = this;
-    return html`<section class="job-details" aria-label=${t.details(titleOf(job))}>
+    return html`<section class="job-details" aria-label=${t.details(nameOf(job))}>
       ${this.faults()}
       <mam-job-chunks .job=${job}></mam-job-chunks>
       ${this.facts()} ${this.streams()} ${this.ffmpeg()}

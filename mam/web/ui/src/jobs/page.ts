@@ -9,7 +9,7 @@ import { icon } from "../shared/icons.js";
 import { MOVED, navigate } from "../shared/router.js";
 import { toast, toastError } from "../shared/toasts.js";
 import { texts } from "../texts/index.js";
-import { Board, type Shown, type State, STATES, titleOf } from "./board.js";
+import { Board, nameOf, type Shown, type State, STATES } from "./board.js";
 import "./fleet.js";
 import type { RowActions } from "./row.js";
 import "./row.js";
@@ -226,15 +226,15 @@ class Jobs extends Element implements RowActions {
   }
 
   private cancelNow(job: JobView): Promise<void> {
-    return this.act(job, () => steering.cancel(job), t.cancelled(titleOf(job)));
+    return this.act(job, () => steering.cancel(job), t.cancelled(nameOf(job)));
   }
 
   retry(job: JobView): void {
-    void this.act(job, () => steering.retry(job), t.retried(titleOf(job)));
+    void this.act(job, () => steering.retry(job), t.retried(nameOf(job)));
   }
 
   prioritise(job: JobView, priority: string): void {
-    const said = t.prioritised(titleOf(job), t.priorities[priority as JobView["priority"]]);
+    const said = t.prioritised(nameOf(job), t.priorities[priority as JobView["priority"]]);
     void this.act(job, () => steering.setPriority(job, priority), said);
   }
 
@@ -354,7 +354,7 @@ class Jobs extends Element implements RowActions {
     return html`<dialog aria-labelledby="ask-title" @close=${(event: Event) => this.answered(event)}>
       ${job
         ? html`<form method="dialog">
-            <h2 id="ask-title">${t.ask.title(titleOf(job))}</h2>
+            <h2 id="ask-title">${t.ask.title(nameOf(job))}</h2>
             <p>${t.ask.text(job.progress.percent, duration(seconds))}</p>
             <div class="actions">
               <button class="button" value="keep">${t.ask.keep}</button>

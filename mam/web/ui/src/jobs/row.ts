@@ -7,7 +7,7 @@ import { hasEnded } from "../shared/events.js";
 import { ago, dateTime, duration } from "../shared/format.js";
 import { icon } from "../shared/icons.js";
 import { texts } from "../texts/index.js";
-import { folderOf, titleOf, took } from "./board.js";
+import { folderOf, nameOf, took } from "./board.js";
 import "./details.js";
 
 const t = texts.jobsPage;
@@ -40,7 +40,7 @@ class JobRow extends Element {
 
   protected override render() {
     const { job, open } = this;
-    const title = titleOf(job);
+    const title = nameOf(job);
     const details = `job-${job.id}`;
     return html`<div class="job ${open ? "is-open" : ""}">
         <div class="job-name">

@@ -1,13 +1,9 @@
 /** Lines that do in a shell what the page does. */
 import type { AssetView } from "../shared/api.js";
-
-/** A word of a POSIX shell that stands for just this text. */
-export function shellWord(text: string): string {
-  return /^[A-Za-z0-9_./:@%+,=-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
-}
+import { playlistLine, shellWord } from "../shared/shell.js";
 
 export function playingLine(asset: AssetView): string {
-  return `curl --compressed ${shellWord(location.origin + asset.playlist)}`;
+  return playlistLine(location.origin + asset.playlist);
 }
 
 /** The key is the shell's: no page knows it. */

@@ -19,13 +19,6 @@ export function embedUrl(bucket: string, path: string): string {
   return `/embed/${encodeURIComponent(bucket)}/${quotePath(path)}`;
 }
 
-/** The file's name without folders and extension. */
-export function titleOf(path: string): string {
-  const name = path.slice(path.lastIndexOf("/") + 1);
-  const dot = name.lastIndexOf(".");
-  return dot > 0 ? name.slice(0, dot) : name;
-}
-
 export interface Wishes {
   at: number | null; // seconds
   autoplay: boolean;

@@ -1,5 +1,5 @@
 /** The engine of browsers that play HLS by themselves and in no other way. */
-import { ApiError, type Problem } from "../shared/api.js";
+import { ApiError, unplayable } from "../shared/api.js";
 import { texts } from "../texts/index.js";
 import type { Engine, Facts, Told } from "./engine.js";
 import { freshPlaylist, playlist, PlaylistError } from "./prefetch.js";
@@ -70,9 +70,4 @@ export class Native implements Engine {
     this.video.removeAttribute("src");
     this.video.load();
   }
-}
-
-function unplayable(detail: string): Problem {
-  const { unplayable: title, unplayableHint: hint } = texts.player;
-  return { type: "about:blank", title, status: 0, detail, code: "unplayable", hint };
 }

@@ -5,11 +5,13 @@ import type { StreamInfo } from "../shared/api.js";
 import { Element } from "../shared/element.js";
 import { dateTime, duration } from "../shared/format.js";
 import { icon } from "../shared/icons.js";
+import { titleOf } from "../shared/names.js";
+import { playlistLine } from "../shared/shell.js";
 import { copyText } from "../shared/toasts.js";
 import { texts } from "../texts/index.js";
-import { playlistUrl, titleOf } from "./address.js";
+import { playlistUrl } from "./address.js";
 import { SIGNED, STATUS } from "./element.js";
-import { curlLine, embedCode, ffmpegLine, linkAt, vlcLine } from "./share.js";
+import { embedCode, ffmpegLine, linkAt, vlcLine } from "./share.js";
 import { percentOf, type StreamStatus } from "./status.js";
 
 const words = texts.player.page;
@@ -95,7 +97,7 @@ class Watch extends Element {
         ${use(words.link, words.linkHint, null, () => this.link())}
         ${use(words.playlist, about, playlist, () => playlist)}
         ${use(words.embed, words.embedHint, embedCode(this.bucket, this.path))}
-        ${use(words.curl, words.curlHint, curlLine(playlist))}
+        ${use(words.curl, words.curlHint, playlistLine(playlist))}
         ${use(words.ffmpeg, words.ffmpegHint, ffmpegLine(playlist, this.path))}
         ${use(words.vlc, words.vlcHint, vlcLine(playlist))}
       </ul>

@@ -1,5 +1,7 @@
 /** What is copied from a page: links, and lines for other programs. */
-import { embedUrl, titleOf, watchUrl } from "./address.js";
+import { titleOf } from "../shared/names.js";
+import { shellWord } from "../shared/shell.js";
+import { embedUrl, watchUrl } from "./address.js";
 
 /** The page at a time; without one near the beginning. */
 export function linkAt(bucket: string, path: string, seconds: number): string {
@@ -12,22 +14,12 @@ export function embedCode(bucket: string, path: string): string {
   return `<iframe src="${escaped(src)}" title="${escaped(titleOf(path))}" width="640" height="360" style="border:0" allow="autoplay; fullscreen; picture-in-picture" allowfullscreen loading="lazy"></iframe>`;
 }
 
-export function curlLine(playlist: string): string {
-  return `curl --compressed ${quoted(playlist)}`;
-}
-
 export function ffmpegLine(playlist: string, path: string): string {
-  return `ffmpeg -i ${quoted(playlist)} -c copy ${quoted(`${titleOf(path)}.mp4`)}`;
+  return `ffmpeg -i ${shellWord(playlist)} -c copy ${shellWord(`${titleOf(path)}.mp4`)}`;
 }
 
 export function vlcLine(playlist: string): string {
-  return `vlc ${quoted(playlist)}`;
-}
-
-/** One word of a POSIX shell, whatever is in it. A name that begins with a dash is no option. */
-function quoted(text: string): string {
-  const safe = text.startsWith("-") ? `./${text}` : text;
-  return `'${safe.replaceAll("'", `'\\''`)}'`;
+  return `vlc ${shellWord(playlist)}`;
 }
 
 function escaped(text: string): string {

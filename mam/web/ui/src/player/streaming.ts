@@ -1,7 +1,6 @@
 /** The engine with hls.js. */
 import Hls, { type ErrorData, type HlsConfig, type LoaderResponse, type LoadPolicy, type RetryConfig } from "hls.js";
-import { ApiError, type Problem, unreachable } from "../shared/api.js";
-import { texts } from "../texts/index.js";
+import { ApiError, type Problem, unplayable, unreachable } from "../shared/api.js";
 import type { Engine, Facts, Told } from "./engine.js";
 import type { Lists } from "./lists.js";
 import { type Heard, playlistLoader, segmentLoader } from "./loaders.js";
@@ -145,9 +144,4 @@ export class Streaming implements Engine, Heard {
     this.hls.destroy();
     this.video.removeAttribute("src");
   }
-}
-
-function unplayable(details: string): Problem {
-  const { unplayable: title, unplayableHint: hint } = texts.player;
-  return { type: "about:blank", title, status: 0, detail: details, code: "unplayable", hint };
 }

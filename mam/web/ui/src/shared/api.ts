@@ -43,7 +43,7 @@ export interface Folder {
   bucket: string;
   path: string;
   name: string;
-  assets: number;
+  assets: number | null; // null until the bucket was listed
 }
 
 export interface AssetPage {
@@ -174,6 +174,12 @@ function parsed(text: string): unknown {
   } catch {
     return undefined;
   }
+}
+
+/** What the browser cannot play, whatever it says of why. */
+export function unplayable(detail: string): Problem {
+  const { unplayable: title, unplayableHint: hint } = texts.player;
+  return { type: "about:blank", title, status: 0, detail, code: "unplayable", hint };
 }
 
 export function isProblem(answer: unknown): answer is Problem {

@@ -1,5 +1,6 @@
 /** All uploads of this tab: which of them run, and what a sign-in, a reload and other tabs mean to them. */
 import { type Problem, problemOf } from "../shared/api.js";
+import { titleOf } from "../shared/names.js";
 import { RELOAD } from "../shared/parts.js";
 import { SESSION, session } from "../shared/session.js";
 import { toastError } from "../shared/toasts.js";
@@ -9,7 +10,7 @@ import type { Found } from "./files.js";
 import { taken } from "./locks.js";
 import { folderAt, type Place } from "./place.js";
 import { fingerprint, forget, handleOf, type Remembered, remembered } from "./storage.js";
-import { type State, stemOf, Upload } from "./upload.js";
+import { type State, Upload } from "./upload.js";
 
 const FILES_AT_ONCE = 2; // each with some parts: more would share the same line
 const SHOWN_MS = 250; // between two looks at progress
@@ -248,14 +249,14 @@ function joinSubtitles(uploads: readonly Upload[], came: readonly Upload[]): voi
   const place = ({ folder }: Upload, name: string) => `${folder}\n${name}`;
   const media = new Map<string, Upload>();
   for (const upload of came.filter(({ name }) => !SUBTITLES.test(name))) {
-    for (const name of [upload.name, stemOf(upload.name)]) {
+    for (const name of [upload.name, titleOf(upload.name)]) {
       if (!media.has(place(upload, name))) media.set(place(upload, name), upload);
     }
   }
   for (const upload of uploads.filter(({ name }) => SUBTITLES.test(name))) {
-    for (let name = stemOf(upload.name); !upload.medium; name = stemOf(name)) {
+    for (let name = titleOf(upload.name); !upload.medium; name = titleOf(name)) {
       upload.medium = media.get(place(upload, name)) ?? null;
-      if (stemOf(name) === name) break;
+      if (titleOf(name) === name) break;
     }
   }
 }

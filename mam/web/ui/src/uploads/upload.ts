@@ -1,5 +1,6 @@
 /** One upload, from its file to what the service says of it: a state machine. */
 import { ApiError, type Problem, problemOf } from "../shared/api.js";
+import { titleOf } from "../shared/names.js";
 import { texts } from "../texts/index.js";
 import { desk, type UploadView, type Verdict } from "./desk.js";
 import { take, takeLater } from "./locks.js";
@@ -122,7 +123,7 @@ export class Upload {
   private get wanted(): string {
     const { medium, name } = this;
     const key = medium?.view?.key;
-    return key === undefined ? name : stemOf(key.split("/").at(-1)!) + name.slice(stemOf(medium!.name).length);
+    return key === undefined ? name : titleOf(key) + name.slice(titleOf(medium!.name).length);
   }
 
   get secondsLeft(): number | null {
@@ -391,11 +392,6 @@ export class Upload {
       // removed from the list, or held: it is asked for again when it goes on
     }
   }
-}
-
-/** A file's name without its extension. */
-export function stemOf(name: string): string {
-  return name.replace(/(?<=.)\.[^.]*$/, "");
 }
 
 function isGone(error: unknown): boolean {
