@@ -6,11 +6,12 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Request, Route, expect
 
+from mam.naming import quote_path
 from mam.store.multipart import Multipart
 from tests.integration.system import API_KEY, BUCKET, Stack, until
 from tests.integration.test_uploads import padded
@@ -529,7 +530,7 @@ def test_a_taken_name_gets_a_number_and_says_so(person: Tab, clip: Path, folder:
     expect(row(page, "clip.mp4")).to_contain_text("Its name was taken: it is “clip (2).mp4” there.")
     expect(row(page, "clip.mp4")).to_contain_text("Has arrived")
     link = row(page, "clip.mp4").get_by_role("link", name="Watch")
-    expect(link).to_have_attribute("href", quote(f"/watch/{BUCKET}/{folder}/clip (2).mp4"))
+    expect(link).to_have_attribute("href", quote_path(f"/watch/{BUCKET}/{folder}/clip (2).mp4"))
     assert person.site.read(f"{folder}/clip.mp4", bucket=BUCKET) == b"there"
 
 
