@@ -429,29 +429,26 @@ def test_without_a_bucket_uploads_are_off(one_stack: Stack, tmp_path: Path) -> N
 
 
 def test_stale_uploads_are_swept(stack: Stack, tmp_path: Path, folder: str) -> None:
-    """Those with a record, and those of which Redis has lost all; below a prefix of their own."""
-    database = "12" if stack.s3.kind == "minio" else "10"
-    other = outside(
-        stack,
-        tmp_path,
-        UPLOAD_HOURS=str(3 / 3600),
-        MINIO_UPLOAD_PREFIX=folder,
-        REDIS_DB=database,
-        CELERY_REDIS_DB="13",
-    )
-    other.start_vod()
-    try:
-        other.wait_for(other.vod)
-        client = client_of(other)
-        known, lost = (client.begin(f"{name}.mp4", PART, folder="a").json() for name in ("known", "lost"))
-        assert known["key"] == f"{folder}/a/known.mp4"
-        other.redis.delete(f"mam:upload:{lost['id']}")
-        store = Multipart(other.settings)
-        until(lambda: not list(store.unfinished(f"{folder}/")), "both are aborted")
-        assert is_problem(client.call("GET", f"/{known['id']}"), 404, "upload_not_found")
-        assert client.call("GET").json()["uploads"] == []
-    finally:
-        other.vod.stop()
+    """Those with a record, and those of which Redis has lost all; below a prefix of their own.
+
+    In a Redis of its own: one process sweeps for all that share a database, as often as its own settings say.
+    """
+    settings = {"UPLOAD_HOURS": str(3 / 3600), "MINIO_UPLOAD_PREFIX": folder, "REDIS_DB": "0", "CELERY_REDIS_DB": "1"}
+    with start_redis(tmp_path / "redis", persist=False) as own:
+        other = outside(stack, tmp_path, REDIS_PORT=str(own.port), **settings)
+        other.start_vod()
+        try:
+            other.wait_for(other.vod)
+            client = client_of(other)
+            known, lost = (client.begin(f"{name}.mp4", PART, folder="a").json() for name in ("known", "lost"))
+            assert known["key"] == f"{folder}/a/known.mp4"
+            other.redis.delete(f"mam:upload:{lost['id']}")
+            store = Multipart(other.settings)
+            until(lambda: not list(store.unfinished(f"{folder}/")), "both are aborted")
+            assert is_problem(client.call("GET", f"/{known['id']}"), 404, "upload_not_found")
+            assert client.call("GET").json()["uploads"] == []
+        finally:
+            other.vod.stop()
 
 
 def test_a_bucket_without_any_upload_has_none(s3: S3, folder: str) -> None:
