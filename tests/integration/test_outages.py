@@ -33,6 +33,37 @@ def own_redis(tmp_path: Path) -> Iterator[Server]:
         yield server
 
 
+class OwnStore:
+    """A system over an S3 server of its own, which can be away for a while."""
+
+    def __init__(self, redis: Server, path: Path) -> None:
+        self._path = path
+        self._server = self._started(None)
+        self.stack = Stack(S3.of(KINDS[0], self._server), own(self._server.address, redis.port), path / "services")
+
+    def stop(self) -> None:
+        self._server.stop()
+
+    def start(self) -> None:
+        """The same again: what it held is there."""
+        self._server = self._started(self._server.port)
+
+    def _started(self, port: int | None) -> Server:
+        return start_s3(self._path / "s3", port=port, access_key=ACCESS_KEY, secret_key=SECRET_KEY, kind=KINDS[0])
+
+
+@pytest.fixture
+def own_store(own_redis: Server, tmp_path: Path) -> Iterator[OwnStore]:
+    if not KINDS:
+        pytest.skip("no S3 server here")
+    store = OwnStore(own_redis, tmp_path)
+    try:
+        with store.stack.running():
+            yield store
+    finally:
+        store.stop()
+
+
 def test_without_redis_live_videos_play_and_with_it_everything_is_back(
     one_s3: S3, own_redis: Server, media: MediaFolder, folder: str, tmp_path: Path
 ) -> None:
@@ -64,58 +95,42 @@ def test_without_redis_live_videos_play_and_with_it_everything_is_back(
 
 
 def test_without_the_store_both_services_say_so_and_with_it_everything_is_back(
-    own_redis: Server, media: MediaFolder, folder: str, tmp_path: Path
+    own_store: OwnStore, media: MediaFolder, folder: str
 ) -> None:
-    if not KINDS:
-        pytest.skip("no S3 server here")
-    server = start_s3(tmp_path / "s3", access_key=ACCESS_KEY, secret_key=SECRET_KEY, kind=KINDS[0])
-    stack = Stack(S3.of(KINDS[0], server), own(server.address, own_redis.port), tmp_path / "services")
-    try:
-        with stack.running():
-            live, cold = (stack.put(f"{folder}/{name}.mp4", media.path(FILM)) for name in ("live", "cold"))
-            video = stack.convert(live)
-            server.stop()
-            assert is_problem(stack.transcode(cold), 503, "store_unavailable")
-            assert is_problem(stack.get(stack.stream_url(cold)), 503, "store_unavailable")
-            assert is_problem(stack.get(stack.video_url(f"{folder}/cold")), 503, "store_unavailable")
-            assert int(stack.transcode(cold).headers["retry-after"]) > 0
-            for service in (stack.transcoder, stack.vod):
-                assert stack.get(f"http://{service.address}/healthz").status_code == 200
-                ready = stack.get(f"http://{service.address}/readyz")
-                assert (ready.status_code, ready.json()["checks"]["redis"]) == (503, "ok")
+    stack = own_store.stack
+    live, cold = (stack.put(f"{folder}/{name}.mp4", media.path(FILM)) for name in ("live", "cold"))
+    video = stack.convert(live)
+    own_store.stop()
+    assert is_problem(stack.transcode(cold), 503, "store_unavailable")
+    assert is_problem(stack.get(stack.stream_url(cold)), 503, "store_unavailable")
+    assert is_problem(stack.get(stack.video_url(f"{folder}/cold")), 503, "store_unavailable")
+    assert int(stack.transcode(cold).headers["retry-after"]) > 0
+    for service in (stack.transcoder, stack.vod):
+        assert stack.get(f"http://{service.address}/healthz").status_code == 200
+        ready = stack.get(f"http://{service.address}/readyz")
+        assert (ready.status_code, ready.json()["checks"]["redis"]) == (503, "ok")
 
-            server = start_s3(tmp_path / "s3", port=server.port, access_key=ACCESS_KEY, secret_key=SECRET_KEY,
-                              kind=KINDS[0])  # fmt: skip
-            stack.wait_until_ready()
-            assert stack.convert(cold) == f"{folder}/cold"
-            assert complaints(stack.stream_url(cold)) == ""
-            assert complaints(stack.video_url(video)) == ""
-    finally:
-        server.stop()
+    own_store.start()
+    stack.wait_until_ready()
+    assert stack.convert(cold) == f"{folder}/cold"
+    assert complaints(stack.stream_url(cold)) == ""
+    assert complaints(stack.video_url(video)) == ""
 
 
 def test_what_a_cancelled_job_left_is_removed_once_the_store_is_back(
-    own_redis: Server, media: MediaFolder, folder: str, tmp_path: Path
+    own_store: OwnStore, media: MediaFolder, folder: str
 ) -> None:
-    if not KINDS:
-        pytest.skip("no S3 server here")
-    server = start_s3(tmp_path / "s3", access_key=ACCESS_KEY, secret_key=SECRET_KEY, kind=KINDS[0])
-    stack = Stack(S3.of(KINDS[0], server), own(server.address, own_redis.port), tmp_path / "services")
-    try:
-        with stack.running():
-            key = stack.put(f"{folder}/a.mp4", media.path(LONG))
-            job = stack.transcode(key, reencode=True, wait=False).json()["job"]
-            until(lambda: stack.making(f"{folder}/a"), "something is made")
-            server.stop()
-            assert stack.delete(f"http://{stack.transcoder.address}/jobs/{job}").status_code == 200
-            until(lambda: not stack.job(job).json()["running"], "nobody is at it any more")
-            tried = re.compile("mam.discard.*StoreUnavailable")
-            until(lambda: tried.search(stack.transcoder.log.read_text()), "it cannot be removed")
-            server = start_s3(tmp_path / "s3", port=server.port, access_key=ACCESS_KEY, secret_key=SECRET_KEY,
-                              kind=KINDS[0])  # fmt: skip
-            until(lambda: not stack.keys(f"{folder}/"), "what was made is gone")
-    finally:
-        server.stop()
+    stack = own_store.stack
+    key = stack.put(f"{folder}/a.mp4", media.path(LONG))
+    job = stack.transcode(key, reencode=True, wait=False).json()["job"]
+    until(lambda: stack.making(f"{folder}/a"), "something is made")
+    own_store.stop()
+    assert stack.delete(f"http://{stack.transcoder.address}/jobs/{job}").status_code == 200
+    until(lambda: not stack.job(job).json()["running"], "nobody is at it any more")
+    tried = re.compile("mam.discard.*StoreUnavailable")
+    until(lambda: tried.search(stack.transcoder.log.read_text()), "it cannot be removed")
+    own_store.start()
+    until(lambda: not stack.keys(f"{folder}/"), "what was made is gone")
 
 
 def test_a_store_that_is_away_at_the_start_does_not_keep_the_services_from_starting(
