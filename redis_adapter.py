@@ -27,6 +27,7 @@ GENERATION = "mam:playlist-generation:"
 GZIP_LEVEL = 6
 AGE_BYTES = 4
 GZIP_MAGIC = b"\x1f\x8b"
+MAIN = ":"  # slot("", ""): the playlist that requests without options get
 
 log = logging.getLogger(__name__)
 
@@ -113,12 +114,12 @@ class PlaylistCache:
         self._put = client.register_script(_PUT)
         self._forget = client.register_script(_FORGET)
 
-    async def get(self, names: Sequence[str], rendition: str = "") -> list[Lookup]:
-        """The playlists of several videos, in one round trip."""
+    async def get(self, names: Sequence[str], slot: str = MAIN) -> list[Lookup]:
+        """The playlists of several videos, in one round trip. `slot`: which of each video's (see `slot`)."""
         try:
             async with self._client.pipeline(transaction=False) as pipe:
                 for name in names:
-                    pipe.hget(PREFIX + name, _field(rendition))
+                    pipe.hget(PREFIX + name, _field(slot))
                     pipe.pttl(PREFIX + name)
                     pipe.get(GENERATION + name)
                 rows: list[Any] = await pipe.execute()
@@ -130,7 +131,7 @@ class PlaylistCache:
             for found, left, generation in zip(rows[::3], rows[1::3], rows[2::3], strict=True)
         ]
 
-    async def put(self, name: str, playlist: CachedPlaylist, rendition: str, generation: str | None) -> None:
+    async def put(self, name: str, playlist: CachedPlaylist, slot: str, generation: str | None) -> None:
         """Keeps a playlist for the cache's lifetime, counted from the first of the video's playlists.
 
         Does nothing when the video was invalidated since `generation` was read.
@@ -138,7 +139,7 @@ class PlaylistCache:
         if generation is None:
             return
         keys = [PREFIX + name, GENERATION + name]
-        values: list[str | int | bytes] = [generation, self._ttl, _field(rendition), playlist.to_bytes()]
+        values: list[str | int | bytes] = [generation, self._ttl, _field(slot), playlist.to_bytes()]
         try:
             await self._put(keys=keys, args=values)
         except (redis.RedisError, OSError) as error:
@@ -181,7 +182,7 @@ class _Answers:
 def get_cached_playlist(video_name: str) -> str | None:
     """The cached playlist of a video as text, or None."""
     try:
-        body = _client().hget(PREFIX + video_name, _field(""))
+        body = _client().hget(PREFIX + video_name, _field(MAIN))
     except (redis.RedisError, OSError):
         return None
     found = _from_bytes(body) if isinstance(body, bytes) else None
@@ -194,7 +195,7 @@ def set_cached_playlist(video_name: str, m3u8_text: str) -> None:
     try:
         invalidate(_client(), video_name)  # what other processes keep of the one before
         with _client().pipeline(transaction=True) as pipe:
-            pipe.hset(PREFIX + video_name, _field(""), playlist.to_bytes())
+            pipe.hset(PREFIX + video_name, _field(MAIN), playlist.to_bytes())
             pipe.expire(PREFIX + video_name, _settings().playlist_cache_ttl_seconds)
             pipe.execute()
     except (redis.RedisError, OSError) as error:
@@ -226,8 +227,13 @@ def _forget_arguments(client: redis.Redis | redis.asyncio.Redis, name: str, toke
     return [GENERATION_SECONDS, channel(client, CHANNEL), json.dumps({"video": name, "token": token})]
 
 
-def _field(rendition: str) -> str:
-    return f"body:{rendition}"
+def slot(kind: str, rendition: str) -> str:
+    """Where one of a video's playlists is cached. `kind` and `rendition`: what was asked for, '' for the main one."""
+    return f"{kind}:{rendition}"  # no kind holds a colon
+
+
+def _field(slot: str) -> str:
+    return f"body:{slot}"
 
 
 @cache

@@ -30,6 +30,7 @@ from mam.store.objects import Store
 from mam.uploads import routes as uploads
 from mam.uploads.desk import running as running_uploads
 from mam.vod import library_routes, pictures, status
+from mam.vod.access import Access
 from mam.vod.answer import Answers
 from mam.vod.hotpath import HotPath
 from mam.vod.kept import Kept
@@ -52,6 +53,8 @@ PLAYLIST_RESPONSE: dict[int | str, dict[str, Any]] = {
     200: {"content": {CONTENT_TYPE: {}}, "description": "The playlist, every URI signed"}
 }
 
+ProfileQuery = Annotated[Profile | None, Query(description="Which of the video's streams; instead of `reencode`.")]
+FormatQuery = Annotated[Format | None, Query(description="`fmp4` carries HEVC and AV1 too; `ts` else.")]
 RenditionQuery = Annotated[
     str, Query(max_length=200, description="One rendition, as the multivariant playlist names it.")
 ]
@@ -129,13 +132,16 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     cache = PlaylistCache(state.redis, ttl=settings.playlist_cache_ttl_seconds)
     kept = Kept(state.redis)
     reads = SharedReads(cache, kept)
-    state.hot = HotPath(settings, kept, reads, state.recorder, state.outcomes)
+    state.access = Access(settings)
+    state.hot = HotPath(settings, state.access, kept, reads, state.recorder, state.outcomes)
     state.tokens = Tokens(settings)
     trees, transcoder = Trees(state.store, settings.minio_bucket_vod), Transcoder(settings)
-    state.making = Making(settings, state.store, trees, transcoder, state.listener)
-    state.statuses = status.Statuses(settings, state.store, trees, transcoder)
+    state.making = Making(settings, state.access, state.store, trees, transcoder, state.listener)
+    state.statuses = status.Statuses(settings, state.access, state.store, trees, transcoder)
+    state.pictures = pictures.Pictures(settings, state.access, state.store, trees)
     state.viewing = Viewing(
         settings,
+        access=state.access,
         store=state.store,
         trees=trees,
         cache=cache,
@@ -174,15 +180,24 @@ def _add_routes(app: FastAPI) -> None:
         responses={**PLAYLIST_RESPONSE, **problems.responses(400, 404, 503)},
         tags=["playback"],
     )
-    async def video(video_name: str, request: Request, rendition: RenditionQuery = "") -> Response:
-        return _playlist(request, await request.app.state.viewing.by_name(video_name, rendition))
+    async def video(
+        video_name: str,
+        request: Request,
+        profile: ProfileQuery = None,
+        format: FormatQuery = None,  # noqa: A002
+        rendition: RenditionQuery = "",
+    ) -> Response:
+        kind = kind_asked(False, profile, format)
+        return _playlist(request, await request.app.state.viewing.by_name(video_name, kind, rendition))
 
     @app.head("/stream/{bucket}/{path:path}/playlist.m3u8", include_in_schema=False)
     @app.get(
         "/stream/{bucket}/{path:path}/playlist.m3u8",
         summary="The playlist of an asset, converted first if need be",
-        description="Without profile and format, whatever is live is given out, and what never was converted is "
-        "converted as DEFAULT_PROFILE says; `auto`, its default, copies what can be played and encodes the rest.",
+        description="Without profile and format, the main stream is given out: what a key asked for last, else what "
+        "was live first. What never was converted is converted as DEFAULT_PROFILE says; `auto`, its default, copies "
+        "what can be played and encodes the rest. A stream that is asked for by profile or format lives beside the "
+        "main one, and changes nothing for others.",
         response_class=Response,
         responses={**PLAYLIST_RESPONSE, **problems.responses(400, 404, 409, 422, 429, 503)},
         tags=["playback"],
@@ -192,8 +207,8 @@ def _add_routes(app: FastAPI) -> None:
         path: str,
         request: Request,
         reencode: Annotated[bool, Query(description="true gives H.264 and AAC.")] = False,
-        profile: Annotated[Profile | None, Query(description="Instead of `reencode`.")] = None,
-        format: Annotated[Format | None, Query(description="`fmp4` carries HEVC and AV1 too; `ts` else.")] = None,  # noqa: A002
+        profile: ProfileQuery = None,
+        format: FormatQuery = None,  # noqa: A002
         rendition: RenditionQuery = "",
     ) -> Response:
         wanted = kind_asked(reencode, profile, format)

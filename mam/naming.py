@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -20,6 +21,9 @@ INIT = "init.mp4"  # the media initialization section of a rendition
 PLAN = "plan.json"
 POSTER, STORYBOARD = "poster.jpg", "storyboard.vtt"
 UNFINISHED = ".unfinished/"
+REPLACED = ".replaced/"
+_KINDS = ".kinds"
+_APART = "~"  # behind a component of a user's name that could be a key of ours
 # What is converted: files whose boxes are those of ISO base media or QuickTime, whatever they are called.
 MEDIA_TYPES = {
     "3g2": "video/3gpp2",
@@ -95,14 +99,29 @@ def extension(key: str) -> str:
     return key.removeprefix(stem(key)).removeprefix(".").lower()
 
 
-def video_names(asset: Asset) -> tuple[str, ...]:
-    """The names this asset's video may have: its stem if that will do, and the one it gets when another holds that."""
+def is_ours(component: str) -> bool:
+    """Whether a component of a key in the VoD bucket is one that only this program writes."""
+    is_hidden = component.startswith(".") and not component.endswith(_APART)
+    return is_hidden or component in (COMMIT, PLAN) or REVISION.fullmatch(component) is not None
+
+
+def kept_apart(path: str) -> str:
+    """A user's path as it stands in the VoD bucket, where no component of it is one of ours.
+
+    A component that could be ours gets a `~` behind it, and so does one that ends in such a `~` already: no two paths
+    become the same. Any other path stays as it is.
+    """
+    return "/".join(part + _APART if is_ours(part.rstrip(_APART)) else part for part in path.split("/"))
+
+
+def video_names(asset: Asset) -> tuple[str, str]:
+    """The names this asset's video may have: its stem, and the one it gets when another asset holds that."""
     plain = stem(asset.key)
     digest = hashlib.sha256(str(asset).encode()).hexdigest()[:8]
-    apart = f"{plain}-{digest}"
-    check_video_name(apart)
-    # An object cannot be a folder too: `x/index.m3u8.mp4` must not claim the folder `x/index.m3u8/`.
-    return (apart,) if plain.rpartition("/")[2] in (COMMIT, PLAN) else (plain, apart)
+    names = kept_apart(plain), kept_apart(f"{plain}-{digest}")
+    for name in names:
+        check_video_name(name)
+    return names
 
 
 def revision_id(asset: Asset, *, version: str, profile: str, planner: int) -> str:
@@ -116,6 +135,20 @@ def revision_id(asset: Asset, *, version: str, profile: str, planner: int) -> st
 
 def commit_key(video: str) -> str:
     return f"{video}/{COMMIT}"
+
+
+def revision_commit_key(video: str, revision: str) -> str:
+    """The commit of one revision: with it, the revision is live, whether or not it is the main one."""
+    return f"{video}/{revision}/{COMMIT}"
+
+
+def kinds_prefix(video: str) -> str:
+    return f"{video}/{_KINDS}/"
+
+
+def kind_key(video: str, kind: str) -> str:
+    """Holds the id of the live revision that serves requests for this kind of stream."""
+    return f"{video}/{_KINDS}/{kind}"
 
 
 def plan_key(video: str) -> str:
@@ -172,8 +205,22 @@ def unfinished_key(revision: str) -> str:
 
 def unfinished_revision(key: str) -> str | None:
     """The revision that `unfinished_key` gave this key; None for any other key."""
-    name = key.removeprefix(UNFINISHED).removesuffix(".json")
-    return name if REVISION.fullmatch(name) and key == unfinished_key(name) else None
+    return _revision_in(key, unfinished_key)
+
+
+def replaced_key(revision: str) -> str:
+    """The note that a revision was replaced, and may be removed once its signed URLs have run out."""
+    return f"{REPLACED}{revision}.json"
+
+
+def replaced_revision(key: str) -> str | None:
+    """The revision that `replaced_key` gave this key; None for any other key."""
+    return _revision_in(key, replaced_key)
+
+
+def _revision_in(key: str, key_of: Callable[[str], str]) -> str | None:
+    name = key.rpartition("/")[2].removesuffix(".json")
+    return name if REVISION.fullmatch(name) and key == key_of(name) else None
 
 
 def segment_name(number: int, extension: str) -> str:

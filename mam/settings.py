@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from mam.processes import cores
 
 MAX_SIGNED_URL_SECONDS = 7 * 24 * 3600  # of Signature Version 4
+SAME_URL_SECONDS = 3600  # that the signed URL of a picture is the same, so that browsers keep the picture
 MAX_OBJECT_BYTES = 5 << 40  # of S3
 
 
@@ -166,3 +167,7 @@ class Settings(BaseSettings):
         """
         wanted = max(self.signed_url_ttl_seconds, int(2 * duration) + 1) + self.playlist_cache_ttl_seconds
         return min(wanted, MAX_SIGNED_URL_SECONDS)
+
+    def longest_signature(self, duration: float) -> int:
+        """Seconds for which anything that was signed of a video may still be used, pictures and redirects too."""
+        return min(self.signature_ttl(duration) + SAME_URL_SECONDS, MAX_SIGNED_URL_SECONDS)

@@ -15,8 +15,8 @@ from mam.naming import (
     COMMIT,
     PLAN,
     REVISION,
-    UNFINISHED,
     Asset,
+    is_ours,
     poster_key,
     storyboard_key,
     unfinished_key,
@@ -100,8 +100,7 @@ class Looking:
         """The folders in a folder that may hold videos, and the video that it is itself."""
         names = {info.key[len(path) :] for info in self._store.listing(self._bucket, path, recursive=False)}
         inner = {name for name in names if name.endswith("/")}
-        if not path:
-            inner.discard(UNFINISHED)
+        inner = {name for name in inner if REVISION.fullmatch(name[:-1]) or not is_ours(name[:-1])}
         if COMMIT in names or PLAN in names:
             inner = {name for name in inner if not REVISION.fullmatch(name[:-1])}  # what is in them is segments
         found = self._video(path[:-1]) if path and COMMIT in names else None

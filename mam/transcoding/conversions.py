@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from typing import Any
 
-from mam.errors import InvalidPlan, NotAVideo, NotFound, StoreForbids, TooLarge, TooManyJobs
-from mam.hls import playlist
+import redis
+
+import redis_adapter
+from mam.errors import InvalidPlan, NameTaken, NotAVideo, NotFound, StoreForbids, TooLarge, TooManyJobs
 from mam.hls.plan import PLANNER_VERSION, Format, Plan, Profile, Sidecar, Source, kind_of
 from mam.hls.sidecars import prefix, sidecars
-from mam.naming import (
-    Asset,
-    commit_key,
-    plan_key,
-    poster_key,
-    revision_id,
-    revision_of,
-    storyboard_key,
-    video_names,
-)
+from mam.naming import Asset, poster_key, revision_id, storyboard_key, video_names
+from mam.origin.revisions import Revisions
 from mam.settings import Settings
 from mam.store.info import ObjectInfo
 from mam.store.objects import Store
@@ -31,7 +28,7 @@ from mam.transcoding.queues import Priority
 
 SIDECARS_LISTED = 200  # objects beside an asset that are looked at
 VIEWERS_SHARE = 2  # times as many conversions may be under way before a viewer is refused
-READERS = 24  # reads of the store at a time: eight requests' worth
+READERS = 40  # reads of the store at a time: eight requests' worth
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +65,7 @@ class Order:
     max_key_frame_seconds: int = 20
     sidecars: tuple[dict[str, Any], ...] = ()  # subtitles beside the asset
     viewer: bool = False  # somebody waits for its first segment
+    keyed_at: float = 0  # seconds since 1970 at which a key asked for it; 0: viewers alone did
     callback: str = ""  # a URL that is told how it goes
 
     @property
@@ -121,6 +119,7 @@ class Conversions:
         self._settings = settings
         self._store = store
         self._jobs = jobs
+        self._revisions = Revisions(store, settings.minio_bucket_vod)
         self._pool = ThreadPoolExecutor(READERS, "conversions")
 
     def request(
@@ -132,51 +131,63 @@ class Conversions:
         priority: Priority = Priority.NORMAL,
         callback: str = "",
     ) -> Conversion:
-        """The conversion of an asset as it is now. `viewer`: it may stop when nobody watches.
+        """The conversion of an asset as it is now. `viewer`: it may stop when nobody watches, and serves no request
+        that something else serves already.
 
         `callback`: a URL that is told how it goes.
 
-        Raises NotFound, NotAVideo for an empty object, TooLarge, StoreUnavailable, or the failure that is remembered.
+        Raises NotFound, NotAVideo for an empty object, TooLarge, NameTaken, StoreUnavailable, or the failure that is
+        remembered.
         """
         order, live = self.draft(asset, wanted)
-        job, video, bucket = order.job, order.video, self._settings.minio_bucket_vod
+        job, video = order.job, order.video
         if live:
-            return Conversion(job, video, live=True, standing=order)
+            return self._standing(order, viewer)
         callback = callback or self._settings.webhook_url or ""
-        order = replace(order, viewer=viewer, callback=callback)
+        order = replace(order, viewer=viewer, callback=callback, keyed_at=0 if viewer else time.time())
         fields = {**_fields(order), "priority": priority.value}
         self._admit(job, viewer)
         claim, epoch = self._jobs.claim(job, fields, viewer=viewer, callback=callback)
         if claim is Claim.DONE:
-            if live_revision(self._store, bucket, video) == job:  # since we looked
-                return Conversion(job, video, live=True)
+            if self._revisions.is_live(video, job):  # since we looked
+                return self._standing(order, viewer)
             claim, epoch = self._jobs.claim(job, fields, viewer=viewer, callback=callback, mode=Mode.ANEW)
         if claim is Claim.FAILED:
             raise self._jobs.get(job).failure()
         return Conversion(job, video, live=False, order=replace(order, epoch=epoch) if claim is Claim.LEAD else None)
 
+    def _standing(self, order: Order, viewer: bool) -> Conversion:
+        """What is live already. It becomes the main revision where a key asks for it."""
+        if not viewer and self._revisions.main(order.video) != order.job:
+            self._revisions.make_main(order.video, order.job)
+            redis_adapter.invalidate_playlist_cache(order.video)
+        if not viewer:
+            with suppress(redis.RedisError):
+                self._jobs.note_keyed(order.job)
+        return Conversion(order.job, order.video, live=True, standing=order)
+
     def draft(self, asset: Asset, wanted: Wanted) -> tuple[Order, bool]:
         """The order that a request would become, led by nobody yet, and whether what it asks for is live.
 
-        Raises NotFound, NotAVideo for an empty object, TooLarge, StoreUnavailable.
+        Raises NotFound, NotAVideo for an empty object, TooLarge, NameTaken, StoreUnavailable.
         """
         if not self._settings.may_stream(asset.bucket):
             raise NotFound(f"There is no object {asset}.")
-        plain = video_names(asset)[0]
-        bucket = self._settings.minio_bucket_vod
+        names = video_names(asset)
         # A cold viewer waits for these: they are read at the same time.
         beside = self._pool.submit(self._sidecars, asset)
         head = self._pool.submit(self._store.head, asset.bucket, asset.key)
-        plan = self._pool.submit(read_plan, self._store, bucket, plain)
-        live = self._pool.submit(live_revision, self._store, bucket, plain)
+        plans = [self._pool.submit(self._revisions.plan, name) for name in names]
+        live = self._pool.submit(self._live, names[0], wanted)
         info = self._check(asset, head.result())
         sidecars = beside.result()
         version = ":".join([info.version, *(f"{sidecar.key}={sidecar.version}" for sidecar in sidecars)])
-        wanted, job = self._revision(asset, version, wanted, plan.result())
-        video = self._name(asset, plan.result())
-        revision = live.result() if video == plain else live_revision(self._store, bucket, video)
+        newest = {name: plan.result() for name, plan in zip(names, plans, strict=True)}
+        video = self._name(asset, newest)
+        serving, main = live.result() if video == names[0] else self._live(video, wanted)
+        wanted, job = self._revision(asset, version, wanted, newest[video], serving)
         order = self._order(asset, info, job, video, wanted)
-        return replace(order, sidecars=tuple(sidecar.model_dump() for sidecar in sidecars)), revision == job
+        return replace(order, sidecars=tuple(sidecar.model_dump() for sidecar in sidecars)), job in (serving, main)
 
     def lacks_pictures(self, order: Order) -> bool:
         """Whether a live video is without poster or storyboard, and nobody has looked for a while."""
@@ -187,9 +198,12 @@ class Conversions:
 
     def resume(self, order: Order, mode: Mode, *, priority: Priority | None = None) -> Order:
         """Takes a job up again, whoever led it before; the order that its tasks are to go by now."""
-        order = replace(order, viewer=False)
+        keyed_at = time.time() if mode is Mode.RETRY else order.keyed_at  # a retry is a key's request
+        order = replace(order, viewer=False, keyed_at=keyed_at)
         fields = _fields(order) | ({"priority": priority.value} if priority else {})
-        _, epoch = self._jobs.claim(order.job, fields, viewer=False, callback=order.callback, mode=mode)
+        _, epoch = self._jobs.claim(order.job, fields, viewer=not keyed_at, callback=order.callback, mode=mode)
+        if keyed_at:
+            self._jobs.note_keyed(order.job, keyed_at)
         return replace(order, epoch=epoch)
 
     def _admit(self, job: str, viewer: bool) -> None:
@@ -207,17 +221,29 @@ class Conversions:
             raise TooLarge(f"The object has {info.size} bytes; MAX_SOURCE_BYTES allows less.")
         return info
 
-    def _revision(self, asset: Asset, version: str, wanted: Wanted, newest: Plan | None) -> tuple[Wanted, str]:
-        """The revision that is wanted; or the newest one, and what that was asked for, if its outcome does as well."""
+    def _live(self, video: str, wanted: Wanted) -> tuple[str | None, str | None]:
+        """The live revision that serves the kind that is wanted, and the main one."""
+        kind = kind_of(wanted.profile, wanted.format)
+        return self._revisions.serving(video, kind), self._revisions.main(video)
 
-        def revision(profile: Profile) -> str:
-            identity = self._profile_identity(replace(wanted, profile=profile))
-            return revision_id(asset, version=version, profile=identity, planner=PLANNER_VERSION)
+    def _revision(
+        self, asset: Asset, version: str, wanted: Wanted, newest: Plan | None, serving: str | None
+    ) -> tuple[Wanted, str]:
+        """The revision that is wanted; or one that serves as well, and what that one was asked for.
 
-        does = newest is not None and kind_of(wanted.profile, wanted.format) in newest.kinds
-        if newest and does and newest.revision == revision(newest.profile):
-            return replace(wanted, profile=newest.profile), newest.revision
-        return wanted, revision(wanted.profile)
+        `newest`: the newest plan of the video; `serving`: the live revision that serves the kind that is wanted.
+        """
+        others = {serving}
+        if newest and kind_of(wanted.profile, wanted.format) in newest.kinds:
+            others.add(newest.revision)
+        for profile in Profile:
+            same = replace(wanted, profile=profile)
+            if (revision := self._revision_id(asset, version, same)) in others:
+                return same, revision
+        return wanted, self._revision_id(asset, version, wanted)
+
+    def _revision_id(self, asset: Asset, version: str, wanted: Wanted) -> str:
+        return revision_id(asset, version=version, profile=self._profile_identity(wanted), planner=PLANNER_VERSION)
 
     def _profile_identity(self, wanted: Wanted) -> str:
         """What is wanted with all settings that change what is made: other settings make another revision."""
@@ -268,16 +294,22 @@ class Conversions:
             audio_bitrate=self._settings.audio_bitrate,
         )
 
-    def _name(self, asset: Asset, holder: Plan | None) -> str:
-        """The asset's video name: its stem, unless another asset has that. `holder`: the newest plan under the stem."""
-        plain, *others = video_names(asset)
-        if not others:
-            return plain
-        (apart,) = others
-        if holder and holder.source.asset != asset:
-            return apart
-        # Two assets asked for at once have no plan yet: Redis decides between them.
-        return plain if self._jobs.claim_name(plain, str(asset)) else apart
+    def _name(self, asset: Asset, newest: Mapping[str, Plan | None]) -> str:
+        """The asset's video name: the one it has, else the first that no other asset has.
+
+        `newest`: the newest plan under each of the names that it may have. Raises NameTaken.
+        """
+        holders = {name: plan.source.asset for name, plan in newest.items() if plan}
+        for name, holder in holders.items():
+            if holder == asset:
+                return name
+        for name in newest:
+            # Two assets asked for at once have no plan yet: Redis decides between them.
+            if name not in holders and self._jobs.claim_name(name, str(asset)):
+                return name
+        raise NameTaken(
+            f"Other videos are called {' and '.join(newest)}.", hint="Rename the object, and ask for it by its new key."
+        )
 
 
 def _fields(order: Order) -> dict[str, str]:
@@ -285,23 +317,3 @@ def _fields(order: Order) -> dict[str, str]:
     return {"video": order.video, "bucket": order.bucket, "key": order.key, "version": order.version,
             "profile": order.profile, "format": order.format, "audio_language": order.audio_language,
             "order": order.to_json()}  # fmt: skip
-
-
-def read_plan(store: Store, bucket: str, video: str) -> Plan | None:
-    """The newest plan of a video; None when there is none that can be read."""
-    data = store.get(bucket, plan_key(video))
-    try:
-        return Plan.from_json(data) if data else None
-    except InvalidPlan:
-        return None
-
-
-def live_revision(store: Store, bucket: str, video: str) -> str | None:
-    """The revision that the video's commit names; None without a commit or for a tree of another tool."""
-    data = store.get(bucket, commit_key(video))
-    if data is None:
-        return None
-    try:
-        return next((revision_of(entry.uri) for entry in playlist.entries(data.decode())), None)
-    except (playlist.InvalidPlaylist, UnicodeDecodeError):
-        return None

@@ -74,6 +74,7 @@ class Jobs:
         self._ended = client.register_script(scripts.ENDED)
         self._attempt_picture = script(client, scripts.ATTEMPT_PICTURE)
         self._pictured = script(client, scripts.PICTURED)
+        self._note_keyed = client.register_script(scripts.NOTE_KEYED)
         self._name = client.register_script(scripts.NAME)
         self._seek = client.register_script(scripts.SEEK)
         self._ahead = client.register_script(scripts.AHEAD)
@@ -98,6 +99,18 @@ class Jobs:
             args=[mode.value, time.time(), FAILURE_SECONDS, KEEP_SECONDS, int(viewer), callback, *flat],
         )
         return Claim(outcome.decode()), int(epoch)
+
+    def keyed_at(self, job: str) -> float:
+        """Seconds since 1970 at which a key asked for the job last; 0 when none did, or the job is forgotten."""
+        found = self._client.hget(PREFIX + job, "keyed_at")
+        try:
+            return float(found) if isinstance(found, bytes) else 0.0
+        except ValueError:
+            return 0.0
+
+    def note_keyed(self, job: str, moment: float | None = None) -> None:
+        """A key asks for a job that is known: now, or at a `moment`, which a later one stands against."""
+        self._note_keyed(keys=[PREFIX + job], args=[moment or time.time()])
 
     def remember_request(self, key: str, fingerprint: str, job: str) -> None:
         """This request came with this idempotency key, unless another one did before."""

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Collection, Mapping
 
 import redis_adapter
 from mam.errors import SourceChanged, Superseded
 from mam.hls import multivariant, playlist
 from mam.hls.plan import Plan
-from mam.naming import (
-    COMMIT,
-    REVISION,
-    commit_key,
-    plan_key,
-    revision_prefix,
-    segment_key,
-    segment_uri,
-    unfinished_key,
-)
-from mam.transcoding.conversions import Order, live_revision, read_plan
+from mam.naming import COMMIT, commit_key, index_key, plan_key, revision_prefix, segment_key, unfinished_key
+from mam.origin.revisions import Replaced
+from mam.transcoding.conversions import Order
 from mam.transcoding.workshop import Workshop, workshop
 
 log = logging.getLogger(__name__)
@@ -56,31 +49,47 @@ def commit(order: Order, plan: Plan) -> list[int]:
         raise SourceChanged("The source was changed or removed before its conversion ended.")
     if not shop.jobs.touch(order.job, order.epoch):
         raise Superseded("The job was cancelled or taken over.")
-    _publish(shop, plan, files)
+    _publish(shop, order, plan, files)
     shop.jobs.succeed(order.job, order.epoch)
     shop.store.remove(shop.bucket, [unfinished_key(order.job)])
     return []
 
 
-def _publish(shop: Workshop, plan: Plan, files: Mapping[str, int]) -> None:
-    """The commit: one PUT, the last of all. Then whatever was cached of the video before is forgotten."""
-    before = live_revision(shop.store, shop.bucket, plan.video)
+def _publish(shop: Workshop, order: Order, plan: Plan, files: Mapping[str, int]) -> None:
+    """Makes the revision live, and notes what it has replaced. Then nothing that was cached of the video holds."""
     if len(plan.renditions) == 1:
-        folder = segment_uri(plan.revision, plan.renditions[0].name, "")
-        text = multivariant.media_playlist(plan, plan.renditions[0], folder)
+        text = multivariant.media_playlist(plan, plan.renditions[0], f"{plan.renditions[0].name}/")
     else:
         for rendition in plan.renditions:
             key = segment_key(plan.video, plan.revision, rendition.name, COMMIT)
-            text = multivariant.media_playlist(plan, rendition, "")
-            shop.store.put(shop.bucket, key, text.encode(), playlist.CONTENT_TYPE)
-        text = multivariant.render(
-            plan, lambda rendition: segment_uri(plan.revision, rendition.name, COMMIT), rates(plan, files)
-        )
-    shop.store.put(shop.bucket, commit_key(plan.video), text.encode(), playlist.CONTENT_TYPE)
+            shop.store.put(
+                shop.bucket, key, multivariant.media_playlist(plan, rendition, "").encode(), playlist.CONTENT_TYPE
+            )
+        text = multivariant.render(plan, lambda rendition: f"{rendition.name}/{COMMIT}", rates(plan, files))
+    shop.revisions.publish(plan, text, is_main=_becomes_main(shop, order, plan))
     redis_adapter.invalidate_playlist_cache(plan.video)
     log.info("video is live", extra={"video": plan.video, "revision": plan.revision})
-    if before != plan.revision:  # else it was committed already, and what was live before that is still being played
-        _sweep(shop, plan, keep={plan.revision, before})
+    for idle in shop.revisions.idle(plan.video):
+        until = time.time() + shop.settings.longest_signature(float(idle.timeline.duration))
+        shop.revisions.note_replaced(Replaced(plan.video, idle.revision, until))
+
+
+def _becomes_main(shop: Workshop, order: Order, plan: Plan) -> bool:
+    """Whether requests without options are served by this revision from now on.
+
+    A key decides, and of two keys the later request. What viewers alone asked for serves them only where nothing else
+    does, or in the place of the same kind of stream of an earlier version of the source.
+    """
+    before = shop.revisions.main(plan.video)
+    if before == plan.revision:
+        return True
+    asked = shop.jobs.keyed_at(order.job) or order.keyed_at
+    if before is None:  # nothing is live, or a tree of another tool
+        return bool(asked) or shop.store.head(shop.bucket, commit_key(plan.video)) is None
+    if asked:
+        return asked >= shop.jobs.keyed_at(before)
+    main = shop.revisions.plan(plan.video, before)
+    return main is None or (plan.kind in main.kinds and main.source.version != plan.source.version)
 
 
 def rates(plan: Plan, files: Mapping[str, int]) -> dict[str, multivariant.Rate]:
@@ -93,34 +102,19 @@ def rates(plan: Plan, files: Mapping[str, int]) -> dict[str, multivariant.Rate]:
     }
 
 
-def _sweep(shop: Workshop, plan: Plan, keep: set[str | None]) -> None:
-    """Removes the revisions before the last: playlists of the one just replaced are still being played.
-
-    Those that are being made meanwhile, in another profile perhaps, stay.
-    """
-    folders = [info.key for info in shop.store.listing(shop.bucket, f"{plan.video}/", recursive=False)]
-    for folder in folders:
-        name = folder.removeprefix(f"{plan.video}/").rstrip("/")
-        is_past = folder.endswith("/") and REVISION.fullmatch(name) and name not in keep
-        if is_past and shop.store.head(shop.bucket, unfinished_key(name)) is None:
-            _remove(shop, revision_prefix(plan.video, name))
-
-
 def discard(order: Order) -> bool:
     """Removes what a job left that will not go on: its revision, and the newest plan if it was that revision's.
 
     True when nothing was removed, because it is live.
     """
     shop = workshop()
-    newest = read_plan(shop.store, shop.bucket, order.video)
-    live = live_revision(shop.store, shop.bucket, order.video)
     keys = [unfinished_key(order.job)]
-    if live != order.job:
-        _remove(shop, revision_prefix(order.video, order.job))
+    is_live = shop.revisions.is_live(order.video, order.job)
+    if not is_live:
+        newest = shop.revisions.plan(order.video)
+        if shop.revisions.owns(order.video, order.job):
+            shop.revisions.remove(order.video, [order.job])
+        keys += [index_key(order.video, order.job)]
         keys += [plan_key(order.video)] if newest and newest.revision == order.job else []
     shop.store.remove(shop.bucket, keys)
-    return live == order.job
-
-
-def _remove(shop: Workshop, prefix: str) -> None:
-    shop.store.remove(shop.bucket, [info.key for info in shop.store.listing(shop.bucket, prefix)])
+    return is_live

@@ -1,5 +1,7 @@
 """Goes on with what was lost: conversions that the bucket calls unfinished and nobody is at work on.
 
+It also removes the revisions that were replaced, once their signed URLs have run out.
+
 A task is never lost while Redis holds it: a killed worker's are given to others. What can be lost is Redis itself, or
 what it wrote last. So this looks at both, the bucket and Redis, and takes up again what has no task anywhere.
 """
@@ -9,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import time
 from contextlib import suppress
 
 import redis
@@ -17,6 +20,7 @@ from kombu.exceptions import KombuError
 from mam.errors import InvalidPlan, JobNotFound, MamError
 from mam.events import ended
 from mam.naming import UNFINISHED, unfinished_key, unfinished_revision
+from mam.origin.revisions import Replaced, Revisions
 from mam.settings import Settings
 from mam.store.objects import Store
 from mam.transcoding import tasks
@@ -51,6 +55,8 @@ class Reaper:
         self._state = state
         self._broker = broker
         self._silent_seconds = SILENT_LEASES * settings.task_lease_seconds
+        self._revisions = Revisions(store, settings.minio_bucket_vod)
+        self._replaced: dict[str, Replaced] = {}  # the notes that were read
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -75,6 +81,8 @@ class Reaper:
     def look(self) -> list[str]:
         """Takes up again whatever was lost; the ids of those jobs."""
         self._jobs.forget_old()
+        for revision in self._revisions.remove_expired(time.time(), self._replaced):
+            log.info("replaced revision removed", extra={"revision": revision})
         return [*self._forgotten(), *self._stranded()]
 
     def _forgotten(self) -> list[str]:

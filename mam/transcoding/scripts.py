@@ -61,6 +61,7 @@ if ARGV[6] ~= '' then
   redis.call('EXPIRE', job .. ':callbacks', ARGV[4])
 end
 local asked = mode == 'ask' or mode == 'anew'
+if asked and ARGV[5] == '0' then redis.call('HSET', job, 'keyed_at', now) end
 if asked and active then
   if ARGV[5] == '0' then redis.call('HSET', job, 'for_viewers', '0') end
   return {{'join', redis.call('HGET', job, 'epoch')}}
@@ -94,6 +95,13 @@ end
 redis.call('PUBLISH', channel(job), cjson.encode({{job = id, event = 'queued'}}))
 library('queued')
 return {{'lead', tostring(epoch)}}
+"""
+
+# ARGV: moment. The moment at which a key asked for a job last; a job that is forgotten stays so.
+NOTE_KEYED = """
+if redis.call('HEXISTS', KEYS[1], 'state') == 0 then return 0 end
+if tonumber(redis.call('HGET', KEYS[1], 'keyed_at') or '0') >= tonumber(ARGV[1]) then return 0 end
+return redis.call('HSET', KEYS[1], 'keyed_at', ARGV[1])
 """
 
 # The rest have ARGV: epoch, now, seconds to keep, ... Whatever an earlier epoch reports is refused.

@@ -407,7 +407,8 @@ def _start_over(order: Order) -> None:
     from mam.transcoding import workshop
 
     shop = workshop.workshop()
-    conversion = shop.conversions.request(order.asset, order.wanted, viewer=order.viewer, callback=order.callback)
+    for_viewers = not (order.keyed_at or shop.jobs.keyed_at(order.job))
+    conversion = shop.conversions.request(order.asset, order.wanted, viewer=for_viewers, callback=order.callback)
     log.info("source has changed", extra={"video": order.video, "revision": order.job, "successor": conversion.job})
     if conversion.order:
         queue(plan, conversion.order, "plan")

@@ -25,6 +25,7 @@ from mam.media.muxing import Made
 from mam.media.source import MediaSource, open_source
 from mam.mp4 import index
 from mam.naming import index_key, revision_plan_key, revision_prefix
+from mam.origin.revisions import Revisions
 from mam.processes import cores
 from mam.settings import Settings
 from mam.store.objects import Store
@@ -49,6 +50,7 @@ class Workshop:
     redis: redis.Redis
     jobs: Jobs
     conversions: Conversions
+    revisions: Revisions
     precedence: Precedence
     pool: ThreadPoolExecutor
     opened: OrderedDict[str, tuple[Plan, MediaSource]] = field(default_factory=OrderedDict)
@@ -140,6 +142,7 @@ def workshop() -> Workshop:
         client,
         jobs,
         Conversions(settings, store, jobs),
+        Revisions(store, settings.minio_bucket_vod),
         Precedence(shared_file(settings, "urgency")),
         ThreadPoolExecutor(THREADS, "segments"),
     )

@@ -18,10 +18,12 @@ from mam.hls.plan import Format, Profile, kind_of
 from mam.http.metrics import Recorder
 from mam.naming import Asset, check_video_name, video_names
 from mam.settings import Settings
+from mam.vod.access import Access
 from mam.vod.answer import Answers, Headers
 from mam.vod.kept import Kept
 from mam.vod.outcomes import Outcomes
 from mam.vod.reads import SharedReads
+from redis_adapter import slot
 
 SUFFIX = "/playlist.m3u8"
 KNOWN_REQUESTS = 4096  # whose parts are remembered
@@ -33,14 +35,13 @@ STREAM = "/stream/{bucket}/{path:path}/playlist.m3u8"
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a playlist request asks the cache for. `bucket` and `source` are empty for a video by its name."""
+    """What a playlist request asks the cache for. `source` is empty for a video by its name."""
 
     route: str  # the template that it matches
     names: tuple[str, ...]
-    bucket: str
     source: str
     kind: str
-    rendition: str
+    slot: str  # of the cache
 
 
 def understood(path: str, query: bytes) -> Wanted | None:
@@ -53,17 +54,17 @@ def understood(path: str, query: bytes) -> Wanted | None:
         return None
     rendition = options.get("rendition", "")
     try:
-        if path.startswith("/video/") and options.keys() <= {"rendition"}:
+        kind = _kind(options)
+        if kind is None:
+            return None
+        if path.startswith("/video/") and "reencode" not in options:
             name = path[len("/video/") : -len(SUFFIX)]
             check_video_name(name)
-            return Wanted(VIDEO, (name,), "", "", "", rendition)
+            return Wanted(VIDEO, (name,), "", kind, slot(kind, rendition))
         if path.startswith("/stream/"):
             bucket, _, key = path[len("/stream/") : -len(SUFFIX)].partition("/")
             asset = Asset(bucket, key)
-            kind = _kind(options)
-            if kind is not None:
-                names = video_names(asset)
-                return Wanted(STREAM, names, bucket, str(asset), kind, rendition)
+            return Wanted(STREAM, video_names(asset), str(asset), kind, slot(kind, rendition))
     except MamError:
         pass
     return None
@@ -85,9 +86,9 @@ class HotPath:
     """Answers what it can; `answer` says whether it did. One per service."""
 
     def __init__(
-        self, settings: Settings, kept: Kept, reads: SharedReads, recorder: Recorder, outcomes: Outcomes
+        self, settings: Settings, access: Access, kept: Kept, reads: SharedReads, recorder: Recorder, outcomes: Outcomes
     ) -> None:
-        self._settings = settings
+        self._access = access
         self._kept = kept
         self._reads = reads
         self._recorder = recorder
@@ -98,7 +99,7 @@ class HotPath:
     async def answer(self, scope: Scope, send: Send) -> bool:
         """Sends the playlist when it is cached. False: nothing was sent, and the routes are to judge."""
         wanted = self._understood(scope["path"], scope["query_string"])
-        if wanted is None or (wanted.bucket and not self._settings.may_stream(wanted.bucket)):
+        if wanted is None or not self._access.may_watch(wanted.source):
             return False
         started = time.perf_counter()
         answers = self._at_hand(wanted)
@@ -120,16 +121,20 @@ class HotPath:
     def _at_hand(self, wanted: Wanted) -> Answers | None:
         """From memory. A name that is not there may be in Redis, and then goes before those behind it."""
         for name in wanted.names:
-            answers = self._kept.get(name, wanted.rendition)
-            if answers is None or answers.playlist.fits(wanted.source, wanted.kind):
+            answers = self._kept.get(name, wanted.slot)
+            if answers is None or self._fits(wanted, answers):
                 return answers
         return None
 
     async def _cached(self, wanted: Wanted) -> Answers | None:
-        for found in await self._reads.read(wanted.names, wanted.rendition):
-            if found.answers and found.answers.playlist.fits(wanted.source, wanted.kind):
+        for found in await self._reads.read(wanted.names, wanted.slot):
+            if found.answers and self._fits(wanted, found.answers):
                 return found.answers
         return None
+
+    def _fits(self, wanted: Wanted, answers: Answers) -> bool:
+        playlist = answers.playlist
+        return playlist.fits(wanted.source, wanted.kind) and self._access.may_watch(playlist.source)
 
     def _cors(self, headers: Iterable[tuple[bytes, bytes]]) -> Headers:
         """What CORSMiddleware adds for the routes behind."""

@@ -51,18 +51,18 @@ class Kept:
         self._task: asyncio.Task[None] | None = None
         self.forgotten = 0  # goes up with whatever is forgotten: what was read before that may be out of date
 
-    def get(self, name: str, rendition: str) -> Answers | None:
+    def get(self, name: str, slot: str) -> Answers | None:
         """A playlist that is cached now, for certain; None when Redis is to be asked."""
-        found = self._answers.get((name, rendition))
+        found = self._answers.get((name, slot))
         return found[1] if found and time.monotonic() < min(self._leased_until, found[0]) else None
 
-    def keep(self, name: str, rendition: str, answers: Answers, *, seconds: float, read_at: int) -> None:
+    def keep(self, name: str, slot: str, answers: Answers, *, seconds: float, read_at: int) -> None:
         """Keeps what was read from the cache, where it stays for `seconds`. `read_at`: `forgotten` before the read."""
         now = time.monotonic()
         if read_at != self.forgotten or now >= self._leased_until:
             return
-        self._answers[name, rendition] = (now + seconds, answers)
-        self._answers.move_to_end((name, rendition))
+        self._answers[name, slot] = (now + seconds, answers)
+        self._answers.move_to_end((name, slot))
         while len(self._answers) > MOST:
             self._answers.popitem(last=False)
 

@@ -14,6 +14,7 @@ from mam.naming import segment_key, segment_number
 from mam.settings import Settings
 from mam.store.objects import Store
 from mam.store.signing import Sign, signer
+from mam.vod.access import Access
 from mam.vod.flight import SingleFlight
 from mam.vod.transcoder import Transcoder
 from mam.vod.trees import Trees
@@ -53,15 +54,23 @@ class Making:
     """The segments of videos in the making, for any number of viewers."""
 
     def __init__(
-        self, settings: Settings, store: Store, trees: Trees, transcoder: Transcoder, listener: Listener
+        self,
+        settings: Settings,
+        access: Access,
+        store: Store,
+        trees: Trees,
+        transcoder: Transcoder,
+        listener: Listener,
     ) -> None:
         self._settings = settings
+        self._access = access
         self._store = store
         self._trees = trees
         self._transcoder = transcoder
         self._listener = listener
         self._flights = SingleFlight()
         self._made: OrderedDict[str, set[int]] = OrderedDict()
+        self._sources: dict[str, str] = {}  # what each revision was made of
         self._told: dict[str, float] = {}
         self._dropped: dict[str, int] = {}  # how often segments were given up that others may wait for
         self._telling: set[asyncio.Task[None]] = set()
@@ -71,9 +80,10 @@ class Making:
     async def locate(self, segment: SegmentName) -> str:
         """A signed URL of the segment, once it exists.
 
-        Raises what the conversion failed with, NotFound for a segment that the plan does not have, SegmentPending
-        after SEGMENT_WAIT_SECONDS.
+        Raises what the conversion failed with, NotFound for a segment that the plan does not have or that may not be
+        watched any more, SegmentPending after SEGMENT_WAIT_SECONDS.
         """
+        await self._check(segment)
         made = self._known(segment.revision)
         if segment.number in made:
             self._watching(segment)
@@ -81,6 +91,16 @@ class Making:
             async with self._listener.watch(segment.revision) as happened:
                 await self._wait(segment, made, happened)
         return self._sign(segment.key)
+
+    async def _check(self, segment: SegmentName) -> None:
+        """A token outlives the moment at which a bucket is taken off the list."""
+        if self._access.is_open:
+            return
+        source = self._sources.get(segment.revision)
+        if source is None:
+            plan = await asyncio.to_thread(self._trees.plan, segment.video, segment.revision)
+            source = self._sources[segment.revision] = str(plan.source.asset) if plan else ""
+        self._access.check_video(segment.video, source)
 
     async def _wait(self, segment: SegmentName, made: set[int], happened: asyncio.Event) -> None:
         deadline = time.monotonic() + self._settings.segment_wait_seconds
@@ -142,6 +162,7 @@ class Making:
         self._made.move_to_end(revision)
         while len(self._made) > KNOWN_REVISIONS:
             forgotten, _ = self._made.popitem(last=False)
+            self._sources.pop(forgotten, None)
             self._told.pop(forgotten, None)
             self._dropped.pop(forgotten, None)
         return known

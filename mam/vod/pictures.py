@@ -21,12 +21,12 @@ from mam.naming import (
     storyboard_key,
     storyboard_path,
 )
-from mam.settings import MAX_SIGNED_URL_SECONDS, Settings
+from mam.settings import MAX_SIGNED_URL_SECONDS, SAME_URL_SECONDS, Settings
 from mam.store.objects import Store
 from mam.store.signing import Sign, signer
+from mam.vod.access import Access
 from mam.vod.trees import Trees
 
-SAME_SECONDS = 3600  # that the URL of a picture is the same
 NEWEST_SECONDS = 60  # that an answer is kept that may be of another revision soon
 
 router = APIRouter(tags=["pictures"])
@@ -44,9 +44,11 @@ class NoPictures(NotFound):
 class Pictures:
     """What there is of a video's pictures. Blocking: call it from a thread."""
 
-    def __init__(self, settings: Settings, store: Store) -> None:
+    def __init__(self, settings: Settings, access: Access, store: Store, trees: Trees) -> None:
         self._settings = settings
+        self._access = access
         self._store = store
+        self._trees = trees
         self._bucket = settings.minio_bucket_vod
 
     def poster(self, video: str, revision: str | None) -> str:
@@ -54,7 +56,7 @@ class Pictures:
         key = poster_key(video, self._revision(video, revision))
         if self._store.head(self._bucket, key) is None:
             raise NoPictures(f"There is no poster of {video!r} (yet).")
-        return self._sign(lives=SAME_SECONDS)(key)
+        return self._sign(lives=SAME_URL_SECONDS)(key)
 
     def storyboard(self, video: str, revision: str | None) -> str:
         """The storyboard's WebVTT with signed sheets, which live as long as what a playlist names. Raises likewise."""
@@ -75,15 +77,16 @@ class Pictures:
 
     def _revision(self, video: str, revision: str | None) -> str:
         check_video_name(video)
-        found = revision or Trees(self._store, self._bucket).revision(video)
-        if found is None:
+        found = revision or self._trees.revision(video)
+        plan = self._trees.plan(video, found) if found else None
+        if plan is None or not self._access.may_watch(str(plan.source.asset)):
             raise NoPictures(f"There is no video {video!r} with pictures.")
-        return found
+        return plan.revision
 
     def _sign(self, *, lives: int) -> Sign:
         """Signs as if it were the last full hour, for `lives` seconds from now at least, where a signature may."""
-        now = int(time.time()) // SAME_SECONDS * SAME_SECONDS
-        expires = min(lives + SAME_SECONDS, MAX_SIGNED_URL_SECONDS)
+        now = int(time.time()) // SAME_URL_SECONDS * SAME_URL_SECONDS
+        expires = min(lives + SAME_URL_SECONDS, MAX_SIGNED_URL_SECONDS)
         return signer(self._settings, expires=expires, now=datetime.fromtimestamp(now, timezone.utc))
 
 
@@ -118,11 +121,11 @@ async def storyboard_of(video_name: str, request: Request, revision: RevisionQue
 
 
 def _pictures(request: Request) -> Pictures:
-    state = request.app.state
-    return Pictures(state.settings, state.store)
+    pictures: Pictures = request.app.state.pictures
+    return pictures
 
 
 def _kept(revision: str | None) -> dict[str, str]:
     """How long browsers keep an answer: until the URL in it changes, or a short while where the revision may."""
-    left = SAME_SECONDS - int(time.time()) % SAME_SECONDS
+    left = SAME_URL_SECONDS - int(time.time()) % SAME_URL_SECONDS
     return {"Cache-Control": f"private, max-age={left if revision else min(left, NEWEST_SECONDS)}"}

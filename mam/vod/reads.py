@@ -46,9 +46,9 @@ class SharedReads:
         self._next: dict[Key, _Read] = {}
         self._reading: dict[Key, asyncio.Task[None]] = {}
 
-    async def read(self, names: tuple[str, ...], rendition: str) -> list[Found]:
+    async def read(self, names: tuple[str, ...], slot: str) -> list[Found]:
         """What is cached for each of the names."""
-        key = (names, rendition)
+        key = (names, slot)
         read = self._next.get(key)
         if read is None:
             read = self._next[key] = _Read()

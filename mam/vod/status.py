@@ -20,12 +20,12 @@ from mam.http import problems
 from mam.naming import Asset
 from mam.settings import Settings
 from mam.store.objects import Store
+from mam.vod.access import Access
 from mam.vod.flight import SingleFlight
 from mam.vod.pictures import Pictures
 from mam.vod.transcoder import Transcoder
 from mam.vod.trees import Tree, Trees
 from mam.vod.viewing import kind_asked
-from redis_adapter import does_as
 
 KEEP_SECONDS = 1.0  # that a status is given to all who ask: pages do so every two seconds, and there may be many
 KEPT = 1024  # statuses
@@ -77,12 +77,13 @@ async def status(
 class Statuses:
     """Looks things up for any number of pages: what many ask at once, or one after the other, is looked up once."""
 
-    def __init__(self, settings: Settings, store: Store, trees: Trees, transcoder: Transcoder) -> None:
+    def __init__(self, settings: Settings, access: Access, store: Store, trees: Trees, transcoder: Transcoder) -> None:
         self._settings = settings
+        self._access = access
         self._store = store
         self._trees = trees
         self._transcoder = transcoder
-        self._pictures = Pictures(settings, store)
+        self._pictures = Pictures(settings, access, store, trees)
         self._flights = SingleFlight()
         self._kept: OrderedDict[tuple[Asset, str], tuple[float, StatusView]] = OrderedDict()
 
@@ -105,8 +106,7 @@ class Statuses:
         return found
 
     async def _status(self, asset: Asset, kind: str) -> StatusView:
-        if not self._settings.may_stream(asset.bucket):
-            raise NotFound(f"There is no object {asset}.")
+        self._access.check_asset(asset)
         live = await asyncio.to_thread(self._live, asset, kind)
         if live:
             return live
@@ -125,8 +125,8 @@ class Statuses:
         return StatusView(state="failed", **_told(job), error=Failure.of(job["error"]))
 
     def _live(self, asset: Asset, kind: str) -> StatusView | None:
-        tree = self._trees.by_asset(asset)
-        if tree is None or not does_as(tree.kinds, kind):
+        tree = self._trees.by_asset(asset, kind)
+        if tree is None:
             return None
         poster, storyboard = self._pictures.paths(tree.name, tree.plan.revision) if tree.plan else (None, None)
         return _live(tree).model_copy(update={"poster": poster, "storyboard": storyboard})

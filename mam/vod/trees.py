@@ -5,21 +5,14 @@ from __future__ import annotations
 import posixpath
 from dataclasses import dataclass
 
-from mam.errors import InvalidPlan, VideoNotFound
+from mam.errors import VideoNotFound
 from mam.hls import playlist
 from mam.hls.plan import Plan
 from mam.hls.playlist import InvalidPlaylist
-from mam.naming import (
-    REVISION,
-    Asset,
-    commit_key,
-    plan_key,
-    revision_of,
-    revision_plan_key,
-    revision_prefix,
-    video_names,
-)
+from mam.naming import REVISION, Asset, commit_key, plan_key, revision_of, video_names
+from mam.origin.revisions import Revisions
 from mam.store.objects import Store
+from redis_adapter import does_as
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,37 +48,61 @@ class Trees:
     def __init__(self, store: Store, bucket: str) -> None:
         self._store = store
         self._bucket = bucket
+        self._revisions = Revisions(store, bucket)
 
-    def by_name(self, name: str) -> Tree | None:
-        """The live video of that name; None when there is none. Raises StoreUnavailable, InvalidPlaylist."""
-        text = self._text(commit_key(name))
-        if text is None:
+    def by_name(self, name: str, kind: str = "") -> Tree | None:
+        """The live video of that name: its main stream, or the one that serves a `kind`; None when there is none.
+
+        Raises StoreUnavailable, InvalidPlaylist.
+        """
+        if self._is_inside_a_revision(name):
             return None
-        revision = next((revision_of(entry.uri) for entry in playlist.entries(text)), None)
-        return Tree(name, text, self._plan(revision_plan_key(name, revision)) if revision else None)
+        tree = self._main(name)
+        return tree if tree is not None and does_as(tree.kinds, kind) else self._serving(name, kind)
 
-    def by_asset(self, asset: Asset) -> Tree | None:
+    def by_asset(self, asset: Asset, kind: str = "") -> Tree | None:
         """The live video made from an asset, under whichever of its names; None when there is none.
 
         A tree without a plan, left there by another tool, counts as that of every asset of its name.
         """
         source = str(asset)
         for name in video_names(asset):
-            tree = self.by_name(name)
+            tree = self.by_name(name, kind)
             if tree is not None and tree.source in (source, ""):
                 return tree
         return None
 
     def plan(self, name: str, revision: str | None = None) -> Plan | None:
         """The plan of a revision, or the newest of the video; None when there is none that can be read."""
-        return self._plan(revision_plan_key(name, revision) if revision else plan_key(name))
+        return self._revisions.plan(name, revision)
 
     def revision(self, name: str) -> str | None:
-        """The live revision of a video; else the one that is being made. None where there is neither."""
-        text = self._text(commit_key(name))
-        live = next((revision_of(entry.uri) for entry in playlist.entries(text)), None) if text is not None else None
+        """The main revision of a video; else the one that is being made. None where there is neither."""
+        live = self._revisions.main(name)
         plan = self.plan(name) if live is None else None
         return plan.revision if plan else live
+
+    def _main(self, name: str) -> Tree | None:
+        text = self._text(commit_key(name))
+        if text is None:
+            return None
+        revision = next((revision_of(entry.uri) for entry in playlist.entries(text)), None)
+        return Tree(name, text, self.plan(name, revision) if revision else None)
+
+    def _serving(self, name: str, kind: str) -> Tree | None:
+        revision = self._revisions.serving(name, kind) if kind else None
+        text = self._revisions.commit(name, revision) if revision else None
+        plan = self.plan(name, revision) if revision else None
+        return Tree(name, text, plan) if text and plan else None
+
+    def _is_inside_a_revision(self, name: str) -> bool:
+        """Whether a name leads into the files of another video: no asset is called so, whatever lies there."""
+        parts = name.split("/")
+        return any(
+            REVISION.fullmatch(part) and self._revisions.owns("/".join(parts[:at]), part)
+            for at, part in enumerate(parts)
+            if at
+        )
 
     def media_playlist(self, tree: Tree, rendition: str) -> MediaPlaylist:
         """The playlist that `rendition` names in the tree's multivariant playlist; the commit itself for ''.
@@ -112,27 +129,16 @@ class Trees:
         return None
 
     def delete(self, name: str, tree: Tree | None) -> None:
-        """Removes a video's HLS, the commit first: it is not live from that moment on. Its plan goes last: until then
-        there are `remains`, so that who was interrupted can begin again.
+        """Removes a video's HLS, what makes it live first. Its newest plan goes last: until then there are `remains`,
+        so that who was interrupted can begin again.
 
-        The plans of revisions go before what lies beside them: without one, nobody adds to it. Other videos may lie in
-        the same folder (`a` and `a/b`): only what is this one's goes.
+        Other videos may lie in the same folder (`a` and `a/b`): only what is this one's goes.
         """
-        plans = [revision_plan_key(name, revision) for revision in self._revisions(name)]
-        self._store.remove(self._bucket, [commit_key(name), *plans])
-        self._store.remove(self._bucket, sorted(self._files(name, tree)))
+        named = self._named(tree.text, name, depth=0) if tree and tree.plan is None else set()
+        self._revisions.forget_live(name)
+        self._store.remove(self._bucket, sorted(named))
+        self._revisions.remove(name, self._revisions.owned(name))
         self._store.remove(self._bucket, [plan_key(name)])
-
-    def _files(self, name: str, tree: Tree | None) -> set[str]:
-        keys = self._named(tree.text, name, depth=0) if tree else set()
-        for revision in self._revisions(name):
-            keys |= {found.key for found in self._store.listing(self._bucket, revision_prefix(name, revision))}
-        return keys
-
-    def _revisions(self, name: str) -> list[str]:
-        folders = [info.key for info in self._store.listing(self._bucket, f"{name}/", recursive=False)]
-        names = [folder.removeprefix(f"{name}/").rstrip("/") for folder in folders if folder.endswith("/")]
-        return [revision for revision in names if REVISION.fullmatch(revision)]
 
     def _named(self, text: str, folder: str, *, depth: int) -> set[str]:
         """The objects that a playlist names, and those that the playlists among them name."""
@@ -149,10 +155,3 @@ class Trees:
             return data.decode() if data is not None else None
         except UnicodeDecodeError as error:
             raise InvalidPlaylist("It is not UTF-8 text.") from error
-
-    def _plan(self, key: str) -> Plan | None:
-        data = self._store.get(self._bucket, key)
-        try:
-            return Plan.from_json(data) if data else None
-        except InvalidPlan:
-            return None

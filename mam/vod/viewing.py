@@ -8,7 +8,7 @@ import logging
 from collections.abc import Mapping
 from contextlib import suppress
 
-from mam.errors import ConversionFailed, InvalidRequest, MamError, NotFound, Unavailable, VideoNotFound
+from mam.errors import ConversionFailed, InvalidRequest, MamError, Unavailable, VideoNotFound
 from mam.hls.plan import Format, Plan, Profile, kind_of
 from mam.library.known import Known
 from mam.library.record import FOREIGN, foreign_field
@@ -16,15 +16,16 @@ from mam.naming import Asset, check_video_name, video_names
 from mam.settings import Settings
 from mam.store.objects import Store
 from mam.vod import given
+from mam.vod.access import Access, no_video
 from mam.vod.flight import SingleFlight
 from mam.vod.outcomes import Outcomes
 from mam.vod.reads import SharedReads
 from mam.vod.tokens import Tokens
 from mam.vod.transcoder import Accepted, Transcoder
 from mam.vod.trees import Tree, Trees
-from redis_adapter import GZIP_LEVEL, CachedPlaylist, Lookup, PlaylistCache, does_as
+from redis_adapter import GZIP_LEVEL, CachedPlaylist, Lookup, PlaylistCache, does_as, slot
 
-ANY = ""  # a kind: whatever is live will do
+ANY = ""  # a kind: that of the main stream, whichever it is
 NOT_KEPT = Lookup(None, None)  # what is built for it is not cached
 JOBS = 20  # of an asset that are looked at, newest first: more than there are ways to convert it
 LIVE_MAX_AGE = 60  # seconds that a client may keep a live playlist: little against what its signatures have left
@@ -55,6 +56,7 @@ class Viewing:
         self,
         settings: Settings,
         *,
+        access: Access,
         store: Store,
         trees: Trees,
         cache: PlaylistCache,
@@ -65,6 +67,7 @@ class Viewing:
         known: Known,
     ) -> None:
         self._settings = settings
+        self._access = access
         self._store = store
         self._known = known
         self._trees = trees
@@ -77,33 +80,41 @@ class Viewing:
         self._conversions = SingleFlight()
         self._background: set[asyncio.Task[None]] = set()
 
-    async def by_name(self, name: str, rendition: str) -> CachedPlaylist:
-        """The playlist of a video, live or in the making. Raises InvalidName, VideoNotFound, StoreUnavailable."""
+    async def by_name(self, name: str, kind: str, rendition: str) -> CachedPlaylist:
+        """The playlist of a video, live or in the making; `kind`: which of its streams, '' for the main one.
+
+        Raises InvalidName, VideoNotFound, StoreUnavailable.
+        """
         check_video_name(name)
-        lookup = await self._look(name, rendition)
+        wanted = slot(kind, rendition)
+        (found,) = await self._reads.read((name,), wanted)
+        lookup = found.lookup
         if lookup.playlist:
+            self._access.check_video(name, lookup.playlist.source)
             self._outcomes.redis.inc()
             return lookup.playlist
 
         async def build() -> CachedPlaylist:
-            tree = await asyncio.to_thread(self._trees.by_name, name)
+            tree = await asyncio.to_thread(self._trees.by_name, name, kind)
             if tree is not None:
-                return await self._live(tree, rendition, lookup)
+                self._access.check_video(name, tree.source)
+                return await self._live(tree, wanted, rendition, lookup)
             plan = await asyncio.to_thread(self._trees.plan, name)
-            if plan is None:
-                raise VideoNotFound(f"There is no video {name!r}.")
-            return await self._convert(plan.source.asset, plan.kind, rendition, {name: lookup})
+            if plan is None or not does_as(" ".join(plan.kinds), kind):
+                raise no_video(name)
+            self._access.check_video(name, str(plan.source.asset))
+            return await self._convert(plan.source.asset, plan.kind, wanted, rendition, {name: lookup})
 
-        return await self._builds.run(("name", name, rendition, lookup.generation), build)
+        return await self._builds.run(("name", name, wanted, lookup.generation), build)
 
     async def by_asset(self, asset: Asset, kind: str, rendition: str) -> CachedPlaylist:
         """The playlist of an asset, whose conversion is begun if it never was, or not in this profile.
 
         Raises NotFound, what the conversion failed with, TooManyConversions, StoreUnavailable.
         """
-        self._check_bucket(asset)
-        names = video_names(asset)
-        found = await self._reads.read(names, rendition)
+        self._access.check_asset(asset)
+        names, wanted = video_names(asset), slot(kind, rendition)
+        found = await self._reads.read(names, wanted)
         lookups = {name: each.lookup for name, each in zip(names, found, strict=True)}
         for lookup in lookups.values():
             if lookup.playlist and lookup.playlist.fits(str(asset), kind):
@@ -111,13 +122,13 @@ class Viewing:
                 return lookup.playlist
 
         async def build() -> CachedPlaylist:
-            tree = await asyncio.to_thread(self._trees.by_asset, asset)
-            if tree is not None and does_as(tree.kinds, kind):
+            tree = await asyncio.to_thread(self._trees.by_asset, asset, kind)
+            if tree is not None:
                 self._refresh_if_stale(asset, tree)
-                return await self._live(tree, rendition, lookups[tree.name])
-            return await self._convert(asset, kind or self._settings.default_profile, rendition, lookups)
+                return await self._live(tree, wanted, rendition, lookups[tree.name])
+            return await self._convert(asset, kind or self._settings.default_profile, wanted, rendition, lookups)
 
-        return await self._builds.run(("asset", asset, kind, rendition, _generations(lookups)), build)
+        return await self._builds.run(("asset", asset, wanted, _generations(lookups)), build)
 
     async def clear(self, name: str) -> None:
         """Forgets the cached playlists of a video, in every process at once."""
@@ -129,7 +140,7 @@ class Viewing:
 
         Can be repeated after it failed. Raises VideoNotFound, StoreUnavailable, TranscoderUnavailable, RedisError.
         """
-        self._check_bucket(asset)
+        self._access.check_asset(asset)
         stopped = await self._stop(asset)
         name, tree = await asyncio.to_thread(self._trees.remains, asset) or (stopped, None)
         if name is None:
@@ -151,25 +162,19 @@ class Viewing:
                     await self._transcoder.cancel(job["id"])
         return name
 
-    async def _look(self, name: str, rendition: str) -> Lookup:
-        (found,) = await self._reads.read((name,), rendition)
-        return found.lookup
-
-    def _check_bucket(self, asset: Asset) -> None:
-        if not self._settings.may_stream(asset.bucket):
-            raise NotFound(f"There is no object {asset}.")
-
-    async def _live(self, tree: Tree, rendition: str, lookup: Lookup) -> CachedPlaylist:
+    async def _live(self, tree: Tree, wanted: str, rendition: str, lookup: Lookup) -> CachedPlaylist:
         def render() -> bytes:
             return _compressed(given.live(self._trees.media_playlist(tree, rendition), self._settings))
 
         body = await asyncio.to_thread(render)
         self._outcomes.built.inc()
         playlist = CachedPlaylist(body, tree.source, tree.kinds, LIVE_MAX_AGE)
-        await self._cache.put(tree.name, playlist, rendition, lookup.generation)
+        await self._cache.put(tree.name, playlist, wanted, lookup.generation)
         return playlist
 
-    async def _convert(self, asset: Asset, kind: str, rendition: str, lookups: Mapping[str, Lookup]) -> CachedPlaylist:
+    async def _convert(
+        self, asset: Asset, kind: str, wanted: str, rendition: str, lookups: Mapping[str, Lookup]
+    ) -> CachedPlaylist:
         """Has the asset converted, and gives out its playlist from the plan: the segments are waited for one by one.
 
         `lookups`: from before the question. When the video goes live meanwhile, the answer is out of date, and a
@@ -178,30 +183,30 @@ class Viewing:
         accepted = await self._accepted(asset, kind, _generations(lookups))
         lookup = lookups.get(accepted.video, NOT_KEPT)
         if accepted.job is None:
-            tree = await asyncio.to_thread(self._trees.by_name, accepted.video)
+            tree = await asyncio.to_thread(self._trees.by_name, accepted.video, kind)
             if tree is None:
                 raise Unavailable("The video was converted, and is gone again.", hint="Ask again.")
-            return await self._live(tree, rendition, lookup)
+            return await self._live(tree, wanted, rendition, lookup)
         plan = await asyncio.to_thread(self._trees.plan, accepted.video, accepted.job)
         if plan is None:
             raise Unavailable("The conversion was cancelled.", hint="Ask again.")
-        return await self._from_plan(plan, rendition, lookup)
+        return await self._from_plan(plan, wanted, rendition, lookup)
 
-    async def _from_plan(self, plan: Plan, rendition: str, lookup: Lookup) -> CachedPlaylist:
+    async def _from_plan(self, plan: Plan, wanted: str, rendition: str, lookup: Lookup) -> CachedPlaylist:
         def render() -> bytes:
-            wanted = plan.rendition(rendition) if rendition else plan.renditions[0]
-            if wanted is None:
+            chosen = plan.rendition(rendition) if rendition else plan.renditions[0]
+            if chosen is None:
                 raise VideoNotFound(
                     f"The video {plan.video!r} has no rendition {rendition[:80]!r}.", hint="Ask without ?rendition=."
                 )
             whole = len(plan.renditions) > 1 and not rendition
-            text = given.renditions(plan) if whole else given.in_the_making(plan, wanted, self._settings, self._tokens)
+            text = given.renditions(plan) if whole else given.in_the_making(plan, chosen, self._settings, self._tokens)
             return _compressed(text)
 
         source = str(plan.source.asset)
         playlist = CachedPlaylist(await asyncio.to_thread(render), source, " ".join(plan.kinds))
         self._outcomes.built.inc()
-        await self._cache.put(plan.video, playlist, rendition, lookup.generation)
+        await self._cache.put(plan.video, playlist, wanted, lookup.generation)
         return playlist
 
     async def _accepted(self, asset: Asset, kind: str, generations: Generations = ()) -> Accepted:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.integration.system import Stack, is_problem, until
-from tests.media import CLIP, FILM, LONG, OTHER, MediaFolder, complaints, picture_hashes
+from tests.media import CLIP, LONG, OTHER, MediaFolder, complaints, picture_hashes
 
 
 def test_a_replaced_source_becomes_a_new_revision(stack: Stack, media: MediaFolder, folder: str) -> None:
@@ -30,16 +30,6 @@ def test_viewers_notice_a_replaced_source_without_anybody_asking(stack: Stack, m
     until(lambda: stack.revision(video) != old, "the new version is live")
     until(lambda: stack.revision(video) in stack.get(stack.stream_url(key)).text, "the new version is given out")
     assert picture_hashes(stack.stream_url(key)) == picture_hashes(media.path(OTHER))
-
-
-def test_the_revision_before_the_last_is_swept(one_stack: Stack, media: MediaFolder, folder: str) -> None:
-    revisions = []
-    for recipe in (CLIP, OTHER, FILM):
-        key = one_stack.put(f"{folder}/a.mp4", media.path(recipe))
-        revisions.append(one_stack.revision(one_stack.convert(key)))
-    assert len(set(revisions)) == 3
-    kept = {name.split("/")[2] for name in one_stack.making(f"{folder}/a")}
-    assert kept == set(revisions[1:])
 
 
 def test_a_source_replaced_while_it_is_converted_is_never_published_mixed(

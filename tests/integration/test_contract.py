@@ -313,7 +313,7 @@ def test_a_stream_is_reencoded_when_asked_for_and_flips_back_without_making_segm
     assert encoded != copied
     assert {name.split("/")[2] for name in made} == {copied, encoded}
     assert encoded in stack.playlist(stack.stream_url(key, reencode="true")).segments[0].uri
-    assert encoded in stack.playlist(stack.stream_url(key)).segments[0].uri, "whatever is live will do"
+    assert encoded in stack.playlist(stack.stream_url(key)).segments[0].uri, "what a key asked for last"
 
     assert stack.get(stack.stream_url(key, profile="source")).status_code == 200
     stack.convert(key, profile="source")

@@ -18,6 +18,7 @@ from mam.library.known import Known
 from mam.naming import Asset
 from mam.settings import Settings
 from mam.store.objects import Store
+from mam.vod.access import Access
 from mam.vod.kept import Kept
 from mam.vod.outcomes import Outcomes
 from mam.vod.reads import SharedReads
@@ -62,7 +63,7 @@ def with_viewing(
         trees = create_autospec(Trees, instance=True)
         trees.by_asset.return_value, trees.by_name.return_value, trees.plan.return_value = None, None, PLAN
         viewing = Viewing(
-            settings, store=create_autospec(Store, instance=True), trees=trees, cache=cache,
+            settings, access=Access(settings), store=create_autospec(Store, instance=True), trees=trees, cache=cache,
             reads=SharedReads(cache, Kept(client)), transcoder=cast(Transcoder, slow),
             tokens=Tokens(settings), outcomes=Outcomes(CollectorRegistry()), known=Known(sync_client(settings)),
         )  # fmt: skip
@@ -80,7 +81,7 @@ async def goes_live(client: Any) -> None:
 
 
 def asks(viewing: Viewing, way: str) -> Awaitable[Any]:
-    return viewing.by_name(PLAN.video, "") if way == "name" else viewing.by_asset(ASSET, "", "")
+    return viewing.by_name(PLAN.video, "", "") if way == "name" else viewing.by_asset(ASSET, "", "")
 
 
 @pytest.mark.parametrize("way", ["name", "asset"])

@@ -23,6 +23,7 @@ ROOMS: dict[str, set[str]] = {
     "mam.hls": {"mam.errors", "mam.naming"},
     "mam.mp4": {"mam.errors"},
     "mam.store": LEAVES,
+    "mam.origin": LEAVES | {"mam.hls", "mam.store"},
     "mam.media": LEAVES | {"mam.hls", "mam.mp4", "mam.processes", "mam.store"},
     "mam.check": {"mam.errors"},  # it must not believe what it judges
     "mam.__main__": {"mam.check", "mam.errors"},
@@ -30,7 +31,8 @@ ROOMS: dict[str, set[str]] = {
     "mam.web": LEAVES | {"mam.http"},
     "mam.uploads": LEAVES | {"mam.events", "mam.hls", "mam.http", "mam.store", "mam.vod"},
     "mam.library": LEAVES | {"mam.events", "mam.hls", "mam.store"},
-    "mam.vod": LEAVES | {"mam.events", "mam.hls", "mam.http", "mam.library", "mam.store", "redis_adapter"},
+    "mam.vod": LEAVES
+    | {"mam.events", "mam.hls", "mam.http", "mam.library", "mam.origin", "mam.store", "redis_adapter"},
     "mam.transcoding": LEAVES
     | {
         "mam.events",
@@ -39,6 +41,7 @@ ROOMS: dict[str, set[str]] = {
         "mam.library",
         "mam.media",
         "mam.mp4",
+        "mam.origin",
         "mam.processes",
         "mam.store",
         "redis_adapter",

@@ -8,7 +8,7 @@ import pytest
 
 from mam.vod.answer import Answers
 from mam.vod.hotpath import STREAM, VIDEO, understood
-from redis_adapter import CachedPlaylist
+from redis_adapter import CachedPlaylist, slot
 
 TEXT = b"#EXTM3U\n"
 GZIP = [(b"accept-encoding", b"gzip, br")]
@@ -65,9 +65,9 @@ def test_the_hot_path_understands_what_the_routes_understand() -> None:
     film = understood("/stream/myvideos/a/b c.mp4/playlist.m3u8", b"")
     assert film and (film.route, film.names[0], film.source) == (STREAM, "a/b c", "myvideos/a/b c.mp4")
     encoded = understood("/stream/myvideos/a.mp4/playlist.m3u8", b"reencode=true")
-    assert encoded and encoded.kind == "h264"
+    assert encoded and (encoded.kind, encoded.slot) == ("h264", slot("h264", ""))
     video = understood("/video/a/b/playlist.m3u8", b"rendition=720p")
-    assert video and (video.route, video.names, video.rendition) == (VIDEO, ("a/b",), "720p")
+    assert video and (video.route, video.names, video.slot) == (VIDEO, ("a/b",), slot("", "720p"))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""The bucket's layout: what is live, what replaced it, and what may be removed."""

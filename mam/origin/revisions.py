@@ -1,0 +1,242 @@
+"""The revisions of a video in the VoD bucket: which are live, which one is the main one, and which may be removed.
+
+Revisions of several kinds (profile and format) are live side by side. Each has a commit of its own,
+`<video>/<revision>/index.m3u8`, and `<video>/.kinds/<kind>` says which revision serves requests for a kind.
+`<video>/index.m3u8` is the commit of the main revision, which requests without options get.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from mam.errors import InvalidPlan
+from mam.hls import playlist
+from mam.hls.plan import Plan
+from mam.naming import (
+    REPLACED,
+    REVISION,
+    commit_key,
+    kind_key,
+    kinds_prefix,
+    plan_key,
+    replaced_key,
+    replaced_revision,
+    revision_commit_key,
+    revision_of,
+    revision_plan_key,
+    revision_prefix,
+    unfinished_key,
+)
+from mam.store.objects import Store
+
+TEXT = "text/plain; charset=utf-8"
+JSON = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """A note that a revision is to be removed. `until`: seconds since 1970 at which its last signature runs out."""
+
+    video: str
+    revision: str
+    until: float
+
+    def to_json(self) -> bytes:
+        return json.dumps({"video": self.video, "until": self.until}).encode()
+
+    @classmethod
+    def from_json(cls, revision: str, data: bytes) -> Replaced | None:
+        """None for anything but what `to_json` wrote."""
+        try:
+            found = json.loads(data)
+            return cls(str(found["video"]), revision, float(found["until"]))
+        except (ValueError, KeyError, TypeError):
+            return None
+
+
+class Revisions:
+    """Reads and changes what is live. Blocking: call it from a thread. All of it raises StoreUnavailable."""
+
+    def __init__(self, store: Store, bucket: str) -> None:
+        self._store = store
+        self._bucket = bucket
+
+    # what there is
+
+    def plan(self, video: str, revision: str | None = None) -> Plan | None:
+        """The plan of a revision, or the newest of the video; None when there is none that can be read."""
+        data = self._store.get(self._bucket, revision_plan_key(video, revision) if revision else plan_key(video))
+        try:
+            return Plan.from_json(data) if data else None
+        except InvalidPlan:
+            return None
+
+    def main(self, video: str) -> str | None:
+        """The main revision; None without a commit, and for a tree of another tool."""
+        data = self._store.get(self._bucket, commit_key(video))
+        return named_revision(data) if data else None
+
+    def serving(self, video: str, kind: str) -> str | None:
+        """The live revision that serves requests for a kind; None when there is none."""
+        data = self._store.get(self._bucket, kind_key(video, kind))
+        found = data.decode("ascii", "replace").strip() if data else ""
+        return found if REVISION.fullmatch(found) else None
+
+    def is_live(self, video: str, revision: str) -> bool:
+        """Whether requests are served by this revision: all that have no options, or those for some kind."""
+        return revision in self._serving(video)
+
+    def commit(self, video: str, revision: str) -> str | None:
+        """The text of a revision's own commit, relative to the video's folder; None where there is none.
+
+        Raises InvalidPlaylist.
+        """
+        data = self._store.get(self._bucket, revision_commit_key(video, revision))
+        return _in_folder(data.decode("utf-8", "replace"), revision) if data else None
+
+    def owned(self, video: str) -> list[str]:
+        """The revisions of a video, live or not, by the plan that each of them holds.
+
+        A folder that looks like a revision may belong to another video, or to another tool.
+        """
+        folders = [info.key for info in self._store.listing(self._bucket, f"{video}/", recursive=False)]
+        names = [folder.removeprefix(f"{video}/").rstrip("/") for folder in folders if folder.endswith("/")]
+        return [name for name in names if REVISION.fullmatch(name) and self.owns(video, name)]
+
+    def owns(self, video: str, revision: str) -> bool:
+        """Whether the folder of a revision is this video's, by its own plan."""
+        data = self._store.get(self._bucket, revision_plan_key(video, revision))
+        try:
+            found = json.loads(data or b"{}")
+        except ValueError:
+            return False
+        return isinstance(found, dict) and (found.get("video"), found.get("revision")) == (video, revision)
+
+    # what becomes live
+
+    def publish(self, plan: Plan, text: str, *, is_main: bool) -> None:
+        """Makes a revision live. `text`: its commit, relative to its own folder.
+
+        Its own commit comes first and the main one last: a request is served by what is whole.
+        """
+        video, revision = plan.video, plan.revision
+        self._put(revision_commit_key(video, revision), text, playlist.CONTENT_TYPE)
+        for kind in plan.kinds:
+            self._put(kind_key(video, kind), revision, TEXT)
+        if is_main:
+            self.make_main(video, revision)
+        self._store.remove(self._bucket, [replaced_key(revision)])
+
+    def make_main(self, video: str, revision: str) -> bool:
+        """Has requests without options served by a revision that is live. False when it has no commit."""
+        before = self.main(video)
+        if before == revision:
+            return True
+        text = self.commit(video, revision)
+        if text is None:
+            return False
+        if before:
+            self._keep_beside(video, before)
+        self._put(commit_key(video), text, playlist.CONTENT_TYPE)
+        return True
+
+    def _keep_beside(self, video: str, revision: str) -> None:
+        """Gives what is main a commit of its own, if it has none: earlier versions of this program wrote only one."""
+        data, plan = self._store.get(self._bucket, commit_key(video)), self.plan(video, revision)
+        if data is None or plan is None or self._store.head(self._bucket, revision_commit_key(video, revision)):
+            return
+        self._put(revision_commit_key(video, revision), _out_of_folder(data.decode(), revision), playlist.CONTENT_TYPE)
+        for kind in plan.kinds:
+            if self.serving(video, kind) is None:
+                self._put(kind_key(video, kind), revision, TEXT)
+
+    # what is removed
+
+    def idle(self, video: str) -> list[Plan]:
+        """The plans of revisions that serve nothing any more and are not being made."""
+        serving = self._serving(video)
+        idle = [revision for revision in self.owned(video) if revision not in serving]
+        plans = [self.plan(video, revision) for revision in idle if not self._is_unfinished(revision)]
+        return [plan for plan in plans if plan]
+
+    def note_replaced(self, replaced: Replaced) -> None:
+        """Has a revision removed at its time; an earlier note of it stands."""
+        if self._store.head(self._bucket, replaced_key(replaced.revision)) is None:
+            self._store.put(self._bucket, replaced_key(replaced.revision), replaced.to_json(), JSON)
+
+    def remove(self, video: str, revisions: Iterable[str]) -> None:
+        """Removes revisions that are this video's.
+
+        A note comes first and goes last, so that a removal that was interrupted is completed by `remove_expired`. The
+        plan goes before what lies beside it: without a plan, no task adds to a revision.
+        """
+        for revision in revisions:
+            note = Replaced(video, revision, 0)
+            self._store.put(self._bucket, replaced_key(revision), note.to_json(), JSON)
+            first = [revision_commit_key(video, revision), revision_plan_key(video, revision)]
+            self._store.remove(self._bucket, first)
+            files = self._store.listing(self._bucket, revision_prefix(video, revision))
+            self._store.remove(self._bucket, [info.key for info in files])
+            self._store.remove(self._bucket, [replaced_key(revision)])
+
+    def remove_expired(self, now: float, known: dict[str, Replaced]) -> list[str]:
+        """Removes the revisions whose time has come, unless they serve requests again or are being made.
+
+        `known`: the notes that earlier calls have read; kept up to date. Returns the revisions that were removed.
+        """
+        listed = [info.key for info in self._store.listing(self._bucket, REPLACED)]
+        revisions = {revision for key in listed if (revision := replaced_revision(key))}
+        for gone in known.keys() - revisions:
+            del known[gone]
+        for revision in revisions - known.keys():
+            data = self._store.get(self._bucket, replaced_key(revision))
+            if data and (note := Replaced.from_json(revision, data)):
+                known[revision] = note
+        due = [note for note in known.values() if note.until <= now]
+        return [note.revision for note in due if self._remove_replaced(note)]
+
+    def _remove_replaced(self, note: Replaced) -> bool:
+        if self._is_unfinished(note.revision):
+            return False  # it is being made again; its commit removes the note
+        if note.revision in self._serving(note.video):
+            self._store.remove(self._bucket, [replaced_key(note.revision)])
+            return False
+        self.remove(note.video, [note.revision])
+        return True
+
+    def forget_live(self, video: str) -> None:
+        """Ends all service of a video: removes the main commit and what serves its kinds."""
+        kinds = [info.key for info in self._store.listing(self._bucket, kinds_prefix(video))]
+        self._store.remove(self._bucket, [commit_key(video), *kinds])
+
+    def _serving(self, video: str) -> Collection[str]:
+        """The revisions that serve requests."""
+        kinds = [info.key.rpartition("/")[2] for info in self._store.listing(self._bucket, kinds_prefix(video))]
+        found = [self.main(video), *(self.serving(video, kind) for kind in kinds)]
+        return {revision for revision in found if revision}
+
+    def _is_unfinished(self, revision: str) -> bool:
+        return self._store.head(self._bucket, unfinished_key(revision)) is not None
+
+    def _put(self, key: str, text: str, content_type: str) -> None:
+        self._store.put(self._bucket, key, text.encode(), content_type)
+
+
+def named_revision(commit: bytes) -> str | None:
+    """The revision that a main commit names; None for a tree of another tool."""
+    try:
+        return next((revision_of(entry.uri) for entry in playlist.entries(commit.decode())), None)
+    except (playlist.InvalidPlaylist, UnicodeDecodeError):
+        return None
+
+
+def _in_folder(text: str, folder: str) -> str:
+    """A playlist as it reads one folder further up."""
+    return playlist.rewrite(text, lambda uri: f"{folder}/{uri}")
+
+
+def _out_of_folder(text: str, folder: str) -> str:
+    """A playlist as it reads in a folder that all its URIs lie in."""
+    return playlist.rewrite(text, lambda uri: uri.removeprefix(f"{folder}/"))

@@ -1,0 +1,37 @@
+"""Who may watch what: asked by every route that plays or shows a video."""
+
+from __future__ import annotations
+
+from mam.errors import NotFound, VideoNotFound
+from mam.naming import Asset
+from mam.settings import Settings
+
+
+class Access:
+    """By the buckets that may be streamed (MINIO_SOURCE_BUCKETS). What is refused and what is missing look alike."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nothing is refused: no buckets are listed."""
+        return self._settings.minio_source_buckets is None
+
+    def check_asset(self, asset: Asset) -> None:
+        """Raises NotFound unless the asset may be watched."""
+        if not self._settings.may_stream(asset.bucket):
+            raise NotFound(f"There is no object {asset}.")
+
+    def check_video(self, name: str, source: str) -> None:
+        """Raises VideoNotFound unless the video made of `source` (`bucket/key`, '' of another tool) may be watched."""
+        if not self.may_watch(source):
+            raise no_video(name)
+
+    def may_watch(self, source: str) -> bool:
+        """`source`: the asset that a video was made of; '' for a tree of another tool, which everybody may watch."""
+        return not source or self._settings.may_stream(source.partition("/")[0])
+
+
+def no_video(name: str) -> VideoNotFound:
+    return VideoNotFound(f"There is no video {name!r}.")
