@@ -66,12 +66,14 @@ class Revisions:
     # what there is
 
     def plan(self, video: str, revision: str | None = None) -> Plan | None:
-        """The plan of a revision, or the newest of the video; None when there is none that can be read."""
+        """The plan of a revision, or the newest of the video; None when there is none that can be read, or only that of
+        another video."""
         data = self._store.get(self._bucket, revision_plan_key(video, revision) if revision else plan_key(video))
         try:
-            return Plan.from_json(data) if data else None
+            plan = Plan.from_json(data) if data else None
         except InvalidPlan:
             return None
+        return plan if plan and plan.video == video and revision in (None, plan.revision) else None
 
     def main(self, video: str) -> str | None:
         """The main revision; None without a commit, and for a tree of another tool."""
