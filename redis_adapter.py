@@ -20,7 +20,7 @@ import redis
 import redis.asyncio
 
 from mam.events import channel, sync_client
-from mam.settings import Settings
+from mam.settings import worker_settings
 
 PREFIX = "mam:playlist:"
 GENERATION = "mam:playlist-generation:"
@@ -236,9 +236,7 @@ def _field(slot: str) -> str:
     return f"body:{slot}"
 
 
-@cache
-def _settings() -> Settings:
-    return Settings()
+_settings = worker_settings  # all that is needed here: workers clear the cache too
 
 
 @cache

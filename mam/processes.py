@@ -1,4 +1,4 @@
-"""What a process may use, and what a child is told before it begins: to die with its parent, to let others go first."""
+"""What a process may use, what a child is told before it begins, and what a process forgets."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import math
 import os
 import signal
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -44,13 +45,38 @@ def die_with_parent() -> None:
         _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
-def stand_back(nice: int) -> None:
-    """Gives this process's group that nice value, also against other sessions.
+def stand_back(nice: int, leader: int = 0) -> None:
+    """Gives a process's group that nice value, also against other sessions. `leader`: its pid; 0 is this process.
 
     Linux may share the processor between sessions, each of which counts as one however nice its processes are: then
     the session's own value matters, which is written to `autogroup`.
     """
     with suppress(OSError):
-        os.setpriority(os.PRIO_PGRP, 0, nice)
+        os.setpriority(os.PRIO_PGRP, leader, nice)
     with suppress(OSError):
-        Path("/proc/self/autogroup").write_text(str(nice))
+        Path(f"/proc/{leader or 'self'}/autogroup").write_text(str(nice))
+
+
+def forget_environment(keep: Callable[[str], bool]) -> None:
+    """Removes the variables that are not to be kept.
+
+    Also from what the system shows of this process, and of those that it forks: /proc/PID/environ.
+    """
+    for name in [name for name in os.environ if not keep(name)]:
+        del os.environ[name]
+    with suppress(OSError, ValueError, IndexError):
+        # Behind the command's name, which may hold anything: fields 50 and 51 of proc(5), from the third on.
+        fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+        begin, end = int(fields[47]), int(fields[48])
+        if begin:
+            _blank(begin, ctypes.string_at(begin, end - begin), keep)
+
+
+def _blank(begin: int, environment: bytes, keep: Callable[[str], bool]) -> None:
+    """Overwrites `NAME=value` strings that lie in memory at `begin`, one behind another."""
+    at = begin
+    for entry in environment.split(b"\0"):
+        name, equals, _ = entry.partition(b"=")
+        if equals and not keep(os.fsdecode(name)):
+            ctypes.memset(at, 0, len(entry))
+        at += len(entry) + 1

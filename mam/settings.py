@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hmac
+import secrets
+from collections.abc import Mapping
+from functools import cache
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -14,6 +17,11 @@ from mam.processes import cores
 MAX_SIGNED_URL_SECONDS = 7 * 24 * 3600  # of Signature Version 4
 SAME_URL_SECONDS = 3600  # that the signed URL of a picture is the same, so that browsers keep the picture
 MAX_OBJECT_BYTES = 5 << 40  # of S3
+# What the services alone know. Workers open strangers' files: they hold the store's key and Redis's password, no other.
+SERVICES_ALONE = frozenset({
+    "transcode_api_key", "playback_secret", "webhook_url", "webhook_secret",
+    "minio_upload_bucket", "minio_upload_usr", "minio_upload_pwd",
+})  # fmt: skip
 
 
 def _split(value: object) -> object:
@@ -171,3 +179,21 @@ class Settings(BaseSettings):
     def longest_signature(self, duration: float) -> int:
         """Seconds for which anything that was signed of a video may still be used, pictures and redirects too."""
         return min(self.signature_ttl(duration) + SAME_URL_SECONDS, MAX_SIGNED_URL_SECONDS)
+
+
+class WorkerSettings(Settings):
+    """The settings of workers, which are never told what SERVICES_ALONE know."""
+
+    # One that nobody has: what is mistaken for the services' key opens nothing.
+    transcode_api_key: SecretStr = Field(default_factory=lambda: SecretStr(secrets.token_hex()))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_those_of_the_services(cls, given: Mapping[str, object]) -> dict[str, object]:
+        return {name: value for name, value in given.items() if name.lower() not in SERVICES_ALONE}
+
+
+@cache
+def worker_settings() -> WorkerSettings:
+    """Those of this process, read once: afterwards a worker's environment no longer has them."""
+    return WorkerSettings()

@@ -81,8 +81,8 @@ def encode_command(
         *streams, "pipe:1", format="nut", map_metadata=-1, map_chapters=-1, max_interleave_delta=0, flush_packets=1,
         **options,
     )  # fmt: skip
-    quiet = ("-hide_banner", "-nostats", "-loglevel", "error", "-filter_complex_threads", str(threads))
-    return list(output.global_args(*quiet).compile(cmd=door.executable()))
+    general = (*door.GENERAL, "-filter_complex_threads", str(threads))
+    return list(output.global_args(*general).compile(cmd=door.executable()))
 
 
 def _timed(stream: Any, track: VideoTrack, window: Window) -> Any:

@@ -3,36 +3,39 @@
 from __future__ import annotations
 
 import os
-import resource
 import shlex
 import signal
 import subprocess
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import cache, partial
+from functools import cache
 from typing import IO
 
 import imageio_ffmpeg
 
 from mam.errors import DamagedMedia, EncoderFailed
-from mam.processes import die_with_parent, stand_back
+from mam.processes import stand_back
+from mam.sandbox import box
+from mam.sandbox.box import Sandbox, sandbox
 
-ADDRESS_SPACE = 6 << 30  # bytes: 8192x4320 at a few threads needs about one
 SAID_LINES = 40  # of stderr that are kept
 TOO_MANY_ERRORS = 69  # ffmpeg's status when more than two thirds of what it decoded was broken (-max_error_rate)
 KILL_AFTER = 5  # seconds between TERM and KILL
 MAX_SOUNDS = 32  # audio tracks of a file that are encoded
+MAX_PIXELS = 8192 * 4320
 GUARDS: dict[str, object] = {
     # before -i: what ffmpeg may open and how much a file may claim
     "protocol_whitelist": "pipe",
     "max_streams": 1 + MAX_SOUNDS,
-    "max_pixels": 8192 * 4320,
+    "max_pixels": MAX_PIXELS,
     # LCEVC data inside H.264 or HEVC is not decoded: its decoder had a heap overflow (CVE-2026-125262)
     "export_side_data": "+enhancements",
 }
+# At a time, in bytes: a picture of MAX_PIXELS in the widest format there is, four floats a pixel, takes half of it.
+MAX_ALLOCATION = 1 << 30
+GENERAL = ("-hide_banner", "-nostats", "-loglevel", "error", "-max_alloc", str(MAX_ALLOCATION))
 
 
 _running: set[Encoder] = set()  # of this process
@@ -62,6 +65,12 @@ def executable() -> str:
     return str(imageio_ffmpeg.get_ffmpeg_exe())
 
 
+def weaknesses() -> list[str]:
+    """What is missing around ffmpeg on this machine. Makes its sandbox, so that the first that runs need not."""
+    sandbox(executable())
+    return list(box.weaknesses(executable()))
+
+
 class Stalled(EncoderFailed):
     code, title = "encoder_stalled", "ffmpeg stopped making progress"
 
@@ -69,7 +78,9 @@ class Stalled(EncoderFailed):
 class Encoder:
     """A running ffmpeg that reads packets on its standard input and writes NUT on its standard output."""
 
-    def __init__(self, argv: list[str], *, nice: int, stall_seconds: float) -> None:
+    def __init__(self, argv: list[str], *, nice: int, stall_seconds: float, inside: Sandbox | None = None) -> None:
+        """`inside`: another sandbox than that of the program. Raises OSError when there is no such program."""
+        inside = inside or sandbox(argv[0])
         self.argv = argv
         self.said: deque[str] = deque(maxlen=SAID_LINES)
         self._stall_seconds = stall_seconds
@@ -77,13 +88,15 @@ class Encoder:
         self._stalled = False
         self._ended = threading.Event()
         self._process = subprocess.Popen(
-            argv,
+            inside.command(argv),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
-            preexec_fn=partial(_contain, nice),
+            env=inside.environment,
+            pass_fds=inside.passed,
         )
+        stand_back(nice, self._process.pid)
         assert self._process.stdin and self._process.stdout and self._process.stderr
         self.stdin: IO[bytes] = self._process.stdin
         # Unbuffered: a buffered read waits until its block is full, a packet is wanted as soon as it is written.
@@ -163,10 +176,15 @@ class Encoder:
 
 @contextmanager
 def run(
-    argv: list[str], *, stall_seconds: float, feed: Callable[[IO[bytes]], None], nice: int = 0
+    argv: list[str],
+    *,
+    stall_seconds: float,
+    feed: Callable[[IO[bytes]], None],
+    nice: int = 0,
+    inside: Sandbox | None = None,
 ) -> Iterator[Encoder]:
     """An encoder whose standard input `feed` fills from a thread of its own; whatever `feed` raises is raised here."""
-    encoder = Encoder(argv, nice=nice, stall_seconds=stall_seconds)
+    encoder = Encoder(argv, nice=nice, stall_seconds=stall_seconds, inside=inside)
     failed: list[BaseException] = []
 
     def fill() -> None:
@@ -198,13 +216,3 @@ def run(
     finally:
         encoder.close()
         feeder.join()
-
-
-def _contain(nice: int) -> None:
-    """In the child, before ffmpeg starts: it dies with the worker, yields to others and cannot eat the machine."""
-    die_with_parent()
-    stand_back(nice)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # it writes to a pipe alone
-    if sys.platform == "linux":
-        resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))

@@ -266,7 +266,7 @@ def stills_command(picture: Picture, *, codec: str, container: str, keys_alone: 
         **{"c:v": "rawvideo", "threads": 1},
     )  # fmt: skip
     # A frame that is broken is left out; that most are is no reason to keep nothing.
-    general = ("-hide_banner", "-nostats", "-loglevel", "error", "-filter_complex_threads", "1", "-max_error_rate", "1")
+    general = (*door.GENERAL, "-filter_complex_threads", "1", "-max_error_rate", "1")
     return list(output.global_args(*general).compile(cmd=door.executable()))
 
 

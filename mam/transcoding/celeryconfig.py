@@ -5,10 +5,10 @@ from __future__ import annotations
 from urllib.parse import quote
 
 from mam.processes import cores
-from mam.settings import Settings
+from mam.settings import worker_settings
 from mam.transcoding.queues import AHEAD, BATCH, INTERACTIVE
 
-_settings = Settings()
+_settings = worker_settings()
 _password = _settings.redis_password.get_secret_value() if _settings.redis_password else ""
 _login = f":{quote(_password, safe='')}@" if _password else ""
 

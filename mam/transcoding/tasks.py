@@ -30,7 +30,8 @@ from mam.http.logging import setup_logging
 from mam.library.known import Known
 from mam.library.record import Record
 from mam.processes import die_with_parent
-from mam.settings import Settings
+from mam.sandbox import box
+from mam.settings import worker_settings
 from mam.transcoding import fleet
 from mam.transcoding.attempts import account, lease_of, quietly, retry_delay
 from mam.transcoding.conversions import Order
@@ -39,7 +40,7 @@ from mam.transcoding.lease import Lease, Preempted
 from mam.transcoding.presence import Presence
 from mam.transcoding.queues import HIGH, INTERACTIVE, Priority, task_id
 from mam.transcoding.urgency import Urgency
-from mam.transcoding.worker import count_slots, say_ready, share_memory
+from mam.transcoding.worker import count_slots, say_ready, settle, share_memory
 
 app = Celery("mam")
 app.config_from_object("mam.transcoding.celeryconfig")
@@ -53,14 +54,16 @@ log = logging.getLogger(__name__)
 @celeryd_after_setup.connect
 def _before_children(instance: Any, **_: Any) -> None:
     count_slots(int(instance.concurrency))
+    settle()
 
 
 @worker_process_init.connect
 def _prepare(**_: Any) -> None:
     """In each of the worker's child processes: imports what is slow, so that the first task is not."""
     die_with_parent()
+    box.settle()
     share_memory()
-    setup_logging(Settings().log_level, service="worker")
+    setup_logging(worker_settings().log_level, service="worker")
     from mam.transcoding import pictures, work, workshop
 
     assert work and pictures  # libav and numpy are loaded with them
@@ -70,7 +73,7 @@ def _prepare(**_: Any) -> None:
 @worker_ready.connect
 def _announce(sender: Any, **_: Any) -> None:
     say_ready()
-    settings = Settings()
+    settings = worker_settings()
     Presence.of(settings, sender).start()
     if settings.worker_metrics_port is not None:
         start_http_server(settings.worker_metrics_port, registry=fleet.machine(settings))

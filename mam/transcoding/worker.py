@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import IO
 
 from mam.errors import Unavailable
-from mam.processes import cores, die_with_parent, stand_back
-from mam.settings import Settings
+from mam.processes import cores, die_with_parent, forget_environment, stand_back
+from mam.sandbox import box
+from mam.settings import SERVICES_ALONE, Settings, worker_settings
 from mam.transcoding.queues import QUEUES, VIEWERS
 
 STOP_SECONDS = 20  # a running chunk gets 5 (worker_soft_shutdown_timeout), then it is handed back
@@ -32,6 +33,13 @@ LARGE_BLOCK, KEPT_FREE = 32 << 20, 32 << 20  # bytes: larger blocks, and more fr
 WORKER_NICE = 10
 READY_PIPE = "MAM_READY_PIPE"  # environment of a worker: the file descriptor of a pipe to its service
 SLOTS = "MAM_WORKER_SLOTS"  # environment of a worker's processes: how many they are
+# Variables that a worker keeps, by how their names begin: what Python, Celery and libraries go by. Nothing else that
+# the operator's shell holds is any business of a process that opens strangers' files.
+KEPT_VARIABLES = (
+    "PATH", "HOME", "USER", "LOGNAME", "HOSTNAME", "TMPDIR", "TZ", "LANG", "LC_", "LD_", "DYLD_", "GLIBC_", "MALLOC_",
+    "SSL_CERT_", "PYTHON", "VIRTUAL_ENV", "OMP_", "OPENBLAS_", "MKL_", "IMAGEIO_FFMPEG_EXE", "MAM_",
+    "CELERY_", "C_", "MP_LOG", "_MP_", "FORKED_BY_MULTIPROCESSING", "NOSETPS", "REMAP_SIGTERM",
+)  # fmt: skip
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +69,26 @@ def say_ready() -> None:
     if pipe is not None:
         os.write(int(pipe), b"1")
         os.close(int(pipe))
+
+
+def environment() -> dict[str, str]:
+    """What the service gives to a worker: its settings but for those of SERVICES_ALONE, and the kept variables."""
+    needed = {*Settings.model_fields} - SERVICES_ALONE
+    return {name: value for name, value in os.environ.items() if _is_kept(name) or name.lower() in needed}
+
+
+def settle() -> None:
+    """In a worker's main process, before it starts its others: reads the settings, then forgets where they came from.
+
+    Its children inherit what it read.
+    """
+    worker_settings()
+    forget_environment(_is_kept)
+    box.hide()
+
+
+def _is_kept(name: str) -> bool:
+    return name.startswith(KEPT_VARIABLES)
 
 
 def count_slots(slots: int) -> None:
@@ -155,7 +183,7 @@ class EmbeddedWorkers:
             start_new_session=True,  # Ctrl-C in a terminal reaches the service alone, which then stops them in order
             pass_fds=[speaking],
             # Celery's soft shutdown; and where to say that it is ready
-            env={**os.environ, "REMAP_SIGTERM": "SIGQUIT", READY_PIPE: str(speaking)},
+            env={**environment(), "REMAP_SIGTERM": "SIGQUIT", READY_PIPE: str(speaking)},
         )
         os.close(speaking)
         self._silent[name] = listening

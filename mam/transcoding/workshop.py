@@ -27,7 +27,7 @@ from mam.mp4 import index
 from mam.naming import index_key, revision_plan_key, revision_prefix
 from mam.origin.revisions import Revisions
 from mam.processes import cores
-from mam.settings import Settings
+from mam.settings import Settings, worker_settings
 from mam.store.objects import Store
 from mam.transcoding.conversions import Conversions, Order
 from mam.transcoding.jobs import Jobs
@@ -133,7 +133,7 @@ class Workshop:
 @cache
 def workshop() -> Workshop:
     """This process's workshop, set up when first needed: after the worker has forked."""
-    settings = Settings()
+    settings = worker_settings()
     client = sync_client(settings)
     store, jobs = Store(settings), Jobs(client)
     return Workshop(
@@ -156,6 +156,8 @@ def warm_up() -> None:
         shop.redis.ping()
     except (Unavailable, redis.RedisError) as error:
         log.warning("started without its store or Redis", extra={"error": str(error)})
+    for weakness in ffmpeg.weaknesses():
+        log.warning("ffmpeg is not fully contained", extra={"reason": weakness})
     np.cumsum(np.ones(1 << 16, np.int64)).searchsorted([1])
 
 

@@ -88,7 +88,7 @@ def test_the_command_for_video_alone() -> None:
         "-threads", "2",
         "-x264-params", "open-gop=0:stitchable=1",
         "pipe:1",
-        "-hide_banner", "-nostats", "-loglevel", "error", "-filter_complex_threads", "2",
+        "-hide_banner", "-nostats", "-loglevel", "error", "-max_alloc", "1073741824", "-filter_complex_threads", "2",
     ]  # fmt: skip
 
 
@@ -152,7 +152,7 @@ def test_the_command_for_video_and_audio() -> None:
         "-threads", "1",
         "-x264-params", "open-gop=0:stitchable=1",
         "pipe:1",
-        "-hide_banner", "-nostats", "-loglevel", "error", "-filter_complex_threads", "1",
+        "-hide_banner", "-nostats", "-loglevel", "error", "-max_alloc", "1073741824", "-filter_complex_threads", "1",
     ]  # fmt: skip
 
 

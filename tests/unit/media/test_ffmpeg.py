@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from queue import Queue
 from typing import IO
@@ -13,11 +14,14 @@ import pytest
 
 from mam.errors import EncoderFailed
 from mam.media import ffmpeg as door
-from mam.media.ffmpeg import Encoder, Stalled, executable, run
+from mam.media.ffmpeg import Encoder, Stalled, executable
+from mam.sandbox.box import GIB, Sandbox, sandbox
 
 PATIENT = 60.0  # seconds without progress that no test here reaches
 COPY = "import sys, shutil; shutil.copyfileobj(sys.stdin.buffer, sys.stdout.buffer)"
 FOREVER = "import signal; signal.pause()"
+INSIDE = sandbox(sys.executable, sys.prefix, sys.base_prefix)  # Python in place of ffmpeg, with what it is made of
+run = partial(door.run, inside=INSIDE)
 
 
 def python(code: str) -> list[str]:
@@ -79,12 +83,15 @@ def test_words_that_are_no_utf8_are_heard_too() -> None:
 
 def test_a_command_that_is_killed_fails() -> None:
     code = "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)"
-    with pytest.raises(EncoderFailed, match="status -11"), run(python(code), stall_seconds=PATIENT, feed=nothing) as e:
-        everything(e)
+    with (
+        pytest.raises(EncoderFailed, match="status -11"),
+        door.run(python(code), inside=Sandbox(sys.executable), stall_seconds=PATIENT, feed=nothing) as encoder,
+    ):
+        everything(encoder)
 
 
 def test_a_command_that_is_not_there_fails_and_says_so() -> None:
-    with pytest.raises((EncoderFailed, OSError)), run(["/nowhere/ffmpeg"], stall_seconds=PATIENT, feed=nothing):
+    with pytest.raises((EncoderFailed, OSError)), door.run(["/nowhere/ffmpeg"], stall_seconds=PATIENT, feed=nothing):
         pass
 
 
@@ -172,7 +179,12 @@ def test_whoever_leaves_early_leaves_nothing_running(
 
     with (
         pytest.raises(ZeroDivisionError),
-        run(python(parent), stall_seconds=PATIENT, feed=lambda pipe: _write(pipe, bytes(1 << 22))) as encoder,
+        door.run(
+            python(parent),
+            inside=Sandbox(sys.executable),
+            stall_seconds=PATIENT,
+            feed=lambda pipe: _write(pipe, bytes(1 << 22)),
+        ) as encoder,
     ):
         assert encoder.stdout.readline() == b"ready\n"
         raise ZeroDivisionError
@@ -183,14 +195,14 @@ def test_whoever_leaves_early_leaves_nothing_running(
 
 
 def test_closing_twice_is_quiet() -> None:
-    encoder = Encoder(python(FOREVER), nice=0, stall_seconds=PATIENT)
+    encoder = Encoder(python(FOREVER), nice=0, stall_seconds=PATIENT, inside=INSIDE)
     encoder.close()
     encoder.close()
     assert not is_running(encoder._process.pid)
 
 
 def test_the_command_can_be_pasted_into_a_shell() -> None:
-    encoder = Encoder(python("'a b'"), nice=0, stall_seconds=PATIENT)
+    encoder = Encoder(python("'a b'"), nice=0, stall_seconds=PATIENT, inside=INSIDE)
     encoder.close()
     assert encoder.command.endswith("""-c ''"'"'a b'"'"''""")
 
@@ -203,7 +215,7 @@ def test_the_command_is_contained() -> None:
         print(os.getpgrp() == os.getpid(), *limits, sep="|")"""
     with run(python(code), stall_seconds=PATIENT, feed=nothing) as encoder:
         said = everything(encoder).decode().strip()
-    assert f"True|(0, 0)|(0, 0)|({door.ADDRESS_SPACE}, {door.ADDRESS_SPACE})" == said
+    assert f"True|(0, 0)|(0, 0)|({6 * GIB}, {6 * GIB})" == said
 
 
 def test_ffmpeg_opens_nothing_but_its_pipe() -> None:
@@ -212,6 +224,6 @@ def test_ffmpeg_opens_nothing_but_its_pipe() -> None:
     for source in ("file:/etc/hostname", "http://127.0.0.1:9/x", "concat:/etc/hostname"):
         with (
             pytest.raises(EncoderFailed, match=r"(?i)whitelist|invalid argument|not allowed"),
-            run([*argv, "-i", source, "-f", "null", "-"], stall_seconds=PATIENT, feed=nothing) as encoder,
+            door.run([*argv, "-i", source, "-f", "null", "-"], stall_seconds=PATIENT, feed=nothing) as encoder,
         ):
             everything(encoder)

@@ -128,6 +128,7 @@ def test_the_command_gets_one_kind_of_media_through_a_pipe_and_no_names() -> Non
         "pipe:1",
         "-hide_banner", "-nostats",
         "-loglevel", "error",
+        "-max_alloc", "1073741824",
         "-filter_complex_threads", "1",
         "-max_error_rate", "1",
     ]  # fmt: skip
