@@ -9,7 +9,7 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -23,7 +23,7 @@ from prometheus_client import CollectorRegistry, make_wsgi_app
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
-from mam.settings import Settings
+from mam.settings import SERVICES_ALONE, Settings, WorkerSettings
 from mam.transcoding.fleet import COUNTED
 from mam.transcoding.job import State
 from mam.transcoding.queues import BATCH, HIGH, LOW, QUEUES, UNACKNOWLEDGED, VIEWERS
@@ -122,6 +122,14 @@ def in_compose() -> list[Program]:
     return found
 
 
+def value_of(variable: Yaml, shared: Mapping[str, Yaml]) -> str:
+    """Of a container's variable: its own, or a secret's."""
+    if "value" in variable:
+        return str(variable["value"])
+    source = variable["valueFrom"]["secretKeyRef"]
+    return str(shared[source["name"]][source["key"]])
+
+
 def in_kubernetes() -> list[Program]:
     shared = {name_of(found): found.get("data") or found["stringData"] for found in of_kind("ConfigMap", "Secret")}
     found = []
@@ -129,7 +137,7 @@ def in_kubernetes() -> list[Program]:
         container = container_of(workload)
         sources = [next(iter(source.values()))["name"] for source in container["envFrom"]]
         environment = {name: value for source in sources for name, value in shared[source].items()}
-        environment |= {each["name"]: each["value"] for each in container.get("env", [])}
+        environment |= {each["name"]: value_of(each, shared) for each in container.get("env", [])}
         found.append(
             Program(f"kubernetes:{name_of(workload)}", tuple(container["command"]), tuple(environment.items()))
         )
@@ -277,7 +285,25 @@ def test_every_variable_is_a_setting_and_its_value_is_one_that_is_accepted(progr
 def settings_of(program: Program) -> Settings:
     """As the program would read them; what the compose file leaves to `.env` has its default."""
     written = {name.lower(): value for name, value in program.environment if "${" not in value}
+    if program.queues:
+        return WorkerSettings(_env_file=None, **written)  # type: ignore[arg-type]
     return Settings(_env_file=None, **{"transcode_api_key": "k", **written})  # type: ignore[arg-type]
+
+
+@deployments
+def test_workers_are_told_nothing_that_the_services_alone_know(programs: list[Program]) -> None:
+    for program in programs:
+        told = {name.lower() for name, value in program.environment if value}
+        assert bool(told & SERVICES_ALONE) != bool(program.queues), program.where
+        assert {"minio_usr", "minio_pwd"} <= told
+
+
+def test_a_file_of_settings_tells_workers_no_more() -> None:
+    """Compose hands the whole of .env to each container: what stands in `environment` goes before it."""
+    workers = [service for service in services().values() if str(service.get("command")).startswith("celery")]
+    assert workers
+    for service in workers:
+        assert {name.lower() for name, value in service["environment"].items() if value == ""} == SERVICES_ALONE
 
 
 def test_what_the_compose_file_reads_from_the_environment_are_settings() -> None:
@@ -397,7 +423,7 @@ def test_whoever_chooses_pods_finds_those_of_the_same_name(chooser: Yaml) -> Non
 def test_probes_and_prometheus_ask_at_a_port_that_is_listened_to(workload: Yaml) -> None:
     container = container_of(workload)
     (port,) = container["ports"]
-    argv, environment = container["command"], {each["name"]: each["value"] for each in container.get("env", [])}
+    argv, environment = container["command"], {each["name"]: each.get("value") for each in container.get("env", [])}
     listening = environment.get("WORKER_METRICS_PORT") or next(word[7:] for word in argv if word.startswith("--port="))
     assert port["containerPort"] == int(listening)
     assert workload["spec"]["template"]["metadata"]["annotations"]["prometheus.io/port"] == listening
