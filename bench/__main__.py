@@ -40,6 +40,7 @@ LINES: dict[str, Callable[[Run], Iterator[Row]]] = {
     "remux": remux.whole,
     "remux-feature": remux.feature,
     "encode": encode.overhead,
+    "sandbox": encode.contained,
     "sign": playlist.sign,
     "plan": planning.index_and_plan,
     "memory": memory.remux,
