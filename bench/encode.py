@@ -37,7 +37,7 @@ def overhead(run: Run) -> Iterator[Row]:
 def contained(run: Run) -> Iterator[Row]:
     """`ffmpeg -version` in the sandbox that workers start it in, from the start to the end, against starting it bare.
 
-    They take turns. The difference is part of each cold start and seek that is encoded, and has a tenth of their budget.
+    They take turns. The difference is part of each cold start and seek that is encoded: a tenth of their budget.
     """
     argv = [executable(), "-version"]
     inside = sandbox(argv[0])
