@@ -67,8 +67,11 @@ def executable() -> str:
 
 def weaknesses() -> list[str]:
     """What is missing around ffmpeg on this machine. Makes its sandbox, so that the first that runs need not."""
-    sandbox(executable())
-    return list(box.weaknesses(executable()))
+    try:
+        sandbox(executable())
+        return list(box.weaknesses(executable()))
+    except (OSError, RuntimeError) as error:  # no ffmpeg: what is copied needs none
+        return [str(error)]
 
 
 class Stalled(EncoderFailed):

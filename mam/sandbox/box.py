@@ -30,6 +30,8 @@ if sys.platform == "linux":
     LIMITS[resource.RLIMIT_AS] = 6 * GIB  # 8192x4320 at a few threads needs about one
 # Not RLIMIT_NPROC: it counts all threads of a user, those in other containers too. The filter allows no processes.
 
+# What may be read where the loader (musl's) does not tell which libraries it would take.
+LIBRARY_FOLDERS = ("/lib", "/lib64", "/usr/lib", "/usr/local/lib")
 LIBRARY = re.compile(r"(/.+) \(0x[0-9a-f]+\)$")
 TRACE_SECONDS = 20
 PR_SET_DUMPABLE, PR_GET_SECCOMP, PR_SET_NO_NEW_PRIVS = 4, 21, 38
@@ -84,7 +86,7 @@ def sandbox(executable: str, *readable: str) -> Sandbox:
     path = os.path.realpath(found)
     if is_script(path):
         return Sandbox(found)
-    files = [path, "/etc/ld.so.cache", *libraries(path), *readable]
+    files = [path, "/etc/ld.so.cache", *(libraries(path) or LIBRARY_FOLDERS), *readable]
     ruleset = landlock.reading_only(files) if landlock.version() else None
     return Sandbox(found, ruleset, seccomp.computing(seccomp.machine()) if filters() else b"")
 
@@ -112,7 +114,7 @@ def filters() -> bool:
 
 
 def libraries(path: str) -> list[str]:
-    """The shared libraries of a program and its loader, as that finds them; none of what is linked statically."""
+    """The shared libraries of a program and its loader, as that finds them; none where it does not tell."""
     if sys.platform != "linux":
         return []
     environment = {"LD_TRACE_LOADED_OBJECTS": "1"}

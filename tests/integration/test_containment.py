@@ -71,6 +71,14 @@ def test_workers_hold_no_secret_of_the_services(system: Stack) -> None:
         assert "PATH=" in held
 
 
+def test_processes_that_run_tasks_gave_up_what_no_task_needs(system: Stack) -> None:
+    found = workers(system)
+    children = [status(pid) for pid in found if int(status(pid)["PPid"]) in found]
+    assert len(children) >= 2
+    assert {child["NoNewPrivs"] for child in children} == {"1"}
+    assert {child["Seccomp"] for child in children} == {"2" if box.filters() else "0"}
+
+
 def test_an_encoder_has_an_empty_environment_and_nothing_open_but_its_pipes(system: Stack, media: MediaFolder) -> None:
     key = system.put("contained.mp4", media.path(LONG))
     system.transcode(key, reencode=True, wait=False)

@@ -207,6 +207,28 @@ def test_the_command_can_be_pasted_into_a_shell() -> None:
     assert encoder.command.endswith("""-c ''"'"'a b'"'"''""")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
+def test_all_commands_stand_still_until_they_may_go_on() -> None:
+    code = "import sys\nfor line in sys.stdin.buffer: sys.stdout.buffer.write(line); sys.stdout.buffer.flush()"
+    encoder = Encoder(python(code), nice=0, stall_seconds=PATIENT, inside=INSIDE)
+
+    def state() -> str:
+        return Path(f"/proc/{encoder._process.pid}/stat").read_text("utf-8").rpartition(")")[2].split()[0]
+
+    def echo() -> bytes:
+        encoder.stdin.write(b"packet\n")
+        encoder.stdin.flush()
+        return encoder.stdout.readline()
+
+    assert echo() == b"packet\n"
+    door.pause()
+    os.waitid(os.P_PID, encoder._process.pid, os.WSTOPPED | os.WNOWAIT)
+    assert state() == "T"
+    door.resume()
+    assert echo() == b"packet\n"
+    encoder.close()
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="limits are set on Linux")
 def test_the_command_is_contained() -> None:
     code = """if True:

@@ -192,6 +192,13 @@ def test_where_all_is_well_nothing_is_said() -> None:
     assert list(box.weaknesses(executable())) == []
 
 
+def test_where_the_loader_does_not_tell_its_libraries_they_are_found_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(box, "libraries", lambda path: [])
+    assert run(sandbox.__wrapped__(executable()), [executable(), "-version"]).returncode == 0
+
+
 def test_a_script_in_the_place_of_ffmpeg_runs_with_less_and_it_is_said(tmp_path: Path) -> None:
     script = tmp_path / "ffmpeg"
     script.write_text(f'#!/bin/sh\nexec "{executable()}" "$@"\n')
