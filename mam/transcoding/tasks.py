@@ -40,7 +40,7 @@ from mam.transcoding.lease import Lease, Preempted
 from mam.transcoding.presence import Presence
 from mam.transcoding.queues import HIGH, INTERACTIVE, Priority, task_id
 from mam.transcoding.urgency import Urgency
-from mam.transcoding.worker import count_slots, say_ready, settle, share_memory
+from mam.transcoding.worker import count_slots, refuse_restarts, say_ready, settle, share_memory
 
 app = Celery("mam")
 app.config_from_object("mam.transcoding.celeryconfig")
@@ -72,6 +72,7 @@ def _prepare(**_: Any) -> None:
 
 @worker_ready.connect
 def _announce(sender: Any, **_: Any) -> None:
+    refuse_restarts()
     say_ready()
     settings = worker_settings()
     Presence.of(settings, sender).start()

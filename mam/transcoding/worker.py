@@ -87,6 +87,12 @@ def settle() -> None:
     box.hide()
 
 
+def refuse_restarts() -> None:
+    """Celery would begin again on SIGHUP, with an environment that no longer has the settings."""
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_DFL:  # with a terminal, that ends the worker, as it should
+        signal.signal(signal.SIGHUP, lambda *_: log.warning("SIGHUP is ignored: stop the worker, and start another"))
+
+
 def _is_kept(name: str) -> bool:
     return name.startswith(KEPT_VARIABLES)
 

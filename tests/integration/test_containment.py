@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -41,9 +43,9 @@ def workers(system: Stack) -> dict[int, str]:
 
 
 def encoder(system: Stack) -> dict[str, object] | None:
-    """What an ffmpeg that encodes has; none while there is only what becomes one."""
+    """What an ffmpeg that encodes has; none while there is only what becomes one, or tells its version."""
     for pid, command in descendants(system.transcoder.process.pid).items():
-        if command.startswith(executable()):
+        if command.startswith(executable()) and "pipe:0" in command:
             with suppress(OSError, KeyError):  # it has just ended
                 return {
                     "environ": environ(pid),
@@ -92,6 +94,14 @@ def test_an_encoder_has_an_empty_environment_and_nothing_open_but_its_pipes(syst
     }  # fmt: skip
     assert {limits[f"Max {what}"] for what in ("file size", "core file size")} == {"0"}
     assert (limits["Max open files"], limits["Max cpu time"]) == ("32", "86400")
+
+
+def test_a_worker_that_forgot_its_settings_does_not_begin_again_without_them(system: Stack) -> None:
+    main = next(pid for pid in workers(system) if int(status(pid)["PPid"]) == system.transcoder.process.pid)
+    children = {pid for pid in workers(system) if int(status(pid)["PPid"]) == main}
+    os.kill(main, signal.SIGHUP)
+    until(lambda: "SIGHUP is ignored" in system.transcoder.log.read_text("utf-8"), "the worker says so")
+    assert children <= workers(system).keys()
 
 
 @pytest.mark.skipif(not box.filters() or not landlock.version(), reason="nothing is missing to be told of, or all")
