@@ -167,6 +167,10 @@ class NotRemuxable(MediaError):
     hint = "Retry with reencode=true."
 
 
+class Undecodable(NotRemuxable):
+    code, title = "undecodable", "What was copied cannot be decoded"
+
+
 class UnsupportedCodec(MediaError):
     code, title = "unsupported_codec", "The file's codec is not decoded here"
     hint = "Export the file as H.264 or HEVC with AAC."

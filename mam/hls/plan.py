@@ -15,7 +15,7 @@ from mam.errors import InvalidPlan
 from mam.hls.timeline import Timeline
 from mam.naming import INIT, RENDITION, Asset, segment_name
 
-PLANNER_VERSION = 3  # part of every revision: raise it when the same source would be planned differently
+PLANNER_VERSION = 4  # part of every revision: raise it when the same source would be planned differently
 
 OPENING_SEGMENTS = 3  # what a player asks for before it shows anything, and a little more
 REMUX_CHUNK_SEGMENTS = 50  # a second or two of work, some 250 MB of a full-HD film
@@ -205,6 +205,7 @@ class Plan(_Frozen):
     Every rendition has the same segments, and one of them is made together with those of its number in the others.
     `frames[n]`: video frames in segment n, which whoever makes it checks (empty without video). `stored_index`: the
     samples' places are in `samples.npz` beside the segments, because the source has no sample tables of its own.
+    `recoded`: nothing is copied, because a copy could not be decoded.
     """
 
     planner: int = PLANNER_VERSION
@@ -214,6 +215,7 @@ class Plan(_Frozen):
     profile: Profile
     format: Format = Format.TS
     stored_index: bool = False
+    recoded: bool = False
     streams: tuple[StreamInfo, ...] = ()
     renditions: tuple[Rendition, ...] = Field(min_length=1)
     timeline: Timeline

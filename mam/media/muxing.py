@@ -10,10 +10,11 @@ import av
 import av.container
 import av.error
 
-from mam.errors import DamagedMedia
+from mam.errors import DamagedMedia, Undecodable
 from mam.hls.plan import Format, Plan
 from mam.media.fragmenting import FragmentMuxer, init_segment
 from mam.media.packets import ORIGIN, Packet
+from mam.mp4.nals import Opening, opening
 
 Made = dict[str, memoryview]  # the files of one segment in all renditions, by their name below the revision
 
@@ -76,6 +77,7 @@ class SegmentPacker:
         self._rendition_of = {track.track: r.name for r in plan.renditions for track in r.tracks}
         self._first: dict[int, Packet] = {}
         self._picture = plan.video_track.track if plan.video_track else None
+        self._copied = self._picture if plan.video_track and plan.video_track.action == "copy" else None
         self._frames = 0
 
     def _muxer(self, tracks: list[int]) -> SegmentMuxer | FragmentMuxer:
@@ -85,7 +87,9 @@ class SegmentPacker:
         return FragmentMuxer(templates, self._scales, self._number, self._delays)
 
     def mux(self, track: int, packet: Packet) -> None:
-        """Appends a packet of a track to its rendition. Raises DamagedMedia."""
+        """Appends a packet of a track to its rendition. Raises DamagedMedia, Undecodable."""
+        if track == self._copied and not self._frames:
+            self._check_opening(self._templates[track].codec_context, packet)
         self._frames += track == self._picture
         self._first.setdefault(track, packet)
         self._muxers[self._rendition_of[track]].mux(track, packet)
@@ -97,6 +101,12 @@ class SegmentPacker:
             raise DamagedMedia(f"Segment {number} has {self._frames} frames, planned were {plan.frames[number]}.")
         made = self._initializations() if number == 0 else {}
         return made | {plan.file(plan.named(name), number): muxer.finish() for name, muxer in self._muxers.items()}
+
+    def _check_opening(self, context: Any, packet: Packet) -> None:
+        """Raises Undecodable unless a decoder can start at the segment's first picture."""
+        found = opening(context.codec.canonical_name, bytes(context.extradata or b""), memoryview(packet))
+        if found is Opening.NONE:
+            raise Undecodable(f"Segment {self._number} would begin with a picture that no decoder can start at.")
 
     def _initializations(self) -> Made:
         made = {}

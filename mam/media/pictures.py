@@ -13,9 +13,10 @@ import numpy as np
 
 from mam.errors import MediaError, NotAVideo, NotRemuxable, TooLarge, UnsupportedCodec
 from mam.hls.plan import Format, Profile, VideoTrack
+from mam.media.beginnings import cuttable
 from mam.media.source import MediaSource, MediaTrack
 from mam.media.windows import openings
-from mam.media.wishes import Wishes
+from mam.media.wishes import RECODED, Wishes
 from mam.mp4.codecs import H264_8BIT_420, H264_PROFILES, codec_string, h264_profile, read_av1c
 from mam.mp4.h264 import read_sps
 from mam.mp4.hevc import read_hvcc
@@ -99,7 +100,10 @@ def plan_video(media: MediaSource, track: MediaTrack, wishes: Wishes) -> VideoTr
         raise UnsupportedCodec("Its video is Dolby Vision without a base layer that other decoders can show.",
                                hint="Export it as HDR10, HLG or SDR.")  # fmt: skip
     rate = frame_rate(samples)
-    obstacle = video_obstacle(track, samples, wishes)
+    obstacle, cut = video_obstacle(track, samples, wishes), samples
+    if wishes.profile is not Profile.H264 and not obstacle:
+        cut = cuttable(media, track)
+        obstacle = beginning_obstacle(samples, cut, wishes)
     look = None
     if wishes.profile is Profile.AUTO and not obstacle and may_be_interlaced(track):
         look = look_at(media, track)
@@ -107,6 +111,7 @@ def plan_video(media: MediaSource, track: MediaTrack, wishes: Wishes) -> VideoTr
     if wishes.profile is Profile.SOURCE and obstacle:
         raise NotRemuxable(obstacle)
     if wishes.profile is not Profile.H264 and not obstacle:
+        media.adopt({track.number: cut})
         return VideoTrack(
             track=track.number, codec=track.codec, action="copy", reason=f"{track.codec.upper()} that players take",
             codecs=codec_string(track.codec, track.configuration) or "", width=width, height=height,
@@ -141,6 +146,8 @@ def plan_video(media: MediaSource, track: MediaTrack, wishes: Wishes) -> VideoTr
 
 def video_obstacle(track: MediaTrack, samples: Samples, wishes: Wishes) -> str | None:
     """Why the video cannot be copied into segments that players take; None when it can."""
+    if wishes.recoded:
+        return RECODED
     if orientation(track):
         return "Its picture is rotated by the container, which segments cannot say."
     obstacle = _fmp4_obstacle(track) if wishes.format is Format.FMP4 and track.codec != "h264" else _ts_obstacle(track)
@@ -149,11 +156,27 @@ def video_obstacle(track: MediaTrack, samples: Samples, wishes: Wishes) -> str |
         return obstacle
     if samples.start < -HIDDEN:
         return f"Its edit list hides {-float(samples.start):.1f} s before the first key frame that can be shown whole."
-    seconds = longest_group(samples)
-    if seconds > wishes.max_key_frame_seconds:
-        what = "closed groups of pictures" if len(openings(samples)) < int(samples.key.sum()) else "key frames"
-        return f"Its {what} begin up to {float(seconds):.0f} s apart: too far for seeking (MAX_KEY_FRAME_SECONDS)."
-    return None
+    return _distance_obstacle(samples, samples, wishes)
+
+
+def beginning_obstacle(samples: Samples, cuttable: Samples, wishes: Wishes) -> str | None:
+    """Why its segments cannot begin where decoders can start; None when they can."""
+    if not cuttable.key.any():
+        return "None of its key frames is one that a decoder can start at (IDR): segments could not be decoded."
+    if not cuttable.key[0]:
+        return "Its first picture needs others that the file does not hold: its beginning could not be decoded."
+    narrowed = int(cuttable.key.sum()) < int(samples.key.sum())
+    if narrowed and wishes.profile is Profile.AUTO and longest_group(cuttable) > 2 * wishes.segment_seconds:
+        return "Most of its key frames are none that a decoder can start at (IDR): it could not be sought in."
+    return _distance_obstacle(samples, cuttable, wishes)
+
+
+def _distance_obstacle(samples: Samples, cuttable: Samples, wishes: Wishes) -> str | None:
+    seconds = longest_group(cuttable)
+    if seconds <= wishes.max_key_frame_seconds:
+        return None
+    what = "closed groups of pictures" if len(openings(cuttable)) < int(samples.key.sum()) else "key frames"
+    return f"Its {what} begin up to {float(seconds):.0f} s apart: too far for seeking (MAX_KEY_FRAME_SECONDS)."
 
 
 def _ts_obstacle(track: MediaTrack) -> str | None:

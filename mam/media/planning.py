@@ -70,6 +70,7 @@ def make_plan(
         profile=wishes.profile,
         format=wishes.format,
         stored_index=stored,
+        recoded=wishes.recoded,
         streams=describe(media, renditions, wishes, closely=closely),
         renditions=tuple(_with_bandwidth(media, rendition, timeline) for rendition in renditions),
         timeline=timeline,

@@ -6,7 +6,7 @@ from mam.errors import NotAVideo, NotRemuxable, UnsupportedCodec
 from mam.hls import languages
 from mam.hls.plan import AudioTrack, Format, Profile
 from mam.media.source import MediaTrack
-from mam.media.wishes import Wishes
+from mam.media.wishes import RECODED, Wishes
 from mam.mp4.codecs import AAC_LC, aac_channel_configuration, aac_object_type, codec_string
 
 COPYABLE = ("aac", "mp3", "ac3", "eac3")  # what TS carries, best first: browsers do not play the Dolby ones
@@ -106,6 +106,8 @@ def plan_audio(track: MediaTrack, wishes: Wishes, *, gaps: bool) -> AudioTrack:
 
 def audio_obstacle(track: MediaTrack, channels: int, rate: int, wishes: Wishes) -> str | None:
     """Why the audio cannot be copied; None when it can. Encoding profiles are stricter: every browser must play it."""
+    if wishes.recoded:
+        return RECODED
     what = f"{track.codec.upper()}, {channels} channels, {rate} Hz"
     if wishes.profile is Profile.H264:
         plain = track.codec == "aac" and aac_object_type(track.configuration) == AAC_LC

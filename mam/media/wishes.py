@@ -6,10 +6,15 @@ from dataclasses import dataclass
 
 from mam.hls.plan import Format, Profile
 
+RECODED = "A copy of it could not be decoded."  # why nothing is copied where `recoded` says so
+
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """`audio_language`: the one sound that is wanted, RFC 5646; '' for all. Bit rates in bits, times in seconds."""
+    """`audio_language`: the one sound that is wanted, RFC 5646; '' for all. Bit rates in bits, times in seconds.
+
+    `recoded`: nothing is copied, because a copy could not be decoded.
+    """
 
     profile: Profile
     format: Format = Format.TS
@@ -20,3 +25,4 @@ class Wishes:
     crf: int = 23
     audio_bitrate: int = 128_000
     max_duration: int = 24 * 3600
+    recoded: bool = False

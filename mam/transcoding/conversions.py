@@ -33,11 +33,15 @@ READERS = 40  # reads of the store at a time: eight requests' worth
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is to be made of an asset. `audio_language`: the one sound that is wanted; '' for all."""
+    """What is to be made of an asset. `audio_language`: the one sound that is wanted; '' for all.
+
+    `recoded`: nothing is copied, because a copy could not be decoded.
+    """
 
     profile: Profile
     format: Format = Format.TS
     audio_language: str = ""
+    recoded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,7 @@ class Order:
     viewer: bool = False  # somebody waits for its first segment
     keyed_at: float = 0  # seconds since 1970 at which a key asked for it; 0: viewers alone did
     callback: str = ""  # a URL that is told how it goes
+    recoded: bool = False  # nothing is copied: a copy could not be decoded
 
     @property
     def asset(self) -> Asset:
@@ -81,7 +86,7 @@ class Order:
 
     @property
     def wanted(self) -> Wanted:
-        return Wanted(Profile(self.profile), Format(self.format), self.audio_language)
+        return Wanted(Profile(self.profile), Format(self.format), self.audio_language, self.recoded)
 
     def to_dict(self) -> dict[str, object]:
         return asdict(self)
@@ -233,14 +238,12 @@ class Conversions:
 
         `newest`: the newest plan of the video; `serving`: the live revision that serves the kind that is wanted.
         """
-        others = {serving}
+        others = [serving]
         if newest and kind_of(wanted.profile, wanted.format) in newest.kinds:
-            others.add(newest.revision)
-        for profile in Profile:
-            same = replace(wanted, profile=profile)
-            if (revision := self._revision_id(asset, version, same)) in others:
-                return same, revision
-        return wanted, self._revision_id(asset, version, wanted)
+            others.append(newest.revision)
+        alike = {self._revision_id(asset, version, same): same for same in _alike(wanted)}
+        found = next((revision for revision in others if revision in alike), None)
+        return (alike[found], found) if found else (wanted, self._revision_id(asset, version, wanted))
 
     def _revision_id(self, asset: Asset, version: str, wanted: Wanted) -> str:
         return revision_id(asset, version=version, profile=self._profile_identity(wanted), planner=PLANNER_VERSION)
@@ -253,6 +256,8 @@ class Conversions:
             made += f":keys={chosen.max_key_frame_seconds}"
         if wanted.profile is not Profile.SOURCE:
             made += f":crf={chosen.h264_crf}:preset={chosen.h264_preset}:audio={chosen.audio_bitrate}"
+        if wanted.recoded:
+            made += ":recoded"
         return f"{wanted.profile.value}:{wanted.format.value}:{wanted.audio_language}:{made}"
 
     def _sidecars(self, asset: Asset) -> list[Sidecar]:
@@ -287,6 +292,7 @@ class Conversions:
             profile=wanted.profile.value,
             format=wanted.format.value,
             audio_language=wanted.audio_language,
+            recoded=wanted.recoded,
             max_key_frame_seconds=self._settings.max_key_frame_seconds,
             segment_seconds=self._settings.segment_seconds,
             preset=self._settings.h264_preset,
@@ -310,6 +316,12 @@ class Conversions:
         raise NameTaken(
             f"Other videos are called {' and '.join(newest)}.", hint="Rename the object, and ask for it by its new key."
         )
+
+
+def _alike(wanted: Wanted) -> list[Wanted]:
+    """What else may have been asked for that serves as well; where a copy cannot be decoded, what copies nothing."""
+    every = (replace(wanted, profile=profile, recoded=recoded) for profile in Profile for recoded in (False, True))
+    return [same for same in every if not wanted.recoded or same.recoded or same.profile is Profile.H264]
 
 
 def _fields(order: Order) -> dict[str, str]:

@@ -13,6 +13,7 @@ from mam.hls.plan import Plan
 from mam.naming import COMMIT, commit_key, index_key, plan_key, revision_prefix, segment_key, unfinished_key
 from mam.origin.revisions import Replaced
 from mam.transcoding.conversions import Order
+from mam.transcoding.verification import verify
 from mam.transcoding.workshop import Workshop, workshop
 
 log = logging.getLogger(__name__)
@@ -32,7 +33,7 @@ def existing(plan: Plan, files: Collection[str]) -> set[int]:
 def commit(order: Order, plan: Plan) -> list[int]:
     """Makes the video live, if everything is there; else returns the segments that are to be made again.
 
-    Raises SourceChanged when the source is no longer what was converted, Superseded.
+    Raises SourceChanged when the source is no longer what was converted, Undecodable, Superseded.
     """
     shop = workshop()
     files = inventory(shop, plan)
@@ -49,6 +50,7 @@ def commit(order: Order, plan: Plan) -> list[int]:
         raise SourceChanged("The source was changed or removed before its conversion ended.")
     if not shop.jobs.touch(order.job, order.epoch):
         raise Superseded("The job was cancelled or taken over.")
+    verify(shop, plan, files)
     _publish(shop, order, plan, files)
     shop.jobs.succeed(order.job, order.epoch)
     shop.store.remove(shop.bucket, [unfinished_key(order.job)])

@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -24,8 +25,9 @@ from mam.errors import (
     PoisonedChunk,
     SourceChanged,
     Superseded,
+    Undecodable,
 )
-from mam.hls.plan import Chunk, Plan
+from mam.hls.plan import Chunk, Plan, Profile
 from mam.http.logging import setup_logging
 from mam.library.known import Known
 from mam.library.record import Record
@@ -34,7 +36,7 @@ from mam.sandbox import box
 from mam.settings import worker_settings
 from mam.transcoding import fleet
 from mam.transcoding.attempts import account, lease_of, quietly, retry_delay
-from mam.transcoding.conversions import Order
+from mam.transcoding.conversions import Order, Wanted
 from mam.transcoding.jobs import MAX_ATTEMPTS
 from mam.transcoding.lease import Lease, Preempted
 from mam.transcoding.presence import Presence
@@ -398,7 +400,12 @@ def _failed(order: Order, error: Exception, fields: dict[str, str]) -> None:
     """Ends the job; leaves nothing behind when asking again cannot help."""
     if isinstance(error, SourceChanged):
         with suppress(MamError):  # then the change itself is the failure
-            _start_over(order)
+            _start_over(order, order.wanted)
+            return
+    if isinstance(error, Undecodable) and order.wanted.profile is Profile.AUTO and not order.recoded:
+        log.warning("a copy cannot be decoded", extra={**fields, "detail": error.detail})
+        with suppress(MamError):
+            _start_over(order, replace(order.wanted, recoded=True))
             return
     if not isinstance(error, MamError):
         log.exception("task failed", extra=fields)
@@ -406,14 +413,14 @@ def _failed(order: Order, error: Exception, fields: dict[str, str]) -> None:
     _fail(order, error, fields)
 
 
-def _start_over(order: Order) -> None:
+def _start_over(order: Order, wanted: Wanted) -> None:
     """Has the source converted as it is now, in a revision of its own. Raises MamError when it cannot be."""
     from mam.transcoding import workshop
 
     shop = workshop.workshop()
     for_viewers = not (order.keyed_at or shop.jobs.keyed_at(order.job))
-    conversion = shop.conversions.request(order.asset, order.wanted, viewer=for_viewers, callback=order.callback)
-    log.info("source has changed", extra={"video": order.video, "revision": order.job, "successor": conversion.job})
+    conversion = shop.conversions.request(order.asset, wanted, viewer=for_viewers, callback=order.callback)
+    log.info("conversion starts over", extra={"video": order.video, "revision": order.job, "successor": conversion.job})
     if conversion.order:
         queue(plan, conversion.order, "plan")
     if conversion.job != order.job and shop.jobs.replace(order.job, order.epoch, conversion.job):

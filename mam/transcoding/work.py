@@ -120,6 +120,7 @@ def _wishes(shop: Workshop, order: Order) -> Wishes:
         crf=order.crf,
         audio_bitrate=order.audio_bitrate,
         max_duration=shop.settings.max_duration_seconds,
+        recoded=order.recoded,
     )
 
 
