@@ -82,7 +82,10 @@ class VideoTrack(_Frozen):
     """The video of a rendition, and how it is encoded where it is not copied.
 
     `codecs`: as CODECS names it. `filters`: of libavfilter, in order: what makes the picture upright, square and 8 bit.
-    `grid`: frames a second, as a fraction, where the source's own times are not kept.
+    `grid`: frames a second, as a fraction, where the source's own times are not kept; `phase`: ticks of 1 / grid[0]
+    seconds by which it is later than one that counts from ffmpeg's zero. `first`: ticks of the source's track at which
+    the first picture is shown that can be decoded, where that is not the first of all. `refreshes`: some of its key
+    frames need what comes before them. `group_seconds`: from one key frame to the next, at most.
     """
 
     track: int = Field(ge=0)
@@ -96,6 +99,10 @@ class VideoTrack(_Frozen):
     video_range: Literal["SDR", "PQ", "HLG"] = "SDR"
     interlaced: bool = False
     grid: tuple[int, int] | None = None
+    phase: int = 0
+    first: int | None = None
+    refreshes: bool = False
+    group_seconds: float = 0
     filters: tuple[str, ...] = ()
     preset: str | None = None
     crf: int | None = None

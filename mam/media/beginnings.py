@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -23,19 +23,40 @@ THREADS = 8  # reads at a time
 LEADING = 64  # samples behind a key frame among which those that are shown before it stand: HEVC allows 16
 
 
-def cuttable(media: MediaSource, track: MediaTrack) -> Samples:
-    """The track's samples, those alone being key frames that a segment of copied pictures may begin with.
+@dataclass(frozen=True, slots=True)
+class Starts:
+    """What a few key frames, the first of them the first of all, are to a decoder that starts there."""
 
-    Believes the index where LOOKED_AT of its key frames are what it says: that is a handful of reads, however long
-    the film. Else all of them are looked at, MAX_LOOKED_AT at most: of more, none counts.
-    """
+    first: Opening = Opening.UNKNOWN
+    all_clean: bool = True
+    some_refresh: bool = False  # need something before them
+
+
+def look_at_starts(media: MediaSource, track: MediaTrack) -> Starts:
+    """Looks at LOOKED_AT key frames: that is a handful of reads at once, however long the film."""
     samples = media.samples(track.number)
     keys = openings(samples)
     if track.codec not in ("h264", "hevc") or not len(keys):
-        return samples
+        return Starts()
     few = keys if len(keys) <= LOOKED_AT else keys[_spread(len(keys))]
-    if all(_is_start(samples, number, found) for number, found in _look(media, track, samples, few)):
+    found = dict(_look(media, track, samples, few))
+    return Starts(
+        found[int(keys[0])],
+        all(_is_start(samples, number, opening) for number, opening in found.items()),
+        Opening.NONE in found.values(),
+    )
+
+
+def cuttable(media: MediaSource, track: MediaTrack, starts: Starts) -> Samples:
+    """The track's samples, those alone being key frames that a segment of copied pictures may begin with.
+
+    Believes the index where the key frames that were looked at are what it says. Else all of them are looked at,
+    MAX_LOOKED_AT at most: of more, none counts.
+    """
+    samples = media.samples(track.number)
+    if starts.all_clean:
         return samples
+    keys = openings(samples)
     kept: Flags = np.zeros(len(samples), np.bool_)
     if len(keys) <= MAX_LOOKED_AT:
         for number, found in _look(media, track, samples, keys):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from fractions import Fraction
 from typing import Any
 
@@ -11,7 +10,7 @@ import ffmpeg
 from mam.hls.plan import AudioTrack, Chunk, Plan, VideoTrack
 from mam.media import ffmpeg as door
 from mam.media.packets import ORIGIN
-from mam.media.windows import Window, just_before
+from mam.media.windows import Window, just_before, place
 from mam.mp4.tables import Ints
 
 MPEG_AUDIO = ("mp3float", "mp3", "mp2float", "mp2", "mp1float", "mp1")  # headers do not tell them apart
@@ -92,11 +91,18 @@ def _timed(stream: Any, track: VideoTrack, window: Window) -> Any:
         stream = stream.filter("trim", start=_seconds(window.begin), end=_seconds(window.end))
         return stream.filter("bwdif", **weave) if track.interlaced else stream
     rate, base = track.grid
-    # The last picture stays for as long as one is needed; frames are counted, so that no rounding matters.
+    first, last = place(track, window.begin), place(track, window.end)
     stream = stream.filter("bwdif", **weave) if track.interlaced else stream
+    if track.phase:
+        stream = stream.filter("settb", expr=f"1/{rate}").filter("setpts", f"PTS-{track.phase}")
+    # The first picture is shown from where one is needed, the last one for as long; frames are counted, so that no
+    # rounding matters.
+    stream = stream.filter("setpts", f"if(eq(N,0),min(PTS,{first * base}/{rate}/TB),PTS)")
     stream = stream.filter("fps", fps=f"{rate}/{base}", round="near").filter("tpad", stop_mode="clone", stop=-1)
-    first, last = (math.ceil((moment + ORIGIN) * rate / base) for moment in (window.begin, window.end))
-    return stream.filter("trim", start_pts=first, end_pts=last)
+    stream = stream.filter("trim", start_pts=first, end_pts=last)
+    if track.phase:
+        stream = stream.filter("settb", expr=f"1/{rate}").filter("setpts", f"PTS+{track.phase}")
+    return stream
 
 
 def _over_silence(stream: Any, sound: AudioTrack, begin: int, end: int) -> Any:

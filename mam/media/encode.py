@@ -24,7 +24,7 @@ from mam.media.packets import ORIGIN, Packet, Run, read_packets
 from mam.media.remux import Copied
 from mam.media.source import MediaSource
 from mam.media.texts import Texts
-from mam.media.windows import AAC_FRAME, Window, audio_window, reordering, shown_frames, video_window
+from mam.media.windows import AAC_FRAME, Window, audio_window, pieces, reordering, shown_frames, video_window
 
 MAX_CHUNK_BYTES = 1 << 30  # of what ffmpeg hands back: beyond any bit rate that players take
 
@@ -67,6 +67,17 @@ class ChunkEncoder:
 
         Raises DamagedMedia when a segment does not get the frames that the plan names, EncoderFailed.
         """
+        for piece in self._pieces(chunk):
+            yield from self._piece(piece, alive)
+
+    def _pieces(self, chunk: Chunk) -> list[Chunk]:
+        """What of the chunk is made by one ffmpeg each."""
+        video = self._plan.video_track
+        if video is None or video.action == "copy":
+            return [chunk]
+        return pieces(self._media.samples(video.track), video, self._plan.timeline, chunk)
+
+    def _piece(self, chunk: Chunk, alive: Callable[[], None]) -> Generator[tuple[int, Made], None, None]:
         windows = self._windows(chunk)
         argv = self._command(windows, chunk)
         with (
@@ -105,7 +116,8 @@ class ChunkEncoder:
         return int(self._shown[0]) - self._decoded_at(0) if isinstance(track, VideoTrack) else 0
 
     def command(self, chunk: Chunk) -> list[str]:
-        """The argv of the ffmpeg that makes the chunk."""
+        """The argv of the ffmpeg that makes the chunk, or the first of them."""
+        chunk = self._pieces(chunk)[0]
         return self._command(self._windows(chunk), chunk)
 
     def _windows(self, chunk: Chunk) -> dict[int, Window]:

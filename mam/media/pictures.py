@@ -13,7 +13,9 @@ import numpy as np
 
 from mam.errors import MediaError, NotAVideo, NotRemuxable, TooLarge, UnsupportedCodec
 from mam.hls.plan import Format, Profile, VideoTrack
-from mam.media.beginnings import cuttable
+from mam.media.beginnings import cuttable, look_at_starts
+from mam.media.cadence import cadence
+from mam.media.rates import check_gaps, frame_rate
 from mam.media.source import MediaSource, MediaTrack
 from mam.media.windows import openings
 from mam.media.wishes import RECODED, Wishes
@@ -22,10 +24,8 @@ from mam.mp4.h264 import read_sps
 from mam.mp4.hevc import read_hvcc
 from mam.mp4.index import Samples
 
-MAX_GAP_SECONDS = 3600  # between two frames: longer is a mistake or an attack
 HIDDEN = Fraction(1, 10)  # seconds of picture before the edit begins that may be shown all the same
 MAX_PIXELS = 8192 * 4320
-MAX_RATE = 60  # frames a second of what is encoded
 LOOKED_AT = 12  # packets given to a decoder for its first picture
 PACKET_BYTES = 64 << 20
 HDR_TRANSFERS = {16: "smpte2084", 18: "arib-std-b67"}  # PQ and HLG, as in ISO/IEC 23091-2
@@ -40,9 +40,6 @@ DECODABLE = frozenset((
     "h264", "hevc", "vp8", "vp9", "av1", "mpeg4", "mpeg2video", "mpeg1video", "mjpeg", "prores", "dnxhd", "h263", "png",
     "qtrle", "svq3", "cinepak", "rawvideo", "dvvideo", "msmpeg4v2", "msmpeg4v3", "flv1", "vc1", "cfhd", "hap",
 ))  # fmt: skip
-STANDARD_RATES = [Fraction(n, d) for n, d in (
-    (24000, 1001), (24, 1), (25, 1), (30000, 1001), (30, 1), (48, 1), (50, 1), (60000, 1001), (60, 1),
-)]  # fmt: skip
 
 # a, b, c, d of the display matrix (in units) -> degrees clockwise, mirrored, and what turns the picture upright
 ORIENTATIONS: dict[tuple[int, int, int, int], tuple[int, bool, tuple[str, ...]]] = {
@@ -93,16 +90,16 @@ def plan_video(media: MediaSource, track: MediaTrack, wishes: Wishes) -> VideoTr
     if width <= 0 or height <= 0 or width * height > MAX_PIXELS:
         raise TooLarge(f"Pictures of {width}x{height} are not converted.")
     samples = media.samples(track.number)
-    _check_gaps(samples)
+    check_gaps(samples)
     if not samples.key.any():
         raise NotAVideo("The index names no key frame to start at.")
     if track.dolby_vision and not track.dolby_vision.decodable:
         raise UnsupportedCodec("Its video is Dolby Vision without a base layer that other decoders can show.",
                                hint="Export it as HDR10, HLG or SDR.")  # fmt: skip
     rate = frame_rate(samples)
-    obstacle, cut = video_obstacle(track, samples, wishes), samples
+    obstacle, cut, starts = video_obstacle(track, samples, wishes), samples, look_at_starts(media, track)
     if wishes.profile is not Profile.H264 and not obstacle:
-        cut = cuttable(media, track)
+        cut = cuttable(media, track, starts)
         obstacle = beginning_obstacle(samples, cut, wishes)
     look = None
     if wishes.profile is Profile.AUTO and not obstacle and may_be_interlaced(track):
@@ -121,8 +118,9 @@ def plan_video(media: MediaSource, track: MediaTrack, wishes: Wishes) -> VideoTr
         raise UnsupportedCodec(f"Its video is {track.codec.upper()}, which is not decoded here.")
     look = look or look_at(media, track)
     filters, width, height = picture_filters(look, orientation(track))
-    grid = frame_grid(samples)
-    level = h264_level(width, height, float(grid or rate))
+    shown = cadence(media, track, starts.first)
+    rate = Fraction(*shown.grid) if shown.grid else rate
+    level = h264_level(width, height, float(rate))
     return VideoTrack(
         track=track.number,
         codec="h264",
@@ -131,9 +129,13 @@ def plan_video(media: MediaSource, track: MediaTrack, wishes: Wishes) -> VideoTr
         codecs=f"avc1.6400{round(float(level) * 10):02x}",
         width=width,
         height=height,
-        frame_rate=float(grid or rate),
+        frame_rate=float(rate),
         interlaced=look.interlaced,
-        grid=(grid.numerator, grid.denominator) if grid else None,
+        grid=shown.grid,
+        phase=shown.phase,
+        first=shown.first,
+        refreshes=starts.some_refresh,
+        group_seconds=float(longest_group(samples)),
         filters=filters,
         preset=wishes.preset,
         crf=wishes.crf,
@@ -154,6 +156,8 @@ def video_obstacle(track: MediaTrack, samples: Samples, wishes: Wishes) -> str |
     obstacle = obstacle or _shape_obstacle(track)
     if obstacle:
         return obstacle
+    if samples.joins:
+        return f"Its edit list joins {len(samples.joins) + 1} parts: a copy would show what lies between them."
     if samples.start < -HIDDEN:
         return f"Its edit list hides {-float(samples.start):.1f} s before the first key frame that can be shown whole."
     return _distance_obstacle(samples, samples, wishes)
@@ -401,48 +405,3 @@ def h264_level(width: int, height: int, rate: float) -> str:
     blocks = -(-width // 16) * -(-height // 16)
     return next((name for name, per_second, per_frame in LEVELS if blocks <= per_frame and blocks * rate <= per_second),
                 LEVELS[-1][0])  # fmt: skip
-
-
-# when it is shown
-
-
-def frame_rate(samples: Samples) -> Fraction:
-    """Frames a second, on average; a standard rate where it is close to one."""
-    seconds = max(samples.end - samples.start, Fraction(1, 1000))
-    return _standard(len(samples) / seconds)
-
-
-def _standard(rate: Fraction) -> Fraction:
-    near = min(STANDARD_RATES, key=lambda each: abs(each - rate))
-    return near if abs(near - rate) * 1000 < near else rate
-
-
-def is_constant(samples: Samples) -> bool:
-    """Whether frames follow each other at one rate, but for what a coarse clock makes of it."""
-    shown = np.sort(samples.pts)
-    if len(shown) < 3:
-        return True
-    step = (int(shown[-1]) - int(shown[0])) / (len(shown) - 1)
-    off = np.abs(shown - shown[0] - step * np.arange(len(shown))).max()
-    return bool(off <= max(1.5, step / 10))
-
-
-def frame_grid(samples: Samples) -> Fraction | None:
-    """The fixed rate that frames are put at, where they are not shown at one already, or faster than 60 a second."""
-    constant = is_constant(samples)
-    if constant and frame_rate(samples) <= MAX_RATE:
-        return None
-    if constant:
-        rate = frame_rate(samples).limit_denominator(1001)
-        while rate > MAX_RATE:
-            rate /= 2
-        return rate
-    gaps = np.diff(np.sort(samples.pts))
-    usual = Fraction(samples.timescale, max(1, int(np.quantile(gaps[gaps > 0], 0.1))))  # the fastest that lasts
-    return min(STANDARD_RATES, key=lambda each: abs(each - usual))
-
-
-def _check_gaps(samples: Samples) -> None:
-    gap = int(samples.duration.max())
-    if gap > MAX_GAP_SECONDS * samples.timescale:
-        raise TooLarge(f"Two frames lie {gap // samples.timescale} s apart.")

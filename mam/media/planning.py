@@ -18,7 +18,16 @@ from mam.media.pictures import plan_video
 from mam.media.probe import describe
 from mam.media.sounds import choose_sounds, plan_audio
 from mam.media.source import MediaSource, MediaTrack, demux
-from mam.media.windows import edges_by_time, grid_ticks, openings, segment_edges, shown_frames
+from mam.media.windows import (
+    edges_by_time,
+    grid_ticks,
+    openings,
+    part_starts,
+    seen,
+    segment_edges,
+    shown_frames,
+    shown_span,
+)
 from mam.media.wishes import Wishes
 from mam.mp4.index import Samples
 from mam.mp4.tables import Ints, NoSampleTables
@@ -200,20 +209,20 @@ def _plan_timeline(media: MediaSource, video: VideoTrack | None, sounds: list[Me
     number = video.track if video else sounds[0].number
     samples = media.samples(number)
     encode = video is not None and video.action == "encode"
-    start, end = samples.start, samples.end
+    start, end = shown_span(samples, video) if video and encode else (samples.start, samples.end)
     if video is None or encode:
         start = max(start, Fraction(0))  # what the edit list hides is not shown, but when whole pictures are copied
-    shown_end = end
+    shown_start, shown_end = start, end
     for other in (media.samples(sound.number) for sound in sounds):
         start = min(start, max(other.start, Fraction(0))) if other.start < start - PRIMING else start
         end = max(end, other.end)
     if video and video.grid:
-        scale, points = video.grid[0], grid_ticks(video.grid, max(samples.start, start), shown_end)
+        scale, points = video.grid[0], grid_ticks(video, shown_start, shown_end)
     else:
         scale = samples.timescale
-        points = np.unique(samples.pts[openings(samples)] if video and not encode else samples.pts)
+        points = np.unique(samples.pts[openings(samples)] if video and not encode else seen(samples))
     points = _beyond(points, scale, shown_end, end, wishes.segment_seconds)
-    return cut_at(
+    timeline = cut_at(
         points.tolist(),
         timescale=scale,
         start=start,
@@ -221,6 +230,18 @@ def _plan_timeline(media: MediaSource, video: VideoTrack | None, sounds: list[Me
         target=wishes.segment_seconds,
         lead=LEAD_SECONDS if encode else (),
     )
+    return _cut_too(timeline, part_starts(samples, video), wishes.segment_seconds) if video and encode else timeline
+
+
+def _cut_too(timeline: Timeline, marks: list[int], target: int) -> Timeline:
+    """The timeline with segments that begin at `marks` too, and no other boundary close to one."""
+    first, *inner, last = timeline.boundaries
+    marks = [mark for mark in marks if first < mark < last]
+    if not marks:
+        return timeline
+    near = target * timeline.timescale // 2
+    kept = [cut for cut in inner if min(abs(cut - mark) for mark in marks) > near]
+    return Timeline(timescale=timeline.timescale, boundaries=tuple(sorted({first, *kept, *marks, last})))
 
 
 def _beyond(points: Ints, scale: int, shown_end: Fraction, end: Fraction, target: int) -> Ints:

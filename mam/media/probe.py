@@ -7,7 +7,8 @@ from typing import Any
 
 from mam.errors import MediaError
 from mam.hls.plan import Rendition, StreamInfo
-from mam.media.pictures import frame_rate, is_constant, longest_group, look_at, quarter_turn
+from mam.media.pictures import longest_group, look_at, quarter_turn
+from mam.media.rates import frame_rate, is_constant
 from mam.media.sounds import flaw
 from mam.media.source import ATTACHED_PICTURE, MediaSource, MediaTrack
 from mam.media.wishes import Wishes

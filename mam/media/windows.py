@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 
@@ -63,23 +64,78 @@ def reordering(samples: Samples) -> int:
 
 def shown_frames(samples: Samples, track: VideoTrack, timeline: Timeline) -> Ints:
     """The moment of each frame of an encoded track, in the timeline's ticks: the source's own, or those of a grid."""
-    first = timeline.boundaries[0]
+    start, end = shown_span(samples, track)
     if track.grid is None:
-        shown = np.sort(samples.pts)
-        return shown[shown >= first]
-    return grid_ticks(track.grid, max(samples.start, timeline.start), min(samples.end, timeline.end))
+        shown = seen(samples, track.first)
+        return shown[shown >= timeline.boundaries[0]]
+    return grid_ticks(track, max(start, timeline.start), min(end, timeline.end))
 
 
-def grid_ticks(grid: tuple[int, int], start: Fraction, end: Fraction) -> Ints:
-    """The grid's moments in [start, end) in ticks of 1 / grid[0] seconds; at least one.
+def seen(samples: Samples, first: int | None = None) -> Ints:
+    """When pictures are shown, in ticks of the track, rising: those that no edit list hides, from `first` on."""
+    shown = np.sort(samples.pts if samples.shown is None else samples.pts[samples.shown])
+    return shown if first is None else shown[shown >= first]
+
+
+def shown_span(samples: Samples, track: VideoTrack) -> tuple[Fraction, Fraction]:
+    """The seconds from which and to which an encoded track is shown."""
+    if samples.shown is None:
+        start, end = samples.start, samples.end
+    else:
+        ends = (samples.pts + samples.duration)[samples.shown]
+        start, end = (Fraction(int(at), samples.timescale) for at in (seen(samples)[0], ends.max()))
+    return (start if track.first is None else max(start, Fraction(track.first, samples.timescale))), end
+
+
+def grid_ticks(track: VideoTrack, start: Fraction, end: Fraction) -> Ints:
+    """The moments of the track's grid in [start, end) in ticks of 1 / grid[0] seconds; at least one.
 
     It counts from where ffmpeg's clock does, which stands `ORIGIN` seconds before ours, so that every chunk has the
     same one.
     """
-    rate, base = grid
-    first = math.ceil((start + ORIGIN) * rate / base)
-    last = max(math.ceil((end + ORIGIN) * rate / base), first + 1)
-    return np.arange(first, last, dtype=np.int64) * base - ORIGIN * rate
+    assert track.grid
+    rate, base = track.grid
+    first = place(track, start)
+    last = max(place(track, end), first + 1)
+    return np.arange(first, last, dtype=np.int64) * base + track.phase - ORIGIN * rate
+
+
+def place(track: VideoTrack, moment: Fraction) -> int:
+    """The number of the first place of the track's grid at or after `moment`, as ffmpeg counts them."""
+    assert track.grid
+    rate, base = track.grid
+    return math.ceil(((moment + ORIGIN) * rate - track.phase) / base)
+
+
+# parts of an edit list
+
+
+def part_starts(samples: Samples, track: VideoTrack) -> list[int]:
+    """Ticks of the timeline at which the parts of an encoded track begin, but for the first: they begin segments."""
+    if not samples.joins or not track.grid:
+        return []
+    shown = np.ones(len(samples), np.bool_) if samples.shown is None else samples.shown
+    rate, base = track.grid
+    edges = zip(samples.joins, (*samples.joins[1:], len(samples)), strict=True)
+    firsts = (int(samples.pts[begin:end][shown[begin:end]].min()) for begin, end in edges)
+    places = (place(track, Fraction(first, samples.timescale)) for first in firsts)
+    return [number * base + track.phase - ORIGIN * rate for number in places]
+
+
+def part_of(samples: Samples, track: VideoTrack, tick: int) -> slice:
+    """The samples of the part that is shown at `tick` of the timeline."""
+    if not samples.joins:
+        return slice(0, len(samples))
+    edges = (0, *samples.joins, len(samples))
+    number = int(np.searchsorted(part_starts(samples, track), tick, side="right"))
+    return slice(edges[number], edges[number + 1])
+
+
+def pieces(samples: Samples, track: VideoTrack, timeline: Timeline, chunk: Chunk) -> list[Chunk]:
+    """The chunk, divided where parts of an edit list are joined: each is decoded by itself."""
+    starts = np.searchsorted(np.asarray(timeline.boundaries), part_starts(samples, track)).tolist()
+    edges = sorted({chunk.first, chunk.last, *(start for start in starts if chunk.first < start < chunk.last)})
+    return [Chunk(a, b) for a, b in pairwise(edges)]
 
 
 # what goes through ffmpeg
@@ -109,12 +165,17 @@ def video_window(samples: Samples, plan: Plan, track: VideoTrack, chunk: Chunk) 
     scale = plan.timeline.timescale
     low, high = plan.timeline.boundaries[chunk.first], plan.timeline.boundaries[chunk.last]
     shown = shown_frames(samples, track, plan.timeline)
-    at = int(np.searchsorted(shown, max(low - VIDEO_PREROLL * scale, plan.timeline.boundaries[0])))
+    part = part_of(samples, track, low)
+    starts = [plan.timeline.boundaries[0], *(tick for tick in part_starts(samples, track) if tick <= low)]
+    at = int(np.searchsorted(shown, max(low - VIDEO_PREROLL * scale, starts[-1])))
     begin = int(shown[min(at, len(shown) - 1)])  # the last frame stands for what lies behind the picture's end
-    keys = np.flatnonzero(samples.key & (samples.pts <= begin * samples.timescale // scale))
-    first = int(keys[-1]) if len(keys) else 0
-    before_end = np.flatnonzero(samples.pts < -(-high * samples.timescale // scale))
+    pts = samples.pts[part]
+    keys = np.flatnonzero(samples.key[part] & (pts <= begin * samples.timescale // scale))
+    back = 2 if track.refreshes else 1  # from the second on, what the last one lacked has been refreshed
+    first = int(keys[-min(back, len(keys))]) if len(keys) else 0
+    before_end = np.flatnonzero(pts < -(-high * samples.timescale // scale))
     last = int(before_end[-1]) + 1 if len(before_end) else first + 1
+    first, last = first + part.start, last + part.start
     return Window(first, last, just_before(shown, begin, scale), just_before(shown, high, scale), low, high, scale)
 
 

@@ -8,6 +8,7 @@ from mam.mp4.boxes import Box, InvalidIndex
 from mam.mp4.tables import NoSampleTables, unpack
 
 MAX_TICKS = 1 << 52  # beyond any clock, and far from where 64 bits end
+MAX_EDITS = 1000  # parts of one list; people cut a film at a few dozen places
 UNKNOWN = frozenset({0, 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF})  # what writers put for "to the end"
 
 
@@ -23,6 +24,21 @@ class Presentation:
     end: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A part of a track as an edit list shows it: from `begin` to before `end` (None: the track's end), what its media
+    has from `media` on. Ticks of the track."""
+
+    begin: int
+    end: int | None
+    media: int
+
+    @property
+    def media_end(self) -> int:
+        """Of one that has an end."""
+        return self.media + (self.end or 0) - self.begin
+
+
 def read_edits(data: bytes | memoryview, found: dict[bytes, Box]) -> list[tuple[int, int]]:
     """(segment duration in movie ticks, media time in track ticks or -1 for an empty edit) of each entry."""
     if b"elst" not in found:
@@ -32,7 +48,7 @@ def read_edits(data: bytes | memoryview, found: dict[bytes, Box]) -> list[tuple[
     form, width = (">Qq", 20) if version == 1 else (">Ii", 12)
     if count * width > box.end - box.payload - 8:
         raise InvalidIndex(f"Box 'elst' claims {count} entries and has no room for them.")
-    if count > 2:  # nothing below can use it
+    if count > MAX_EDITS:
         raise NoSampleTables(f"an edit list of {count} entries")
     return [unpack(form, data, box, 8 + width * number) for number in range(count)]
 
@@ -57,3 +73,33 @@ def presentation(edits: list[tuple[int, int]], *, timescale: int, movie_timescal
     ticks = -(-length * timescale // movie_timescale)  # rounded up: no frame is lost to the coarser clock
     end = None if length in UNKNOWN or ticks > MAX_TICKS else delay + ticks
     return Presentation(delay - media_time, delay, end)
+
+
+def stretches(edits: list[tuple[int, int]], *, timescale: int, movie_timescale: int) -> list[Stretch]:
+    """The parts that the edit list shows, in their order; those that go on where the one before ends are one part.
+
+    Raises InvalidIndex for times beyond any clock.
+    """
+    found: list[Stretch] = []
+    at, near = 0, -(-timescale // movie_timescale)  # a movie tick, which is as exact as lengths are told
+    for number, (length, media_time) in enumerate(edits):
+        last = number == len(edits) - 1
+        begin = _ticks(at, timescale, movie_timescale)
+        open_end = length in UNKNOWN and last
+        at += 0 if length in UNKNOWN else length
+        if max(at * timescale // movie_timescale, media_time) > MAX_TICKS:
+            raise InvalidIndex("The edit list names times beyond any clock.")
+        end = None if open_end else _ticks(at, timescale, movie_timescale)
+        if media_time < 0 or end == begin:
+            continue
+        before = found[-1] if found else None
+        if before and before.end == begin and abs(before.media_end - media_time) <= near:
+            found[-1] = Stretch(before.begin, end, before.media)
+        else:
+            found.append(Stretch(begin, end, media_time))
+    return found
+
+
+def _ticks(movie: int, timescale: int, movie_timescale: int) -> int:
+    """Movie ticks as the nearest of the track."""
+    return (2 * movie * timescale + movie_timescale) // (2 * movie_timescale)

@@ -16,14 +16,17 @@ import numpy as np
 from mam.errors import ChangingFormat, EncryptedMedia, ExternalMedia, NotAVideo, TruncatedMedia
 from mam.mp4 import pcm, tables
 from mam.mp4.boxes import CONTAINERS, Box, InvalidIndex, below, boxes, header, leaves
-from mam.mp4.edits import Presentation, presentation, read_edits
+from mam.mp4.edits import Presentation, Stretch, presentation, read_edits, stretches
 from mam.mp4.fragments import Part, join
+from mam.mp4.splicing import splice
 from mam.mp4.tables import MAX_SAMPLES, Flags, Fragmented, Ints, NoSampleTables, unpack
 
 VIDEO, SOUND = MEDIA = ("vide", "soun")  # handlers
 MAX_TRACKS = 64
 MAX_BOXES = 5_000  # in one moov, wherever they lie in it: 64 tracks have two thousand
+MAX_DESCRIBED = 8  # parts of an edit list that people are told of
 PRIMING = 16  # parts of a second: what encoders of sound put before the first of it is shorter
+MOMENT = 25  # parts of a second that a still picture without a duration is shown
 SELF_CONTAINED = 1  # a flag of an entry of dref: the media is in this file
 MAX_USER_DATA = 4096  # bytes of a track's
 _EMPTY_TABLES = {b"stts": 1, b"ctts": 1, b"stss": 1, b"stsc": 1, b"stco": 1, b"co64": 1, b"stsz": 2, b"stz2": 2}
@@ -38,7 +41,9 @@ class Samples:
     """The samples of one track in decode order; all columns have the same length.
 
     `offset`, `size`: bytes in the object. `dts`, `pts`, `duration`: ticks of `1 / timescale` seconds, on the
-    presentation's timeline (edit list applied). `key`: decoding can start there.
+    presentation's timeline (edit list applied). `key`: decoding can start there. `shown`: False where an edit list
+    hides a picture that is decoded for others; None when all are shown. `joins`: the numbers of the samples at which
+    further parts of an edit list begin; each part is decoded by itself.
     """
 
     timescale: int
@@ -48,6 +53,8 @@ class Samples:
     pts: Ints
     duration: Ints
     key: Flags
+    shown: Flags | None = None
+    joins: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.size)
@@ -153,9 +160,9 @@ def describe_edits(moov: bytes) -> dict[int, str]:
             described[number] = str(reason)
             continue
         movie, media = _timescale(moov, top[b"mvhd"]), _timescale(moov, found[b"mdhd"])
-        described[number] = ", ".join(
-            f"{length / movie:.3f} s empty" if at < 0 else f"from {at / media:.3f} s on" for length, at in edits
-        )
+        parts = [f"{length / movie:.3f} s empty" if at < 0 else f"from {at / media:.3f} s on" for length, at in edits]
+        more = [f"and {len(parts) - MAX_DESCRIBED} more"] if len(parts) > MAX_DESCRIBED else []
+        described[number] = ", ".join(parts[:MAX_DESCRIBED] + more)
     return described
 
 
@@ -175,20 +182,55 @@ def read_samples(moov: bytes, number: int, object_size: int, fragments: Sequence
     if b"mdhd" not in found:
         raise InvalidIndex(f"Track {number} has no media header.")
     check_format(moov, number, fragments or ())
-    shown = presentation(
-        read_edits(moov, found),
-        timescale=_timescale(moov, found[b"mdhd"]),
-        movie_timescale=_timescale(moov, top[b"mvhd"]),
-    )
     kind = _handler(moov, found, number)
+    edits = read_edits(moov, found)
+    scales = {"timescale": _timescale(moov, found[b"mdhd"]), "movie_timescale": _timescale(moov, top[b"mvhd"])}
+    parts = [] if fragments or kind not in MEDIA or len(edits) < 2 else stretches(edits, **scales)
+    if len(parts) > 1:
+        whole = _samples_of_media(moov, found, Presentation(), object_size, (), kind)
+        return _spliced(whole, parts, video=kind == VIDEO)
+    shown = _of_part(parts[0]) if parts else presentation(edits, **scales)
     if fragments:  # an edit's length is what was known of the media when the moov was written: nothing, or a beginning
         shown = replace(shown, end=None)
-    samples = _read_samples(moov, found, shown, object_size, fragments or (), kind)
+    samples = _samples_of_media(moov, found, shown, object_size, fragments or (), kind)
+    return _without_hidden(samples, shown, video=kind == VIDEO)
+
+
+def _samples_of_media(
+    moov: bytes, found: dict[bytes, Box], shown: Presentation, object_size: int, fragments: Sequence[Part], kind: str
+) -> Samples:
+    """All that can be decoded, whatever an edit list hides."""
+    samples = _read_samples(moov, found, shown, object_size, fragments, kind)
     if kind in MEDIA:
         samples = _without_empty(samples)
     if kind == VIDEO:
-        samples = from_key_frame(samples)
-    return _without_hidden(samples, shown, video=kind == VIDEO)
+        samples = _with_last_duration(from_key_frame(samples))
+    return samples
+
+
+def _of_part(part: Stretch) -> Presentation:
+    return Presentation(part.begin - part.media, part.begin, part.end)
+
+
+def _spliced(samples: Samples, parts: list[Stretch], *, video: bool) -> Samples:
+    """What an edit list of several parts makes of a track."""
+    found = splice(samples.pts, samples.duration, samples.key, parts, video=video)
+    whole = select(samples, found.number)
+    dts, pts, duration = whole.dts + found.shift, whole.pts + found.shift, whole.duration
+    if not video:  # which is shown when it is decoded
+        dts, duration = tables.without_ties(dts, duration)
+        pts = dts
+    shown = None if found.shown.all() else found.shown
+    return replace(whole, dts=dts, pts=pts, duration=duration, shown=shown, joins=found.joins)
+
+
+def _with_last_duration(samples: Samples) -> Samples:
+    """Some writers give the last picture no duration: it is shown as long as the one before it, or for a moment."""
+    if not len(samples) or samples.duration[-1]:
+        return samples
+    duration = samples.duration.copy()
+    duration[-1] = duration[-2] if len(samples) > 1 and duration[-2] else max(samples.timescale // MOMENT, 1)
+    return replace(samples, duration=duration)
 
 
 def check_format(moov: bytes, number: int, fragments: Sequence[Part] = ()) -> None:
@@ -318,18 +360,36 @@ def _without_hidden(samples: Samples, shown: Presentation, *, video: bool) -> Sa
         visible = np.flatnonzero((samples.pts < shown.end) | (samples.duration == 0))
         last = int(visible[-1]) + 1 if len(visible) else 0
     if video and shown.begin is not None:
+        seen = (samples.pts >= shown.begin) & ((samples.pts < shown.end) if shown.end is not None else True)
+        if not seen.any():
+            return _frozen(samples, shown.begin)
+        if not seen.all():
+            samples = replace(samples, shown=seen)
+    if video and shown.begin is not None:
         starts = np.flatnonzero(samples.key & (samples.pts <= shown.begin))
         first = int(starts[-1]) if len(starts) else 0
     elif shown.begin is not None:
         heard = np.flatnonzero(samples.pts + samples.duration >= shown.begin - samples.timescale // PRIMING)
-        first = int(heard[0]) if len(heard) else 0
+        first = int(heard[0]) if len(heard) else last
     return samples if (first, last) == (0, len(samples)) else select(samples, slice(first, max(first, last)))
 
 
-def select(samples: Samples, part: slice | Flags) -> Samples:
-    """Some of the samples."""
-    columns = (samples.offset, samples.size, samples.dts, samples.pts, samples.duration, samples.key)
-    return Samples(samples.timescale, *(column[part] for column in columns))  # type: ignore[arg-type]
+def _frozen(samples: Samples, begin: int) -> Samples:
+    """Of an edit that lies between two pictures or behind the last one: the picture before it, or the first."""
+    order = np.argsort(samples.pts, kind="stable")
+    number = int(order[max(int(np.searchsorted(samples.pts[order], begin, side="right")) - 1, 0)])
+    keys = np.flatnonzero(samples.key[: number + 1])
+    kept = select(samples, slice(int(keys[-1]) if len(keys) else 0, number + 1))
+    shift = begin - int(kept.pts[-1])
+    shown = np.arange(len(kept)) == len(kept) - 1
+    return replace(kept, dts=kept.dts + shift, pts=kept.pts + shift, shown=None if shown.all() else shown)
+
+
+def select(samples: Samples, part: slice | Flags | Ints) -> Samples:
+    """Some of the samples, by their place or number."""
+    columns = ("offset", "size", "dts", "pts", "duration", "key")
+    shown = None if samples.shown is None else samples.shown[part]
+    return replace(samples, shown=shown, joins=(), **{name: getattr(samples, name)[part] for name in columns})
 
 
 def without_tables(moov: bytes) -> bytes:
@@ -364,6 +424,8 @@ def dump(tracks: dict[int, Samples]) -> bytes:
         arrays[f"{number}/timescale"] = np.array(samples.timescale)
         for name in ("offset", "size", "dts", "pts", "duration", "key"):
             arrays[f"{number}/{name}"] = getattr(samples, name)
+        if samples.shown is not None:
+            arrays[f"{number}/shown"] = samples.shown
     out = io.BytesIO()
     np.savez_compressed(out, **arrays)  # type: ignore[arg-type]
     return out.getvalue()
@@ -386,6 +448,9 @@ def _stored(arrays: Any, number: int) -> Samples:
         arrays[f"{number}/{name}"] for name in ("offset", "size", "dts", "pts", "duration")
     ]
     key = arrays[f"{number}/key"]
+    shown = arrays[f"{number}/shown"] if f"{number}/shown" in arrays.files else None
+    if shown is not None and (shown.dtype != np.bool_ or shown.shape != key.shape):
+        raise ValueError("not columns of samples")
     if timescale <= 0 or key.dtype != np.bool_ or any(c.dtype != np.int64 or c.shape != (len(key),) for c in numbers):
         raise ValueError("not columns of samples")
-    return Samples(timescale, offset, size, dts, pts, duration, key)
+    return Samples(timescale, offset, size, dts, pts, duration, key, shown)

@@ -17,6 +17,14 @@ def as_rows(samples: tuple[Sample, ...]) -> list[Row]:
     return [(s.offset, s.size, s.dts, s.pts, s.duration, s.key) for s in samples]
 
 
+def lasting(track: Track, rows: list[Row]) -> list[Row]:
+    """The last picture lasts as long as the one before it, or a moment, where the file does not say."""
+    if track.kind != "vide" or not rows or rows[-1][4]:
+        return rows
+    length = (rows[-2][4] if len(rows) > 1 else 0) or max(track.timescale // 25, 1)
+    return [*rows[:-1], (*rows[-1][:4], length, rows[-1][5])]
+
+
 def first_needed(track: Track) -> int:
     """The sample that is read first.
 

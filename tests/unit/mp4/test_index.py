@@ -16,7 +16,7 @@ from mam.mp4.boxes import InvalidIndex
 from mam.mp4.tables import NoSampleTables
 from tests.unit.films import opened
 from tests.unit.mp4.movies import Edit, Movie, Track, box, even_chunks, full, sample_entry, write
-from tests.unit.mp4.rows import as_rows, first_needed, rows_of
+from tests.unit.mp4.rows import as_rows, first_needed, lasting, rows_of
 from tests.unit.mp4.strategies import LARGEST, movies, tracks
 
 TEN_FRAMES = Track(
@@ -37,7 +37,8 @@ def read_all(data: bytes) -> list[list[tuple[int, int, int, int, int, bool]]]:
 def test_every_sample_is_read_back_as_it_was_described(movie: Movie) -> None:
     written = write(movie)
     expected = [
-        as_rows(samples)[first_needed(track) :] for track, samples in zip(movie.tracks, written.samples, strict=True)
+        lasting(track, as_rows(samples)[first_needed(track) :])
+        for track, samples in zip(movie.tracks, written.samples, strict=True)
     ]
     assert expected == read_all(written.data)
 
@@ -134,11 +135,33 @@ def test_start_and_end_are_of_what_is_shown() -> None:
     assert (int(samples.start * 1000), int(samples.end * 1000)) == (500, 900)
 
 
-def test_more_edits_than_one_are_left_to_the_demuxer() -> None:
-    moov = write(Movie((replace(TEN_FRAMES, edit=Edit(delay=500, media_time=40)),))).moov
-    two_parts = moov.replace(b"\xff\xff\xff\xff\x00\x01\x00\x00", b"\x00\x00\x00\x50\x00\x01\x00\x00")  # no delay now
-    with pytest.raises(NoSampleTables):
-        index.read_samples(two_parts, 0, 1 << 20)
+def two_parts(track: Track) -> bytes:
+    """The index of a film whose edit list shows 80 ms from its beginning, then all from 280 ms on."""
+    moov = write(Movie((replace(track, edit=Edit(delay=80, media_time=280)),))).moov
+    return moov.replace(b"\xff\xff\xff\xff\x00\x01\x00\x00", b"\x00\x00\x00\x00\x00\x01\x00\x00")  # no delay now
+
+
+def test_a_part_of_a_picture_begins_with_the_key_frame_that_it_needs() -> None:
+    samples = index.read_samples(two_parts(TEN_FRAMES), 0, 1 << 20)
+    assert samples.joins == (2,)
+    assert samples.shown is not None
+    assert samples.shown.tolist() == [True, True, False, False, True, True, True]
+    assert samples.key.tolist() == [True, False, True, False, False, False, False]
+    assert samples.pts[samples.shown].tolist() == [0, 40, 80, 120, 160]
+
+
+def test_the_parts_of_a_sound_follow_each_other() -> None:
+    track = replace(TEN_FRAMES, kind="soun", entry="mp4a", sync=None)
+    samples = index.read_samples(two_parts(track), 0, 1 << 20)
+    assert (samples.joins, samples.shown, samples.pts.tolist()) == ((2,), None, [0, 40, 80, 120, 160])
+    assert samples.offset.tolist()[2] - samples.offset.tolist()[1] > samples.size.tolist()[1]  # some are left out
+
+
+def test_parts_that_go_on_where_the_one_before_ends_are_one() -> None:
+    moov = write(Movie((replace(TEN_FRAMES, edit=Edit(delay=80, media_time=80)),))).moov
+    whole = moov.replace(b"\xff\xff\xff\xff\x00\x01\x00\x00", b"\x00\x00\x00\x00\x00\x01\x00\x00")
+    samples = index.read_samples(whole, 0, 1 << 20)
+    assert (len(samples), samples.joins, samples.shown) == (10, (), None)
 
 
 def test_a_fragmented_file_has_no_sample_tables() -> None:

@@ -1,0 +1,130 @@
+"""When the pictures of an encoded track are shown: at their samples' times, or on a grid where samples are no pictures.
+
+Samples and pictures differ where a decoder shows nothing for some (pictures before the first that it can decode, VOPs
+that are not coded, the second field of a pair), and where an edit list joins parts. Then the plan names the moments of
+a fixed rate, and ffmpeg fills them: each shows the last picture up to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from math import lcm
+
+import av
+import av.error
+import numpy as np
+
+from mam.errors import MediaError
+from mam.media.packets import ORIGIN, Packet
+from mam.media.rates import MAX_RATE, STANDARD_RATES, frame_grid, frame_rate, halved, is_constant, standard
+from mam.media.source import MediaSource, MediaTrack
+from mam.media.windows import seen
+from mam.mp4.h264 import read_sps
+from mam.mp4.hevc import read_hvcc
+from mam.mp4.index import Samples, select
+from mam.mp4.nals import Opening
+from mam.mp4.tables import Ints
+
+LOOKED_AT = 24  # packets given to a decoder: half a second even of field pictures, and a fraction of one to decode
+PACKET_BYTES = 64 << 20
+LEADING = 64  # samples behind the first among which those that are shown before it stand
+MAX_TIMESCALE = 1 << 30  # of a grid: libavutil's time bases have 31 bits
+# Codecs each of whose samples is a picture, and needs no other one or was put there whole.
+WHOLE = frozenset((
+    "mjpeg", "png", "prores", "dnxhd", "qtrle", "cinepak", "rawvideo", "dvvideo", "cfhd", "hap", "av1", "vp9",
+))  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Cadence:
+    """`grid`: frames a second, as a fraction; None for the samples' own times. `phase`: ticks of 1 / grid[0] seconds by
+    which the grid is later than one that counts from ffmpeg's zero. `first`: ticks of the track at which the first
+    picture is shown that can be decoded; None for that of the index."""
+
+    grid: tuple[int, int] | None = None
+    phase: int = 0
+    first: int | None = None
+
+
+def cadence(media: MediaSource, track: MediaTrack, start: Opening) -> Cadence:
+    """`start`: what the track's first sample is to a decoder."""
+    samples = media.samples(track.number)
+    doubtful = _is_doubtful(track, samples, start)
+    if not doubtful and not samples.joins:
+        rate = frame_grid(samples)
+        return Cadence((rate.numerator, rate.denominator) if rate else None)
+    shown = _decoded(media, track) if doubtful else np.zeros(0, np.int64)
+    rate = _rate(_first_part(samples), shown)
+    visible = seen(samples)
+    shown = shown[np.isin(shown, visible)]
+    first = int(shown[0]) if len(shown) else None
+    begin = Fraction(int(visible[0]) if first is None else first, samples.timescale)
+    scale = lcm(rate.numerator, samples.timescale)
+    if scale > MAX_TIMESCALE:
+        return Cadence((rate.numerator, rate.denominator), 0, first)
+    step = rate.denominator * (scale // rate.numerator)
+    return Cadence((scale, step), int((begin + ORIGIN) * scale % step), first)
+
+
+def _is_doubtful(track: MediaTrack, samples: Samples, start: Opening) -> bool:
+    """Whether some samples may show nothing."""
+    if track.codec in WHOLE:
+        return False
+    if track.codec == "h264":
+        sps = read_sps(track.configuration)
+        fields = sps is not None and not sps.frame_mbs_only
+    elif track.codec == "hevc":
+        hevc = read_hvcc(track.configuration)
+        fields = bool(hevc and hevc.picture and hevc.picture.interlaced)
+    else:
+        return True
+    leading = bool(samples.pts[:LEADING].min() < samples.pts[0])
+    return fields or start is Opening.NONE or (leading and start is not Opening.CLEAN)
+
+
+def _first_part(samples: Samples) -> Samples:
+    """What stands before the first join."""
+    return select(samples, slice(samples.joins[0])) if samples.joins else samples
+
+
+def _rate(samples: Samples, shown: Ints) -> Fraction:
+    """Pictures a second. `shown`: the moments of the first ones that a decoder shows, as far as that is known."""
+    places = np.searchsorted(np.sort(samples.pts), shown)
+    each = int(np.quantile(np.diff(places), 0.1)) if len(places) > 1 else 1  # samples of a picture
+    if is_constant(samples):
+        rate = frame_rate(samples) / max(each, 1)
+        return halved(standard(rate).limit_denominator(1001))
+    gaps = np.diff(shown if len(shown) > 1 else np.sort(samples.pts))
+    gaps = gaps[gaps > 0]
+    usual = Fraction(samples.timescale, max(1, int(np.quantile(gaps, 0.1)))) if len(gaps) else Fraction(MAX_RATE)
+    return min(STANDARD_RATES, key=lambda rate: abs(rate - usual))
+
+
+def _decoded(media: MediaSource, track: MediaTrack) -> Ints:
+    """The moments at which a decoder shows pictures, of the first samples. Nothing where it shows none."""
+    decoder = av.CodecContext.create(track.template.codec_context.codec.name, "r")
+    decoder.extradata = track.template.codec_context.extradata
+    decoder.thread_count = 1
+    shown = []
+    for packet in (*_packets(media, track), None):
+        try:
+            shown += [frame.pts for frame in decoder.decode(packet) if frame.pts is not None]
+        except (av.error.FFmpegError, ValueError):
+            continue
+    return np.unique(np.array(shown, np.int64))
+
+
+def _packets(media: MediaSource, track: MediaTrack) -> Iterator[Packet]:
+    samples = media.samples(track.number)
+    for number in range(min(LOOKED_AT, len(samples))):
+        at, size = int(samples.offset[number]), int(samples.size[number])
+        if size > PACKET_BYTES:
+            return
+        try:
+            packet = av.Packet(media.reader.read(at, at + size))
+        except MediaError:
+            return
+        packet.pts, packet.dts = int(samples.pts[number]), int(samples.dts[number])
+        yield packet
