@@ -21,6 +21,7 @@ DECODERS = {  # of ffmpeg, where they are not called what the codec is
     "amr_nb": ("amrnb", "libopencore_amrnb"), "amr_wb": ("amrwb", "libopencore_amrwb"),
 }  # fmt: skip
 LAYOUTS = {1: "mono", 2: "stereo"}
+SHORTEST_HOLE = 0.005  # seconds that are filled with silence; ffmpeg's own rule is 0.1
 REORDER = 2  # frames by which x264 with two B-frames in a pyramid decodes ahead of what is shown
 
 
@@ -71,7 +72,8 @@ def encode_command(
         # A filter of its own: one that resamples too counts first_pts wrongly.
         stream = source[f"a:{number}"]
         stream = stream.filter("aformat", sample_rates=sound.sample_rate, channel_layouts=LAYOUTS[sound.channels])
-        stream = stream.filter("aresample", **{"async": 1, "first_pts": begin})
+        exactly = {"min_hard_comp": SHORTEST_HOLE} if window.silence else {}
+        stream = stream.filter("aresample", **{"async": 1, "first_pts": begin}, **exactly)
         stream = stream.filter("atrim", end_pts=end)
         streams.append(_over_silence(stream, sound, begin, end) if window.silence else stream)
         options |= {"c:a": "aac", f"b:a:{number}": sound.bitrate}

@@ -60,7 +60,8 @@ def read_packets(media: MediaSource, runs: list[Run]) -> Iterator[tuple[MediaTra
 def _merge(media: MediaSource, runs: list[Run]) -> _Column:
     parts = [media.samples(run.track.number) for run in runs]
     cut = [slice(run.first, run.last) for run in runs]
-    seconds = np.concatenate([p.dts[c] / p.timescale for p, c in zip(parts, cut, strict=True)])
+    # What a run holds stays in its order, also where its times step back (parts that an edit list joins).
+    seconds = np.concatenate([np.maximum.accumulate(p.dts[c] / p.timescale) for p, c in zip(parts, cut, strict=True)])
     order = np.argsort(seconds, kind="stable")
     which = np.concatenate([np.full(run.last - run.first, n, np.int64) for n, run in enumerate(runs)])
 

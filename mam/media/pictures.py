@@ -16,7 +16,7 @@ from mam.hls.plan import Format, Profile, VideoTrack
 from mam.media.beginnings import cuttable, look_at_starts
 from mam.media.cadence import cadence
 from mam.media.rates import check_gaps, frame_rate
-from mam.media.source import MediaSource, MediaTrack
+from mam.media.source import MediaSource, MediaTrack, UnsupportedEdits
 from mam.media.windows import openings
 from mam.media.wishes import RECODED, Wishes
 from mam.mp4.codecs import H264_8BIT_420, H264_PROFILES, codec_string, h264_profile, read_av1c
@@ -106,7 +106,7 @@ def plan_video(media: MediaSource, track: MediaTrack, wishes: Wishes) -> VideoTr
         look = look_at(media, track)
         obstacle = "Its picture is interlaced, which browsers do not take apart." if look.interlaced else None
     if wishes.profile is Profile.SOURCE and obstacle:
-        raise NotRemuxable(obstacle)
+        raise (UnsupportedEdits if samples.joins else NotRemuxable)(obstacle)
     if wishes.profile is not Profile.H264 and not obstacle:
         media.adopt({track.number: cut})
         return VideoTrack(

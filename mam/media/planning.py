@@ -14,6 +14,7 @@ from mam.hls.plan import AudioTrack, Plan, Profile, Rendition, Source, Track, Vi
 from mam.hls.timeline import Timeline, cut_at
 from mam.media import texts
 from mam.media.fragmented import find_samples
+from mam.media.holes import has_holes
 from mam.media.pictures import plan_video
 from mam.media.probe import describe
 from mam.media.sounds import choose_sounds, plan_audio
@@ -142,8 +143,16 @@ def _plan_sounds(
     gaps = [_has_gaps(media.samples(track.number), timeline, alone=alone) for track in sounds]
     if wishes.profile is Profile.SOURCE:
         whole = [track for track, has in zip(sounds, gaps, strict=True) if not has] or sounds[:1]
-        return [(track, plan_audio(track, wishes, gaps=False)) for track in whole]
-    return [(track, plan_audio(track, wishes, gaps=has)) for track, has in zip(sounds, gaps, strict=True)]
+        return [(track, plan_audio(track, wishes, gaps=False, parts=_parts(media, track))) for track in whole]
+    return [
+        (track, plan_audio(track, wishes, gaps=has, parts=_parts(media, track)))
+        for track, has in zip(sounds, gaps, strict=True)
+    ]
+
+
+def _parts(media: MediaSource, track: MediaTrack) -> int:
+    """How many parts of the media the track's edit list joins."""
+    return len(media.samples(track.number).joins) + 1
 
 
 def _has_gaps(samples: Samples, timeline: Timeline, *, alone: bool) -> bool:
@@ -155,7 +164,7 @@ def _has_gaps(samples: Samples, timeline: Timeline, *, alone: bool) -> bool:
     trailing = len(empty) > 0 and int(empty[0]) == len(timeline) - len(empty)
     early = trailing and timeline.end - samples.end < EARLY
     late = samples.start > timeline.start + LATE
-    return late or (bool(len(empty)) and (alone or not early))
+    return late or has_holes(samples) or (bool(len(empty)) and (alone or not early))
 
 
 def _main_name(video: VideoTrack | None, heard: list[tuple[MediaTrack, AudioTrack]], wishes: Wishes) -> str:

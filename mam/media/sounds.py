@@ -5,7 +5,7 @@ from __future__ import annotations
 from mam.errors import NotAVideo, NotRemuxable, UnsupportedCodec
 from mam.hls import languages
 from mam.hls.plan import AudioTrack, Format, Profile
-from mam.media.source import MediaTrack
+from mam.media.source import MediaTrack, UnsupportedEdits
 from mam.media.wishes import RECODED, Wishes
 from mam.mp4.codecs import AAC_LC, aac_channel_configuration, aac_object_type, codec_string
 
@@ -72,8 +72,9 @@ def _rank(codec: str, fmt: Format) -> int:
     return order.index(codec) if codec in order else len(order)
 
 
-def plan_audio(track: MediaTrack, wishes: Wishes, *, gaps: bool) -> AudioTrack:
-    """What becomes of an audio track. `gaps`: it starts late, or has segments without sound.
+def plan_audio(track: MediaTrack, wishes: Wishes, *, gaps: bool, parts: int = 1) -> AudioTrack:
+    """What becomes of an audio track. `gaps`: it starts late, has holes, or segments without sound. `parts`: of its
+    media that an edit list joins.
 
     Raises NotRemuxable when it cannot be copied and the profile is `source`, UnsupportedCodec, NotAVideo.
     """
@@ -82,7 +83,11 @@ def plan_audio(track: MediaTrack, wishes: Wishes, *, gaps: bool) -> AudioTrack:
         raise NotAVideo("The audio track does not say its sample rate or channels.")
     obstacle = audio_obstacle(track, channels, rate, wishes)
     if gaps:
-        obstacle = "Its sound begins late or ends early, and silence must be put there."
+        obstacle = "Its sound has holes, begins late or ends early, and silence must be put there."
+    if parts > 1:
+        obstacle = f"Its edit list joins {parts} parts of the sound."
+        if wishes.profile is Profile.SOURCE:
+            raise UnsupportedEdits(obstacle)
     if wishes.profile is Profile.SOURCE and obstacle:
         raise NotRemuxable(obstacle)
     if not obstacle:

@@ -17,7 +17,7 @@ import av.error
 import av.stream
 import numpy as np
 
-from mam.errors import MediaError, NotAVideo, TooLarge, TruncatedMedia, UnsupportedCodec
+from mam.errors import MediaError, NotAVideo, NotRemuxable, TooLarge, TruncatedMedia, UnsupportedCodec
 from mam.hls import languages
 from mam.hls.cues import Cues
 from mam.hls.plan import Source
@@ -43,9 +43,9 @@ NO_TITLE = re.compile(r"handler|^(stereo|mono|video|audio|subtitles?|text|isomed
 DEFAULT = 0x0001  # AV_DISPOSITION_DEFAULT
 
 
-class UnsupportedEdits(MediaError):
+class UnsupportedEdits(NotRemuxable):
     code, title = "unsupported_edit_list", "The file's edit list has several parts"
-    hint = "Export the file once more without edits (for example: ffmpeg -i in.mp4 -c copy out.mp4)."
+    hint = "Retry with reencode=true; if that is refused too, render the file anew (ffmpeg -i in.mp4 out.mp4)."
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,8 @@ def seen_keys(samples: Samples, start: Fraction) -> Ints:
     Where an edit list hides all of them, the last one before the presentation; none where there is no key frame.
     """
     keys = np.flatnonzero(samples.key)
+    if samples.joins and samples.shown is not None and (samples.key & samples.shown).any():
+        keys = np.flatnonzero(samples.key & samples.shown)  # what a part hides lies in another part's time
     keys = keys[np.argsort(samples.pts[keys], kind="stable")]
     begin = start * samples.timescale
     hidden = int(np.searchsorted(samples.pts[keys], float(begin), side="left"))
@@ -104,7 +106,7 @@ def all_tile_frames(samples: Samples, board: Board, start: Fraction, *, pixels: 
     moments = _moments(samples, board, start)
     keys = seen_keys(samples, start)
     places = np.searchsorted(samples.pts[keys], [math.ceil(moment) for moment in moments], side="right")
-    if len(np.unique(places)) == len(moments) or not len(keys) or _cost(samples.size, pixels) > BUDGET:
+    if len(np.unique(places)) == len(moments) or not len(keys) or samples.joins or _cost(samples.size, pixels) > BUDGET:
         return None
     shown = np.argsort(samples.pts, kind="stable")
     shown = shown[shown >= int(keys.min())]  # what comes before the first key frame is not decoded

@@ -11,6 +11,7 @@ import numpy as np
 
 from mam.hls.plan import AudioTrack, Chunk, Plan, VideoTrack
 from mam.hls.timeline import Timeline
+from mam.media.holes import holes
 from mam.media.packets import ORIGIN
 from mam.mp4.index import Samples
 from mam.mp4.tables import Flags, Ints
@@ -205,6 +206,7 @@ def audio_window(samples: Samples, plan: Plan, track: AudioTrack, chunk: Chunk) 
         last = first + 1
     kept = Fraction(low * AAC_FRAME, rate), Fraction(high * AAC_FRAME, rate)
     silence = samples.start > kept[0] or samples.end < kept[1] - Fraction(AAC_FRAME, rate)
+    silence = silence or any(start < kept[1] and kept[0] < stop for start, stop in holes(samples))
     return Window(first, last, begin, end, low * AAC_FRAME, high * AAC_FRAME, rate, silence)
 
 
