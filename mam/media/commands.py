@@ -21,6 +21,7 @@ DECODERS = {  # of ffmpeg, where they are not called what the codec is
     "amr_nb": ("amrnb", "libopencore_amrnb"), "amr_wb": ("amrwb", "libopencore_amrwb"),
 }  # fmt: skip
 LAYOUTS = {1: "mono", 2: "stereo"}
+COARSE = 1000  # ticks a second: of a clock with fewer, half a frame may be half a tick
 SHORTEST_HOLE = 0.005  # seconds that are filled with silence; ffmpeg's own rule is 0.1
 REORDER = 2  # frames by which x264 with two B-frames in a pyramid decodes ahead of what is shown
 
@@ -90,6 +91,8 @@ def _timed(stream: Any, track: VideoTrack, window: Window) -> Any:
     """The frames of the window, woven fields made pictures, at the moments at which they are to be shown."""
     weave = {"mode": "send_frame", "deint": "interlaced"}
     if track.grid is None:
+        if window.rate < COARSE:  # `trim` rounds its moments to the clock of what comes in
+            stream = stream.filter("settb", expr=f"1/{window.rate * COARSE}")
         stream = stream.filter("trim", start=_seconds(window.begin), end=_seconds(window.end))
         return stream.filter("bwdif", **weave) if track.interlaced else stream
     rate, base = track.grid
