@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
@@ -54,8 +54,10 @@ class FragmentMuxer:
 
     `templates`: the streams, by any key that `mux` is given again, in the order in which `init_segment` had them.
     `scales`: ticks a second of each, the denominators of its packets' time base. `number`: the segment's, from 0.
-    `delays`: ticks by which a track is decoded later than its packets say. With the first picture's reordering, it is
-    decoded when it is shown: players take the former for where the track begins. Composition offsets may be negative.
+    `delays`: ticks by which a track is decoded and composed later than its packets say: the first picture's reordering.
+    So it is decoded when the first picture is shown, which players take for where the track begins, and no composition
+    offset is negative, which others would misread. The header takes the delay back (an edit list): everything is shown
+    when its packet says.
     """
 
     def __init__(
@@ -84,7 +86,7 @@ class FragmentMuxer:
         times = (packet.dts, packet.pts, packet.dts + (packet.duration or 0))
         dts, pts, end = (_rescaled(time, base, track.scale) for time in times)
         delay = self._delays.get(key, 0)
-        dts, end = dts + delay, end + delay
+        dts, pts, end = dts + delay, pts + delay, end + delay
         track.moments.append(_Moment(data, dts, pts, end, bool(packet.is_keyframe)))
 
     def finish(self) -> memoryview:
@@ -155,16 +157,19 @@ def init_segment(
     scales: Mapping[Any, int],
     first: Mapping[Any, Packet] | None = None,
     *,
+    delays: Mapping[Any, int] | None = None,
     container: str = "mp4",
 ) -> bytes:
     """The header of a rendition (EXT-X-MAP), the same bytes for the same streams.
 
     `first`: a track's first packet, for codecs that libavformat describes by looking into one (AC-3, E-AC-3), and for
-    encoded H.264 whose template has no extradata. `container`: whose descriptions of codecs they are. Raises
-    NotRemuxable for what fragments cannot carry.
+    encoded H.264 whose template has no extradata. `delays`: those of the segments. `container`: whose descriptions of
+    codecs they are. Raises NotRemuxable for what fragments cannot carry.
     """
-    entries = (_entry(template, scales[key], (first or {}).get(key), container) for key, template in templates.items())
-    return header(list(entries))
+    entries = {
+        key: _entry(template, scales[key], (first or {}).get(key), container) for key, template in templates.items()
+    }
+    return header([replace(entry, media_time=(delays or {}).get(key, 0)) for key, entry in entries.items()])
 
 
 def _entry(template: Any, scale: int, packet: Packet | None, container: str) -> TrackEntry:

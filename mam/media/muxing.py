@@ -113,5 +113,7 @@ class SegmentPacker:
         for rendition in self._plan.renditions:
             if self._plan.has_init(rendition):
                 templates = {track.track: self._templates[track.track] for track in rendition.tracks}
-                made[self._plan.init(rendition)] = memoryview(init_segment(templates, self._scales, self._first))
+                made[self._plan.init(rendition)] = memoryview(
+                    init_segment(templates, self._scales, self._first, delays=self._delays)
+                )
         return made

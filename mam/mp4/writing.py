@@ -27,7 +27,7 @@ class Sample:
 
     data: bytes | memoryview
     duration: int
-    composition: int = 0  # from when it is decoded to when it is shown; may be negative
+    composition: int = 0  # from when it is decoded to when it is composed; may be negative
     key: bool = True
 
 
@@ -42,13 +42,16 @@ class TrackRun:
 
 @dataclass(frozen=True, slots=True)
 class TrackEntry:
-    """A track as the header describes it. `sample_description`: the whole `stsd` box."""
+    """A track as the header describes it. `sample_description`: the whole `stsd` box. `media_time`: ticks of the
+    media at which its presentation begins (an edit list): by so much everything is shown before its composition time.
+    """
 
     kind: Literal["vide", "soun"]
     timescale: int
     sample_description: bytes
     width: int = 0  # of the shown picture, in units of 1/65536 pixel
     height: int = 0
+    media_time: int = 0
 
 
 def box(kind: bytes, *payload: bytes) -> bytes:
@@ -154,4 +157,7 @@ def _trak(number: int, track: TrackEntry) -> bytes:
     dinf = box(b"dinf", full_box(b"dref", struct.pack(">I", 1), full_box(b"url ", flags=1)))  # in this file
     empty = (full_box(kind, bytes(size)) for kind, size in ((b"stts", 4), (b"stsc", 4), (b"stsz", 8), (b"stco", 4)))
     stbl = box(b"stbl", track.sample_description, *empty)
-    return box(b"trak", tkhd, box(b"mdia", mdhd, hdlr, box(b"minf", media_header, dinf, stbl)))
+    # Of fragments the length is not known: 0 (ISO/IEC 14496-12 section 8.6.6).
+    elst = full_box(b"elst", struct.pack(">IIi2H", 1, 0, track.media_time, 1, 0))
+    edts = box(b"edts", elst) if track.media_time else b""
+    return box(b"trak", tkhd, edts, box(b"mdia", mdhd, hdlr, box(b"minf", media_header, dinf, stbl)))
