@@ -219,7 +219,6 @@ class PoisonedChunk(MamError):
 class EncoderFailed(MamError):
     status, code, title = 500, "encoder_failed", "ffmpeg gave up"
     hint = "The detail holds the last lines of what ffmpeg said."
-    retryable = True
 
 
 class Unavailable(MamError):

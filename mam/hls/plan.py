@@ -20,6 +20,8 @@ PLANNER_VERSION = 4  # part of every revision: raise it when the same source wou
 OPENING_SEGMENTS = 3  # what a player asks for before it shows anything, and a little more
 REMUX_CHUNK_SEGMENTS = 50  # a second or two of work, some 250 MB of a full-HD film
 ENCODE_CHUNK_SECONDS = 30  # long enough that the pre-roll is a few per cent, short enough to spread over workers
+DECODED_AGAIN = 4  # parts of a group of pictures: with chunks as long as one, all is decoded three times on average
+MAX_CHUNK_SECONDS = 300  # what is lost when a worker dies
 
 
 class Profile(str, Enum):
@@ -304,8 +306,14 @@ class Plan(_Frozen):
         if not self.encodes:
             rest = _runs(opening, len(self.timeline), REMUX_CHUNK_SEGMENTS)
         else:
-            rest = _spans(self.timeline, opening, ENCODE_CHUNK_SECONDS)
+            rest = _spans(self.timeline, opening, self._chunk_seconds())
         return [Chunk(0, opening), *rest]
+
+    def _chunk_seconds(self) -> int:
+        """Of an encoded chunk, which is decoded from the key frame before it: longer where those lie far apart, or a
+        long film would be decoded again and again."""
+        apart = self.video_track.group_seconds if self.video_track else 0
+        return max(ENCODE_CHUNK_SECONDS, min(int(apart / DECODED_AGAIN), MAX_CHUNK_SECONDS))
 
     def to_json(self) -> bytes:
         return self.model_dump_json(indent=None, exclude_defaults=False).encode()

@@ -38,11 +38,11 @@ def look_at_starts(media: MediaSource, track: MediaTrack) -> Starts:
     keys = openings(samples)
     if track.codec not in ("h264", "hevc") or not len(keys):
         return Starts()
-    few = keys if len(keys) <= LOOKED_AT else keys[_spread(len(keys))]
-    found = dict(_look(media, track, samples, few))
+    few = _few(keys)
+    found = dict(_look(media, track, samples, np.union1d(few, _few(np.flatnonzero(samples.key)))))
     return Starts(
         found[int(keys[0])],
-        all(_is_start(samples, number, opening) for number, opening in found.items()),
+        all(_is_start(samples, number, found[number]) for number in few.tolist()),
         Opening.NONE in found.values(),
     )
 
@@ -64,9 +64,11 @@ def cuttable(media: MediaSource, track: MediaTrack, starts: Starts) -> Samples:
     return replace(samples, key=kept)
 
 
-def _spread(count: int) -> Ints:
+def _few(keys: Ints) -> Ints:
     """The first, the second, the last, and some between them."""
-    return np.unique(np.append([1], np.linspace(0, count - 1, LOOKED_AT - 1).astype(np.int64)))
+    if len(keys) <= LOOKED_AT:
+        return keys
+    return keys[np.unique(np.append([1], np.linspace(0, len(keys) - 1, LOOKED_AT - 1).astype(np.int64)))]
 
 
 def _is_start(samples: Samples, number: int, found: Opening) -> bool:

@@ -26,6 +26,7 @@ from mam.media.source import MediaSource
 from mam.media.texts import Texts
 from mam.media.windows import AAC_FRAME, Window, audio_window, pieces, reordering, shown_frames, video_window
 
+FED = 100  # packets between two signs of life
 MAX_CHUNK_BYTES = 1 << 30  # of what ffmpeg hands back: beyond any bit rate that players take
 
 
@@ -85,7 +86,7 @@ class ChunkEncoder:
                 argv,
                 nice=self._nice,
                 stall_seconds=self._stall_seconds,
-                feed=lambda pipe: self._feed(pipe, windows),
+                feed=lambda pipe: self._feed(pipe, windows, alive),
             ) as encoder,
             self._watched(encoder),
             piping.open_output(encoder) as output,
@@ -149,12 +150,12 @@ class ChunkEncoder:
             threads=self._threads,
         )
 
-    def _feed(self, pipe: IO[bytes], windows: dict[int, Window]) -> None:
+    def _feed(self, pipe: IO[bytes], windows: dict[int, Window], alive: Callable[[], None]) -> None:
         """Writes the windows' packets for ffmpeg. Raises BrokenPipeError when it has ended."""
         tracks = {number: self._media.track(number) for number in windows}
         runs = [Run(tracks[number], window.first, window.last) for number, window in windows.items()]
         templates = {number: track.template for number, track in tracks.items()}
-        packets = ((track.number, packet) for track, packet in read_packets(self._media, runs))
+        packets = _counted(((track.number, packet) for track, packet in read_packets(self._media, runs)), alive)
         scales = {number: self._media.samples(number).timescale for number in tracks}
         if piping.container(tuple(templates.values())) == piping.NUT:
             piping.write_nut(pipe, templates, packets)
@@ -234,6 +235,14 @@ class ChunkEncoder:
         if frame < REORDER:
             return int(self._shown[0]) - (REORDER - frame) * self._step
         return int(self._shown[frame - REORDER])
+
+
+def _counted(packets: Iterator[tuple[int, Packet]], alive: Callable[[], None]) -> Iterator[tuple[int, Packet]]:
+    """The packets; now and then the work is alive: what is decoded before the first frame may take a while."""
+    for count, each in enumerate(packets):
+        if count % FED == 0:
+            alive()
+        yield each
 
 
 def _stamp_sound(packets: list[Packet], rate: int) -> None:

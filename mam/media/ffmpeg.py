@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
-from typing import IO
+from typing import IO, cast
 
 import imageio_ffmpeg
 
@@ -22,6 +22,7 @@ from mam.sandbox.box import Sandbox, sandbox
 
 SAID_LINES = 40  # of stderr that are kept
 TOO_MANY_ERRORS = 69  # ffmpeg's status when more than two thirds of what it decoded was broken (-max_error_rate)
+PASSING = ("Cannot allocate memory", "Resource temporarily unavailable")  # what the machine lacked, not the media
 KILL_AFTER = 5  # seconds between TERM and KILL
 MAX_SOUNDS = 32  # audio tracks of a file that are encoded
 MAX_PIXELS = 8192 * 4320
@@ -76,6 +77,14 @@ def weaknesses() -> list[str]:
 
 class Stalled(EncoderFailed):
     code, title = "encoder_stalled", "ffmpeg stopped making progress"
+    retryable = True
+
+
+class Killed(EncoderFailed):
+    """What ffmpeg says of the same packets is the same each time; what ended it from outside may not happen again."""
+
+    code, title = "encoder_killed", "ffmpeg was ended from outside, or lacked memory"
+    retryable = True
 
 
 class Encoder:
@@ -143,7 +152,8 @@ class Encoder:
         if status == TOO_MANY_ERRORS:
             raise DamagedMedia(f"Most of the media cannot be decoded: {said}")
         if status != 0:
-            raise EncoderFailed(f"ffmpeg ended with status {status}: {said}")
+            passing = status < 0 or any(words in said for words in PASSING)
+            raise (Killed if passing else EncoderFailed)(f"ffmpeg ended with status {status}: {said}")
 
     def close(self) -> None:
         """Frees everything, whatever state it is in."""
@@ -177,6 +187,25 @@ class Encoder:
             seen = self._moved
 
 
+class _Watched:
+    """An encoder's standard input. What it takes is progress: before the first frame comes out it may have much to
+    decode."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder = encoder
+
+    def write(self, data: bytes) -> int:
+        written = self._encoder.stdin.write(data)
+        self._encoder.moved()
+        return written
+
+    def flush(self) -> None:
+        self._encoder.stdin.flush()
+
+    def close(self) -> None:
+        self._encoder.stdin.close()
+
+
 @contextmanager
 def run(
     argv: list[str],
@@ -192,7 +221,7 @@ def run(
 
     def fill() -> None:
         try:
-            feed(encoder.stdin)
+            feed(cast(IO[bytes], _Watched(encoder)))
         except BrokenPipeError:
             pass  # ffmpeg has ended; its own words say why
         except BaseException as error:  # noqa: BLE001 - carried over to the thread that waits

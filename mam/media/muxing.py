@@ -22,6 +22,8 @@ OPTIONS = {
     "mpegts_flags": "+initial_discontinuity",  # continuity counters restart in each segment, and this says so
     "mpegts_copyts": "1",  # timestamps as given: the same frame has the same ones, whoever makes the segment
 }
+NULL_PACKET = b"\x47\x1f\xff\x10" + b"\xff" * 184  # ISO/IEC 13818-1 section 2.4.1: players skip it
+LEAST_PACKETS = 16  # of a segment: libavformat does not know TS by fewer than a dozen
 
 
 class SegmentMuxer:
@@ -50,6 +52,8 @@ class SegmentMuxer:
             self._container.close()
         except av.error.FFmpegError as error:
             raise DamagedMedia("The segment could not be completed.") from error
+        self._file.seek(0, io.SEEK_END)
+        self._file.write(NULL_PACKET * (LEAST_PACKETS - self._file.tell() // len(NULL_PACKET)))
         return self._file.getbuffer()
 
 

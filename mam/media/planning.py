@@ -34,6 +34,7 @@ from mam.mp4.index import Samples
 from mam.mp4.tables import Ints, NoSampleTables
 
 LEAD_SECONDS = (2, 2, 4)  # first segments of an encode: short, so that the first picture comes early
+SHORTEST_SOUND = Fraction(1024, 48000)  # seconds: a frame of AAC, of which there is no half
 PRIMING = Fraction(1, 10)  # seconds: audio that starts so little before the video does not move the timeline
 EARLY = 10  # seconds before the end of the picture at which sound may end without silence behind it
 LATE = Fraction(1, 4)  # seconds after the picture at which sound may begin without silence before it
@@ -225,6 +226,8 @@ def _plan_timeline(media: MediaSource, video: VideoTrack | None, sounds: list[Me
     for other in (media.samples(sound.number) for sound in sounds):
         start = min(start, max(other.start, Fraction(0))) if other.start < start - PRIMING else start
         end = max(end, other.end)
+    if video is None:
+        end = max(end, start + SHORTEST_SOUND)
     if video and video.grid:
         scale, points = video.grid[0], grid_ticks(video, shown_start, shown_end)
     else:

@@ -22,22 +22,24 @@ def undecodable(segment: bytes) -> str | None:
         with av.open(io.BytesIO(segment), options=OPTIONS) as container:
             streams: list[Any] = [*container.streams.video, *container.streams.audio]
             tries = _tries(container, streams)
+            return next((str(stream.type) for stream in streams if tries.get(stream.index)), None)
     except (av.error.FFmpegError, ValueError):
         return "container"
-    return next((stream.type for stream in streams if tries.get(stream.index)), None)
 
 
 def _tries(container: Any, streams: list[Any]) -> dict[int, int]:
     """How many packets of each stream were given to its decoder in vain; 0 for one of which something has come."""
     tries: dict[int, int] = {}
     shown: set[int] = set()
+    begins: dict[int, int | None] = {}
     for stream in streams:
         stream.codec_context.thread_count = 1
     for packet in container.demux(streams):
         number = packet.stream_index
         if number in shown or tries.get(number, 0) >= PACKETS:
             continue
-        if _shows(packet):
+        begins.setdefault(number, packet.pts)
+        if _shows(packet, begins[number]):
             shown.add(number)
         else:
             tries[number] = tries.get(number, 0) + bool(packet.size)  # at the end comes one without bytes
@@ -46,9 +48,13 @@ def _tries(container: Any, streams: list[Any]) -> dict[int, int]:
     return {number: count for number, count in tries.items() if number not in shown}
 
 
-def _shows(packet: Any) -> bool:
-    """Whether the packet brings a whole picture, or some sound."""
+def _shows(packet: Any, begin: int | None) -> bool:
+    """Whether the packet brings some sound, or the picture that is shown first: that of the first packet (at `begin`),
+    or one that is shown before it."""
     try:
-        return any(not frame.is_corrupt for frame in packet.decode())
+        frames = [frame for frame in packet.decode() if not frame.is_corrupt]
     except (av.error.FFmpegError, ValueError):
         return False
+    if packet.stream.type == "audio" or begin is None:
+        return bool(frames)
+    return any(frame.pts is not None and frame.pts <= begin for frame in frames)
