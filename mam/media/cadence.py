@@ -48,11 +48,12 @@ class Cadence:
     first: int | None = None
 
 
-def cadence(media: MediaSource, track: MediaTrack, start: Opening) -> Cadence:
-    """`start`: what the track's first sample is to a decoder."""
+def cadence(media: MediaSource, track: MediaTrack, start: Opening, *, doubtful: bool = False) -> Cadence:
+    """`start`: what the track's first sample is to a decoder. `doubtful`: some samples could not be decoded."""
     samples = media.samples(track.number)
-    doubtful = _is_doubtful(track, samples, start)
-    if not doubtful and not samples.joins:
+    doubtful = doubtful or _is_doubtful(track, samples, start)
+    tied = bool((np.diff(seen(samples)) == 0).any())  # a coarse clock shows two at once
+    if not doubtful and not tied and not samples.joins:
         rate = frame_grid(samples)
         return Cadence((rate.numerator, rate.denominator) if rate else None)
     shown = _decoded(media, track) if doubtful else np.zeros(0, np.int64)

@@ -118,7 +118,7 @@ def plan_video(media: MediaSource, track: MediaTrack, wishes: Wishes) -> VideoTr
         raise UnsupportedCodec(f"Its video is {track.codec.upper()}, which is not decoded here.")
     look = look or look_at(media, track)
     filters, width, height = picture_filters(look, orientation(track))
-    shown = cadence(media, track, starts.first)
+    shown = cadence(media, track, starts.first, doubtful=wishes.recoded)
     rate = Fraction(*shown.grid) if shown.grid else rate
     level = h264_level(width, height, float(rate))
     return VideoTrack(

@@ -177,16 +177,22 @@ def video_window(samples: Samples, plan: Plan, track: VideoTrack, chunk: Chunk) 
     before_end = np.flatnonzero(pts < -(-high * samples.timescale // scale))
     last = int(before_end[-1]) + 1 if len(before_end) else first + 1
     first, last = first + part.start, last + part.start
-    return Window(first, last, just_before(shown, begin, scale), just_before(shown, high, scale), low, high, scale)
+    step = track.grid[1] if track.grid else None
+    return Window(
+        first, last, just_before(shown, begin, scale, step), just_before(shown, high, scale), low, high, scale
+    )
 
 
-def just_before(shown: Ints, tick: int, scale: int) -> Fraction:
-    """A moment in seconds just before the frame at `tick`, half way from the one before it.
+def just_before(shown: Ints, tick: int, scale: int, step: int | None = None) -> Fraction:
+    """A moment in seconds just before the frame at `tick`, half way from the one before it, which would be `step`
+    ticks earlier.
 
     ffmpeg takes times as decimal text and rounds them; half a frame away from any frame, no rounding matters.
     """
     at = int(np.searchsorted(shown, tick))
-    before = int(shown[at - 1]) if at else tick - max(2, scale // 500)  # no frame: a thousandth of a second will do
+    before = (
+        int(shown[at - 1]) if at else tick - (step or max(2, scale // 500))
+    )  # no frame: a thousandth of a second will do
     return Fraction(before + tick, 2 * scale)
 
 

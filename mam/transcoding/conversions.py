@@ -145,6 +145,8 @@ class Conversions:
         remembered.
         """
         order, live = self.draft(asset, wanted)
+        if not live and wanted.profile is Profile.AUTO and not wanted.recoded and self._jobs.replaced(order.job):
+            order, live = self._instead(asset, wanted, order, live)
         job, video = order.job, order.video
         if live:
             return self._standing(order, viewer)
@@ -170,6 +172,11 @@ class Conversions:
             with suppress(redis.RedisError):
                 self._jobs.note_keyed(order.job)
         return Conversion(order.job, order.video, live=True, standing=order)
+
+    def _instead(self, asset: Asset, wanted: Wanted, order: Order, live: bool) -> tuple[Order, bool]:
+        """The order whose job encodes what this one could not copy, where that is why it was replaced."""
+        recoded, is_live = self.draft(asset, replace(wanted, recoded=True))
+        return (recoded, is_live) if self._jobs.replaced(order.job) == recoded.job else (order, live)
 
     def draft(self, asset: Asset, wanted: Wanted) -> tuple[Order, bool]:
         """The order that a request would become, led by nobody yet, and whether what it asks for is live.

@@ -405,8 +405,13 @@ class Jobs:
         return self._end(job, epoch, State.CANCELLED)
 
     def replace(self, job: str, epoch: int, successor: str) -> bool:
-        """Ends a job whose source has changed: another one converts the new version."""
+        """Ends a job instead of which another one is begun: the source has changed, or a copy cannot be decoded."""
         return self._end(job, epoch, State.CANCELLED, replaced_by=successor)
+
+    def replaced(self, job: str) -> str | None:
+        """The job that was begun instead of this one."""
+        found = self._client.hget(PREFIX + job, "replaced_by")
+        return found.decode() if isinstance(found, bytes) else None
 
     def forget_old(self) -> None:
         """Drops what expired long ago from the list of all jobs."""

@@ -180,7 +180,9 @@ class JobView(BaseModel):
     said: list[str] = Field(description="The last lines of what that ffmpeg said.")
     trouble: str | None = Field(description="Why a part of it is to be tried again; null once it gets on.")
     error: Failure | None
-    replaced_by: str | None = Field(description="The job that converts the changed source instead.")
+    replaced_by: str | None = Field(
+        description="The job that was begun instead: of the changed source, or one that encodes what cannot be copied."
+    )
     poster: str | None = Field(description="Its path at the VoD service; null until it is made.")
     storyboard: str | None = Field(description="The path of its WebVTT likewise.")
     created_at: float = Field(description="Unix seconds.")

@@ -19,7 +19,16 @@ from tests.unit.films import Film, film, opened, source_of
 
 PICTURE = ("-f", "lavfi", "-i", "testsrc2=s=64x48:r=25:d=20", "-pix_fmt", "yuv420p")
 X264 = ("-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-g", "50", "-keyint_min", "50", "-sc_threshold", "0")
-X265 = "-c:v libx265 -preset ultrafast -tag:v hvc1 -x265-params log-level=0:open-gop=1:keyint=50:min-keyint=50".split()
+X265 = [
+    "-c:v",
+    "libx265",
+    "-preset",
+    "ultrafast",
+    "-tag:v",
+    "hvc1",
+    "-x265-params",
+    "log-level=0:open-gop=1:keyint=50:min-keyint=50",
+]
 OPEN = Recipe("open.mp4", (*PICTURE, *X264, "-x264-params", "open-gop=1"))
 HEVC_OPEN = Recipe("hevc-open.mp4", (*PICTURE, *X265, "-bf", "3"))
 REFRESHED = Recipe("refreshed.mp4", (*PICTURE, *X264, "-bf", "0", "-x264-params", "intra-refresh=1"))
