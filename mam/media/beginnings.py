@@ -68,7 +68,8 @@ def _few(keys: Ints) -> Ints:
     """The first, the second, the last, and some between them."""
     if len(keys) <= LOOKED_AT:
         return keys
-    return keys[np.unique(np.append([1], np.linspace(0, len(keys) - 1, LOOKED_AT - 1).astype(np.int64)))]
+    few: Ints = keys[np.unique(np.append([1], np.linspace(0, len(keys) - 1, LOOKED_AT - 1).astype(np.int64)))]
+    return few
 
 
 def _is_start(samples: Samples, number: int, found: Opening) -> bool:

@@ -190,9 +190,8 @@ def just_before(shown: Ints, tick: int, scale: int, step: int | None = None) -> 
     ffmpeg takes times as decimal text and rounds them; half a frame away from any frame, no rounding matters.
     """
     at = int(np.searchsorted(shown, tick))
-    before = (
-        int(shown[at - 1]) if at else tick - (step or max(2, scale // 500))
-    )  # no frame: a thousandth of a second will do
+    # Where there is no frame before it, a thousandth of a second will do.
+    before = int(shown[at - 1]) if at else tick - (step or max(2, scale // 500))
     return Fraction(before + tick, 2 * scale)
 
 

@@ -15,24 +15,9 @@ from tests.unit.films import opened
 
 # Key frames every two seconds; nothing is shown before what is decoded before it.
 PICTURE = "testsrc2=s=160x90:r=25:d=40"
-X264 = [
-    "-c:v",
-    "libx264",
-    "-preset",
-    "ultrafast",
-    "-pix_fmt",
-    "yuv420p",
-    "-bf",
-    "0",
-    "-g",
-    "50",
-    "-keyint_min",
-    "50",
-    "-sc_threshold",
-    "0",
-]
-FILM = Recipe("film.mp4", ("-f", "lavfi", "-i", PICTURE, *X264))
-LYING, SPOILED = 4, 10  # numbers of key frames: one that opens no segment that is looked at when it is planned
+X264 = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-bf", "0", "-g", "50", "-keyint_min", "50")
+FILM = Recipe("film.mp4", ("-f", "lavfi", "-i", PICTURE, *X264, "-sc_threshold", "0"))
+LYING = 4  # the number of a key frame that is not looked at when the film is planned
 
 
 def lying(data: bytes) -> bytes:

@@ -19,18 +19,10 @@ from tests.unit.films import Film, film, opened, source_of
 
 PICTURE = ("-f", "lavfi", "-i", "testsrc2=s=64x48:r=25:d=20", "-pix_fmt", "yuv420p")
 X264 = ("-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-g", "50", "-keyint_min", "50", "-sc_threshold", "0")
-X265 = [
-    "-c:v",
-    "libx265",
-    "-preset",
-    "ultrafast",
-    "-tag:v",
-    "hvc1",
-    "-x265-params",
-    "log-level=0:open-gop=1:keyint=50:min-keyint=50",
-]
+X265 = ("-c:v", "libx265", "-preset", "ultrafast", "-tag:v", "hvc1", "-bf", "3")
+X265_OPEN = "log-level=0:open-gop=1:keyint=50:min-keyint=50"
 OPEN = Recipe("open.mp4", (*PICTURE, *X264, "-x264-params", "open-gop=1"))
-HEVC_OPEN = Recipe("hevc-open.mp4", (*PICTURE, *X265, "-bf", "3"))
+HEVC_OPEN = Recipe("hevc-open.mp4", (*PICTURE, *X265, "-x265-params", X265_OPEN))
 REFRESHED = Recipe("refreshed.mp4", (*PICTURE, *X264, "-bf", "0", "-x264-params", "intra-refresh=1"))
 COPY, AUTO = Wishes(Profile.SOURCE), Wishes(Profile.AUTO)
 
@@ -56,7 +48,7 @@ def test_a_film_whose_first_key_frame_needs_others_is_not_copied(
     media: MediaFolder, tmp_path: Path, recipe: Recipe, form: Format
 ) -> None:
     source = opened(cut(media, recipe, tmp_path))
-    with pytest.raises(NotRemuxable, match="IDR|beginning could not be decoded"):
+    with pytest.raises(NotRemuxable, match=r"IDR|beginning could not be decoded"):
         plan_of(source, replace(COPY, format=form))
     video = plan_of(source, replace(AUTO, format=form)).video_track
     assert video is not None
