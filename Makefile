@@ -5,11 +5,15 @@ ARGS ?=
 VENV = .venv
 INSTALLED = $(VENV)/.installed
 MINIO = .tools/bin/minio
+MC = .tools/bin/mc
 PAGES = mam/web/dist/manifest.json
 PAGES_SOURCES = $(shell find mam/web/ui -path mam/web/ui/node_modules -prune -o -type f -print)
 # What manifests are checked by. Fixed versions: a newer one may find something else wrong.
 KUBECONFORM = .tools/bin/kubeconform
 KUBECONFORM_SOURCE = github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0
+# What writes requirements.lock: for the image's Python, whichever runs here. Hashes are of all files of a version, so that
+# the lock is good for every processor.
+UV = uv>=0.9,<1
 KEDA = .tools/keda/scaledobjects.yaml
 KEDA_SOURCE = github.com/kedacore/keda/v2@v2.21.0
 
@@ -25,6 +29,9 @@ test: $(INSTALLED) $(PAGES)  ## runs the tests; some of them: make test ARGS="-k
 test-faults: $(INSTALLED)  ## kills and breaks everything, many times, while it is at work (a quarter of an hour)
 	@mkdir -p .data && rm -f .data/faults.jsonl
 	MAM_FAULTS=9 MAM_FAULTS_REPORT=.data/faults.jsonl $(VENV)/bin/python -m pytest -n auto tests/faults $(ARGS)
+
+test-compose: $(INSTALLED)  ## tries the compose file in containers (with Docker; as root on Debian without it too)
+	@tests/compose/run.sh $(ARGS)
 
 corpus: $(INSTALLED)  ## converts every file of a folder and judges the result: make corpus CORPUS=~/Videos (ARGS=--help)
 	@$(VENV)/bin/python -m dev.corpus $(if $(CORPUS),"$(CORPUS)") $(ARGS)
@@ -45,6 +52,11 @@ check: $(INSTALLED)  ## lint, format, types
 	$(VENV)/bin/python -m ruff format --check .
 	$(VENV)/bin/python -m mypy
 
+lock: $(INSTALLED)  ## writes requirements.lock, which the image installs (newer versions: make lock ARGS=--upgrade)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check "$(UV)"
+	$(VENV)/bin/python -m uv pip compile requirements.txt --output-file requirements.lock --quiet --generate-hashes \
+		--python-version 3.13 --python-platform linux --no-annotate --custom-compile-command "make lock" $(ARGS)
+
 check-deploy: $(INSTALLED)  ## checks the compose file, manifests, alerts and dashboard (manifests where Go is)
 	@! command -v go >/dev/null || $(MAKE) --no-print-directory kubeconform
 	$(VENV)/bin/python -m pytest tests/unit/test_deployment.py $(ARGS)
@@ -57,6 +69,8 @@ bench: $(INSTALLED)  ## measures, and prints a table of ratios
 	@$(VENV)/bin/python -m bench $(ARGS)
 
 minio: $(MINIO)  ## builds a MinIO server, which run and test use from then on (needs Go, 3 minutes, once)
+
+mc: $(MC)  ## builds MinIO's client, which test-compose needs where there is no Docker (needs Go, once)
 
 kubeconform: $(KUBECONFORM) $(KEDA)  ## builds what checks manifests, which check-deploy and test use from then on (needs Go, once)
 
@@ -81,6 +95,10 @@ $(MINIO):
 	@command -v go >/dev/null || { echo "MinIO is built from source and there is no Go here (https://go.dev/doc/install). All works without: rclone takes its place." >&2; exit 1; }
 	GOBIN="$$(pwd)/.tools/bin" CGO_ENABLED=0 go install -ldflags "-s -w" github.com/minio/minio@latest
 
+$(MC):
+	@command -v go >/dev/null || { echo "mc is built from source and there is no Go here (https://go.dev/doc/install)." >&2; exit 1; }
+	GOBIN="$$(pwd)/.tools/bin" CGO_ENABLED=0 go install -ldflags "-s -w" github.com/minio/mc@latest
+
 $(KUBECONFORM):
 	@command -v go >/dev/null || { echo "kubeconform is built from source and there is no Go here (https://go.dev/doc/install). Without it the tests leave manifests out." >&2; exit 1; }
 	GOBIN="$$(pwd)/.tools/bin" CGO_ENABLED=0 go install -ldflags "-s -w" $(KUBECONFORM_SOURCE)
@@ -92,4 +110,4 @@ $(KEDA):
 	cp "$$(go list -m -f '{{.Dir}}' $(KEDA_SOURCE))/config/crd/bases/keda.sh_scaledobjects.yaml" $@
 	@chmod u+w $@
 
-.PHONY: help run test test-faults corpus contacts mutants pages screenshots check check-deploy format bench minio kubeconform clean
+.PHONY: help run test test-faults test-compose corpus contacts mutants pages screenshots check check-deploy format lock bench minio mc kubeconform clean

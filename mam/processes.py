@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+UNLIMITED = 1 << 60  # bytes: what version 1 of control groups says without a limit is near 2^63, in whole pages
 
 # Loaded before any fork: between fork and exec as little as possible should happen.
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
@@ -34,6 +35,27 @@ def quota(cgroup: Path) -> float | None:
         limit, period = ((cgroup / "cpu" / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period"))
         return int(limit) / int(period) if int(limit) > 0 else None
     return None
+
+
+@cache
+def memory() -> int | None:
+    """Bytes that this process's container may use; None where nothing limits it."""
+    return memory_limit(Path("/sys/fs/cgroup"))
+
+
+def memory_limit(cgroup: Path) -> int | None:
+    """Bytes that a container is limited to; None where it is not. `cgroup`: where a container finds its own."""
+    for file in ("memory.max", "memory/memory.limit_in_bytes"):  # version 2: 'max' without a limit; version 1
+        with suppress(OSError, ValueError):
+            limit = int((cgroup / file).read_text())
+            return limit if limit < UNLIMITED else None
+    return None
+
+
+def fitting(size: int) -> int:
+    """Processes of `size` bytes to start: one per core, as far as the container's memory allows, and one at least."""
+    limit = memory()
+    return cores() if limit is None else max(1, min(cores(), limit // size))
 
 
 def die_with_parent() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from mam.processes import cores
+from mam.processes import fitting
 from mam.settings import worker_settings
 from mam.transcoding.queues import AHEAD, BATCH, INTERACTIVE
 
@@ -12,6 +12,7 @@ _settings = worker_settings()
 _password = _settings.redis_password.get_secret_value() if _settings.redis_password else ""
 _login = f":{quote(_password, safe='')}@" if _password else ""
 
+PROCESS_BYTES = 512 << 20  # of one process of a worker with its ffmpeg, at 1080p
 VISIBILITY_SECONDS = _settings.task_lease_seconds  # then a dead worker's task is another's; running ones renew it
 
 broker_url = f"redis://{_login}{_settings.redis_host}:{_settings.redis_port}/{_settings.broker_db}"
@@ -31,7 +32,8 @@ broker_connection_retry_on_startup = True
 
 task_acks_late = True  # a killed worker's task is run again: tasks are idempotent
 task_reject_on_worker_lost = True
-worker_concurrency = cores()  # without -c
+worker_concurrency = fitting(PROCESS_BYTES)  # without -c
+worker_consumer = "mam.transcoding.consumer:Consumer"
 worker_prefetch_multiplier = 1  # what waits, waits where any free worker sees it
 worker_disable_prefetch = True
 worker_cancel_long_running_tasks_on_connection_loss = False
