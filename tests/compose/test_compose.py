@@ -24,6 +24,7 @@ import requests
 from dev.servers import free_port
 from mam.settings import Settings
 from tests.integration.system import until
+from tests.integration.uploading import Client
 from tests.media import complaints, ffmpeg
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -134,7 +135,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     )
     length = ["-f", "lavfi", "-i", "testsrc2=s=640x360:r=25:d=12", "-f", "lavfi", "-i", "sine=d=12"]
     ffmpeg(*length, "-c:v", "libx264", "-g", "50", "-preset", "ultrafast", "-c:a", "aac", str(folder / "film.mp4"))
-    long = ["-f", "lavfi", "-i", "testsrc2=s=1280x720:r=25:d=60"]
+    long = ["-f", "lavfi", "-i", "testsrc2=s=640x360:r=25:d=90"]
     ffmpeg(*long, "-c:v", "libx264", "-g", "50", "-preset", "ultrafast", str(folder / "long.mp4"))
     try:
         system.sh(told()[0].replace("END\ndocker", f"TASK_LEASE_SECONDS={LEASE_SECONDS}\nEND\ndocker"))
@@ -172,10 +173,10 @@ def test_a_newcomer_gets_a_picture(system: System) -> None:
     assert complaints(f"{system.vod}/video/film/playlist.m3u8") == ""
 
 
-def test_uploads_are_on(system: System) -> None:
-    order = {"name": "another.mp4", "size": 1 << 20}
-    answer = requests.post(f"{system.vod}/uploads", json=order, headers=system.key, timeout=10)
-    assert answer.ok, answer.text
+def test_what_is_uploaded_arrives(system: System) -> None:
+    copy = shutil.copy(system.folder / "film.mp4", system.folder / "dropped.mp4")
+    done = Client(system.vod, system.key["x-api-key"]).upload(Path(copy))
+    assert (done["bucket"], done["key"]) == ("myvideos", "dropped.mp4")
 
 
 PROBE = r"""

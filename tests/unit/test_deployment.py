@@ -19,6 +19,9 @@ import kubernetes_validate
 import promql_parser
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
 from prometheus_client import CollectorRegistry, make_wsgi_app
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
@@ -38,7 +41,17 @@ KUBECONFORM = ROOT / ".tools/bin/kubeconform"
 KEDA = ROOT / ".tools/keda/scaledobjects.yaml"  # KEDA's own definition of its kind
 
 IMAGE = "mam"
+IMAGE_OF_COMPOSE = "${MAM_IMAGE:-mam}"
 OF_CELERY = {"REMAP_SIGTERM"}  # the one environment variable of ours that is no setting
+OF_COMPOSE = {  # what only the compose file reads
+    "BIND_ADDRESS",
+    "MAM_IMAGE",
+    "MINIO_CONSOLE_PORT",
+    "MINIO_PORT",
+    "TRANSCODER_PORT",
+    "VOD_PORT",
+    "WORKER_MEMORY",
+}
 WORKER_SECONDS = 30  # after SIGTERM a worker is gone
 SERVICES = ("transcoder", "vod")
 
@@ -98,6 +111,11 @@ def workloads() -> list[Yaml]:
     return of_kind("Deployment", "StatefulSet")
 
 
+def all_pods() -> list[Yaml]:
+    """What runs once, too."""
+    return [*workloads(), *of_kind("Job")]
+
+
 def pod_of(workload: Yaml) -> Yaml:
     return dict(workload["spec"]["template"]["spec"])
 
@@ -117,7 +135,7 @@ def in_compose() -> list[Program]:
     for name, service in services().items():
         command = service.get("command", [])
         argv = tuple(shlex.split(command) if isinstance(command, str) else command)
-        if service.get("image") == IMAGE and argv[0] in ("uvicorn", "celery"):
+        if service.get("image") == IMAGE_OF_COMPOSE and argv[0] in ("uvicorn", "celery"):
             found.append(Program(f"compose:{name}", argv, tuple(service["environment"].items())))
     return found
 
@@ -154,7 +172,7 @@ DEPLOYMENTS = {"compose": in_compose(), "kubernetes": in_kubernetes()}
 PROGRAMS = [program for found in DEPLOYMENTS.values() for program in found]
 IDS = [program.where for program in PROGRAMS]
 deployments = pytest.mark.parametrize("programs", DEPLOYMENTS.values(), ids=DEPLOYMENTS)
-each_workload = pytest.mark.parametrize("workload", workloads(), ids=name_of)
+each_workload = pytest.mark.parametrize("workload", all_pods(), ids=name_of)
 each_of_ours = pytest.mark.parametrize("workload", ours(), ids=name_of)
 each_service = pytest.mark.parametrize("service", services().values(), ids=services())
 
@@ -306,10 +324,106 @@ def test_a_file_of_settings_tells_workers_no_more() -> None:
         assert {name.lower() for name, value in service["environment"].items() if value == ""} == SERVICES_ALONE
 
 
-def test_what_the_compose_file_reads_from_the_environment_are_settings() -> None:
+def test_what_the_compose_file_reads_from_the_environment_are_settings_or_told_in_the_readme() -> None:
     named = set(re.findall(r"(?<!\$)\$\{(\w+)", COMPOSE_FILE.read_text("utf-8")))
-    assert named
-    assert named <= {name.upper() for name in Settings.model_fields}
+    assert named - {name.upper() for name in Settings.model_fields} == OF_COMPOSE
+    readme, head = (ROOT / "README.md").read_text("utf-8"), COMPOSE_FILE.read_text("utf-8").partition("\nname:")[0]
+    assert all(f"`{name}`" in readme and name in head for name in OF_COMPOSE)
+
+
+@deployments
+def test_what_may_be_streamed_is_listed(programs: list[Program]) -> None:
+    """Else everything that the key can read may be converted by anybody."""
+    assert all(dict(program.environment).get("MINIO_SOURCE_BUCKETS") for program in programs)
+
+
+@deployments
+def test_redis_asks_for_a_password(programs: list[Program]) -> None:
+    assert all(dict(program.environment).get("REDIS_PASSWORD") for program in programs)
+
+
+@deployments
+def test_the_source_buckets_are_made(programs: list[Program]) -> None:
+    (job,) = of_kind("Job")
+    made = {"compose": shlex.split(services()["buckets"]["command"]), "kubernetes": container_of(job)["command"]}
+    where = programs[0].where.partition(":")[0]
+    assert made[where] == ["python", "-m", "mam.store.buckets"]
+    assert importlib.import_module("mam.store.buckets").make
+
+
+# what the image is made of
+
+
+def test_one_service_builds_the_image_and_none_pulls_it() -> None:
+    """Several builds of one image get in each other's way on engines that keep images as containerd does."""
+    ours = {name: service for name, service in services().items() if service["image"] == IMAGE_OF_COMPOSE}
+    assert [name for name, service in services().items() if "build" in service] == ["volume"]
+    assert {name for name, service in ours.items() if service.get("pull_policy") == "never"} == ours.keys() - {"volume"}
+    assert [name for name, service in services().items() if not waits_for("volume", name)] == ["volume", "redis"]
+
+
+def waits_for(first: str, name: str) -> bool:
+    return any(each == first or waits_for(first, each) for each in services()[name].get("depends_on", ()))
+
+
+def test_somebody_waits_for_the_end_of_what_runs_once() -> None:
+    """`docker compose up --wait` takes the end of any other for a failure."""
+    awaited = {
+        name
+        for service in services().values()
+        for name, how in service.get("depends_on", {}).items()
+        if how["condition"] == "service_completed_successfully"
+    }
+    assert awaited == {name for name, service in services().items() if service["restart"] == "no"}
+
+
+def images() -> list[str]:
+    """All that are not ours."""
+    of_the_build = re.findall(r"^FROM (\S+)", (ROOT / "Dockerfile").read_text("utf-8"), re.MULTILINE)
+    of_compose = [service["image"] for service in services().values()]
+    of_kubernetes = [container_of(found)["image"] for found in all_pods()]
+    return sorted({*of_the_build, *of_compose, *of_kubernetes} - {IMAGE, IMAGE_OF_COMPOSE})
+
+
+@pytest.mark.parametrize("image", images())
+def test_images_have_a_version_that_does_not_move(image: str) -> None:
+    assert re.search(r":(v?\d+\.\d+\.\d+|RELEASE\.\d{4}-)", image)
+
+
+def test_compose_and_kubernetes_run_the_same_redis_and_minio() -> None:
+    compose_has = {services()[name]["image"] for name in ("redis", "minio")}
+    assert compose_has == {container_of(found)["image"] for found in workloads()} - {IMAGE}
+
+
+@cache
+def locked() -> dict[str, tuple[Version, int]]:
+    """What the image installs, by name: its version, and of how many files there is a hash."""
+    text = (ROOT / "requirements.lock").read_text("utf-8").replace("\\\n", " ")
+    found = {}
+    for line in text.splitlines():
+        if not line.startswith("#"):
+            name, _, rest = line.partition("==")
+            version, *hashes = rest.split()
+            assert all(re.fullmatch(r"--hash=sha256:[0-9a-f]{64}", each) for each in hashes), line
+            found[canonicalize_name(name)] = Version(version), len(hashes)
+    return found
+
+
+def test_the_image_installs_what_is_locked_by_hashes_and_nothing_else() -> None:
+    assert all(hashes for _, hashes in locked().values())
+    installs = re.findall(r"pip .*?install (.*?)(?:&&|\n\S|$)", (ROOT / "Dockerfile").read_text("utf-8"), re.DOTALL)
+    assert len(installs) == 1
+    assert {"--require-hashes", "--no-deps", "requirements.lock"} <= set(installs[0].replace("\\\n", " ").split())
+
+
+@pytest.mark.parametrize("line", [*(ROOT / "requirements.txt").read_text("utf-8").splitlines()])
+def test_what_is_locked_is_what_is_required(line: str) -> None:
+    """`make lock` makes it so again."""
+    text = line.partition("#")[0].strip()
+    if text:
+        requirement = Requirement(text)
+        version, _ = locked()[canonicalize_name(requirement.name)]
+        assert version in requirement.specifier
 
 
 @deployments
@@ -462,7 +576,11 @@ def status_of_metrics_server(path: str) -> int:
 
 
 def user_of_the_image() -> int:
-    return int(re.findall(r"^USER (.+)$", (ROOT / "Dockerfile").read_text("utf-8"), re.MULTILINE)[-1])
+    user, _, group = re.findall(r"^USER (.+)$", (ROOT / "Dockerfile").read_text("utf-8"), re.MULTILINE)[-1].partition(
+        ":"
+    )
+    assert user == group  # as Kubernetes has it
+    return int(user)
 
 
 @each_workload
@@ -483,7 +601,8 @@ def test_pods_are_nobody_and_can_write_nowhere(workload: Yaml) -> None:
 
 @each_of_ours
 def test_our_pods_run_as_the_user_of_the_image(workload: Yaml) -> None:
-    assert pod_of(workload)["securityContext"]["runAsUser"] == user_of_the_image() > 0
+    security = pod_of(workload)["securityContext"]
+    assert security["runAsUser"] == security["runAsGroup"] == user_of_the_image() > 0
 
 
 @each_workload
@@ -500,6 +619,9 @@ def test_containers_of_the_compose_file_can_write_nowhere_and_take_only_so_much(
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert service["pids_limit"]
     assert service["mem_limit"]
+    assert service["ulimits"] == {"nofile": 16384, "core": 0}
+    (tmp,) = service["tmpfs"]
+    assert {"size=64m", "noexec", "nosuid", "nodev"} <= set(tmp.removeprefix("/tmp:").split(","))
 
 
 def test_containers_of_the_compose_file_are_nobody_but_for_the_one_that_gives_minio_its_volume() -> None:
@@ -507,13 +629,59 @@ def test_containers_of_the_compose_file_are_nobody_but_for_the_one_that_gives_mi
     root = {
         name
         for name, service in services().items()
-        if service.get("user", as_image if service.get("image") == IMAGE else "0").partition(":")[0] in ("0", "root")
+        if service.get("user", as_image if service["image"] == IMAGE_OF_COMPOSE else "0").partition(":")[0]
+        in ("0", "root")
     }
     assert {"volume"} == root
     volume = services()["volume"]
     assert (volume["cap_add"], volume["network_mode"], volume["restart"]) == (["CHOWN"], "none", "no")
     assert services()["minio"]["user"] in volume["command"][-1]
     assert [name for name, service in services().items() if "cap_add" in service] == ["volume"]
+
+
+def test_ports_of_the_compose_file_are_settings_and_open_to_this_machine_alone() -> None:
+    ports = [port for service in services().values() for port in service.get("ports", [])]
+    assert len(ports) == 4
+    assert all(
+        re.fullmatch(r"(\$\{BIND_ADDRESS:-127\.0\.0\.1\}|127\.0\.0\.1):\$\{\w+_PORT:-\d+\}:\d+", port) for port in ports
+    )
+
+
+def test_what_opens_media_is_in_a_network_that_leads_nowhere() -> None:
+    """It opens what strangers have made: the store and the queues are all that it may reach."""
+    assert compose()["networks"]["inside"]["internal"] is True
+    for name in ("worker", "viewers", "redis", "buckets"):
+        assert services()[name]["networks"] == ["inside"]
+    policies = {name_of(found): found["spec"] for found in of_kind("NetworkPolicy")}
+    workers = {program.where.partition(":")[2] for program in DEPLOYMENTS["kubernetes"] if program.queues}
+    assert workers < policies.keys()
+    for name in workers:
+        assert {"Ingress", "Egress"} == set(policies[name]["policyTypes"])
+        reached = {port["port"] for rule in policies[name]["egress"] for port in rule["ports"]}
+        assert reached == {53, 6379, 9000}
+        assert all(rule["to"] for rule in policies[name]["egress"])
+
+
+@pytest.mark.parametrize("name", ["redis", "minio"])
+def test_what_keeps_data_reaches_nobody(name: str) -> None:
+    (policy,) = [found["spec"] for found in of_kind("NetworkPolicy") if name_of(found) == name]
+    assert "Egress" in policy["policyTypes"]
+    assert "egress" not in policy
+
+
+def test_the_least_that_kubernetes_needs_is_told() -> None:
+    least = {name_of(found): found["spec"].get("minReplicas") for found in of_kind("HorizontalPodAutoscaler")}
+    least |= {name_of(found): found["spec"]["minReplicaCount"] for found in of_kind("ScaledObject")}
+    cores = memory = 0.0
+    for workload in workloads():
+        asked = container_of(workload)["resources"]["requests"]
+        pods = workload["spec"].get("replicas") or least[name_of(workload)]
+        cores += pods * (float(asked["cpu"].removesuffix("m")) / (1000 if asked["cpu"].endswith("m") else 1))
+        memory += pods * int(asked["memory"][:-2]) / {"Mi": 1024, "Gi": 1}[asked["memory"][-2:]]
+    told = re.search(r"ask for ([\d.]+) cores and ([\d.]+) GiB", (KUBERNETES / "README.md").read_text("utf-8"))
+    assert told is not None
+    assert 0 <= float(told[1]) - cores < 0.5
+    assert 0 <= float(told[2]) - memory < 0.5
 
 
 def test_whoever_runs_on_is_looked_after() -> None:
@@ -528,14 +696,13 @@ def test_workers_are_given_the_time_that_they_take_to_leave() -> None:
         assert pod_of(workload)["terminationGracePeriodSeconds"] > WORKER_SECONDS
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        services()["redis"]["command"],
-        *(container_of(found)["args"] for found in workloads() if name_of(found) == "redis"),
-    ],
-    ids=DEPLOYMENTS,
-)
+def redis_options() -> dict[str, list[str]]:
+    (found,) = [container_of(found)["args"] for found in workloads() if name_of(found) == "redis"]
+    script = services()["redis"]["command"][-1].partition("<<")[0].removeprefix("exec ").replace(" - ", " ")
+    return {"compose": shlex.split(script.replace("\\\n", " ")), "kubernetes": found}
+
+
+@pytest.mark.parametrize("command", redis_options().values(), ids=redis_options())
 def test_redis_keeps_what_it_is_told_and_refuses_rather_than_forgets(command: list[str]) -> None:
     options = dict(zip(command[1::2], command[2::2], strict=True))
     assert (options["--appendonly"], options["--appendfsync"], options["--maxmemory-policy"]) == (
@@ -543,6 +710,7 @@ def test_redis_keeps_what_it_is_told_and_refuses_rather_than_forgets(command: li
         "everysec",
         "noeviction",
     )
+    assert options["--protected-mode"] == "no"  # which some builds have on
 
 
 # what is watched

@@ -1,0 +1,61 @@
+"""Workers that stop while what they depend on stops too, as when a machine is shut down."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from dev.servers import LOOPBACK, start_redis
+from tests.integration.system import configuration, descendants, until
+
+GONE_SECONDS = 30  # after SIGTERM
+
+
+def test_a_worker_that_stops_together_with_redis_ends(tmp_path: Path) -> None:
+    """Its pool takes a while to end. Meanwhile it sends heartbeats, and nobody answers."""
+    redis = start_redis(tmp_path / "redis", persist=False)
+    log = tmp_path / "worker.log"
+    environment = {**os.environ, **configuration("127.0.0.1:9", redis.port), "REMAP_SIGTERM": "SIGQUIT"}
+    command = [
+        sys.executable,
+        "-m",
+        "celery",
+        "-A",
+        "mam.transcoding.tasks",
+        "worker",
+        "-Q",
+        "low",
+        "-c",
+        "1",
+        "-l",
+        "INFO",
+    ]
+    with log.open("wb") as output:
+        worker = subprocess.Popen(command, env=environment, stdout=output, stderr=output, start_new_session=True)
+    try:
+        until(lambda: b" ready." in log.read_bytes(), "the worker is ready")
+        (process,) = [pid for pid, line in descendants(worker.pid).items() if "celery" in line]
+        os.kill(process, signal.SIGSTOP)
+        worker.send_signal(signal.SIGTERM)
+        redis.kill()
+        redis.process.wait()
+        hears_a_heartbeat_in_vain(redis.port)
+        os.kill(process, signal.SIGCONT)
+        assert worker.wait(GONE_SECONDS) == 0
+    finally:
+        with suppress(ProcessLookupError):  # what the group has left
+            os.killpg(worker.pid, signal.SIGKILL)
+        redis.stop()
+
+
+def hears_a_heartbeat_in_vain(port: int) -> None:
+    """In Redis's place: closes a few connections, the first of which may be of something else than heartbeats."""
+    with socket.create_server((LOOPBACK, port)) as listener:
+        listener.settimeout(GONE_SECONDS)
+        for _ in range(3):
+            listener.accept()[0].close()
