@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, suppress
 
 from mam.errors import Unavailable
 
+FIRST_SECONDS = 5  # a name server that is away takes half a minute to give up, for each attempt
 RETRY_SECONDS = 2
 
 log = logging.getLogger(__name__)
@@ -16,8 +17,13 @@ log = logging.getLogger(__name__)
 
 @asynccontextmanager
 async def made(ensure: Callable[[], None]) -> AsyncIterator[None]:
-    """Calls `ensure` before the block, and during it until it has worked: a store that is away stops no service."""
-    task = None if await _tried(ensure) else asyncio.create_task(_keep_trying(ensure))
+    """Calls `ensure` before the block, and during it until it has worked: a store that is away stops no service.
+
+    A store that does not answer, or whose name nobody resolves, does not hold up the start either.
+    """
+    first = asyncio.create_task(_tried(ensure))
+    await asyncio.wait({first}, timeout=FIRST_SECONDS)
+    task = None if first.done() and first.result() else asyncio.create_task(_keep_trying(first, ensure))
     try:
         yield
     finally:
@@ -27,9 +33,11 @@ async def made(ensure: Callable[[], None]) -> AsyncIterator[None]:
                 await task
 
 
-async def _keep_trying(ensure: Callable[[], None]) -> None:
-    while not await _tried(ensure):
+async def _keep_trying(first: asyncio.Task[bool], ensure: Callable[[], None]) -> None:
+    there = await first
+    while not there:
         await asyncio.sleep(RETRY_SECONDS)
+        there = await _tried(ensure)
 
 
 async def _tried(ensure: Callable[[], None]) -> bool:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unittest import mock
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from mam.processes import cores, quota
+from mam.processes import cores, fitting, memory_limit, quota
 from mam.transcoding.worker import SLOTS, count_slots, slots
 
 
@@ -35,3 +38,36 @@ def test_a_worker_knows_its_slots(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(SLOTS, "1")  # to be restored
     count_slots(3)
     assert slots() == 3
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({"memory.max": "4294967296\n"}, 4 << 30),
+        ({"memory.max": "max\n"}, None),
+        ({"memory/memory.limit_in_bytes": "536870912\n"}, 512 << 20),
+        ({"memory/memory.limit_in_bytes": "9223372036854771712\n"}, None),
+        ({}, None),
+    ],
+)
+def test_a_container_says_how_much_memory_is_its_own(
+    files: dict[str, str], expected: int | None, tmp_path: Path
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert memory_limit(tmp_path) == expected
+
+
+@given(st.integers(1, 256), st.none() | st.integers(1 << 20, 1 << 40), st.integers(1 << 20, 1 << 34))
+def test_no_more_processes_are_started_than_fit(have: int, limit: int | None, size: int) -> None:
+    with (
+        mock.patch("mam.processes.cores", return_value=have),
+        mock.patch("mam.processes.memory", return_value=limit),
+    ):
+        found = fitting(size)
+    assert 1 <= found <= have
+    if limit is None or limit >= have * size:
+        assert found == have
+    elif limit >= size:
+        assert found * size <= limit < (found + 1) * size
