@@ -18,4 +18,5 @@ if ! { docker compose version && docker info; } >/dev/null 2>&1; then
   . "$variables"
   within=(nsenter "--net=$network")
 fi
-MAM_COMPOSE=1 "${within[@]}" .venv/bin/python -m pytest tests/compose "$@"
+# Beyond ten minutes it stops after the test that is under way.
+MAM_COMPOSE=1 "${within[@]}" .venv/bin/python -m pytest --session-timeout=600 tests/compose "$@"
