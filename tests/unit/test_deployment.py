@@ -399,7 +399,7 @@ def test_compose_and_kubernetes_run_the_same_redis_and_minio() -> None:
 def locked() -> dict[str, tuple[Version, int]]:
     """What the image installs, by name: its version, and of how many files there is a hash."""
     text = (ROOT / "requirements.lock").read_text("utf-8").replace("\\\n", " ")
-    found = {}
+    found: dict[str, tuple[Version, int]] = {}
     for line in text.splitlines():
         if not line.startswith("#"):
             name, _, rest = line.partition("==")
