@@ -14,7 +14,7 @@ NETWORK=mam-engine # the network namespace
 LINK=mamengine     # names of network interfaces have 15 characters at most
 ADDRESSES=10.79.0  # of the link between it and the machine
 SUITE=trixie       # what python:*-slim-trixie is made of
-ROOT=mam-engine-root:1
+ROOT=mam-engine-root:1 # the image of that
 export DOCKER_HOST=unix://$HOME_OF_ENGINE/docker.sock DOCKER_CONFIG=$HOME_OF_ENGINE/config DEBIAN_FRONTEND=noninteractive
 
 step() { printf '%4d s  %s\n' "$SECONDS" "$*" >&2; }
@@ -58,21 +58,25 @@ engine() {
   return 1
 }
 
-# One system of Debian packages that all stand-ins are made of; Compose is taken out of it.
+# One system of Debian packages that all stand-ins are made of; Compose is taken out of it. It is kept beside the tools
+# that .ci/run keeps, for a month: making it takes a minute.
 root() {
-  local mirror
-  mirror=$(sed -n 's/^URIs: *\([^ ]*\/debian\)\/\?$/\1/p; s/^deb \(\[[^]]*\] \)\?\([^ ]*\/debian\)\/\? .*/\2/p' \
-    /etc/apt/sources.list /etc/apt/sources.list.d/*.sources 2>/dev/null | head -1) || true # one of the two is not there
-  mmdebstrap --quiet --variant=minbase \
-    --include=python3,python3-venv,python3-pip,ca-certificates,netbase,tzdata,redis-server,redis-tools,docker-compose \
-    --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
-    --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' \
-    "$SUITE" "$HOME_OF_ENGINE/root.tar" "${mirror:-http://deb.debian.org/debian}"
+  local kept mirror
+  kept=${XDG_CACHE_HOME:-$HOME/.cache}/mam-tools/$SUITE.tar
+  if [ -z "$(find "$kept" -mtime -30 2>/dev/null)" ]; then
+    mirror=$(sed -n 's/^URIs: *\([^ ]*\/debian\)\/\?$/\1/p; s/^deb \(\[[^]]*\] \)\?\([^ ]*\/debian\)\/\? .*/\2/p' \
+      /etc/apt/sources.list /etc/apt/sources.list.d/*.sources 2>/dev/null | head -1) || true # one of the two is not there
+    mmdebstrap --quiet --variant=minbase \
+      --include=python3,python3-venv,python3-pip,ca-certificates,netbase,tzdata,redis-server,redis-tools,docker-compose \
+      --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
+      --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' \
+      "$SUITE" "$HOME_OF_ENGINE/$SUITE.tar" "${mirror:-http://deb.debian.org/debian}"
+    mkdir -p "${kept%/*}"
+    mv "$HOME_OF_ENGINE/$SUITE.tar" "$kept"
+  fi
   mkdir -p "$DOCKER_CONFIG/cli-plugins"
-  tar -xf "$HOME_OF_ENGINE/root.tar" --strip-components=5 -C "$DOCKER_CONFIG/cli-plugins" \
-    ./usr/libexec/docker/cli-plugins/docker-compose
-  docker import "$HOME_OF_ENGINE/root.tar" "$ROOT" >/dev/null
-  rm "$HOME_OF_ENGINE/root.tar"
+  tar -xf "$kept" --strip-components=5 -C "$DOCKER_CONFIG/cli-plugins" ./usr/libexec/docker/cli-plugins/docker-compose
+  docker import "$kept" "$ROOT" >/dev/null
 }
 
 stand_in() { # NAME, with its Dockerfile on standard input and what else it takes in the folder FILES
