@@ -10,6 +10,8 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from celery import Celery
+
 from dev.servers import LOOPBACK, start_redis
 from tests.integration.system import configuration, descendants, until
 
@@ -21,30 +23,18 @@ def test_a_worker_that_stops_together_with_redis_ends(tmp_path: Path) -> None:
     redis = start_redis(tmp_path / "redis", persist=False)
     log = tmp_path / "worker.log"
     environment = {**os.environ, **configuration("127.0.0.1:9", redis.port), "REMAP_SIGTERM": "SIGQUIT"}
-    command = [
-        sys.executable,
-        "-m",
-        "celery",
-        "-A",
-        "mam.transcoding.tasks",
-        "worker",
-        "-Q",
-        "low",
-        "-c",
-        "1",
-        "-l",
-        "INFO",
-    ]
+    command = [sys.executable, "-m", "celery", "-A", "mam.transcoding.tasks", "worker", *"-Q low -c 1 -l INFO".split()]
     with log.open("wb") as output:
         worker = subprocess.Popen(command, env=environment, stdout=output, stderr=output, start_new_session=True)
     try:
         until(lambda: b" ready." in log.read_bytes(), "the worker is ready")
+        hears_a_heartbeat(redis.port)
         (process,) = [pid for pid, line in descendants(worker.pid).items() if "celery" in line]
         os.kill(process, signal.SIGSTOP)
         worker.send_signal(signal.SIGTERM)
         redis.kill()
         redis.process.wait()
-        hears_a_heartbeat_in_vain(redis.port)
+        leaves_heartbeats_without_an_answer(redis.port)
         os.kill(process, signal.SIGCONT)
         assert worker.wait(GONE_SECONDS) == 0
     finally:
@@ -53,7 +43,17 @@ def test_a_worker_that_stops_together_with_redis_ends(tmp_path: Path) -> None:
         redis.stop()
 
 
-def hears_a_heartbeat_in_vain(port: int) -> None:
+def hears_a_heartbeat(port: int) -> None:
+    """As Flower does."""
+    heard: list[dict[str, object]] = []
+    app = Celery(broker=f"redis://{LOOPBACK}:{port}/1")
+    with app.connection_for_read() as connection:
+        receiver = app.events.Receiver(connection, handlers={"worker-heartbeat": heard.append})
+        receiver.capture(limit=2, timeout=GONE_SECONDS)
+    assert heard
+
+
+def leaves_heartbeats_without_an_answer(port: int) -> None:
     """In Redis's place: closes a few connections, the first of which may be of something else than heartbeats."""
     with socket.create_server((LOOPBACK, port)) as listener:
         listener.settimeout(GONE_SECONDS)
