@@ -23,7 +23,15 @@ def test_a_worker_that_stops_together_with_redis_ends(tmp_path: Path) -> None:
     redis = start_redis(tmp_path / "redis", persist=False)
     log = tmp_path / "worker.log"
     environment = {**os.environ, **configuration("127.0.0.1:9", redis.port), "REMAP_SIGTERM": "SIGQUIT"}
-    command = [sys.executable, "-m", "celery", "-A", "mam.transcoding.tasks", "worker", *"-Q low -c 1 -l INFO".split()]
+    command = [
+        sys.executable,
+        "-m",
+        "celery",
+        "-A",
+        "mam.transcoding.tasks",
+        "worker",
+        *["-Q", "low", "-c", "1", "-l", "INFO"],
+    ]
     with log.open("wb") as output:
         worker = subprocess.Popen(command, env=environment, stdout=output, stderr=output, start_new_session=True)
     try:

@@ -152,14 +152,16 @@ def test_the_store_alone_imports_minio() -> None:
 
 def test_media_is_opened_by_tasks_alone() -> None:
     outside = {module for module in importers(of="mam.media") if room_of(module) != "mam.media"}
-    assert {f"mam.transcoding.{name}" for name in ("attempts", "outlook", "pictures", "work", "workshop")} == outside
+    assert {
+        f"mam.transcoding.{name}" for name in ("attempts", "outlook", "pictures", "verification", "work", "workshop")
+    } == outside
     assert {"mam.check", "mam.media"} == {room_of(module) for module in importers(of="av")}
     assert {"mam.__main__"} == {module for module in importers(of="mam.check") if room_of(module) != "mam.check"}
 
 
 def test_tasks_import_the_work_only_when_they_run() -> None:
     """The transcoding service imports the tasks to queue them, and must not load libav by it."""
-    bench = {f"mam.transcoding.{name}" for name in ("work", "workshop", "publishing", "pictures")}
+    bench = {f"mam.transcoding.{name}" for name in ("work", "workshop", "publishing", "pictures", "verification")}
     light = {"mam.transcoding.tasks", "mam.transcoding.attempts"}
     assert bench | light >= set().union(*(importers(of=module) for module in bench))
     for module in light:
