@@ -39,6 +39,14 @@ DELIVERY_SECONDS = 10  # that a receiver has to answer
 LEASE_SECONDS = 60  # then a delivery whose process was killed is another's
 LOOK_SECONDS = 5  # between looks at what is due, when nothing happens
 
+LOWEST_PORT, WEB_PORTS = 1024, (80, 443)  # below it, what listens is no web server: mail, name service, file shares
+
+# IPv6 networks whose last four bytes are an IPv4 address: of NAT64 (RFC 6052), and IPv4-compatible (RFC 4291).
+EMBEDDING = tuple(map(ipaddress.IPv6Network, ("64:ff9b::/96", "::/96")))
+# Those that no internet route leads to, whatever Python's own tables say in one version or another: translation within
+# a site (RFC 8215), segment routing (RFC 9602).
+NOT_PUBLIC = tuple(map(ipaddress.IPv6Network, ("64:ff9b:1::/48", "5f00::/16")))
+
 log = logging.getLogger(__name__)
 
 
@@ -65,7 +73,7 @@ class Target:
 
 
 def target(url: str, *, private: bool) -> Target:
-    """Looks up where a URL leads. Unless `private`, all of its host's addresses must be public.
+    """Looks up where a URL leads. Unless `private`, all of its host's addresses must be public, and its port a web's.
 
     What was looked up is what is connected to: a name that means another address a moment later leads nowhere else.
     Raises InvalidCallback.
@@ -77,6 +85,8 @@ def target(url: str, *, private: bool) -> Target:
         raise InvalidCallback(f"The URL cannot be read: {error}.") from error
     if parts.scheme not in ("http", "https") or not host or parts.username is not None or port == 0:
         raise InvalidCallback("It is no http or https URL with a host, without a user name.")
+    if not private and port is not None and port < LOWEST_PORT and port not in WEB_PORTS:
+        raise InvalidCallback(f"The port {port} is none of the web's: use 80, 443, or one from {LOWEST_PORT} on.")
     try:
         found = socket.getaddrinfo(host, port or parts.scheme, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
@@ -90,8 +100,17 @@ def target(url: str, *, private: bool) -> Target:
 def _is_public(address: str) -> bool:
     parsed = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(parsed, ipaddress.IPv6Address):
-        parsed = parsed.ipv4_mapped or parsed.sixtofour or parsed
+        if parsed.is_site_local or any(parsed in network for network in NOT_PUBLIC):
+            return False
+        parsed = _embedded(parsed) or parsed
     return parsed.is_global and not parsed.is_multicast
+
+
+def _embedded(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """The IPv4 address that a translator, a tunnel or the system itself would send to."""
+    if any(address in network for network in EMBEDDING):
+        return ipaddress.IPv4Address(address.packed[-4:])
+    return address.ipv4_mapped or address.sixtofour
 
 
 class Callbacks:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from mam.errors import InvalidCallback
 from mam.settings import Settings
-from mam.transcoding.webhooks import Callbacks, signature, target
+from mam.transcoding.webhooks import Callbacks, _is_public, signature, target
 
 PUBLIC = "93.184.216.34"
 
@@ -74,6 +77,44 @@ def test_a_private_address_is_refused_unless_allowed(names: dict[str, list[str]]
     with pytest.raises(InvalidCallback, match="private"):
         target("https://inside/", private=False)
     assert target("https://inside/", private=True).address == PUBLIC
+
+
+def embeddings(address: ipaddress.IPv4Address) -> list[str]:
+    """The IPv6 addresses that lead to an IPv4 address: mapped, 6to4, NAT64 and IPv4-compatible."""
+    number = int(address)
+    places = [(0xFFFF << 32) | number, (0x2002 << 112) | (number << 80), (0x64FF9B << 96) | number, number]
+    return [str(ipaddress.IPv6Address(place)) for place in places]
+
+
+@given(st.ip_addresses(v=4))
+@example(ipaddress.IPv4Address("127.0.0.1"))
+@example(ipaddress.IPv4Address("169.254.169.254"))
+@example(ipaddress.IPv4Address("10.0.0.1"))
+@example(ipaddress.IPv4Address(PUBLIC))
+def test_an_ipv4_address_is_as_public_as_whatever_holds_it(address: ipaddress.IPv4Address) -> None:
+    is_public = address.is_global and not address.is_multicast
+    assert {_is_public(str(each)) for each in (address, *embeddings(address))} == {is_public}
+
+
+NOWHERE = [
+    ipaddress.IPv6Network(each) for each in ("64:ff9b:1::/48", "fec0::/10", "5f00::/16", "fc00::/7", "fe80::/10")
+]
+
+
+@given(st.sampled_from(NOWHERE).flatmap(lambda network: st.ip_addresses(network=network)))
+def test_no_address_of_a_network_without_a_route_is_public(address: ipaddress.IPv6Address) -> None:
+    assert not _is_public(str(address))
+
+
+@given(st.integers(1, 65535))
+def test_callers_may_name_the_ports_of_the_web_alone(port: int) -> None:
+    url = f"http://{PUBLIC}:{port}/"
+    assert target(url, private=True).port == port
+    if port in (80, 443) or port >= 1024:
+        assert target(url, private=False).port == port
+    else:
+        with pytest.raises(InvalidCallback, match=f"port {port} "):
+            target(url, private=False)
 
 
 @pytest.mark.parametrize(
