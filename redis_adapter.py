@@ -19,6 +19,7 @@ from typing import Any
 import redis
 import redis.asyncio
 
+from mam.connections import REQUEST
 from mam.events import channel, sync_client
 from mam.settings import worker_settings
 
@@ -32,12 +33,78 @@ MAIN = ":"  # slot("", ""): the playlist that requests without options get
 log = logging.getLogger(__name__)
 
 
+# Redis also holds queues, jobs and sessions, which must lose nothing: so playlists have a budget, and go first. Two
+# keys know of all: a sorted set of videos by the moment at which their playlists end, which is the order in which they
+# came, and a hash of the bytes that each takes (of all together under the empty name, which no video has).
+ENDS, SIZES = "mam:playlist-ends", "mam:playlist-sizes"
+SHARE, HIGH_WATER = 0.25, 0.8  # of maxmemory: what playlists may take; what is in use, above which none is kept
+DEFAULT_BUDGET = 256 << 20  # bytes, where Redis has no maxmemory: some five thousand films
+
+_BUDGET = f"""
+local ends, sizes = '{ENDS}', '{SIZES}'
+local function now()
+  local time = redis.call('TIME')
+  return time[1] + time[2] / 1000000
+end
+local function all() return tonumber(redis.call('HGET', sizes, '') or '0') end
+-- A video's playlists go, and what they took is free.
+local function drop(name)
+  redis.call('DEL', '{PREFIX}' .. name)
+  redis.call('ZREM', ends, name)
+  local size = redis.call('HGET', sizes, name)
+  if size then
+    redis.call('HDEL', sizes, name)
+    redis.call('HINCRBY', sizes, '', -size)
+  end
+end
+-- The eldest go, but never `spared`, until they are no more than `most` bytes.
+local function shrink(most, spared)
+  while all() > most do
+    local eldest = redis.call('ZRANGE', ends, 0, 1)
+    local name = eldest[1] == spared and eldest[2] or eldest[1]
+    if not name or name == spared then return end
+    drop(name)
+  end
+end
+-- maxmemory (0: none), and by how many bytes more is in use than may be for a playlist to be kept.
+local function memory()
+  local info = redis.call('INFO', 'memory')
+  local used, most = tonumber(info:match('used_memory:(%d+)')), tonumber(info:match('maxmemory:(%d+)'))
+  return most, most > 0 and used - {HIGH_WATER} * most or -1
+end
+-- What has ended goes, and the eldest where memory is short. Whether it was.
+local function make_room(over)
+  for _, name in ipairs(redis.call('ZRANGEBYSCORE', ends, '-inf', now())) do drop(name) end
+  if over >= 0 then shrink(all() - over) end
+  return over >= 0
+end
+"""
+
 # A playlist that was built while its video was invalidated is out of date: the generation tells.
-_PUT = """
+# ARGV: generation, seconds to keep, field, playlist, the video's name, bytes that all may take (0: by maxmemory).
+_PUT = f"""{_BUDGET}
 if (redis.call('GET', KEYS[2]) or '0') ~= ARGV[1] then return 0 end
+local most, over = memory()
+if make_room(over) then return 0 end
+local budget = tonumber(ARGV[6])
+if budget == 0 then budget = most > 0 and {SHARE} * most or {DEFAULT_BUDGET} end
+if #ARGV[4] > budget then return 0 end
+local name, before = ARGV[5], redis.call('HGET', sizes, ARGV[5]) or 0
 redis.call('HSET', KEYS[1], ARGV[3], ARGV[4])
 if redis.call('TTL', KEYS[1]) < 0 then redis.call('EXPIRE', KEYS[1], ARGV[2]) end
+redis.call('ZADD', ends, 'NX', now() + redis.call('PTTL', KEYS[1]) / 1000, name)
+local size = redis.call('MEMORY', 'USAGE', KEYS[1], 'SAMPLES', 0)
+redis.call('HSET', sizes, name, size)
+redis.call('HINCRBY', sizes, '', size - before)
+shrink(budget, name)
+if all() > budget then drop(name) end
 return 1
+"""
+
+# For when nothing is put: playlists make room for others' needs too.
+_MAKE_ROOM = f"""{_BUDGET}
+local _, over = memory()
+make_room(over)
 """
 GENERATION_SECONDS = 24 * 3600  # far longer than any playlist takes to build
 
@@ -48,16 +115,18 @@ HOLDERS = "mam:playlist-holders"  # a sorted set: processes by the moment at whi
 FORGOTTEN = "mam:playlist-forgotten:"
 LEASE_SECONDS = 2
 SHORTEST_WAIT = 0.01  # seconds: Redis rounds down to milliseconds, and 0 waits for ever
+LONGEST_WAIT = 1.0  # at a time: shorter than a client waits for any answer of Redis
 
-# ARGV: seconds to keep the generation, channel, message. How many were told, and who holds a lease.
-_FORGET = """
-redis.call('DEL', KEYS[1])
+# ARGV: the video's name, seconds to keep the generation, channel, message. How many were told, and who holds a lease.
+# It works in a full Redis too: that refuses a script the first command that needs memory, unless another write came
+# before it, here the one that removes.
+_FORGET = f"""{_BUDGET}
+drop(ARGV[1])
 redis.call('INCR', KEYS[2])
-redis.call('EXPIRE', KEYS[2], ARGV[1])
-local time = redis.call('TIME')
-redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', time[1] + time[2] / 1000000)
-local told = redis.call('PUBLISH', ARGV[2], ARGV[3])
-return {told, unpack(redis.call('ZRANGE', KEYS[3], 0, -1))}
+redis.call('EXPIRE', KEYS[2], ARGV[2])
+redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', now())
+local told = redis.call('PUBLISH', ARGV[3], ARGV[4])
+return {{told, unpack(redis.call('ZRANGE', KEYS[3], 0, -1))}}
 """
 
 
@@ -108,16 +177,21 @@ class Lookup:
 class PlaylistCache:
     """What the VoD service uses: coroutines, several names at once, gzip bytes as they are sent."""
 
-    def __init__(self, client: redis.asyncio.Redis, *, ttl: int) -> None:
+    def __init__(
+        self, client: redis.asyncio.Redis, *, ttl: int, quick: redis.asyncio.Redis | None = None, budget: int = 0
+    ) -> None:
+        """`quick`: a client that soon gives up, for what can do without an answer. `budget`: bytes; 0: by maxmemory."""
         self._client = client
+        self._quick = quick or client
         self._ttl = ttl
-        self._put = client.register_script(_PUT)
+        self._budget = budget
+        self._put = self._quick.register_script(_PUT)
         self._forget = client.register_script(_FORGET)
 
     async def get(self, names: Sequence[str], slot: str = MAIN) -> list[Lookup]:
         """The playlists of several videos, in one round trip. `slot`: which of each video's (see `slot`)."""
         try:
-            async with self._client.pipeline(transaction=False) as pipe:
+            async with self._quick.pipeline(transaction=False) as pipe:
                 for name in names:
                     pipe.hget(PREFIX + name, _field(slot))
                     pipe.pttl(PREFIX + name)
@@ -134,14 +208,13 @@ class PlaylistCache:
     async def put(self, name: str, playlist: CachedPlaylist, slot: str, generation: str | None) -> None:
         """Keeps a playlist for the cache's lifetime, counted from the first of the video's playlists.
 
-        Does nothing when the video was invalidated since `generation` was read.
+        Does nothing when the video was invalidated since `generation` was read, nor while Redis is short of memory.
         """
         if generation is None:
             return
-        keys = [PREFIX + name, GENERATION + name]
-        values: list[str | int | bytes] = [generation, self._ttl, _field(slot), playlist.to_bytes()]
+        values = _put_arguments(name, playlist, slot, generation, ttl=self._ttl, budget=self._budget)
         try:
-            await self._put(keys=keys, args=values)
+            await self._put(keys=_put_keys(name), args=values)
         except (redis.RedisError, OSError) as error:
             log.warning("playlist not cached", extra={"error": type(error).__name__})
 
@@ -154,7 +227,7 @@ class PlaylistCache:
         told, *holders = await self._forget(keys=_forget_keys(name), args=_forget_arguments(self._client, name, token))
         answers = _Answers(told, holders)
         while left := answers.seconds_left():
-            answers.add(await self._client.blpop([FORGOTTEN + token], timeout=left))
+            answers.add(await self._client.blpop([FORGOTTEN + token], timeout=min(left, LONGEST_WAIT)))
 
 
 class _Answers:
@@ -193,11 +266,15 @@ def set_cached_playlist(video_name: str, m3u8_text: str) -> None:
     """Caches a playlist for PLAYLIST_CACHE_TTL_SECONDS. Does nothing while Redis is away."""
     playlist = CachedPlaylist(gzip.compress(m3u8_text.encode(), GZIP_LEVEL, mtime=0))
     try:
-        invalidate(_client(), video_name)  # what other processes keep of the one before
-        with _client().pipeline(transaction=True) as pipe:
-            pipe.hset(PREFIX + video_name, _field(MAIN), playlist.to_bytes())
-            pipe.expire(PREFIX + video_name, _settings().playlist_cache_ttl_seconds)
-            pipe.execute()
+        client, settings = _client(), _settings()
+        invalidate(client, video_name)  # what other processes keep of the one before
+        generation: Any = client.get(GENERATION + video_name)
+        values = _put_arguments(
+            video_name, playlist, MAIN, (generation or b"0").decode(),
+            ttl=settings.playlist_cache_ttl_seconds, budget=settings.playlist_cache_bytes,
+        )  # fmt: skip
+        keys = _put_keys(video_name)
+        client.eval(_PUT, len(keys), *keys, *values)
     except (redis.RedisError, OSError) as error:
         log.warning("playlist not cached", extra={"error": type(error).__name__})
 
@@ -216,15 +293,30 @@ def invalidate(client: redis.Redis, name: str) -> None:
     found: Any = client.eval(_FORGET, len(keys), *keys, *_forget_arguments(client, name, token))
     answers = _Answers(found[0], found[1:])
     while left := answers.seconds_left():
-        answers.add(client.blpop([FORGOTTEN + token], timeout=left))
+        answers.add(client.blpop([FORGOTTEN + token], timeout=min(left, LONGEST_WAIT)))
 
 
 def _forget_keys(name: str) -> list[str]:
     return [PREFIX + name, GENERATION + name, HOLDERS]
 
 
+def make_room(client: redis.Redis) -> None:
+    """Drops the eldest playlists where Redis is short of memory. Raises RedisError."""
+    client.eval(_MAKE_ROOM, 0)
+
+
+def _put_keys(name: str) -> list[str]:
+    return [PREFIX + name, GENERATION + name]
+
+
+def _put_arguments(
+    name: str, playlist: CachedPlaylist, slot: str, generation: str, *, ttl: int, budget: int
+) -> list[str | int | bytes]:
+    return [generation, ttl, _field(slot), playlist.to_bytes(), name, budget]
+
+
 def _forget_arguments(client: redis.Redis | redis.asyncio.Redis, name: str, token: str) -> list[str | int]:
-    return [GENERATION_SECONDS, channel(client, CHANNEL), json.dumps({"video": name, "token": token})]
+    return [name, GENERATION_SECONDS, channel(client, CHANNEL), json.dumps({"video": name, "token": token})]
 
 
 def slot(kind: str, rendition: str) -> str:
@@ -241,4 +333,4 @@ _settings = worker_settings  # all that is needed here: workers clear the cache 
 
 @cache
 def _client() -> redis.Redis:
-    return sync_client(_settings())
+    return sync_client(_settings(), REQUEST)

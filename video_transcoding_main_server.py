@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 from fastapi import FastAPI, Header, Path, Query, Request, Response
 
+from mam.connections import REQUEST
 from mam.errors import InvalidRequest
 from mam.events import Listener, async_client, sync_client
 from mam.http import bucket, health, metrics, problems, stopping
@@ -19,6 +20,7 @@ from mam.http.logging import setup_logging
 from mam.http.streams import KEEPALIVE, MEDIA_TYPE, EventStream, StreamingService, event
 from mam.naming import MAX_KEY_BYTES, REVISION
 from mam.settings import Settings
+from mam.store import connections as store_connections
 from mam.store.objects import Store
 from mam.transcoding import fleet, views
 from mam.transcoding.chunks import Layouts
@@ -63,8 +65,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, "blocking"))
     state = app.state
     state.settings = settings
-    state.store = Store(settings)
-    client, broker = sync_client(settings), broker_client(settings)
+    state.store = Store(settings, store_connections.REQUEST)
+    client, broker = sync_client(settings, REQUEST), broker_client(settings)
     state.jobs = Jobs(client)
     conversions = Conversions(settings, state.store, state.jobs)
     state.redis = async_client(settings)

@@ -15,6 +15,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from pydantic import BaseModel, Field
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from mam.connections import QUICK, REQUEST
 from mam.events import Listener, async_client, sync_client
 from mam.hls.plan import Format, Profile
 from mam.hls.playlist import CONTENT_TYPE
@@ -26,6 +27,7 @@ from mam.library.asking import running as running_library
 from mam.library.known import Known
 from mam.naming import INIT, RENDITION, REVISION, SEGMENT, Asset, check_video_name
 from mam.settings import Settings
+from mam.store import connections as store_connections
 from mam.store.objects import Store
 from mam.uploads import routes as uploads
 from mam.uploads.desk import running as running_uploads
@@ -126,10 +128,13 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, "blocking"))
     state = app.state
     state.settings = settings
-    state.store = Store(settings)
+    state.store = Store(settings, store_connections.REQUEST)
     state.redis = async_client(settings)
     state.listener = Listener(state.redis)
-    cache = PlaylistCache(state.redis, ttl=settings.playlist_cache_ttl_seconds)
+    quick = async_client(settings, QUICK)
+    cache = PlaylistCache(
+        state.redis, ttl=settings.playlist_cache_ttl_seconds, quick=quick, budget=settings.playlist_cache_bytes
+    )
     kept = Kept(state.redis)
     reads = SharedReads(cache, kept)
     state.access = Access(settings)
@@ -149,7 +154,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         transcoder=transcoder,
         tokens=state.tokens,
         outcomes=state.outcomes,
-        known=Known(sync_client(settings)),
+        known=Known(sync_client(settings, REQUEST)),
     )
     state.scripts, state.sessions, state.passing = Scripts(), Sessions(settings, state.redis), Passing(settings)
     state.pages = Pages(settings, state.scripts)
@@ -159,7 +164,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         with stopping.noticed() as state.stopping:
             async with (
                 bucket.made(partial(state.store.ensure_bucket, settings.minio_bucket_vod)),
-                running_library(settings, state.store, state.redis, trees) as state.asking,
+                running_library(settings, state.store, state.redis, Trees) as state.asking,
                 running_uploads(settings, state.store, state.redis, transcoder, state.asking.library) as state.uploads,
             ):
                 yield
@@ -168,6 +173,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await state.passing.close()
         await transcoder.close()
         await state.listener.stop()
+        await quick.aclose()
         await state.redis.aclose()
 
 

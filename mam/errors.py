@@ -243,6 +243,20 @@ class RedisUnavailable(Unavailable):
     code, title = "redis_unavailable", "Redis does not answer"
     hint = "Check REDIS_HOST and REDIS_PORT; try again in a few seconds."
 
+    @classmethod
+    def of(cls, error: Exception, what: str = "Redis does not answer") -> RedisUnavailable:
+        """What an error of Redis's means, whichever library tells of it. `what`: came to nothing."""
+        if "maxmemory" in str(error):
+            return RedisFull("Redis takes nothing more: its maxmemory is used up.")
+        return cls(f"{what} ({type(error).__name__}).")
+
+
+class RedisFull(RedisUnavailable):
+    code, title = "redis_full", "Redis is full"
+    hint = (
+        "Raise Redis's maxmemory, or remove what fills it. Live videos play meanwhile; jobs go on once there is room."
+    )
+
 
 class TranscoderUnavailable(Unavailable):
     code, title = "transcoder_unavailable", "The transcoding service does not answer"

@@ -15,10 +15,9 @@ from typing import Any
 
 import redis
 import redis.asyncio
-from redis.asyncio.retry import Retry as AsyncRetry
-from redis.backoff import ExponentialBackoff, NoBackoff
-from redis.retry import Retry
 
+from mam import connections
+from mam.connections import REQUEST, TASK, Limits
 from mam.settings import Settings
 
 CHANNEL = "mam:job:"
@@ -44,28 +43,14 @@ def publish(client: redis.Redis, job: str, kind: str, **fields: Any) -> None:
     client.publish(channel(client, CHANNEL + job), json.dumps({"job": job, "event": kind, **fields}))
 
 
-def async_client(settings: Settings) -> redis.asyncio.Redis:
-    """A client for the state database, for coroutines.
-
-    It tries once more, for a connection that Redis closed meanwhile; a Redis that is away is known to be so at once.
-    """
-    return redis.asyncio.Redis(**_address(settings), retry=AsyncRetry(NoBackoff(), 1))
+def async_client(settings: Settings, limits: Limits = REQUEST) -> redis.asyncio.Redis:
+    """A client for the state database, for coroutines. Its subscriptions wait for messages without a limit."""
+    return connections.for_coroutines(settings, limits)
 
 
-def sync_client(settings: Settings) -> redis.Redis:
-    """A client for the state database, for threads. It waits a second for a Redis that is being restarted."""
-    return redis.Redis(**_address(settings), socket_timeout=10, retry=Retry(ExponentialBackoff(cap=0.5, base=0.1), 3))
-
-
-def _address(settings: Settings) -> dict[str, Any]:
-    password = settings.redis_password.get_secret_value() if settings.redis_password else None
-    return {
-        "host": settings.redis_host,
-        "port": settings.redis_port,
-        "db": settings.redis_db,
-        "password": password,
-        "socket_connect_timeout": 2,
-    }
+def sync_client(settings: Settings, limits: Limits = TASK) -> redis.Redis:
+    """A client for the state database, for threads: a worker's, unless its `limits` are those of a request."""
+    return connections.for_threads(settings, limits)
 
 
 async def ended(task: asyncio.Task[Any]) -> None:

@@ -90,6 +90,7 @@ class Settings(BaseSettings):
     segment_wait_seconds: float = Field(default=30, gt=0)
     signed_url_ttl_seconds: int = Field(default=3600, gt=0)
     playlist_cache_ttl_seconds: int = Field(default=2700, gt=0)
+    playlist_cache_bytes: int = Field(default=0, ge=0)
 
     # the library
     library_seconds: float = Field(default=30, ge=1)

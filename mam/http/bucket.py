@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 
 from mam.errors import Unavailable
 
-FIRST_SECONDS = 5  # a name server that is away takes half a minute to give up, for each attempt
+FIRST_SECONDS = 2  # that a service's start waits: probes of a container count from it
 RETRY_SECONDS = 2
 
 log = logging.getLogger(__name__)
@@ -17,27 +17,24 @@ log = logging.getLogger(__name__)
 
 @asynccontextmanager
 async def made(ensure: Callable[[], None]) -> AsyncIterator[None]:
-    """Calls `ensure` before the block, and during it until it has worked: a store that is away stops no service.
-
-    A store that does not answer, or whose name nobody resolves, does not hold up the start either.
+    """Calls `ensure` until it has worked. The block begins once it has, or soon: a store that is away, or says nothing,
+    keeps no service from answering.
     """
-    first = asyncio.create_task(_tried(ensure))
-    await asyncio.wait({first}, timeout=FIRST_SECONDS)
-    task = None if first.done() and first.result() else asyncio.create_task(_keep_trying(first, ensure))
+    task = asyncio.create_task(_keep_trying(ensure), name="vod-bucket")
+    done, _ = await asyncio.wait([task], timeout=FIRST_SECONDS)
+    for ended in done:
+        ended.result()  # raises what no waiting will mend
     try:
         yield
     finally:
-        if task:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
-async def _keep_trying(first: asyncio.Task[bool], ensure: Callable[[], None]) -> None:
-    there = await first
-    while not there:
+async def _keep_trying(ensure: Callable[[], None]) -> None:
+    while not await _tried(ensure):
         await asyncio.sleep(RETRY_SECONDS)
-        there = await _tried(ensure)
 
 
 async def _tried(ensure: Callable[[], None]) -> bool:

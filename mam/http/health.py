@@ -8,10 +8,14 @@ from typing import Any
 
 from fastapi import APIRouter
 from pydantic import BaseModel
+from redis import RedisError
 from starlette.responses import JSONResponse
+
+from mam.errors import RedisUnavailable
 
 Check = Callable[[], Awaitable[None]]
 CHECK_SECONDS = 5
+PROBE, PROBE_SECONDS = "mam:ready", 60
 
 
 class Health(BaseModel):
@@ -45,7 +49,10 @@ def store_and_redis(state: Any) -> dict[str, Check]:
         await asyncio.to_thread(state.store.check, state.settings.minio_bucket_vod)
 
     async def redis() -> None:
-        await state.redis.ping()
+        try:
+            await state.redis.set(PROBE, 1, ex=PROBE_SECONDS)  # one that is full answers, and takes nothing
+        except RedisError as error:
+            raise RedisUnavailable.of(error) from error
 
     return {"store": store, "redis": redis}
 

@@ -73,7 +73,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(redis.RedisError)
     async def redis_away(_: Request, error: redis.RedisError) -> ProblemResponse:
-        return problem(RedisUnavailable(f"Redis does not answer ({type(error).__name__})."))
+        return problem(RedisUnavailable.of(error))
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> ProblemResponse:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import redis.asyncio
 
+from mam.connections import REQUEST
 from mam.errors import NotFound
 from mam.events import sync_client
 from mam.library.catalogue import Catalogue, Page, Query
@@ -25,10 +26,22 @@ from mam.store.objects import Store
 
 
 @asynccontextmanager
-async def running(settings: Settings, store: Store, client: redis.asyncio.Redis, trees: Trees) -> AsyncIterator[Asking]:
-    """The library, with what keeps it in step with Redis and the store. `trees`: those of the VoD bucket."""
-    looking = Looking(store, trees, settings.minio_bucket_vod)
-    keeping = Keeping(settings, sync_client(settings), Listing(settings, store), looking)
+async def running(
+    settings: Settings, store: Store, client: redis.asyncio.Redis, trees_in: Callable[[Store, str], Trees]
+) -> AsyncIterator[Asking]:
+    """The library, with what keeps it in step with Redis and the store. `trees_in`: those of a bucket, by a client.
+
+    `store` answers requests. Whole buckets are gone through with a client that waits longer: one slow answer among a
+    hundred thousand is no reason to begin again.
+    """
+    bucket, patient = settings.minio_bucket_vod, Store(settings)
+    keeping = Keeping(
+        settings,
+        sync_client(settings, REQUEST),
+        Listing(settings, store, patient=patient),
+        Looking(store, trees_in(store, bucket), bucket),
+        walking=Looking(patient, trees_in(patient, bucket), bucket),
+    )
     library = Library(keeping, client, seconds=settings.library_seconds)
     await library.start()
     try:

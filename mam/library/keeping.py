@@ -78,12 +78,16 @@ class Status:
 class Keeping:
     """The catalogue of a process with what it is made from. Blocking, but for what it holds."""
 
-    def __init__(self, settings: Settings, client: redis.Redis, listing: Listing, looking: Looking) -> None:
+    def __init__(
+        self, settings: Settings, client: redis.Redis, listing: Listing, looking: Looking, *, walking: Looking
+    ) -> None:
+        """`looking` answers requests, `walking` goes through everything: neither waits for the other."""
         self.catalogue = Catalogue([name for name in settings.minio_source_buckets or () if settings.may_stream(name)])
         self.client = client
         self.known = Known(client)
         self.listing = listing
         self.looking = looking
+        self._walking = walking
         self.complete = False  # whether all is known that the VoD bucket holds
         self.listed_at: float | None = None
         self.position = Position()
@@ -96,6 +100,7 @@ class Keeping:
     def stop(self) -> None:
         self._stopped = True
         self.looking.close()
+        self._walking.close()
 
     def status(self, watched: str) -> Status:
         with self.client.pipeline(transaction=True) as pipe:
@@ -135,7 +140,7 @@ class Keeping:
     def find(self, lock: Lock) -> None:
         """Looks through the VoD bucket. Raises StoreUnavailable, LockLost."""
         began = time.monotonic()
-        found = self.looking.all(lambda: self._alive(lock))
+        found = self._walking.all(lambda: self._alive(lock))
         count = 0
         while batch := dict(islice(found, BATCH)):
             self.known.found(batch)

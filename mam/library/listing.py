@@ -28,14 +28,19 @@ Alive = Callable[[], None]
 class Listing:
     """Lists what there is."""
 
-    def __init__(self, settings: Settings, store: Store) -> None:
+    def __init__(self, settings: Settings, store: Store, *, patient: Store | None = None) -> None:
+        """`patient`: a client for listing everything; `store` by default."""
         self._settings = settings
         self._store = store
+        self._patient = patient or store
 
     def buckets(self) -> list[str]:
         """The buckets whose assets may become streams. Raises StoreUnavailable."""
+        return self._buckets(self._store)
+
+    def _buckets(self, store: Store) -> list[str]:
         names = self._settings.minio_source_buckets
-        names = self._store.buckets() if names is None else names
+        names = store.buckets() if names is None else names
         return sorted({name for name in names if self._settings.may_stream(name)})
 
     def all(self, alive: Alive) -> Iterator[Listed]:
@@ -44,7 +49,7 @@ class Listing:
         Raises StoreUnavailable.
         """
         with ThreadPoolExecutor(AT_ONCE, "listing") as pool:
-            parts = [(bucket, prefix) for bucket in self.buckets() for prefix in self._parts(bucket)]
+            parts = [(bucket, prefix) for bucket in self._buckets(self._patient) for prefix in self._parts(bucket)]
             for found in pool.map(lambda part: list(self._below(part[0], part[1], alive)), parts):
                 yield from found
 
@@ -54,7 +59,7 @@ class Listing:
         folders: list[Folder] = []
         buckets = self.buckets() if not bucket else [bucket]
         for name in buckets:
-            for info in islice(self._listed(name, folder, recursive=False), PAGE):
+            for info in islice(self._listed(self._store, name, folder), PAGE):
                 if info.key.endswith("/") and info.key != folder:
                     folders.append(Folder(name, info.key, None))
                 elif is_video(info.key):
@@ -65,7 +70,7 @@ class Listing:
 
     def _parts(self, bucket: str) -> list[str]:
         """Prefixes that together hold the whole bucket: its folders, and TOP for what lies beside them."""
-        top = list(islice(self._listed(bucket, "", recursive=False), PAGE))
+        top = list(islice(self._listed(self._patient, bucket, ""), PAGE))
         folders = [info.key for info in top if info.key.endswith("/")]
         if len(top) == PAGE or not 1 < len(folders) <= SPREAD:
             return [""]
@@ -78,14 +83,15 @@ class Listing:
 
     def _pages(self, bucket: str, prefix: str) -> Iterator[list[ObjectInfo]]:
         if prefix == TOP:
-            yield list(self._listed(bucket, "", recursive=False))
+            yield list(self._listed(self._patient, bucket, ""))
             return
         with _nothing_where_it_may_not_be_listed(bucket):
-            yield from self._store.pages(bucket, prefix)
+            yield from self._patient.pages(bucket, prefix)
 
-    def _listed(self, bucket: str, prefix: str, *, recursive: bool) -> Iterator[ObjectInfo]:
+    def _listed(self, store: Store, bucket: str, folder: str) -> Iterator[ObjectInfo]:
+        """What lies directly in a folder."""
         with _nothing_where_it_may_not_be_listed(bucket):
-            yield from self._store.listing(bucket, prefix, recursive=recursive)
+            yield from store.listing(bucket, folder, recursive=False)
 
 
 @contextmanager

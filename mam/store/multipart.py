@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import md5
 from http import HTTPStatus
+from typing import Any
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
@@ -22,7 +23,7 @@ from mam.store import connections
 from mam.store.signing import Place, signer_at
 
 CONNECTIONS = 8
-READ_SECONDS = 120  # a store may take long to put thousands of parts together
+COMPLETE_SECONDS = 120  # a store may take long to put thousands of parts together
 LIFETIME = 600  # seconds, of the signature of a request that is sent at once
 PAGE = 1000  # S3 lists no more at once
 
@@ -55,7 +56,7 @@ class Multipart:
         self.bucket = settings.minio_upload_bucket
         self._inside = Place(self.bucket, settings.minio_endpoint, settings.minio_secure, *key)
         self._outside = Place(self.bucket, settings.public_endpoint, settings.public_secure, *key)
-        self._pool = connections.pool(CONNECTIONS, read_seconds=READ_SECONDS)
+        self._pool = connections.pool(CONNECTIONS, connections.REQUEST)
 
     def begin(self, key: str, content_type: str) -> str:
         """The store's id of a new upload."""
@@ -93,7 +94,7 @@ class Multipart:
         )
         body = f"<CompleteMultipartUpload>{listed}</CompleteMultipartUpload>".encode()
         headers = {"Content-Type": "application/xml", "If-None-Match": "*"}
-        self._call("POST", key, {"uploadId": upload_id}, headers, body)
+        self._call("POST", key, {"uploadId": upload_id}, headers, body, seconds=COMPLETE_SECONDS)
 
     def abort(self, key: str, upload_id: str) -> None:
         """Ends an upload and removes its parts; one that is not there counts as aborted."""
@@ -132,10 +133,13 @@ class Multipart:
         query: Mapping[str, str],
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
+        *,
+        seconds: float | None = None,
     ) -> ElementTree.Element:
         url = signer_at(self._inside, method=method, query=query, expires=LIFETIME)(key)
+        more: dict[str, Any] = {"timeout": seconds} if seconds else {}
         try:
-            response = self._pool.urlopen(method, url, body=body, headers=dict(headers or {}))
+            response = self._pool.urlopen(method, url, body=body, headers=dict(headers or {}), **more)
         except urllib3.exceptions.HTTPError as error:
             raise StoreUnavailable(f"The object store cannot be reached ({type(error).__name__}).") from error
         said = re.search(rb"<Error>.*?<Code>(\w+)</Code>", response.data, re.DOTALL)

@@ -16,10 +16,10 @@ from minio.error import InvalidResponseError, MinioException, S3Error
 from mam.errors import MamError, NotFound, SourceChanged, StoreForbids, StoreUnavailable
 from mam.settings import Settings
 from mam.store import connections, pages
+from mam.store.connections import TASK, Patience
 from mam.store.info import ObjectInfo
 
 CONNECTIONS = 32  # kept open per process: more than any pool of threads here
-READ_SECONDS = 15  # of silence: well below a task's lease, so that a store that died costs a request and not the task
 BROKEN_READS = 3  # tries of a small object whose body ends early
 PUT_LIFETIME = timedelta(minutes=10)  # of the signature of a write: it is sent at once
 DENIED = "AccessDenied"
@@ -29,8 +29,8 @@ _ABSENT = {"NoSuchKey", "NoSuchBucket", "NoSuchObject", "ResourceNotFound"}
 class Store:
     """One S3-compatible store. Safe to share between threads."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._pool = connections.pool(CONNECTIONS, read_seconds=READ_SECONDS)
+    def __init__(self, settings: Settings, patience: Patience = TASK) -> None:
+        self._pool = connections.pool(CONNECTIONS, patience)
         self._client = Minio(
             settings.minio_endpoint,
             settings.minio_usr,

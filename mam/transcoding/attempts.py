@@ -60,10 +60,10 @@ def account(shop: Any, order: Order, name: str, outcome: str, seconds: float) ->
     """A task has ended: nobody is at it any more, and the metrics count it."""
     from mam.transcoding import workshop
 
-    kind, worker = name.partition(":")[0], workshop.this_worker()
+    kind, host = name.partition(":")[0], workshop.this_machine()
     quietly(shop.jobs.ended, order.job, name)
-    quietly(shop.jobs.count, "tasks", kind, outcome, worker)
-    quietly(shop.jobs.count, "task_seconds", kind, worker, by=seconds)
+    quietly(shop.jobs.count, "tasks", kind, outcome, host=host)
+    quietly(shop.jobs.count, "task_seconds", kind, by=seconds, host=host)
 
 
 def quietly(call: Callable[..., object], *arguments: Any, **options: Any) -> None:

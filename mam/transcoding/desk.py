@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import redis.asyncio
 from kombu.exceptions import KombuError
@@ -36,7 +38,11 @@ from mam.transcoding.webhooks import Callbacks
 AHEAD_SEGMENTS = 2  # made behind the one that a viewer waits for: a player asks for them next
 LOOK_SECONDS = 5  # a waiting request looks at its job this often even when no event came
 FRAME_SECONDS = 0.25  # between two events of a stream: progress comes in bursts
+STORE_THREADS = 8  # requests that ask the store at a time, each for several things at once
+QUEUE_SECONDS = 5  # that a request waits for its task to be queued: Celery's own limits are a worker's
 TURNS = 5  # of a request whose job was replaced or forgotten while it waited
+
+T = TypeVar("T")
 
 
 class Desk:
@@ -55,6 +61,7 @@ class Desk:
         self._callbacks = callbacks
         self._conversions = conversions
         self._listener = listener
+        self._threads = ThreadPoolExecutor(STORE_THREADS, "desk")
 
     async def transcode(self, request: TranscodeRequest, key: str | None) -> Transcoded | Accepted:
         """Has an asset converted; answers when it is live, or when it is planned (`wait: false`).
@@ -87,13 +94,13 @@ class Desk:
     async def plan(self, request: AssetRequest) -> PlanView:
         """What a conversion would do. Raises what it would fail with, PreviewPending, RedisUnavailable."""
         asset = Asset(request.asset_bucket, request.asset_object)
-        order, live = await asyncio.to_thread(self._conversions.draft, asset, request.wanted)
+        order, live = await self._apart(self._conversions.draft, asset, request.wanted)
         ask = previews.new_id()
         await _queued(tasks.preview, order, "preview", ask, live)
         try:
             return await previews.wait_for(self._redis, ask)
         except RedisError as error:
-            raise RedisUnavailable(f"The plan could not be fetched ({type(error).__name__}).") from error
+            raise RedisUnavailable.of(error, "The plan could not be fetched") from error
 
     async def _known(self, key: str, fingerprint: str) -> str | None:
         """The job of an earlier request with this key, if it is still known."""
@@ -116,12 +123,16 @@ class Desk:
         )
 
     async def _begin(self, asset: Asset, wanted: Wanted, **how: Any) -> Conversion:
-        conversion = await asyncio.to_thread(self._conversions.request, asset, wanted, **how)
+        conversion = await self._apart(self._conversions.request, asset, wanted, **how)
         if conversion.order is not None:
             await self._queue_plan(conversion.order)
         if conversion.standing is not None:
-            await asyncio.to_thread(self._have_pictures, conversion.standing, how.get("priority", Priority.NORMAL))
+            await self._apart(self._have_pictures, conversion.standing, how.get("priority", Priority.NORMAL))
         return conversion
+
+    async def _apart(self, work: Callable[..., T], *arguments: Any, **options: Any) -> T:
+        """Runs what asks the store in threads of its own: while that is silent, what needs Redis alone goes on."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, partial(work, *arguments, **options))
 
     def _have_pictures(self, order: Order, priority: Priority) -> None:
         """Has the pictures made of a live video that lacks them. It is live without them too."""
@@ -231,6 +242,6 @@ class Desk:
 async def _queued(task: Any, order: Order, name: str, *arguments: Any) -> None:
     """Raises RedisUnavailable when the task cannot be queued."""
     try:
-        await asyncio.to_thread(tasks.queue, task, order, name, *arguments)
-    except KombuError as error:
-        raise RedisUnavailable(f"The conversion could not be queued ({type(error).__name__}).") from error
+        await asyncio.wait_for(asyncio.to_thread(tasks.queue, task, order, name, *arguments), QUEUE_SECONDS)
+    except (KombuError, asyncio.TimeoutError) as error:
+        raise RedisUnavailable.of(error, "The conversion could not be queued") from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import redis
 from prometheus_client import CollectorRegistry
@@ -15,9 +16,9 @@ from mam.events import sync_client
 from mam.settings import Settings
 from mam.transcoding import queues
 from mam.transcoding.jobs import Jobs
-from mam.transcoding.notes import Facts
+from mam.transcoding.notes import Facts, Memory
 from mam.transcoding.presence import Presence, Worker
-from mam.transcoding.scripts import OUTBOX
+from mam.transcoding.scripts import BY_HOST, OUTBOX
 
 # Counters in Redis, which workers add to: name there -> name, help and labels as metrics have them.
 COUNTED = {
@@ -48,13 +49,22 @@ class Fleet:
             begun=tuple(self._jobs.begun()),
             picturing=tuple(self._jobs.picturing()),
             speed=self._jobs.fleet_speed(),
+            memory=self._memory(),
         )
+
+    def _memory(self) -> Memory:
+        """Of Redis, which holds the state and the queues."""
+        info: Any = self._state.info("memory")
+        return Memory(used=int(info["used_memory"]), most=int(info.get("maxmemory", 0)))
 
     def metrics(self) -> Iterator[Metric]:
         """What is so now, and what was counted."""
         workers: list[Worker] = Presence.all(self._state)
         yield _gauge("mam_workers", "Workers that were heard of lately.", len(workers))
         yield _gauge("mam_worker_slots", "Tasks that they can run at a time.", sum(each.slots for each in workers))
+        memory = self._memory()
+        yield _gauge("mam_redis_memory_bytes", "Memory that Redis uses.", memory.used)
+        yield _gauge("mam_redis_memory_most_bytes", "Redis's maxmemory; 0 where it has none.", memory.most)
         yield _gauge("mam_webhooks_waiting", "Webhooks that are to be delivered.", int(self._state.zcard(OUTBOX)))
         yield _labelled("mam_jobs", "Jobs that have not ended.", "state", self._jobs.counts())
         yield _labelled("mam_queue_length", "Tasks that wait.", "queue", queues.lengths(self._broker))
@@ -62,29 +72,18 @@ class Fleet:
 
 
 def counted(jobs: Jobs, host: str | None = None) -> Iterator[Metric]:
-    """The counters of all workers, or of those of one machine."""
+    """All counters, or those of the workers of one machine."""
     found: dict[str, dict[tuple[str, ...], float]] = defaultdict(dict)
     for (name, *values), amount in jobs.counters().items():
         found[name][tuple(values)] = amount
     for key, (metric, text, labels) in COUNTED.items():
+        if host is not None and key not in BY_HOST:
+            continue
         family = CounterMetricFamily(metric, text, labels=labels)
-        by_worker = labels[-1] == "worker"
-        sums = _by_machine(found[key], host) if by_worker else found[key]
-        if by_worker or host is None:
-            for labelled, total in sums.items():
-                family.add_metric(labelled, total)
-            yield family
-
-
-def _by_machine(values: dict[tuple[str, ...], float], host: str | None) -> dict[tuple[str, ...], float]:
-    """The number of a process says nothing over time: what its machine did is what counts."""
-    sums: dict[tuple[str, ...], float] = defaultdict(float)
-    for (*labels, worker), amount in values.items():
-        where = worker.rpartition(":")[0]
-        if host in (None, where):
-            key = (*labels, where)
-            sums[key] += amount
-    return sums
+        for labelled, amount in found[key].items():
+            if len(labelled) == len(labels) and (host is None or labelled[-1] == host):
+                family.add_metric(labelled, amount)
+        yield family
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:

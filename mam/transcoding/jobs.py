@@ -76,6 +76,7 @@ class Jobs:
         self._pictured = script(client, scripts.PICTURED)
         self._note_keyed = client.register_script(scripts.NOTE_KEYED)
         self._name = client.register_script(scripts.NAME)
+        self._count = client.register_script(scripts.COUNT)
         self._seek = client.register_script(scripts.SEEK)
         self._ahead = client.register_script(scripts.AHEAD)
         self._speed = client.register_script(scripts.FLEET_SPEED)
@@ -339,14 +340,12 @@ class Jobs:
         length = f"{duration:.3f}"
         return self._change(job, epoch, "planned", segments=str(segments), duration=length, streams=streams)
 
-    def made(
-        self, job: str, epoch: int, segments: Mapping[int, float], *, task: str, profile: str, worker: str
-    ) -> bool:
-        """These segments exist, so many seconds each, made by a task just now.
+    def made(self, job: str, epoch: int, segments: Mapping[int, float], *, task: str, profile: str, host: str) -> bool:
+        """These segments exist, so many seconds each, made by a task on the machine `host` just now.
 
         True for the one call that completes the job: whoever gets it starts the commit.
         """
-        return self._report(job, epoch, segments, task, "1", profile, worker)
+        return self._report(job, epoch, segments, task, "1", profile, host)
 
     def found(self, job: str, epoch: int, segments: Mapping[int, float]) -> bool:
         """These segments exist: an earlier leader made them. True when nothing is missing."""
@@ -381,14 +380,30 @@ class Jobs:
             pipe.execute()
         self.touch(job, epoch)
 
-    def count(self, name: str, *labels: str, by: float = 1) -> None:
-        """Adds to a counter that metrics show."""
-        self._client.hincrbyfloat(scripts.COUNTERS, "|".join((name, *labels)), by)
+    def count(self, name: str, *labels: str, by: float = 1, host: str = "") -> None:
+        """Adds to a counter that metrics show. `host`: the machine whose counter it is; '' for the system's."""
+        counter = "|".join((name, *labels))
+        if host:
+            self._count(args=[host, counter, by])
+        else:
+            self._client.hincrbyfloat(scripts.COUNTERS, counter, by)
 
     def counters(self) -> dict[tuple[str, ...], float]:
-        """All counters: (name, label, ...) to their value."""
-        found: dict[bytes, bytes] = self._client.hgetall(scripts.COUNTERS)  # type: ignore[assignment]
-        return {tuple(key.decode().split("|")): float(value) for key, value in found.items()}
+        """All counters: (name, label, ...) to their value; the last label of a machine's is that machine."""
+        with self._client.pipeline(transaction=False) as pipe:
+            pipe.zremrangebyscore(scripts.HOSTS, "-inf", time.time() - scripts.HOST_SECONDS)
+            pipe.zrange(scripts.HOSTS, 0, -1)
+            pipe.hgetall(scripts.COUNTERS)
+            _, names, system = pipe.execute()
+        hosts = [name.decode() for name in names]
+        with self._client.pipeline(transaction=False) as pipe:
+            for host in hosts:
+                pipe.hgetall(scripts.HOST_COUNTERS + host)
+            by_host = zip(hosts, pipe.execute(), strict=True)
+        found = {(*key.decode().split("|"),): float(value) for key, value in system.items()}
+        for host, counters in by_host:
+            found |= {(*key.decode().split("|"), host): float(value) for key, value in counters.items()}
+        return found
 
     # ends
 
@@ -414,8 +429,12 @@ class Jobs:
         return found.decode() if isinstance(found, bytes) else None
 
     def forget_old(self) -> None:
-        """Drops what expired long ago from the list of all jobs."""
+        """Drops what expired long ago from the list of all jobs, and what earlier versions counted by process."""
         self._client.zremrangebyscore(scripts.ALL, "-inf", time.time() - 2 * KEEP_SECONDS)
+        counters: list[bytes] = self._client.hkeys(scripts.COUNTERS)  # type: ignore[assignment]
+        old = [name for name in counters if name.decode().partition("|")[0] in scripts.BY_HOST]
+        if old:
+            self._client.hdel(scripts.COUNTERS, *old)
 
     def _end(self, job: str, epoch: int, state: State, **fields: str) -> bool:
         return self._change(job, epoch, state.value, state=state.value, finished_at=str(time.time()), **fields)

@@ -6,13 +6,26 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from mam.errors import RedisUnavailable, StoreUnavailable
+from mam.errors import RedisFull, RedisUnavailable, StoreUnavailable
 from mam.transcoding.job import SILENT_LEASES, Begun, RunningTask
 from mam.transcoding.presence import Worker
 from mam.transcoding.queues import QUEUES
 
+SHORT = 0.9  # of Redis's maxmemory in use: cached playlists have made room by then, and it did not help
 NAMED = 3  # videos, and reasons, that are named; of more, their number is told
 START = f"celery -A mam.transcoding.tasks worker -Q {','.join(QUEUES)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Bytes of a Redis: what is in use, and its maxmemory; 0 where it has none, and then it is never full."""
+
+    used: int = 0
+    most: int = 0
+
+    @property
+    def is_short(self) -> bool:
+        return 0 < self.most * SHORT <= self.used
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +34,7 @@ class Facts:
 
     `queues`: tasks that wait, by queue; `counts`: jobs that have not ended, by state; `begun`: those that were begun;
     `picturing`: jobs, ended ones too, whose pictures somebody is at; `speed`: seconds of media made in a second.
-    `redis`, `store`: why one of them does not answer; the rest is empty where Redis does not.
+    `memory`: of Redis. `redis`, `store`: why one of them does not answer; the rest is empty where Redis does not.
     """
 
     workers: tuple[Worker, ...] = ()
@@ -30,6 +43,7 @@ class Facts:
     begun: tuple[Begun, ...] = ()
     picturing: tuple[Begun, ...] = ()
     speed: float = 0.0
+    memory: Memory = Memory()
     redis: str | None = None
     store: str | None = None
 
@@ -65,6 +79,11 @@ def notes(facts: Facts, *, now: float, embedded: int, lease: float) -> list[Note
 def _away(facts: Facts) -> Iterator[Note]:
     if facts.redis:
         yield Note(RedisUnavailable.code, f"Redis does not answer: {facts.redis}.", RedisUnavailable.hint)
+    if facts.memory.is_short:
+        used, most = (f"{size / (1 << 20):.0f} MiB" for size in (facts.memory.used, facts.memory.most))
+        yield Note(
+            RedisFull.code, f"Redis uses {used} of {most}: soon nothing more is taken, or already.", RedisFull.hint
+        )
     if facts.store:
         yield Note(StoreUnavailable.code, f"The object store does not answer: {facts.store}.", StoreUnavailable.hint)
 

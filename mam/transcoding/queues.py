@@ -9,6 +9,7 @@ from typing import Any
 
 import redis
 
+from mam import connections
 from mam.settings import Settings
 
 INTERACTIVE = "interactive"  # somebody waits: plans, segments that a viewer asked for, commits
@@ -33,11 +34,7 @@ class Priority(str, Enum):
 
 def broker_client(settings: Settings) -> redis.Redis:
     """A client for the database that Celery's queues are in."""
-    password = settings.redis_password.get_secret_value() if settings.redis_password else None
-    return redis.Redis(
-        settings.redis_host, settings.redis_port, settings.broker_db, password,
-        socket_timeout=10, socket_connect_timeout=2,
-    )  # fmt: skip
+    return connections.for_threads(settings, connections.REQUEST, db=settings.broker_db)
 
 
 def lengths(broker: redis.Redis) -> dict[str, int]:

@@ -28,6 +28,7 @@ from mam.transcoding.conversions import Conversions, Order
 from mam.transcoding.job import SILENT_LEASES
 from mam.transcoding.jobs import Jobs, Mode
 from mam.transcoding.queues import jobs_at_hand
+from redis_adapter import make_room
 
 LOCK = "mam:reaper"
 LOOK_SECONDS = 10  # between two looks, of all processes together
@@ -69,6 +70,7 @@ class Reaper:
     async def _run(self) -> None:
         while True:
             try:
+                await asyncio.to_thread(make_room, self._state)  # before the lock, which a full Redis would not take
                 if await asyncio.to_thread(self._is_mine):
                     await asyncio.to_thread(self.look)
             except (MamError, redis.RedisError, KombuError) as error:

@@ -12,6 +12,11 @@ from mam.library.scripts import JOB as LIBRARY
 ALL, ACTIVE, QUEUED = "mam:jobs", "mam:jobs:active", "mam:jobs:queued"
 PICTURING = "mam:jobs:picturing"  # a set of the ids of jobs, ended ones too, whose pictures somebody is at
 COUNTERS = "mam:counters"  # a hash: `name|label|label` -> how much of it there ever was
+# And a machine: what its workers count. Machines come and go, so theirs are forgotten a day after they last counted.
+HOST_COUNTERS = "mam:counters:"
+HOSTS = "mam:counting-hosts"  # a sorted set: machines by the moment at which they last counted
+HOST_SECONDS = 24 * 3600
+BY_HOST = ("media_seconds", "segments", "tasks", "task_seconds")
 OUTBOX = "mam:webhooks"  # a sorted set: what callers are to be told, by the moment at which it is due
 ASSET = "mam:asset:"  # and `bucket/key`: a sorted set of the ids of its jobs by the moment of their creation
 ASSET_JOBS = 20  # of an asset that are found by it: more than there are ways to convert it
@@ -19,6 +24,17 @@ ASSET_JOBS = 20  # of an asset that are found by it: more than there are ways to
 # has Redis 6.2 write beyond its own memory.
 SPEED = "mam:speed:"
 SPEED_SECONDS = 10  # over which the fleet's speed is measured
+
+_COUNT = f"""
+local function count(host, name, by)
+  redis.call('HINCRBYFLOAT', '{HOST_COUNTERS}' .. host, name, by)
+  redis.call('EXPIRE', '{HOST_COUNTERS}' .. host, {HOST_SECONDS})
+  redis.call('ZADD', '{HOSTS}', redis.call('TIME')[1], host)
+end
+"""
+
+# ARGV: machine, counter, amount.
+COUNT = f"{_COUNT} count(ARGV[1], ARGV[2], ARGV[3])"
 
 _SHARED = f"""
 local job, now = KEYS[1], ARGV[2]
@@ -144,9 +160,9 @@ if first then publish('running', {{}}) end
 return count
 """
 
-# ... task, counted as new (1 or 0), profile, worker, then number and seconds of each segment that exists now.
+# ... task, counted as new (1 or 0), profile, machine, then number and seconds of each segment that exists now.
 # 1 for the one call that completes the job.
-MADE = f"""{_SHARED}
+MADE = f"""{_SHARED}{_COUNT}
 if not is_current() then return -1 end
 local seconds, numbers = 0, {{}}
 for n = 8, #ARGV, 2 do
@@ -160,9 +176,8 @@ redis.call('HDEL', job, 'trouble')
 local media = tonumber(redis.call('HINCRBYFLOAT', job, 'media_made', seconds))
 local mark = redis.call('HMGET', job, 'mark_at', 'mark_made')
 if ARGV[5] == '1' then
-  local labels = '|' .. ARGV[6] .. '|' .. ARGV[7]
-  redis.call('HINCRBYFLOAT', '{COUNTERS}', 'media_seconds' .. labels, seconds)
-  redis.call('HINCRBY', '{COUNTERS}', 'segments' .. labels, #numbers)
+  count(ARGV[7], 'media_seconds|' .. ARGV[6], seconds)
+  count(ARGV[7], 'segments|' .. ARGV[6], #numbers)
   local second = '{SPEED}' .. redis.call('TIME')[1]
   redis.call('INCRBY', second, math.floor(1000 * seconds + 0.5))
   redis.call('EXPIRE', second, {2 * SPEED_SECONDS})
@@ -232,8 +247,13 @@ return due
 # A name belongs to whoever asks first. ARGV: holder, seconds.
 NAME = """
 local holder = redis.call('GET', KEYS[1])
-if holder and holder ~= ARGV[1] then return holder end
-redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
+if holder == ARGV[1] then
+  redis.call('EXPIRE', KEYS[1], ARGV[2])  -- which needs no memory: a full Redis answers too
+elseif holder then
+  return holder
+else
+  redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
+end
 return ARGV[1]
 """
 

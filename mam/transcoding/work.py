@@ -28,7 +28,7 @@ from mam.transcoding.conversions import Order
 from mam.transcoding.publishing import existing, inventory
 from mam.transcoding.urgency import Urgency
 from mam.transcoding.views import PlanView
-from mam.transcoding.workshop import THREADS, Workshop, this_worker, workshop
+from mam.transcoding.workshop import THREADS, Workshop, this_machine, workshop
 
 ENCODER_NICE = 15  # a thirtieth of the share of what a viewer waits for
 IN_FLIGHT_BYTES = 64 << 20  # of segments in the making, per process
@@ -166,7 +166,7 @@ def make(order: Order, chunk: Chunk, *, task: str, urgency: Urgency, alive: Aliv
 
 def _report(shop: Workshop, order: Order, made: Plan, number: int, task: str) -> bool:
     return shop.jobs.made(
-        order.job, order.epoch, _seconds(made, [number]), task=task, profile=order.profile, worker=this_worker()
+        order.job, order.epoch, _seconds(made, [number]), task=task, profile=order.profile, host=this_machine()
     )
 
 

@@ -15,6 +15,7 @@ from functools import cache
 import numpy as np
 import redis
 
+from mam.connections import Silent
 from mam.errors import Superseded, Unavailable
 from mam.events import sync_client
 from mam.hls import playlist, webvtt
@@ -161,11 +162,15 @@ def warm_up() -> None:
     np.cumsum(np.ones(1 << 16, np.int64)).searchsorted([1])
 
 
+def this_machine() -> str:
+    return platform.node()
+
+
 def this_worker() -> str:
     """How people know this process: its machine and its number there."""
-    return f"{platform.node()}:{os.getpid()}"
+    return f"{this_machine()}:{os.getpid()}"
 
 
 def is_outage(error: Exception) -> bool:
     """Whether Redis, rather than the work, is to blame."""
-    return isinstance(error, redis.ConnectionError | redis.TimeoutError)
+    return isinstance(error, redis.ConnectionError | redis.TimeoutError | Silent)

@@ -29,11 +29,23 @@ BEAT_SECONDS = LEASE_SECONDS / 4
 RECONNECT_SECONDS = 0.5
 TOKEN_SECONDS = 10  # that the list of those who forgot is kept
 
+# A full Redis refuses a script the first command that needs memory, unless another write came before it: so each of
+# these begins with one that needs none.
+
 # A process's lease begins again. ARGV: its name, seconds, the moment at which it said so, for its own ears.
 _BEAT = """
 local time = redis.call('TIME')
-redis.call('ZADD', KEYS[1], time[1] + time[2] / 1000000 + ARGV[2], ARGV[1])
+local now = time[1] + time[2] / 1000000
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
+redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
 redis.call('PUBLISH', ARGV[1], ARGV[3])
+"""
+
+# A process has forgotten what it was told to. ARGV: its name, seconds to keep its word.
+_FORGOTTEN = """
+redis.call('PERSIST', KEYS[1])
+redis.call('RPUSH', KEYS[1], ARGV[1])
+redis.call('EXPIRE', KEYS[1], ARGV[2])
 """
 
 log = logging.getLogger(__name__)
@@ -45,6 +57,7 @@ class Kept:
     def __init__(self, client: redis.asyncio.Redis) -> None:
         self._client = client
         self._beat_script = client.register_script(_BEAT)
+        self._forgotten_script = client.register_script(_FORGOTTEN)
         self._name = f"{CHANNEL}:{os.urandom(8).hex()}"  # also the channel of its beats
         self._answers: OrderedDict[tuple[str, str], tuple[float, Answers]] = OrderedDict()
         self._leased_until = 0.0
@@ -112,10 +125,7 @@ class Kept:
         self.forgotten += 1
         for key in [key for key in self._answers if key[0] == told["video"]]:
             del self._answers[key]
-        async with self._client.pipeline(transaction=False) as pipe:
-            pipe.rpush(FORGOTTEN + told["token"], self._name)
-            pipe.expire(FORGOTTEN + told["token"], TOKEN_SECONDS)
-            await pipe.execute()
+        await self._forgotten_script(keys=[FORGOTTEN + told["token"]], args=[self._name, TOKEN_SECONDS])
 
     def _forget_all(self) -> None:
         self.forgotten += 1

@@ -50,7 +50,7 @@ def plan(jobs: Jobs, job: str, epoch: int, duration: float = 12.5) -> None:
 
 
 def make(jobs: Jobs, job: str, epoch: int) -> None:
-    jobs.made(job, epoch, {0: 6.0}, task="make:0", profile="auto", worker="w")
+    jobs.made(job, epoch, {0: 6.0}, task="make:0", profile="auto", host="w")
 
 
 def record(known: Known) -> Record | None:

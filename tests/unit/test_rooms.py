@@ -20,10 +20,12 @@ ROOMS: dict[str, set[str]] = {
     "mam.settings": {"mam.processes"},
     "mam.processes": set(),
     "mam.sandbox": set(),
-    "mam.events": {"mam.settings"},
+    "mam.breaker": set(),
+    "mam.connections": {"mam.breaker", "mam.settings"},
+    "mam.events": {"mam.connections", "mam.settings"},
     "mam.hls": {"mam.errors", "mam.naming"},
     "mam.mp4": {"mam.errors"},
-    "mam.store": LEAVES,
+    "mam.store": LEAVES | {"mam.breaker"},
     "mam.origin": LEAVES | {"mam.hls", "mam.store"},
     "mam.media": LEAVES | {"mam.hls", "mam.mp4", "mam.processes", "mam.sandbox", "mam.store"},
     "mam.check": {"mam.errors"},  # it must not believe what it judges
@@ -31,11 +33,12 @@ ROOMS: dict[str, set[str]] = {
     "mam.http": LEAVES,
     "mam.web": LEAVES | {"mam.http"},
     "mam.uploads": LEAVES | {"mam.events", "mam.hls", "mam.http", "mam.store", "mam.vod"},
-    "mam.library": LEAVES | {"mam.events", "mam.hls", "mam.store"},
+    "mam.library": LEAVES | {"mam.connections", "mam.events", "mam.hls", "mam.store"},
     "mam.vod": LEAVES
     | {"mam.events", "mam.hls", "mam.http", "mam.library", "mam.origin", "mam.store", "redis_adapter"},
     "mam.transcoding": LEAVES
     | {
+        "mam.connections",
         "mam.events",
         "mam.hls",
         "mam.http",
@@ -48,9 +51,10 @@ ROOMS: dict[str, set[str]] = {
         "mam.store",
         "redis_adapter",
     },
-    "redis_adapter": {"mam.events", "mam.settings"},
+    "redis_adapter": {"mam.connections", "mam.events", "mam.settings"},
     "vod_main_server": LEAVES
     | {
+        "mam.connections",
         "mam.events",
         "mam.hls",
         "mam.http",
@@ -62,7 +66,7 @@ ROOMS: dict[str, set[str]] = {
         "redis_adapter",
     },
     "video_transcoding_main_server": LEAVES
-    | {"mam.events", "mam.hls", "mam.http", "mam.store", "mam.transcoding", "redis_adapter"},
+    | {"mam.connections", "mam.events", "mam.hls", "mam.http", "mam.store", "mam.transcoding", "redis_adapter"},
 }
 # What a room's modules may import besides the standard library and this project; rooms that are not here, anything.
 PACKAGES: dict[str, set[str]] = {

@@ -1,0 +1,252 @@
+"""Connections to Redis: how long an answer may take, for how long it is tried again, and when it is not asked at all.
+
+No limit is left to the library, whose defaults differ from version to version.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import redis
+import redis.asyncio
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.backoff import AbstractBackoff, ExponentialBackoff, NoBackoff
+from redis.retry import Retry
+
+from mam.breaker import Breaker
+from mam.settings import Settings
+
+LATE_SECONDS = 0.25  # an event loop that hears of a time limit so much too late has stood still itself
+# Of a subscription, which may be silent for hours: a host that is gone is noticed within half a minute all the same.
+KEEPALIVE = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 4}
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Seconds. `answer`: until an answer must have come; `again`: after a call's start, in which it is tried again.
+
+    `breaks`: whether a silent Redis is then left alone for a while.
+    """
+
+    answer: float
+    again: float
+    connect: float = 2.0
+    breaks: bool = True
+
+    def breaker(self) -> Breaker | None:
+        return Breaker() if self.breaks else None
+
+
+QUICK = Limits(answer=0.3, again=0.15, connect=0.3)  # what can be had without Redis too, only more slowly
+REQUEST = Limits(answer=3.0, again=2.0)  # a client waits
+TASK = Limits(answer=10.0, again=50.0, breaks=False)  # a minute in all: work that is given up is done twice
+
+
+class Silent(redis.RedisError):
+    """Redis did not answer in time, or has said nothing of late and is not asked."""
+
+
+def for_threads(settings: Settings, limits: Limits, *, db: int | None = None) -> redis.Redis:
+    """A client for threads. It waits a second for a Redis that is being restarted. `db`: the state's by default."""
+    retry = _Retry(ExponentialBackoff(cap=0.5, base=0.1), 3, limits.again)
+    options = {**_options(settings, limits, db), "retry": retry, "breaker": limits.breaker()}
+    return redis.Redis.from_pool(redis.ConnectionPool(connection_class=_Connection, **options))
+
+
+def for_coroutines(settings: Settings, limits: Limits) -> redis.asyncio.Redis:
+    """A client for coroutines. It tries once more, for a connection that Redis closed meanwhile.
+
+    A Redis that refuses connections is known to be away at once.
+    """
+    options = {**_options(settings, limits), "retry": _AsyncRetry(NoBackoff(), 1, limits.again)}
+    subscriptions = {**options, "socket_timeout": None, "socket_keepalive": True, "breaker": None}
+    subscriptions["socket_keepalive_options"] = {
+        getattr(socket, name): value for name, value in KEEPALIVE.items() if hasattr(socket, name)
+    }
+    return _Client(_async_pool({**options, "breaker": limits.breaker()}), _async_pool(subscriptions))
+
+
+def _options(settings: Settings, limits: Limits, db: int | None = None) -> dict[str, Any]:
+    return {
+        "host": settings.redis_host,
+        "port": settings.redis_port,
+        "db": settings.redis_db if db is None else db,
+        "password": settings.redis_password.get_secret_value() if settings.redis_password else None,
+        "socket_timeout": limits.answer,
+        "socket_connect_timeout": limits.connect,
+    }
+
+
+def _async_pool(options: dict[str, Any]) -> redis.asyncio.ConnectionPool:
+    return redis.asyncio.ConnectionPool(connection_class=_AsyncConnection, **options)
+
+
+class _Client(redis.asyncio.Redis):
+    """Subscriptions have connections of their own: what waits for messages must wait as long as there are none."""
+
+    def __init__(self, pool: redis.asyncio.ConnectionPool, subscriptions: redis.asyncio.ConnectionPool) -> None:
+        super().__init__(connection_pool=pool)
+        self._pools = (pool, subscriptions)
+
+    def pubsub(self, **options: Any) -> redis.asyncio.client.PubSub:
+        return redis.asyncio.client.PubSub(self._pools[1], **options)
+
+    async def aclose(self, close_connection_pool: bool | None = None) -> None:
+        await super().aclose(close_connection_pool)
+        for pool in self._pools:
+            await pool.disconnect()
+
+
+class _Deadline:
+    """Of all tries of one call together, of which the library nests some: a call connects, which is tried again too."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._depth = 0
+        self._ends = 0.0
+
+    def __enter__(self) -> None:
+        if self._depth == 0:
+            self._ends = time.monotonic() + self._seconds
+        self._depth += 1
+
+    def __exit__(self, *_: object) -> None:
+        self._depth -= 1
+
+    def kept(self, do: Callable[[], T]) -> Callable[[], T]:
+        """The same, but for further tries when it is too late for one: then it raises Silent."""
+        tried = False
+
+        def once() -> T:
+            nonlocal tried
+            if tried and time.monotonic() >= self._ends:
+                raise Silent("Redis did not answer in time.")
+            tried = True
+            return do()
+
+        return once
+
+
+class _Retry(Retry):
+    def __init__(self, backoff: AbstractBackoff, retries: int, seconds: float) -> None:
+        super().__init__(backoff, retries)
+        self._deadline = _Deadline(seconds)
+
+    def call_with_retry(self, do: Callable[[], T], fail: Any, *args: Any, **options: Any) -> T:
+        with self._deadline:
+            return super().call_with_retry(self._deadline.kept(do), fail, *args, **options)
+
+
+class _AsyncRetry(AsyncRetry):
+    def __init__(self, backoff: AbstractBackoff, retries: int, seconds: float) -> None:
+        super().__init__(backoff, retries)
+        self._deadline = _Deadline(seconds)
+
+    async def call_with_retry(self, do: Callable[[], Awaitable[T]], fail: Any, *args: Any, **options: Any) -> T:
+        with self._deadline:
+            return await super().call_with_retry(self._deadline.kept(do), fail, *args, **options)
+
+
+class _Guarded:
+    """What both kinds of connections do with their client's breaker; None: without one."""
+
+    breaker: Breaker | None
+
+    def admit(self) -> None:
+        """Raises Silent where Redis is not to be asked."""
+        if self.breaker and not self.breaker.admits(self):
+            raise Silent("Redis has said nothing of late, and is asked again in a moment.")
+
+    @contextmanager
+    def watched(self, *, most: float | None = None) -> Iterator[None]:
+        """Tells the breaker of a time limit that ran out. `most`: seconds; what took longer was no fault of Redis's."""
+        began = time.monotonic()
+        try:
+            yield
+        except redis.TimeoutError:
+            if self.breaker and (most is None or time.monotonic() - began <= most):
+                self.breaker.unanswered(began)
+            raise
+
+    def answered(self) -> None:
+        if self.breaker:
+            self.breaker.answered()
+
+
+class _Connection(redis.Connection, _Guarded):
+    def __init__(self, *, breaker: Breaker | None, **options: Any) -> None:
+        self.breaker = breaker
+        super().__init__(**options)  # type: ignore[no-untyped-call]
+
+    def connect(self) -> None:
+        self.admit()
+        with self.watched():
+            super().connect()  # type: ignore[no-untyped-call]
+
+    def send_packed_command(self, *args: Any, **options: Any) -> None:
+        self.admit()
+        with self.watched():
+            super().send_packed_command(*args, **options)  # type: ignore[no-untyped-call]
+
+    def read_response(self, *args: Any, **options: Any) -> Any:
+        try:
+            with self.watched():
+                found = super().read_response(*args, **options)
+        except redis.ResponseError:  # an answer too
+            self.answered()
+            raise
+        self.answered()
+        return found
+
+
+class _AsyncConnection(redis.asyncio.Connection, _Guarded):
+    def __init__(self, *, breaker: Breaker | None, **options: Any) -> None:
+        self.breaker = breaker
+        super().__init__(**options)
+
+    async def connect(self) -> None:
+        self.admit()
+        with self.watched(most=self._most(self.socket_connect_timeout)):
+            if not self.is_connected:
+                await self._resolved()
+            await super().connect()  # type: ignore[no-untyped-call]
+
+    async def _resolved(self) -> None:
+        """Waits for the name service, as long as for a connection.
+
+        uvloop, given up on in the middle of a look-up, leaves a future behind that says its error to nobody.
+        """
+        looking = asyncio.get_running_loop().getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
+        try:
+            await asyncio.wait_for(looking, self.socket_connect_timeout)
+        except asyncio.TimeoutError:
+            raise redis.TimeoutError(f"The name {self.host} was not found in time.") from None
+        except OSError as error:
+            raise redis.ConnectionError(f"The name {self.host} is not known: {error}.") from error
+
+    async def send_packed_command(self, *args: Any, **options: Any) -> None:
+        self.admit()
+        with self.watched(most=self._most(self.socket_timeout)):
+            await super().send_packed_command(*args, **options)
+
+    async def read_response(self, *args: Any, **options: Any) -> Any:
+        try:
+            with self.watched(most=self._most(self.socket_timeout)):
+                found = await super().read_response(*args, **options)
+        except redis.ResponseError:
+            self.answered()
+            raise
+        self.answered()
+        return found
+
+    @staticmethod
+    def _most(seconds: float | None) -> float | None:
+        return None if seconds is None else seconds + LATE_SECONDS
