@@ -103,7 +103,7 @@ class Keeping:
         self._walking.close()
 
     def status(self, watched: str) -> Status:
-        with self.client.pipeline(transaction=True) as pipe:
+        with self.client.pipeline(transaction=False) as pipe:  # a full Redis refuses transactions, of reads too
             pipe.hexists(HASH, COMPLETE)
             pipe.get(BASE)
             pipe.llen(CHANGES)

@@ -177,7 +177,7 @@ class Jobs:
 
     def counts(self) -> dict[str, int]:
         """How many jobs are queued and running."""
-        with self._client.pipeline(transaction=True) as pipe:
+        with self._client.pipeline(transaction=False) as pipe:  # a full Redis refuses transactions, of reads too
             pipe.zcard(scripts.QUEUED)
             pipe.zcard(scripts.ACTIVE)
             queued, active = pipe.execute()
@@ -185,7 +185,7 @@ class Jobs:
 
     def standing(self, newest: int) -> tuple[list[str], list[str], list[str]]:
         """Ids of the jobs that have not ended; of those that nobody began, in their order; and of the newest."""
-        with self._client.pipeline(transaction=True) as pipe:
+        with self._client.pipeline(transaction=False) as pipe:  # a full Redis refuses transactions, of reads too
             pipe.zrange(scripts.ACTIVE, 0, -1)
             pipe.zrange(scripts.QUEUED, 0, -1)
             pipe.zrevrange(scripts.ALL, 0, newest - 1)

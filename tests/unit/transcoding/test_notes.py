@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from mam.transcoding.job import Begun, RunningTask
-from mam.transcoding.notes import Facts, Note, notes
+from mam.transcoding.notes import Facts, Memory, Note, notes
 from mam.transcoding.presence import Worker
 from mam.transcoding.queues import QUEUES, VIEWERS
 
@@ -91,6 +94,13 @@ def test_a_job_that_gave_no_sign_of_life_is_named_unless_it_may_be_waiting_for_a
     unmanned = replace(silent, running=())
     assert only(replace(WELL, begun=(unmanned,))).code == "job_silent"  # nowhere a task of it
     assert found(replace(WELL, begun=(unmanned,), queues=waiting(batch=1))) == []
+
+
+@given(st.integers(0, 1 << 40), st.integers(0, 1 << 40))
+def test_a_redis_that_is_nearly_full_is_said_with_how_full_it_is(used: int, most: int) -> None:
+    notes = found(replace(WELL, memory=Memory(used, most)))
+    assert [note.code for note in notes] == (["redis_full"] if most and used >= 0.9 * most else [])
+    assert all(f"{used / (1 << 20):.0f} MiB" in note.message and "maxmemory" in note.hint for note in notes)
 
 
 def test_jobs_that_are_tried_again_are_named_with_the_reason_once_for_each_reason() -> None:
