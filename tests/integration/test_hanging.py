@@ -66,18 +66,23 @@ WITHOUT: dict[Dependency, set[str]] = {
     },
 }  # fmt: skip
 ALSO: dict[Dependency, set[str]] = {"redis": {"GET vod /jobs", "HEAD vod /jobs"}, "store": {"GET vod /uploads"}}
-BODIES: dict[str, Any] = {
-    "POST /transcode": {"asset_bucket": BUCKET, "asset_object": "cold.mp4", "wait": False},
-    "POST /plan": {"asset_bucket": BUCKET, "asset_object": "cold.mp4"},
-    "POST /api/transcode": {"asset_bucket": BUCKET, "asset_object": "cold.mp4", "wait": False},
-    "POST /api/plan": {"asset_bucket": BUCKET, "asset_object": "cold.mp4"},
-    "POST /jobs/{job_id}/seek": {"segment": 0},
-    "PATCH /jobs/{job_id}": {"priority": "high"},
-    "PATCH /api/jobs/{job_id}": {"priority": "high"},
-    "POST /uploads": {"name": "a.mp4", "size": 100, "fingerprint": "a", "folder": "hanging/"},
-    "POST /uploads/{upload}/parts": {"numbers": [1]},
-    "POST /session": {"api_key": API_KEY},
-}
+
+
+def bodies(key: str) -> dict[str, Any]:
+    """By method and path; the asset `key` was never converted."""
+    asset = {"asset_bucket": BUCKET, "asset_object": key}
+    return {
+        "POST /transcode": {**asset, "wait": False},
+        "POST /plan": asset,
+        "POST /api/transcode": {**asset, "wait": False},
+        "POST /api/plan": asset,
+        "POST /jobs/{job_id}/seek": {"segment": 0},
+        "PATCH /jobs/{job_id}": {"priority": "high"},
+        "PATCH /api/jobs/{job_id}": {"priority": "high"},
+        "POST /uploads": {"name": "a.mp4", "size": 100, "fingerprint": key, "folder": "hanging/"},
+        "POST /uploads/{upload}/parts": {"numbers": [1]},
+        "POST /session": {"api_key": API_KEY},
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +131,6 @@ class Hanging:
         self.servers: dict[Dependency, Server] = {"redis": redis, "store": store}
         self.stack = Stack(S3.of(KINDS[0], store), own(store.address, redis.port, **settings), folder / "services")
         self._clip = media.path(CLIP)
-        values = {
-            "bucket": BUCKET, "path": "cold.mp4", "video_name": "cold", "name": "x.js", "job_id": UNKNOWN,
-            "upload": 32 * "0", "revision": UNKNOWN, "rendition": "main", "file": "00000.ts",
-            "token": Tokens(self.stack.settings).issue("cold", UNKNOWN, ttl=600),
-        }  # fmt: skip
-        self._paths = {call: call.path.format(**values) for call in CALLS}
 
     def stop(self) -> None:
         for server in self.servers.values():
@@ -149,13 +148,19 @@ class Hanging:
     def put(self, key: str) -> str:
         return self.stack.put(key, self._clip)
 
-    def ask(self, call: Call) -> tuple[requests.Response, float]:
-        """The answer with its body, but for a stream's, and how many seconds it took."""
+    def ask(self, call: Call, video: str) -> tuple[requests.Response, float]:
+        """The answer with its body, but for a stream's, and how many seconds it took. `video`: never converted."""
         server = self.stack.vod if call.service == "vod" else self.stack.transcoder
+        path = call.path.format(
+            bucket=BUCKET, path=f"{video}.mp4", video_name=video, name="x.js", job_id=UNKNOWN, upload=32 * "0",
+            token=Tokens(self.stack.settings).issue(video, UNKNOWN, ttl=600),
+            revision=UNKNOWN, rendition="main", file="00000.ts",
+        )  # fmt: skip
         began = time.monotonic()
         answer = requests.request(
-            call.method, f"http://{server.address}{self._paths[call]}",
-            json=BODIES.get(f"{call.method} {call.path}"), headers={"x-api-key": API_KEY, PAGE_HEADER: "1"},
+            call.method, f"http://{server.address}{path}",
+            json=bodies(f"{video}.mp4").get(f"{call.method} {call.path}"),
+            headers={"x-api-key": API_KEY, PAGE_HEADER: "1"},
             cookies={SESSION_COOKIE: "a session"}, allow_redirects=False, stream=True, timeout=60,
         )  # fmt: skip
         if not answer.headers.get("content-type", "").startswith(MEDIA_TYPE):
@@ -164,11 +169,12 @@ class Hanging:
         return answer, time.monotonic() - began
 
 
-@pytest.fixture
-def hanging(tmp_path: Path, media: MediaFolder) -> Iterator[Hanging]:
+@pytest.fixture(scope="module")
+def hanging(tmp_path_factory: pytest.TempPathFactory, media: MediaFolder) -> Iterator[Hanging]:
+    """It must be well again after each test."""
     if not KINDS:
         pytest.skip("no S3 server here")
-    system = Hanging(tmp_path, media)
+    system = Hanging(tmp_path_factory.mktemp("hanging"), media)
     try:
         with system.stack.running():
             yield system
@@ -186,11 +192,11 @@ def is_ready(stack: Stack, service: Server) -> bool:
 
 @pytest.mark.parametrize("dependency", CODES)
 def test_while_a_dependency_hangs_live_videos_play_and_every_other_route_answers_soon(
-    hanging: Hanging, dependency: Dependency
+    hanging: Hanging, folder: str, dependency: Dependency
 ) -> None:
     stack = hanging.stack
-    live, cold = stack.stream_url(hanging.put("live.mp4")), stack.stream_url(hanging.put("cold.mp4"))
-    stack.convert("live.mp4")
+    live, cold = (stack.stream_url(hanging.put(f"{folder}/{name}.mp4")) for name in ("live", "cold"))
+    stack.convert(f"{folder}/live.mp4")
     text = stack.get(live).text
     until(lambda: library(stack)["complete"], "the library knows all")
     with hanging.hangs(dependency):
@@ -200,7 +206,7 @@ def test_while_a_dependency_hangs_live_videos_play_and_every_other_route_answers
             assert time.monotonic() - began <= WARM_SECONDS
 
         with ThreadPoolExecutor(CROWD) as crowd:  # all at once: more wait for the dependency than there are threads
-            answers = dict(zip(CALLS, crowd.map(hanging.ask, CALLS), strict=True))
+            answers = dict(zip(CALLS, crowd.map(lambda call: hanging.ask(call, f"{folder}/cold"), CALLS), strict=True))
         late = {str(call): seconds for call, (_, seconds) in answers.items() if seconds > ANSWER_SECONDS}
         assert not late
         for call, (answer, _) in answers.items():
@@ -223,10 +229,10 @@ def test_while_a_dependency_hangs_live_videos_play_and_every_other_route_answers
     until(lambda: stack.get(cold).status_code == 200, "a cold video begins", seconds=BACK_SECONDS)
     assert complaints(cold) == complaints(live) == ""
     assert stack.get(f"http://{stack.vod.address}/uploads", headers={"x-api-key": API_KEY}).status_code == 200
-    assert stack.delete(stack.cache_url("live")).status_code == 200
+    assert stack.delete(stack.cache_url(f"{folder}/live")).status_code == 200
 
 
-def test_while_the_store_hangs_who_waits_for_it_is_in_nobodys_way_who_needs_redis_alone(hanging: Hanging) -> None:
+def test_while_the_store_hangs_what_waits_for_it_is_not_in_the_way_of_what_needs_redis_alone(hanging: Hanging) -> None:
     stack = hanging.stack
     with hanging.hangs("store"), ThreadPoolExecutor(CROWD) as crowd:
         waiting = [crowd.submit(stack.transcode, f"{number}.mp4") for number in range(CROWD)]
@@ -235,6 +241,7 @@ def test_while_the_store_hangs_who_waits_for_it_is_in_nobodys_way_who_needs_redi
             assert stack.job(UNKNOWN).status_code == 404
             assert time.monotonic() - began <= ALONE_SECONDS
         assert all(is_problem(each.result(), 503, "store_unavailable") for each in waiting)
+    until(lambda: is_ready(stack, stack.transcoder), "the store answers again", seconds=BACK_SECONDS)
 
 
 @pytest.mark.parametrize("dependency", CODES)
