@@ -22,6 +22,7 @@ from redis.retry import Retry
 from mam.breaker import Breaker
 from mam.settings import Settings
 
+SLOW_SECONDS = 2.5  # an error that took so long to come was silence too: of a name service, say
 LATE_SECONDS = 0.25  # an event loop that hears of a time limit so much too late has stood still itself
 # Of a subscription, which may be silent for hours: a host that is gone is noticed within half a minute all the same.
 KEEPALIVE = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 4}
@@ -46,8 +47,10 @@ class Limits:
 
 
 QUICK = Limits(answer=0.3, again=0.15, connect=0.3)  # what can be had without Redis too, only more slowly
-REQUEST = Limits(answer=3.0, again=2.0)  # a client waits
-TASK = Limits(answer=10.0, again=50.0, breaks=False)  # a minute in all: work that is given up is done twice
+# The last try may have to find the name, to connect and to greet besides: ten seconds in all where a client waits, a
+# minute in workers, because work that is given up is done twice.
+REQUEST = Limits(answer=2.5, again=1.5, connect=1.5)
+TASK = Limits(answer=10.0, again=35.0, breaks=False)
 
 
 class Silent(redis.RedisError):
@@ -171,6 +174,10 @@ class _Guarded:
         began = time.monotonic()
         try:
             yield
+        except redis.ConnectionError:
+            if self.breaker and time.monotonic() - began >= SLOW_SECONDS:
+                self.breaker.unanswered(began)
+            raise
         except redis.TimeoutError:
             if self.breaker and (most is None or time.monotonic() - began <= most):
                 self.breaker.unanswered(began)

@@ -19,7 +19,7 @@ BACKOFF = 0.1  # seconds, doubled with each try
 @dataclass(frozen=True, slots=True)
 class Patience:
     """Seconds. `read`, `write`: of silence, after which a try has failed; `again`: after a request's start, in which
-    another try may begin. So a request takes `again` and one try at most.
+    another try may begin. So a request takes `again` and one try at most, with its connection.
 
     `breaks`: whether a silent store is then left alone for a while.
     """
@@ -31,9 +31,9 @@ class Patience:
     breaks: bool = True
 
 
-REQUEST = Patience(read=4, write=6, again=3, connect=2)  # a client waits: ten seconds in all, and what else is done
+REQUEST = Patience(read=4, write=5, again=2.5, connect=2)  # a client waits: ten seconds in all
 # A minute in all. Silence of 15 s is well below a task's lease: a store that died costs a request and not the task.
-TASK = Patience(read=15, write=15, again=45, connect=5, breaks=False)
+TASK = Patience(read=15, write=15, again=40, connect=5, breaks=False)
 
 
 def pool(size: int, patience: Patience) -> urllib3.PoolManager:
