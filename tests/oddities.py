@@ -416,7 +416,10 @@ BROKEN = (
         for what, words, flags in (("first", "index first", FAST), ("last", "index last", ()))
     ),
     Oddity(_copy("fragments-50-percent.mp4", "-movflags", "frag_keyframe+empty_moov", of=LONGER),
-           "the first half of a fragmented file", TRUNCATED, TRUNCATED, patch=_cut(50)),
+           "the first half of a fragmented file: what was recorded until then", patch=_cut(50), seconds=2,
+           breaks=("audio-gap",)),
+    Oddity(_copy("fragments-10-percent.mp4", "-movflags", "frag_keyframe+empty_moov", of=LONGER),
+           "less than one fragment", TRUNCATED, TRUNCATED, patch=_cut(10)),
 )  # fmt: skip
 
 ODDITIES: tuple[Oddity, ...] = (*RATES, *ORIENTED, *EDITED, *PICTURES, *SOUNDS, *CONTAINERS, *BROKEN)

@@ -84,6 +84,7 @@ class VideoTrack(_Frozen):
     """The video of a rendition, and how it is encoded where it is not copied.
 
     `codecs`: as CODECS names it. `filters`: of libavfilter, in order: what makes the picture upright, square and 8 bit.
+    `resized`: later pictures may be of another size, and the filters fit them into that of the first.
     `grid`: frames a second, as a fraction, where the source's own times are not kept; `phase`: ticks of 1 / grid[0]
     seconds by which it is later than one that counts from ffmpeg's zero. `first`: ticks of the source's track at which
     the first picture is shown that can be decoded, where that is not the first of all. `refreshes`: some of its key
@@ -106,6 +107,7 @@ class VideoTrack(_Frozen):
     refreshes: bool = False
     group_seconds: float = 0
     filters: tuple[str, ...] = ()
+    resized: bool = False
     preset: str | None = None
     crf: int | None = None
     level: str | None = None
@@ -214,7 +216,8 @@ class Plan(_Frozen):
     Every rendition has the same segments, and one of them is made together with those of its number in the others.
     `frames[n]`: video frames in segment n, which whoever makes it checks (empty without video). `stored_index`: the
     samples' places are in `samples.npz` beside the segments, because the source has no sample tables of its own.
-    `recoded`: nothing is copied, because a copy could not be decoded.
+    `recoded`: nothing is copied, because a copy could not be decoded. `notes`: what was wrong with the source and
+    passed over, or cannot be carried over, in sentences.
     """
 
     planner: int = PLANNER_VERSION
@@ -226,6 +229,7 @@ class Plan(_Frozen):
     stored_index: bool = False
     recoded: bool = False
     streams: tuple[StreamInfo, ...] = ()
+    notes: tuple[str, ...] = ()
     renditions: tuple[Rendition, ...] = Field(min_length=1)
     timeline: Timeline
     frames: tuple[int, ...] = ()

@@ -8,7 +8,7 @@ from fractions import Fraction
 from itertools import islice
 
 from mam.hls import cues as rules
-from mam.hls import subrip
+from mam.hls import encodings, subrip
 from mam.hls.cues import Cue as Cue
 from mam.hls.cues import Cues as Cues
 from mam.hls.cues import InvalidSubtitles as InvalidSubtitles
@@ -24,16 +24,17 @@ _LINE_BREAK = re.compile(r"\r+\n|\r")  # "\r\r\n" comes of text files that were 
 _MAP = "X-TIMESTAMP-MAP="
 
 
-def parse(data: bytes, *, origin: int | None = None) -> Cues:
+def parse(data: bytes, *, origin: int | None = None, language: str = "") -> Cues:
     """The cues of a SubRip or WebVTT file, told apart by content.
 
     `origin`: the MPEG-TS time, in seconds, of the presentation's zero, for files with an X-TIMESTAMP-MAP (RFC 8216
     section 3.5). A file beside an MP4 knows no such time: with None, the map's LOCAL time is the presentation's zero.
+    `language`: that the file's name says, a hint for files that are not Unicode.
     Raises InvalidSubtitles when there is nothing to be understood, or too much of it.
     """
     if len(data) > MAX_BYTES:
         raise InvalidSubtitles(f"The file has {len(data)} bytes; at most {MAX_BYTES} are read.")
-    text = _LINE_BREAK.sub("\n", _decode(data)).replace("\0", "\ufffd").lstrip("\ufeff \t\n")
+    text = _LINE_BREAK.sub("\n", encodings.decode(data, language)).replace("\0", "\ufffd").lstrip("\ufeff \t\n")
     if text.count("\n") > MAX_LINES:
         raise InvalidSubtitles(f"It has more than {MAX_LINES} lines.")
     is_webvtt = _HEADER.match(text.partition("\n")[0]) is not None
@@ -61,21 +62,6 @@ def _written(cue: Cue) -> str:
     end = max(rules.milliseconds(cue.end), begin + 1)  # a shorter cue would be no cue
     settings = f" {cue.settings}" if cue.settings else ""
     return f"{rules.written(begin)} --> {rules.written(end)}{settings}\n{cue.text}\n"
-
-
-def _decode(data: bytes) -> str:
-    """UTF-8 or UTF-16, with or without a byte order mark; else windows-1252, which most older files are in."""
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return data.decode("utf-16", "replace")
-    head = data[:1000]
-    if len(head) > 3 and head.count(0) > len(head) // 4:  # every other byte of Latin text in UTF-16
-        return data.decode("utf-16-be" if head[::2].count(0) > head[1::2].count(0) else "utf-16-le", "replace")
-    if data.startswith(b"\xef\xbb\xbf"):
-        return data.decode("utf-8-sig", "replace")
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        return data.decode("windows-1252", "replace")
 
 
 def _read(text: str, origin: int | None) -> Iterator[Cue]:

@@ -121,6 +121,7 @@ class Looking:
             video=name,
             live=revision,
             duration=float(tree.plan.timeline.duration),
+            notes=tree.plan.notes,
             is_playable=True,
             poster=revision if self._is_there(poster_key(name, revision)) else "",
             storyboard=revision if self._is_there(storyboard_key(name, revision)) else "",

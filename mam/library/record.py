@@ -18,7 +18,7 @@ class Record:
     """`live`: the revision that plays, or FOREIGN. `job`: what is being made, or failed last, as `stage` says.
 
     `version`: of the source, as that job found it. `duration`: seconds. `poster`, `storyboard`: the revisions that have
-    them.
+    them. `notes`: what was wrong with the source and passed over, in sentences.
     All empty: looked for, and nothing found.
     """
 
@@ -32,6 +32,7 @@ class Record:
     poster: str = ""
     storyboard: str = ""
     error: Failure | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def state(self) -> str:
@@ -47,13 +48,13 @@ class Record:
         """What Redis is given of one that was found in the bucket."""
         if self.live:
             found = {"live": self.live, "video": self.video, "duration": self.duration, "poster": self.poster,
-                     "storyboard": self.storyboard}  # fmt: skip
+                     "storyboard": self.storyboard, "notes": self.notes}  # fmt: skip
         elif self.stage:
             found = {"state": self.stage, "job": self.job, "video": self.video, "version": self.version,
                      "duration": self.duration}  # fmt: skip
         else:
             found = {"gone": True}
-        return {name: value for name, value in found.items() if value not in ("", None)}
+        return {name: value for name, value in found.items() if value not in ("", None, ())}
 
     @classmethod
     def of(cls, fields: dict[str, Any]) -> Record:
@@ -72,6 +73,7 @@ class Record:
             poster=pictures.get("poster", ""),
             storyboard=pictures.get("storyboard", ""),
             error=Failure.of(error) if error else None,
+            notes=tuple(fields.get("notes", ())),
         )
 
     @classmethod

@@ -2,9 +2,9 @@
 
 The hash has a field `bucket/key` per asset, `/video` per tree of another tool, and COMPLETE once the VoD bucket was
 looked through since the hash was new: who loses the hash loses that too. An entry's fields: `live`, `video`,
-`duration`, `poster` and `storyboard` (the revisions that have them) of what plays; `job`, `since`, `state` (making,
-failed), `version`, `playable`, `ahead` (which pictures it has) and `error` of what is made beside it; `gone`: nothing
-is live, and who looked at the bucket before saw what is no more.
+`duration`, `notes`, `poster` and `storyboard` (the revisions that have them) of what plays; `job`, `since`, `state`
+(making, failed), `version`, `playable`, `ahead` (which pictures it has) and `error` of what is made beside it; `gone`:
+nothing is live, and who looked at the bucket before saw what is no more.
 """
 
 from __future__ import annotations
@@ -50,9 +50,10 @@ local function let_go(entry)
 end
 
 library = function(event)
-  local bucket, key, video, created, duration, version, failure = unpack(redis.call('HMGET', job,
-    'bucket', 'key', 'video', 'created_at', 'duration', 'version', 'error'))
+  local bucket, key, video, created, duration, version, failure, notes = unpack(redis.call('HMGET', job,
+    'bucket', 'key', 'video', 'created_at', 'duration', 'version', 'error', 'notes'))
   if not key then return end
+  notes = notes and notes ~= '' and cjson.decode(notes) or nil
   local field = bucket .. '/' .. key
   local entry, since = read(field), tonumber(created)
   local mine = entry.job == id
@@ -63,16 +64,16 @@ library = function(event)
       if ahead[kind] then entry[kind] = id
       elseif entry[kind] ~= entry.live and entry[kind] ~= id then entry[kind] = nil end
     end
-    entry.live, entry.video, entry.duration, entry.gone = id, video, tonumber(duration), nil
+    entry.live, entry.video, entry.duration, entry.notes, entry.gone = id, video, tonumber(duration), notes, nil
     if speaks then let_go(entry) end
   elseif event == 'cancelled' then
     if not mine then return end
     let_go(entry)
-    if not entry.live then entry.video, entry.duration = nil, nil end
+    if not entry.live then entry.video, entry.duration, entry.notes = nil, nil, nil end
   elseif speaks then
     if not mine then let_go(entry) end
     entry.job, entry.since, entry.version = id, since, version or nil
-    if not entry.live then entry.video, entry.duration = video, tonumber(duration or nil) end
+    if not entry.live then entry.video, entry.duration, entry.notes = video, tonumber(duration or nil), notes end
     entry.state = event == 'failed' and 'failed' or 'making'
     if event == 'playable' then entry.playable = true end
     if event == 'queued' or event == 'failed' then entry.playable, entry.error = nil, nil end
@@ -93,7 +94,7 @@ DELETED = f"""{_KEEP}
 local entry = read(ARGV[1])
 if entry.live and ARGV[2] ~= '' and entry.live ~= ARGV[2] then return 0 end
 entry.live, entry.poster, entry.storyboard, entry.gone = nil, nil, nil, true
-if not entry.state then entry.video, entry.duration = nil, nil end
+if not entry.state then entry.video, entry.duration, entry.notes = nil, nil, nil end
 tell(ARGV[1], entry)
 return 1
 """
@@ -121,7 +122,9 @@ for n = 1, #ARGV, 2 do
   if next(entry) == nil then
     entry = found
   elseif found.live and not entry.live and not entry.gone then
-    for _, name in ipairs({{'live', 'video', 'duration', 'poster', 'storyboard'}}) do entry[name] = found[name] end
+    for _, name in ipairs({{'live', 'video', 'duration', 'notes', 'poster', 'storyboard'}}) do
+      entry[name] = found[name]
+    end
   end
   if keep(field, entry) then told[field], any = entry, true end
 end

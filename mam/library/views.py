@@ -35,6 +35,7 @@ class AssetView(BaseModel):
     poster: str | None = Field(examples=["/video/courses/intro/poster.jpg?revision=1f0c9a7be2d4"])
     storyboard: str | None = Field(examples=["/video/courses/intro/storyboard.vtt?revision=1f0c9a7be2d4"])
     error: Failure | None = Field(description="Why it failed.")
+    notes: list[str] = Field(description="What is wrong with the file and was passed over, or is not carried over.")
     watch: str = Field(examples=["/watch/myvideos/courses/intro.mp4"])
     playlist: str = Field(examples=["/stream/myvideos/courses/intro.mp4/playlist.m3u8"])
 
@@ -55,6 +56,7 @@ class AssetView(BaseModel):
             poster=poster_path(known.video, known.poster) if known.poster else None,
             storyboard=storyboard_path(known.video, known.storyboard) if known.storyboard else None,
             error=known.error if entry.state == "failed" else None,
+            notes=list(known.notes),
             watch=f"/watch/{path}",
             playlist=f"/stream/{path}/playlist.m3u8",
         )

@@ -8,18 +8,12 @@ from typing import Any
 import ffmpeg
 
 from mam.hls.plan import AudioTrack, Chunk, Plan, VideoTrack
+from mam.media import decoders
 from mam.media import ffmpeg as door
 from mam.media.packets import ORIGIN
 from mam.media.windows import Window, just_before, place
 from mam.mp4.tables import Ints
 
-MPEG_AUDIO = ("mp3float", "mp3", "mp2float", "mp2", "mp1float", "mp1")  # headers do not tell them apart
-DECODERS = {  # of ffmpeg, where they are not called what the codec is
-    "av1": ("libdav1d", "av1"), "mp3": MPEG_AUDIO, "mp2": MPEG_AUDIO, "mp1": MPEG_AUDIO,
-    "opus": ("opus", "libopus"), "vp9": ("vp9", "libvpx-vp9"), "vp8": ("vp8", "libvpx"), "dts": ("dca",),
-    "vorbis": ("vorbis", "libvorbis"), "flv1": ("flv",),
-    "amr_nb": ("amrnb", "libopencore_amrnb"), "amr_wb": ("amrwb", "libopencore_amrwb"),
-}  # fmt: skip
 LAYOUTS = {1: "mono", 2: "stereo"}
 COARSE = 1000  # ticks a second: of a clock with fewer, half a frame may be half a tick
 SHORTEST_HOLE = 0.005  # seconds that are filled with silence; ffmpeg's own rule is 0.1
@@ -50,8 +44,10 @@ def encode_command(
     Its outputs, and its inputs, stand in this order. `codecs`: what goes in, and nothing else may be decoded;
     `container`: what it goes in as.
     """
-    allowed = ",".join(dict.fromkeys(name for codec in codecs for name in DECODERS.get(codec, (codec,))))
+    allowed = ",".join(dict.fromkeys(name for codec in codecs for name in decoders.names(codec)))
     guards = {**door.GUARDS, "codec_whitelist": allowed, "format_whitelist": container}
+    if video and video[0].resized:  # filters made anew would begin their counts of frames anew
+        guards["reinit_filter"] = 0
     source = ffmpeg.input("pipe:0", format=container, copyts=None, threads=threads, **guards)
     streams = []
     options: dict[str, object] = {}

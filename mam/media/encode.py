@@ -146,7 +146,7 @@ class ChunkEncoder:
             video,
             audio,
             codecs=[track.codec for track in tracks],
-            container=piping.container(tuple(track.template for track in tracks)),
+            container=piping.container(tracks),
             threads=self._threads,
         )
 
@@ -154,13 +154,9 @@ class ChunkEncoder:
         """Writes the windows' packets for ffmpeg. Raises BrokenPipeError when it has ended."""
         tracks = {number: self._media.track(number) for number in windows}
         runs = [Run(tracks[number], window.first, window.last) for number, window in windows.items()]
-        templates = {number: track.template for number, track in tracks.items()}
         packets = _counted(((track.number, packet) for track, packet in read_packets(self._media, runs)), alive)
         scales = {number: self._media.samples(number).timescale for number in tracks}
-        if piping.container(tuple(templates.values())) == piping.NUT:
-            piping.write_nut(pipe, templates, packets)
-        else:
-            piping.write_fragments(pipe, templates, scales, packets)
+        piping.write(pipe, tracks, scales, packets)
 
     def _cut(
         self, output: Any, windows: dict[int, Window], chunk: Chunk, encoder: door.Encoder, alive: Callable[[], None]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
-from mam.errors import TooLarge, TruncatedMedia
+from mam.errors import MediaError, TooLarge, TruncatedMedia
 from mam.media.source import MediaSource
 from mam.mp4 import fragments, index
 from mam.mp4.boxes import InvalidIndex, header
@@ -67,6 +67,11 @@ def find_samples(
     for number, track_id in ids.items():
         read = partial(index.read_samples, media.moov, number, media.reader.size, by_track[track_id])
         found |= media.take(number, read)
+    if search.unused:
+        media.notes.append(
+            f"The file is cut off, or something else was appended to it: its last {search.unused} bytes are no whole"
+            " fragment. It plays up to the last one that is."
+        )
     return found
 
 
@@ -78,6 +83,7 @@ class _Span:
     end: int
     parts: list[Part] = field(default_factory=list)
     lists: list[tuple[list[int], list[int]]] = field(default_factory=list)  # what its sidx boxes say
+    broken: MediaError | None = None  # why it ends there: what follows is no whole box, or its media is not
 
 
 @dataclass(slots=True)
@@ -93,23 +99,32 @@ class _Search:
     samples: int = 0
     claimed: int = 0  # bytes
     is_over: bool = False
+    unused: int = 0  # bytes behind the last whole fragment
 
     def walk(self, start: int, stop: int, *, until_moof: bool = False) -> _Span:
-        """All boxes from the one at `start` to the first that does not begin before `stop`."""
+        """All boxes from the one at `start` to the first that does not begin before `stop`, or is not whole."""
         window = _Window(self.read, self.size)
         span = _Span(start, start)
-        at = start
+        at, broken = start, None
         while at < stop and not self.is_over:
-            kind, length = window.box(at)
+            try:
+                kind, length = window.box(at)
+            except (TruncatedMedia, InvalidIndex) as error:
+                broken = error
+                break
             self._count(kind)
             if kind == b"moof":
                 if until_moof:
                     break
-                span.parts.extend(self._parts(window, at, length))
+                try:
+                    span.parts.extend(self._parts(window, at, length))
+                except TruncatedMedia as error:
+                    broken = error
+                    break
             elif kind == b"sidx" and until_moof and len(span.lists) < MAX_NESTED:
                 span.lists.append(self._sidx(window, at))
             at += length
-        return _Span(start, at, span.parts, span.lists)
+        return _Span(start, at, span.parts, span.lists, broken)
 
     def _parts(self, window: _Window, at: int, length: int) -> list[Part]:
         if length > MAX_MOOF:
@@ -207,6 +222,11 @@ def _find_parts(search: _Search, pool: Executor, alive: Callable[[], None]) -> l
             span = _result(walks[at], alive)  # of no walk that none arrives at is it asked how it ended
             parts += span.parts
             at = span.end
+            if span.broken:  # nothing may be known to lie behind it, or the middle of the film would be missing
+                if not parts or any(at < start < search.size for start in listed):
+                    raise span.broken
+                search.unused = search.size - at
+                break
         return parts
     finally:
         search.is_over = True  # threads that are still at it stop

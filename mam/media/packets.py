@@ -98,7 +98,11 @@ def _fetch(
         strict=True,
     )  # fmt: skip
     for run, number, at, length, dts, pts, duration, key in rows:
-        packet = av.Packet(blocks[number][at : at + length])
+        data = blocks[number][at : at + length]
+        changes = media.changes.get(runs[run].track.number) if key else None
+        if changes:  # decoders know the first description alone
+            data = memoryview(changes.before(at + ranges[number].start) + data)
+        packet = av.Packet(data)
         shift = ORIGIN * scales[run]
         packet.time_base = bases[run]
         packet.dts, packet.pts, packet.duration, packet.is_keyframe = dts + shift, pts + shift, duration, bool(key)

@@ -1,20 +1,20 @@
-"""What is done with a video track: copied or encoded and why, and the filters that make it upright, square and SDR."""
+"""What is done with a video track: copied or encoded, and why."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Literal
 
-import av
-import av.error
 import numpy as np
 
-from mam.errors import MediaError, NotAVideo, NotRemuxable, TooLarge, UnsupportedCodec
+from mam.errors import NotAVideo, NotRemuxable, TooLarge, UnsupportedCodec
 from mam.hls.plan import Format, Profile, VideoTrack
+from mam.media import apertures, colours, decoders
 from mam.media.beginnings import cuttable, look_at_starts
 from mam.media.cadence import cadence
+from mam.media.looks import MAX_ASPECT, MAX_PIXELS, MIN_ASPECT, look_at, picture_filters
+from mam.media.orientation import unmet, upright
+from mam.media.parameters import changes_size
 from mam.media.rates import check_gaps, frame_rate
 from mam.media.source import MediaSource, MediaTrack, UnsupportedEdits
 from mam.media.windows import openings
@@ -25,59 +25,12 @@ from mam.mp4.hevc import read_hvcc
 from mam.mp4.index import Samples
 
 HIDDEN = Fraction(1, 10)  # seconds of picture before the edit begins that may be shown all the same
-MAX_PIXELS = 8192 * 4320
-LOOKED_AT = 12  # packets given to a decoder for its first picture
-PACKET_BYTES = 64 << 20
-HDR_TRANSFERS = {16: "smpte2084", 18: "arib-std-b67"}  # PQ and HLG, as in ISO/IEC 23091-2
 VIDEO_RANGES: dict[int, Literal["PQ", "HLG"]] = {16: "PQ", 18: "HLG"}  # of EXT-X-STREAM-INF
-FULL_RANGE = 2  # AVCOL_RANGE_JPEG
-HD_WIDTH, HD_HEIGHT = 1280, 576  # from here on players take a picture that does not say so for BT.709
-MATRICES = {1: "bt709", 4: "fcc", 5: "bt470", 6: "smpte170m", 7: "smpte240m", 9: "bt2020"}  # as filters call them
-UNIT = 1 << 16
-MIN_ASPECT, MAX_ASPECT = Fraction(1, 10), Fraction(10)  # of a pixel
 ALIKE = Fraction(4, 100)  # 12:11 and 16:15, as different schools have PAL's pixels, are 2 % apart: nobody sees it
-DECODABLE = frozenset((
-    "h264", "hevc", "vp8", "vp9", "av1", "mpeg4", "mpeg2video", "mpeg1video", "mjpeg", "prores", "dnxhd", "h263", "png",
-    "qtrle", "svq3", "cinepak", "rawvideo", "dvvideo", "msmpeg4v2", "msmpeg4v3", "flv1", "vc1", "cfhd", "hap",
-))  # fmt: skip
-
-# a, b, c, d of the display matrix (in units) -> degrees clockwise, mirrored, and what turns the picture upright
-ORIENTATIONS: dict[tuple[int, int, int, int], tuple[int, bool, tuple[str, ...]]] = {
-    (1, 0, 0, 1): (0, False, ()),
-    (0, 1, -1, 0): (90, False, ("transpose=dir=clock",)),
-    (-1, 0, 0, -1): (180, False, ("hflip", "vflip")),
-    (0, -1, 1, 0): (270, False, ("transpose=dir=cclock",)),
-    (-1, 0, 0, 1): (0, True, ("hflip",)),
-    (1, 0, 0, -1): (180, True, ("vflip",)),
-    (0, 1, 1, 0): (270, True, ("transpose=dir=cclock_flip",)),
-    (0, -1, -1, 0): (90, True, ("transpose=dir=clock_flip",)),
-}
 
 # H.264 levels: name, macroblocks a second, macroblocks a frame (ITU-T H.264 table A-1)
 LEVELS = (("3.0", 40_500, 1_620), ("3.1", 108_000, 3_600), ("4.0", 245_760, 8_192), ("4.2", 522_240, 8_704),
           ("5.1", 983_040, 36_864), ("5.2", 2_073_600, 36_864), ("6.2", 16_711_680, 139_264))  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What a track's pictures are like: by its headers, and by its first picture where that was decoded.
-
-    `primaries`, `transfer`, `matrix`: as in ISO/IEC 23091-2; 2 is unknown. `field_order`: progressive, tff or bff.
-    """
-
-    width: int
-    height: int
-    sample_aspect_ratio: Fraction
-    pixel_format: str | None
-    full_range: bool
-    primaries: int
-    transfer: int
-    field_order: str | None
-    matrix: int = 2
-
-    @property
-    def interlaced(self) -> bool:
-        return self.field_order in ("tff", "bff")
 
 
 def plan_video(media: MediaSource, track: MediaTrack, wishes: Wishes) -> VideoTrack:
@@ -85,19 +38,22 @@ def plan_video(media: MediaSource, track: MediaTrack, wishes: Wishes) -> VideoTr
 
     Raises NotRemuxable when it cannot be copied and the profile is `source`, UnsupportedCodec, TooLarge, NotAVideo.
     """
-    context = track.template.codec_context
-    width, height = int(context.width), int(context.height)
-    if width <= 0 or height <= 0 or width * height > MAX_PIXELS:
-        raise TooLarge(f"Pictures of {width}x{height} are not converted.")
     samples = media.samples(track.number)
     check_gaps(samples)
+    width, height = apertures.size(track)
+    if width <= 0 or height <= 0:
+        raise NotAVideo("The video track does not say how large its pictures are.")
+    if width * height > MAX_PIXELS:
+        raise TooLarge(f"Pictures of {width}x{height} are not converted.")
     if not samples.key.any():
         raise NotAVideo("The index names no key frame to start at.")
     if track.dolby_vision and not track.dolby_vision.decodable:
         raise UnsupportedCodec("Its video is Dolby Vision without a base layer that other decoders can show.",
                                hint="Export it as HDR10, HLG or SDR.")  # fmt: skip
     rate = frame_rate(samples)
-    obstacle, cut, starts = video_obstacle(track, samples, wishes), samples, look_at_starts(media, track)
+    changes = _changes(media, track, samples)
+    obstacle, cut = video_obstacle(track, samples, wishes) or changes, samples
+    starts = look_at_starts(media, track)
     if wishes.profile is not Profile.H264 and not obstacle:
         cut = cuttable(media, track, starts)
         obstacle = beginning_obstacle(samples, cut, wishes)
@@ -114,10 +70,10 @@ def plan_video(media: MediaSource, track: MediaTrack, wishes: Wishes) -> VideoTr
             codecs=codec_string(track.codec, track.configuration) or "", width=width, height=height,
             frame_rate=float(rate), video_range=_video_range(track),
         )  # fmt: skip
-    if track.codec not in DECODABLE:
+    if track.codec not in decoders.PICTURES:
         raise UnsupportedCodec(f"Its video is {track.codec.upper()}, which is not decoded here.")
     look = look or look_at(media, track)
-    filters, width, height = picture_filters(look, orientation(track))
+    filters, width, height = picture_filters(look, orientation(track), changes=changes is not None)
     shown = cadence(media, track, starts.first, doubtful=wishes.recoded)
     rate = Fraction(*shown.grid) if shown.grid else rate
     level = h264_level(width, height, float(rate))
@@ -137,6 +93,7 @@ def plan_video(media: MediaSource, track: MediaTrack, wishes: Wishes) -> VideoTr
         refreshes=starts.some_refresh,
         group_seconds=float(longest_group(samples)),
         filters=filters,
+        resized=changes is not None,
         preset=wishes.preset,
         crf=wishes.crf,
         level=level,
@@ -153,7 +110,7 @@ def video_obstacle(track: MediaTrack, samples: Samples, wishes: Wishes) -> str |
     if orientation(track):
         return "Its picture is rotated by the container, which segments cannot say."
     obstacle = _fmp4_obstacle(track) if wishes.format is Format.FMP4 and track.codec != "h264" else _ts_obstacle(track)
-    obstacle = obstacle or _shape_obstacle(track)
+    obstacle = obstacle or _shape_obstacle(track) or _crop_obstacle(track) or _colour_obstacle(track, wishes)
     if obstacle:
         return obstacle
     if samples.joins:
@@ -181,6 +138,15 @@ def _distance_obstacle(samples: Samples, cuttable: Samples, wishes: Wishes) -> s
         return None
     what = "closed groups of pictures" if len(openings(cuttable)) < int(samples.key.sum()) else "key frames"
     return f"Its {what} begin up to {float(seconds):.0f} s apart: too far for seeking (MAX_KEY_FRAME_SECONDS)."
+
+
+def _changes(media: MediaSource, track: MediaTrack, samples: Samples) -> str | None:
+    """In what way the pictures become others in the middle; None where they do not."""
+    if track.number in media.changes:
+        return f"Its pictures are coded in {len(media.changes[track.number].sets)} ways, one after the other."
+    if changes_size(track, media.reader, samples):
+        return "Its pictures change their size in the middle."
+    return None
 
 
 def _ts_obstacle(track: MediaTrack) -> str | None:
@@ -215,6 +181,25 @@ def _shape_obstacle(track: MediaTrack) -> str | None:
         return None
     shape = f"{said.numerator}:{said.denominator}"
     return f"The shape of its pixels ({shape}) stands in the container alone: segments would lose it."
+
+
+def _crop_obstacle(track: MediaTrack) -> str | None:
+    if apertures.crop_of(track, *apertures.stored_size(track)) is None:
+        return None
+    return "The container alone says which part of its picture is shown: segments would show all of it."
+
+
+def _colour_obstacle(track: MediaTrack, wishes: Wishes) -> str | None:
+    """TS has no word for colours: what the codec does not say is lost. Fragments carry what the container says."""
+    sps = read_sps(track.configuration) if track.codec == "h264" and wishes.format is Format.TS else None
+    if sps is None:
+        return None
+    coded = colours.of_codec(sps.colour)
+    said = colours.of_container(track.entry).over(coded)
+    size = (sps.width, sps.height)
+    if not colours.differ(said.completed(*size), coded.completed(*size)):
+        return None
+    return "The container alone says what colours its picture has: segments would lose it."
 
 
 def _coded_aspect(track: MediaTrack) -> Fraction | None:
@@ -253,151 +238,15 @@ def orientation(track: MediaTrack) -> tuple[str, ...]:
     return quarter_turn(track)[2]
 
 
+def picture_notes(track: MediaTrack) -> list[str]:
+    """What of a picture is not carried over, in sentences."""
+    lost = unmet(track.header.matrix)
+    return [f"Track {track.number}: {lost}."] if lost else []
+
+
 def quarter_turn(track: MediaTrack) -> tuple[int, bool, tuple[str, ...]]:
     """Degrees clockwise and whether it is mirrored, with the filters that do it."""
-    a, b, c, d = (round(value / UNIT) for value in track.header.matrix)
-    return ORIENTATIONS.get((a, b, c, d), (0, False, ()))
-
-
-# how it looks
-
-
-def look_at(media: MediaSource, track: MediaTrack) -> Look:
-    """Decodes the track's first picture; goes by the headers alone where that does not work."""
-    context = track.template.codec_context
-    frame = _first_picture(media, track) if track.codec in DECODABLE else None
-    aspect = track.template.sample_aspect_ratio or (frame and _aspect(frame)) or Fraction(1)
-    if not MIN_ASPECT < aspect < MAX_ASPECT:  # nonsense is in use for "unknown"
-        aspect = Fraction(1)
-
-    def known(name: str, unknown: int) -> int:
-        """The container's word goes before the codec's."""
-        said = int(getattr(context, name) or 0)
-        return said if said not in (0, unknown) or frame is None else int(getattr(frame, name) or unknown)
-
-    return Look(
-        width=int(context.width),
-        height=int(context.height),
-        sample_aspect_ratio=Fraction(aspect),
-        pixel_format=frame.format.name if frame else (context.format.name if context.format else None),
-        full_range=known("color_range", 0) == FULL_RANGE or bool(frame and frame.format.name.startswith("yuvj")),
-        primaries=known("color_primaries", 2),
-        transfer=known("color_trc", 2),
-        field_order=_field_order(frame),
-        matrix=known("colorspace", 2),
-    )
-
-
-def _field_order(frame: Any) -> str | None:
-    if frame is None:
-        return None
-    if not frame.interlaced_frame:
-        return "progressive"
-    return "tff" if getattr(frame, "top_field_first", True) else "bff"
-
-
-def _aspect(frame: Any) -> Fraction | None:
-    return getattr(frame, "sample_aspect_ratio", None)
-
-
-def _first_picture(media: MediaSource, track: MediaTrack) -> Any:
-    """The first picture that a decoder makes of the track's first key frame, or None."""
-    decoder = av.CodecContext.create(track.template.codec_context.codec.name, "r")
-    decoder.extradata = track.template.codec_context.extradata
-    decoder.thread_count = 1
-    decoder.options = {"max_pixels": str(MAX_PIXELS)}
-    try:
-        for packet in _first_packets(media, track):
-            for frame in decoder.decode(packet):
-                return frame
-        return next(iter(decoder.decode(None)), None)
-    except (av.error.FFmpegError, MediaError, ValueError):
-        return None
-
-
-def _first_packets(media: MediaSource, track: MediaTrack) -> Iterator[Any]:
-    samples = media.samples(track.number)
-    first = int(np.flatnonzero(samples.key)[0])
-    for number in range(first, min(first + LOOKED_AT, len(samples))):
-        at, size = int(samples.offset[number]), int(samples.size[number])
-        if size > PACKET_BYTES:
-            return
-        packet = av.Packet(media.reader.read(at, at + size))
-        packet.pts, packet.dts = int(samples.pts[number]), int(samples.dts[number])
-        yield packet
-
-
-def picture_filters(look: Look, turn: tuple[str, ...]) -> tuple[tuple[str, ...], int, int]:
-    """(filters, width, height): upright, square pixels, even sizes, standard range, 8-bit 4:2:0.
-
-    What comes in as RGB is given the matrix that players take the size for, and says so.
-    """
-    tone = _tone_mapping(look.transfer, look.full_range)
-    width, height = (max(2, pixels // 2 * 2) for pixels in _square(look))
-    given = "" if tone or not look.full_range else "in_range=full:"
-    scale: tuple[str, ...] = (f"scale=w={width}:h={height}:{given}out_range=limited",)
-    if not tone and _is_rgb(look.pixel_format):
-        matrix = _usual_matrix(look)
-        scale = (
-            f"{scale[0]}:out_color_matrix={matrix}",
-            f"setparams=colorspace={matrix}:color_primaries=bt709:color_trc=bt709",
-        )
-    if any(name.startswith("transpose") for name in turn):
-        width, height = height, width
-    return (*tone, *scale, "setsar=sar=1", *turn, "format=pix_fmts=yuv420p"), width, height
-
-
-def still_filters(look: Look, turn: tuple[str, ...], *, longest: int) -> tuple[tuple[str, ...], int, int]:
-    """(filters, width, height): upright, square pixels, even sizes of at most `longest` a side, SDR; 8-bit RGB.
-
-    Made small first: what follows costs little then, however large the picture is.
-    """
-    tone = _tone_mapping(look.transfer, look.full_range)
-    width, height = _square(look)
-    part = min(Fraction(1), Fraction(longest, max(width, height)))
-    width, height = (max(2, round(pixels * part / 2) * 2) for pixels in (width, height))
-    given = "" if tone else f":in_color_matrix={MATRICES.get(look.matrix, _usual_matrix(look))}"
-    given += ":in_range=full" if look.full_range and not tone else ""
-    small = f"scale=w={width}:h={height}:flags=bilinear{given}"
-    colours = ("scale=in_color_matrix=bt709:in_range=limited",) if tone else ()
-    if any(name.startswith("transpose") for name in turn):
-        width, height = height, width
-    return (small, *tone, *colours, "format=pix_fmts=rgb24", *turn), width, height
-
-
-def _usual_matrix(look: Look) -> str:
-    """What players take a picture of that size for when it does not say."""
-    return MATRICES[1] if look.width >= HD_WIDTH or look.height > HD_HEIGHT else MATRICES[6]
-
-
-def _is_rgb(pixel_format: str | None) -> bool:
-    """Whether a picture has no matrix of its own: RGB in any order and depth, or a palette of it."""
-    if pixel_format is None:
-        return False
-    known = av.VideoFormat(pixel_format)
-    return known.is_rgb or known.has_palette
-
-
-def _square(look: Look) -> tuple[int, int]:
-    """Width and height with square pixels, before it is turned."""
-    width, height, aspect = look.width, look.height, look.sample_aspect_ratio
-    width = width * aspect.numerator // aspect.denominator if aspect > 1 else width
-    return width, height * aspect.denominator // aspect.numerator if aspect < 1 else height
-
-
-def _tone_mapping(transfer: int, full_range: bool) -> tuple[str, ...]:
-    """HDR to BT.709, by the usual chain: linear light, BT.709 primaries, the Hable curve, back."""
-    if transfer not in HDR_TRANSFERS:
-        return ()
-    name, given = HDR_TRANSFERS[transfer], "full" if full_range else "limited"
-    return (
-        # NUT carries no colour tags, so what comes in must be said
-        f"zscale=transferin={name}:primariesin=bt2020:matrixin=bt2020nc:rangein={given}:transfer=linear:npl=100",
-        "format=pix_fmts=gbrpf32le",
-        "zscale=primaries=bt709",
-        "tonemap=tonemap=hable:desat=0",
-        "zscale=transfer=bt709:matrix=bt709:range=limited",
-    )
+    return upright(track.header.matrix)
 
 
 def h264_level(width: int, height: int, rate: float) -> str:

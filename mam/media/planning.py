@@ -13,9 +13,10 @@ from mam.hls import languages, multivariant
 from mam.hls.plan import AudioTrack, Plan, Profile, Rendition, Source, Track, VideoTrack
 from mam.hls.timeline import Timeline, cut_at
 from mam.media import texts
+from mam.media.alternatives import sift
 from mam.media.fragmented import find_samples
 from mam.media.holes import has_holes
-from mam.media.pictures import plan_video
+from mam.media.pictures import picture_notes, plan_video
 from mam.media.probe import describe
 from mam.media.sounds import choose_sounds, plan_audio
 from mam.media.source import MediaSource, MediaTrack, demux
@@ -64,6 +65,10 @@ def make_plan(
     """
     media.name_mpeg_audio()
     picture = choose_picture(media)
+    if picture:
+        media.complete([picture.number])
+        picture = media.track(picture.number)
+    sift(media, picture, wishes)
     sounds = choose_sounds(media.tracks, wishes)
     if picture is None and not sounds:
         raise NotAVideo("The file has neither video nor audio.")
@@ -83,6 +88,7 @@ def make_plan(
         stored_index=stored,
         recoded=wishes.recoded,
         streams=describe(media, renditions, wishes, closely=closely),
+        notes=(*media.notes, *(picture_notes(picture) if picture else ())),
         renditions=tuple(_with_bandwidth(media, rendition, timeline) for rendition in renditions),
         timeline=timeline,
         frames=_frame_counts(media.samples(video_track.track), video_track, timeline) if video_track else (),
@@ -92,9 +98,9 @@ def make_plan(
 
 
 def choose_picture(media: MediaSource) -> MediaTrack | None:
-    """The video track of the stream: the default one, else the first."""
+    """The video track of the stream: no still beside a film; of the rest the default one, else the first."""
     video = [track for track in media.tracks if track.is_video]
-    return min(video, key=lambda track: (not track.is_default, track.number), default=None)
+    return min(video, key=lambda t: (t.number in media.stills, not t.is_default, t.number), default=None)
 
 
 def read_index(media: MediaSource, wishes: Wishes, *, alive: Callable[[], None] = lambda: None) -> dict[int, Samples]:

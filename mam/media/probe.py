@@ -7,7 +7,8 @@ from typing import Any
 
 from mam.errors import MediaError
 from mam.hls.plan import Rendition, StreamInfo
-from mam.media.pictures import longest_group, look_at, quarter_turn
+from mam.media.looks import look_at
+from mam.media.pictures import longest_group, quarter_turn
 from mam.media.rates import frame_rate, is_constant
 from mam.media.sounds import flaw
 from mam.media.source import ATTACHED_PICTURE, MediaSource, MediaTrack
@@ -45,6 +46,8 @@ def describe(
 def _why_left(media: MediaSource, header: TrackHeader) -> str | None:
     """What is wrong with the track itself."""
     sound = next((t for t in media.tracks if t.number == header.number and not t.is_video), None)
+    if header.number in media.stills:
+        return "a still picture beside the film"
     return media.left.get(header.number) or (flaw(sound) if sound else None)
 
 

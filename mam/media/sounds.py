@@ -5,21 +5,19 @@ from __future__ import annotations
 from mam.errors import NotAVideo, NotRemuxable, UnsupportedCodec
 from mam.hls import languages
 from mam.hls.plan import AudioTrack, Format, Profile
+from mam.media import decoders
 from mam.media.source import MediaTrack, UnsupportedEdits
 from mam.media.wishes import RECODED, Wishes
-from mam.mp4.codecs import AAC_LC, aac_channel_configuration, aac_object_type, codec_string
+from mam.mp4.codecs import AAC_LC, aac_channel_configuration, aac_frame_length, aac_object_type, codec_string
 
 COPYABLE = ("aac", "mp3", "ac3", "eac3")  # what TS carries, best first: browsers do not play the Dolby ones
 PLAYABLE = ("aac", "mp3")  # what every browser decodes
 FMP4_TOO = ("opus", "flac", "alac")  # what fMP4 carries besides
 AAC_OBJECTS = frozenset({1, 2, 5, 29})  # Main, LC, HE and HE v2: what ADTS can say, or implies
 ADTS = (1, 2, 3, 4, 5, 6, None)  # channelConfiguration of what goes into TS; seven is read in two ways
+SHORT_FRAME = 960  # samples: broadcast's AAC
 OUTPUT_RATES = (44100, 48000)
 MAX_SOUNDS = 32  # of a file
-DECODABLE = frozenset((
-    "aac", "mp3", "mp2", "mp1", "ac3", "eac3", "opus", "vorbis", "flac", "alac", "dts", "truehd", "amr_nb", "amr_wb",
-    "qdm2", "qdmc", "mace3", "mace6", "gsm", "gsm_ms", "adpcm_ima_qt", "adpcm_ms", "adpcm_ima_wav", "ilbc", "wmav2",
-))  # fmt: skip
 
 
 def choose_sounds(tracks: list[MediaTrack], wishes: Wishes) -> list[MediaTrack]:
@@ -56,7 +54,7 @@ def _channels(track: MediaTrack) -> int:
 
 
 def _decodable(track: MediaTrack) -> bool:
-    return track.codec in DECODABLE or track.codec.startswith("pcm_")
+    return decoders.is_decoded(track.codec)
 
 
 def _spoken(tracks: list[MediaTrack], language: str) -> MediaTrack:
@@ -114,6 +112,12 @@ def audio_obstacle(track: MediaTrack, channels: int, rate: int, wishes: Wishes) 
     if wishes.recoded:
         return RECODED
     what = f"{track.codec.upper()}, {channels} channels, {rate} Hz"
+    if (
+        track.codec == "aac"
+        and aac_frame_length(track.configuration) == SHORT_FRAME
+        and not (wishes.profile is Profile.SOURCE and wishes.format is Format.FMP4)
+    ):
+        return f"It is {what}, of {SHORT_FRAME} samples a frame, which TS cannot say and few players decode."
     if wishes.profile is Profile.H264:
         plain = track.codec == "aac" and aac_object_type(track.configuration) == AAC_LC
         return None if plain and channels <= 2 and 16_000 <= rate <= 48_000 else f"It is {what}."

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import io
-import re
 from array import array
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from typing import Any
@@ -21,12 +20,19 @@ from mam.errors import MediaError, NotAVideo, NotRemuxable, TooLarge, TruncatedM
 from mam.hls import languages
 from mam.hls.cues import Cues
 from mam.hls.plan import Source
+from mam.media.covers import still_tracks
+from mam.media.parameters import completed
 from mam.media.reader import ObjectFile, ObjectReader
+from mam.media.templates import Templates, read_template, read_templates
+from mam.media.tracks import MediaTrack as MediaTrack
 from mam.mp4 import audio, entries, index
 from mam.mp4.boxes import InvalidIndex, header
+from mam.mp4.changes import Changes, read_changes
 from mam.mp4.chapters import chapter_tracks
-from mam.mp4.entries import Dovi
+from mam.mp4.compressed import expanded
 from mam.mp4.index import Samples, TrackHeader
+from mam.mp4.repair import repaired
+from mam.mp4.survey import survey
 from mam.mp4.tables import MAX_SAMPLES, Fragmented, NoSampleTables
 from mam.store.objects import Store
 
@@ -39,8 +45,7 @@ HEAD_KINDS = frozenset(
 )
 ATTACHED_PICTURE = 0x0400  # AV_DISPOSITION_ATTACHED_PIC: cover art is no video
 TEXT_HANDLERS = ("text", "sbtl", "subt")
-NO_TITLE = re.compile(r"handler|^(stereo|mono|video|audio|subtitles?|text|isomedia)$|@|^GPAC", re.IGNORECASE)
-DEFAULT = 0x0001  # AV_DISPOSITION_DEFAULT
+NAMES = {index.VIDEO: "video", index.SOUND: "audio"}
 
 
 class UnsupportedEdits(NotRemuxable):
@@ -48,62 +53,30 @@ class UnsupportedEdits(NotRemuxable):
     hint = "Retry with reencode=true; if that is refused too, render the file anew (ffmpeg -i in.mp4 out.mp4)."
 
 
-@dataclass(frozen=True, slots=True)
-class MediaTrack:
-    """A track that something may be made of. `template` carries its codec parameters for muxers."""
-
-    header: TrackHeader
-    template: Any  # av.VideoStream or av.AudioStream; of text tracks whatever libavformat takes them for
-    codec: str
-    language: str = ""  # RFC 5646; '' when the file does not say
-    dolby_vision: Dovi | None = None
-
-    @property
-    def number(self) -> int:
-        return self.header.number
-
-    @property
-    def is_video(self) -> bool:
-        return self.header.kind == "vide"
-
-    @property
-    def title(self) -> str:
-        """What the file calls the track; '' for what muxers write of themselves."""
-        names = (str(self.template.metadata.get(key, "")).strip() for key in ("title", "name", "handler_name"))
-        return next((name for name in names if name and not NO_TITLE.search(name)), "")
-
-    @property
-    def is_default(self) -> bool:
-        return bool(int(self.template.disposition) & DEFAULT)
-
-    @property
-    def configuration(self) -> bytes:
-        """The codec's configuration record (avcC, AudioSpecificConfig, ...)."""
-        return bytes(self.template.codec_context.extradata or b"")
-
-
 class MediaSource:
     """One version of one object. Samples are read when asked for, and kept.
 
-    `tracks`: video and audio. `texts`: what may be subtitles. `left`: why a track is none of these, by number.
-    `cues`: of subtitles beside the source, by key.
+    `tracks`: video and audio; `stills`: numbers of those that are pictures beside a film. `texts`: what may be
+    subtitles. `left`: why a track is none of these, by number. `cues`: of subtitles beside the source, by key. `notes`:
+    what was wrong with the file and passed over, in sentences. `changes`: of pictures that are described in several
+    ways, by number.
     """
 
     def __init__(self, reader: ObjectReader, moov: bytes) -> None:
         self.reader = reader
-        self._moov = moov
         self._samples: dict[int, Samples] = {}
-        index.check_crowd(moov)
-        index.check_encryption(moov)
-        index.check_references(moov)
-        headers = index.read_headers(moov)
-        self._container = _templates(moov)  # keeps the templates alive
+        headers, flaws = survey(moov)
+        moov, self.notes = repaired(moov, headers, set(flaws))
+        self._moov = moov
         self.headers = headers
+        self._templates = read_templates(moov, headers, flaws)
+        self.stills = still_tracks(moov, headers, self._templates)
         self.edits = index.describe_edits(moov)
-        self.left: dict[int, str] = {}
-        self.tracks = _tracks(headers, self._container, moov, self.left)
-        self.texts = _texts(headers, self._container, moov)
         self.chapters = chapter_tracks(moov)
+        self.tracks = _tracks(headers, self._templates, moov, flaws, self.chapters)
+        self.changes = _changes(moov, self.tracks)
+        self.texts = _texts(headers, self._templates, moov)
+        self.left = {number: _flaw(flaw, headers[number]) for number, flaw in flaws.items()}
         self.cues: dict[str, Cues] = {}
 
     @property
@@ -114,9 +87,13 @@ class MediaSource:
     def track(self, number: int) -> MediaTrack:
         return next(track for track in (*self.tracks, *self.texts) if track.number == number)
 
+    def fresh(self, number: int) -> Any:
+        """A stream of a track whose decoder may be used: that of the template describes the track to muxers."""
+        return read_template(self._moov, number)
+
     def stream(self, number: int) -> Any:
         """What libavformat makes of a track, or None."""
-        return next((stream for stream in self._container.streams if stream.index == number), None)
+        return self._templates.stream(number)
 
     def samples(self, number: int) -> Samples:
         """Raises NoSampleTables until `adopt` has brought them from elsewhere."""
@@ -131,32 +108,48 @@ class MediaSource:
         """Reads the samples of these tracks from the `moov` box. Raises NoSampleTables where they are elsewhere."""
         for number in numbers:
             if number not in self._samples:
-                self.adopt(self.take(number, partial(self._read, number)))
+                self.adopt(self.take(number, partial(self._listed, number)))
 
     def take(self, number: int, read: Callable[[], Samples]) -> dict[int, Samples]:
         """What `read` finds of a track, by its number; nothing when the track is left out.
 
-        So is one that holds no samples, and a text whose index is damaged or more than is understood: neither is worth
-        the rest of the film. Raises NotAVideo when there is nothing else.
+        So is one that holds no samples, a text whose index is damaged or more than is understood, and one of several
+        sounds whose index is damaged: none is worth the rest of the film. Raises NotAVideo when there is nothing else.
         """
         try:
             samples = read()
         except Fragmented:
             raise
         except (MediaError, NoSampleTables) as error:
-            if not any(text.number == number for text in self.texts):
+            if not self._may_lack(number, error):
                 raise
-            self._leave(number, str(error))
+            self.leave(number, str(error))
             return {}
         if not len(samples):
-            self._leave(number, "it is empty")
+            self.leave(number, "it is empty")
             return {}
         return {number: samples}
 
-    def _read(self, number: int) -> Samples:
-        return index.read_samples(self._moov, number, self.reader.size)
+    def _may_lack(self, number: int, error: Exception) -> bool:
+        """Whether the film is one without a track in whose index that was found."""
+        if any(text.number == number for text in self.texts):
+            return True
+        sounds = {track.number for track in self.tracks if not track.is_video}
+        return number in sounds and len(sounds) > 1 and isinstance(error, MediaError)
 
-    def _leave(self, number: int, reason: str) -> None:
+    def _listed(self, number: int) -> Samples:
+        """The samples by the `moov` box. Raises NoSampleTables when it lists no key frame: packets are looked into."""
+        samples = self._read(number)
+        if self.headers[number].kind == index.VIDEO and len(samples) and not samples.key.any():
+            self.notes.append(f"Track {number} lists no key frames: the file is read through to find them.")
+            raise NoSampleTables("a picture without key frames")
+        return samples
+
+    def _read(self, number: int) -> Samples:
+        return index.read_samples(self._moov, number, self.reader.size, may_change=number in self.changes)
+
+    def leave(self, number: int, reason: str) -> None:
+        """Takes a track out of what anything is made of. Raises NotAVideo when nothing is left."""
         self.left[number] = reason
         self.tracks = [track for track in self.tracks if track.number != number]
         self.texts = [track for track in self.texts if track.number != number]
@@ -171,6 +164,12 @@ class MediaSource:
                 if (layer := audio.mpeg_layer(self.reader.read(first, first + 4))) is not None:
                     self.tracks[at] = replace(track, codec=f"mp{layer}")
 
+    def complete(self, numbers: list[int]) -> None:
+        """Puts what the first pictures of these tracks say into their descriptions, where it stands there alone."""
+        for at, track in enumerate(self.tracks):
+            if track.number in numbers and track.is_video:
+                self.tracks[at] = completed(track, self._moov, self.reader, self.samples(track.number))
+
     def adopt(self, samples: dict[int, Samples]) -> None:
         """Uses an index that was stored, or that `demux` made."""
         self._samples |= samples
@@ -179,6 +178,7 @@ class MediaSource:
         """Reads the samples of these tracks and lets go of the rest: from here on threads may share the source."""
         for number in numbers:
             self.samples(number)
+        self.complete(numbers)
         self._moov = b""
 
 
@@ -217,66 +217,67 @@ def read_moov(read: Callable[[int, int], bytes], size: int) -> bytes:
             if length > MAX_MOOV:
                 raise TooLarge(f"The file's index has {length >> 20} MB; at most {MAX_MOOV >> 20} MB are read.")
             have = data[at - base : at - base + length]
-            return have if len(have) == length else have + read(at + len(have), at + length)
+            return expanded(have if len(have) == length else have + read(at + len(have), at + length))
         at += length
     raise InvalidIndex(f"More than {MAX_TOP_LEVEL} boxes and no index among them.")
 
 
-def _templates(moov: bytes) -> av.container.InputContainer:
-    """The tracks' codec parameters, read by libavformat from a file that holds no media."""
-    try:
-        return av.open(io.BytesIO(index.without_tables(moov)), "r", format="mov", metadata_errors="replace")
-    except (av.error.FFmpegError, ValueError) as error:
-        raise InvalidIndex(f"The index cannot be read: {error}") from error
-
-
 def _tracks(
-    headers: list[TrackHeader], container: av.container.InputContainer, moov: bytes, left: dict[int, str]
+    headers: list[TrackHeader], templates: Templates, moov: bytes, flaws: dict[int, MediaError], chapters: set[int]
 ) -> list[MediaTrack]:
-    """The video and audio tracks that libavcodec knows; cover art is left out. `left` gets why the others are.
+    """The video and audio tracks that libavcodec knows; cover art is left out. `flaws` gets why others are.
 
-    Raises UnsupportedCodec when all that is to be seen, or heard, is unknown: half a film is none. NotAVideo when there
-    is nothing of either kind.
+    Raises the flaw of what is to be seen, or heard, when nothing else of the kind is left: half a film is none.
+    NotAVideo when there is nothing of either kind.
     """
-    streams = {stream.index: stream for stream in container.streams}
-    tracks, unknown = [], []
+    tracks = []
     for found in headers:
-        stream = streams.get(found.number)
-        if found.kind not in ("vide", "soun") or stream is None or stream.type not in ("video", "audio"):
+        stream = templates.stream(found.number)
+        if found.kind not in index.MEDIA or stream is None or stream.type not in ("video", "audio"):
             continue
-        if int(stream.disposition) & ATTACHED_PICTURE:
+        if int(stream.disposition) & ATTACHED_PICTURE or found.number in chapters:
             continue
         context: Any = stream.codec_context
         if context is None:  # a new codec, or one whose maker keeps it secret
-            left[found.number] = f"its codec ({found.sample_entry.strip()}) is not known here"
-            unknown.append(found)
+            what = f"{found.sample_entry.strip()!r}, a codec that is not known here."
+            flaws[found.number] = UnsupportedCodec(f"Its {NAMES[found.kind]} is {what}")
             continue
         language = languages.tag(entries.language(moov, found.number))
-        tracks.append(MediaTrack(found, stream, context.codec.canonical_name, language, dovi_of(moov, found)))
-    for found in unknown:
-        if not any(track.header.kind == found.kind for track in tracks):
-            what = "video" if found.kind == "vide" else "audio"
-            raise UnsupportedCodec(f"Its {what} is {found.sample_entry.strip()!r}, a codec that is not known here.")
+        entry = entries.sample_entry(moov, found.number)
+        dovi = entries.dovi_profile(entry) if found.kind == index.VIDEO else None
+        tracks.append(MediaTrack(found, stream, context.codec.canonical_name, language, dovi, entry))
+    for number, flaw in flaws.items():
+        kind = headers[number].kind
+        if (kind in index.MEDIA or not tracks) and not any(track.header.kind == kind for track in tracks):
+            raise flaw
     if not tracks:
         raise NotAVideo("The file has neither video nor audio that is known here.")
     return tracks
 
 
-def _texts(headers: list[TrackHeader], container: av.container.InputContainer, moov: bytes) -> list[MediaTrack]:
+def _changes(moov: bytes, tracks: list[MediaTrack]) -> dict[int, Changes]:
+    found = {}
+    for track in tracks:
+        with suppress(InvalidIndex):  # whoever reads the track's samples meets it again
+            if track.is_video and (changes := read_changes(moov, track.number)) is not None:
+                found[track.number] = changes
+    return found
+
+
+def _flaw(flaw: MediaError, header: TrackHeader) -> str:
+    """Why a track is left out, in the words of /plan."""
+    if isinstance(flaw, UnsupportedCodec):
+        return f"its codec ({header.sample_entry.strip()}) is not known here"
+    return str(flaw)
+
+
+def _texts(headers: list[TrackHeader], templates: Templates, moov: bytes) -> list[MediaTrack]:
     """Tracks of timed text."""
-    streams = {stream.index: stream for stream in container.streams}
     return [
-        MediaTrack(
-            found, streams[found.number], found.sample_entry, languages.tag(entries.language(moov, found.number))
-        )
+        MediaTrack(found, stream, found.sample_entry, languages.tag(entries.language(moov, found.number)))
         for found in headers
-        if found.kind in TEXT_HANDLERS and found.number in streams
+        if found.kind in TEXT_HANDLERS and (stream := templates.stream(found.number)) is not None
     ]
-
-
-def dovi_of(moov: bytes, track: TrackHeader) -> Dovi | None:
-    """What a video track says of Dolby Vision."""
-    return entries.dovi_profile(entries.sample_entry(moov, track.number)) if track.kind == "vide" else None
 
 
 def demux(source: MediaSource, numbers: list[int], *, alive: Callable[[], None] = lambda: None) -> dict[int, Samples]:

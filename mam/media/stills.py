@@ -21,11 +21,12 @@ import numpy.typing as npt
 
 from mam.errors import DamagedMedia, EncoderFailed, UnsupportedCodec
 from mam.hls.storyboard import COLUMNS, ROWS, Board
+from mam.media import decoders, piping
 from mam.media import ffmpeg as door
-from mam.media import piping
-from mam.media.commands import DECODERS, filtering
+from mam.media.commands import filtering
+from mam.media.looks import PACKET_BYTES, look_at, still_filters
 from mam.media.packets import ORIGIN, Packet, Run, read_packets
-from mam.media.pictures import DECODABLE, PACKET_BYTES, look_at, orientation, still_filters
+from mam.media.pictures import orientation
 from mam.media.source import MediaSource, MediaTrack
 from mam.mp4.index import Samples
 from mam.mp4.tables import Ints
@@ -60,7 +61,7 @@ class Picture:
 
 def picture_of(media: MediaSource, track: MediaTrack, *, longest: int, quick: bool) -> Picture:
     """A picture of at most `longest` pixels a side. Raises UnsupportedCodec for what is not decoded here."""
-    if track.codec not in DECODABLE:
+    if track.codec not in decoders.PICTURES:
         raise UnsupportedCodec(f"Its video is {track.codec.upper()}, which is not decoded here.")
     return Picture(*still_filters(look_at(media, track), orientation(track), longest=longest), quick)
 
@@ -166,7 +167,7 @@ def decode(
     Raises DamagedMedia when none can, EncoderFailed.
     """
     scale = media.samples(track.number).timescale
-    argv = stills_command(picture, codec=track.codec, container=piping.container((track.template,)))
+    argv = stills_command(picture, codec=track.codec, container=piping.container([track]))
 
     def feed(pipe: IO[bytes]) -> None:
         with closing(_packets(media, track, numbers, scale)) as packets:
@@ -184,7 +185,7 @@ def decode_all(
     samples = media.samples(track.number)
     first = int(np.flatnonzero(samples.key)[0])
     whole = replace(picture, quick=False)  # a frame decoded quickly spoils those that depend on it
-    argv = stills_command(whole, codec=track.codec, container=piping.container((track.template,)), keys_alone=False)
+    argv = stills_command(whole, codec=track.codec, container=piping.container([track]), keys_alone=False)
     wanted = deque(sorted((int(samples.pts[number]), number) for number in set(numbers)))
 
     def feed(pipe: IO[bytes]) -> None:
@@ -207,7 +208,7 @@ def decode_group(
     """At most `most` pictures of a run of samples that begins with a key frame, evenly spread. Raises likewise."""
     step = max(1, -(-len(samples) // most))
     closely = replace(picture, filters=(f"framestep=step={step}", *picture.filters))
-    argv = stills_command(closely, codec=track.codec, container=piping.container((track.template,)), keys_alone=False)
+    argv = stills_command(closely, codec=track.codec, container=piping.container([track]), keys_alone=False)
 
     def feed(pipe: IO[bytes]) -> None:
         packets = read_packets(media, [Run(track, samples.start, samples.stop)])
@@ -254,7 +255,7 @@ def _output(encoder: door.Encoder) -> Any:
 
 def stills_command(picture: Picture, *, codec: str, container: str, keys_alone: bool = True) -> list[str]:
     """The argv of ffmpeg that makes pictures of frames. `keys_alone`: what is no key frame after all is passed over."""
-    guards = {**door.GUARDS, "codec_whitelist": ",".join(DECODERS.get(codec, (codec,))), "format_whitelist": container}
+    guards = {**door.GUARDS, "codec_whitelist": ",".join(decoders.names(codec)), "format_whitelist": container}
     keys = {"skip_frame": "nokey"} if keys_alone else {}
     quick = {"skip_loop_filter": "all", "flags2": "+fast"} if picture.quick else {}
     source = ffmpeg.input(
@@ -274,11 +275,7 @@ def stills_command(picture: Picture, *, codec: str, container: str, keys_alone: 
 
 def _write(pipe: IO[bytes], media: MediaSource, track: MediaTrack, packets: Iterable[tuple[int, Packet]]) -> None:
     """Raises BrokenPipeError when ffmpeg has ended."""
-    templates = {track.number: track.template}
-    if piping.container((track.template,)) == piping.NUT:
-        piping.write_nut(pipe, templates, packets)
-    else:
-        piping.write_fragments(pipe, templates, {track.number: media.samples(track.number).timescale}, packets)
+    piping.write(pipe, {track.number: track}, {track.number: media.samples(track.number).timescale}, packets)
 
 
 def _packets(

@@ -12,9 +12,9 @@ from mam.mp4.tables import unpack
 def chapter_tracks(moov: bytes) -> set[int]:
     """Numbers, as in `read_headers`, of the tracks that another track names as its chapters (`tref`, `chap`).
 
-    Raises NotAVideo for a file without tracks, InvalidIndex for one whose tracks' boxes are damaged.
+    A track whose boxes are damaged names none and is none. Raises NotAVideo for a file without tracks.
     """
-    children = [{box.kind: box for box in boxes(moov, trak.payload, trak.end)} for trak in track_boxes(moov)]
+    children = [_children(moov, trak) for trak in track_boxes(moov)]
     identities = [_identity(moov, found.get(b"tkhd")) for found in children]
     named = [_chapters(moov, found.get(b"tref")) for found in children]
     return {
@@ -24,12 +24,22 @@ def chapter_tracks(moov: bytes) -> set[int]:
     }
 
 
+def _children(moov: bytes, trak: Box) -> dict[bytes, Box]:
+    try:
+        return {box.kind: box for box in boxes(moov, trak.payload, trak.end)}
+    except InvalidIndex:
+        return {}
+
+
 def _identity(moov: bytes, tkhd: Box | None) -> int | None:
     """track_ID, which stands behind two times of 4 or (version 1) 8 bytes."""
     if tkhd is None:
         return None
-    (version,) = unpack(">B", moov, tkhd, 0)
-    return int(unpack(">I", moov, tkhd, 20 if version == 1 else 12)[0])
+    try:
+        (version,) = unpack(">B", moov, tkhd, 0)
+        return int(unpack(">I", moov, tkhd, 20 if version == 1 else 12)[0])
+    except InvalidIndex:
+        return None
 
 
 def _chapters(moov: bytes, tref: Box | None) -> set[int]:

@@ -13,6 +13,7 @@ H264_PROFILES = {66: "Baseline", 77: "Main", 88: "Extended", 100: "High", 110: "
 H264_8BIT_420 = frozenset({66, 77, 100})  # the profiles that every browser and every Apple device decodes
 AAC_LC = 2
 AAC_SBR, AAC_PS = 5, 29  # HE-AAC and its second version
+_GENERAL_AUDIO = frozenset({1, 2, 3, 4, 6, 7, 17, 19, 20, 21, 22, 23})  # object types with a GASpecificConfig
 _SBR_EXTENSION = 0x2B7  # syncExtensionType of a record that hides SBR from decoders which do not know it
 _PS_EXTENSION = 0x548
 _AV1_LEVEL_WITH_TIERS = 8  # seq_level_idx of 4.0: below it there is one tier
@@ -67,6 +68,32 @@ def aac_channel_configuration(configuration: bytes) -> int | None:
     index = bits >> (at - 4) & 15
     at -= 28 if index == 15 else 4
     return bits >> (at - 4) & 15
+
+
+def aac_frame_length(configuration: bytes) -> int | None:
+    """Samples in a frame of an AudioSpecificConfig's core: 1024, or 960 (frameLengthFlag of ISO/IEC 14496-3 section
+    4.4.1). None when it does not say."""
+    bits = Bits(configuration)
+    try:
+        kind = _object_type(bits)
+        _skip_rate(bits)
+        bits.u(4)  # channelConfiguration
+        if kind in (AAC_SBR, AAC_PS):
+            _skip_rate(bits)
+            kind = _object_type(bits)
+        return (960 if bits.flag() else 1024) if kind in _GENERAL_AUDIO else None
+    except ValueError:
+        return None
+
+
+def _object_type(bits: Bits) -> int:
+    kind = bits.u(5)
+    return 32 + bits.u(6) if kind == 31 else kind
+
+
+def _skip_rate(bits: Bits) -> None:
+    if bits.u(4) == 15:
+        bits.u(24)
 
 
 def read_av1c(configuration: bytes) -> Av1 | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
+from mam.mp4.bits import Colour
 from mam.mp4.boxes import InvalidIndex, boxes, leaves
 from mam.mp4.index import track_boxes
 
@@ -60,6 +61,17 @@ def configuration(entry: bytes, kind: bytes) -> bytes | None:
     except InvalidIndex:
         pass
     return None
+
+
+def colour_words(entry: bytes) -> tuple[Colour, bool] | None:
+    """What `colr` in the sample entry of a video track says, and whether it says the range: ISO's `nclx` does,
+    QuickTime's `nclc` does not. None without such a box (an ICC profile is none)."""
+    record = configuration(entry, b"colr")
+    if record is None or len(record) < 10 or record[:4] not in (b"nclx", b"nclc"):
+        return None
+    primaries, transfer, matrix = struct.unpack_from(">3H", record, 4)
+    ranged = record[:4] == b"nclx" and len(record) > 10
+    return Colour(ranged and bool(record[10] & 128), primaries, transfer, matrix), ranged
 
 
 def dovi_profile(entry: bytes) -> Dovi | None:

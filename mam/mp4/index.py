@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import re
 import struct
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import chain, islice
 from typing import Any
@@ -25,6 +26,8 @@ VIDEO, SOUND = MEDIA = ("vide", "soun")  # handlers
 MAX_TRACKS = 64
 MAX_BOXES = 5_000  # in one moov, wherever they lie in it: 64 tracks have two thousand
 MAX_DESCRIBED = 8  # parts of an edit list that people are told of
+UNIT = 1 << 16  # of a matrix
+UPRIGHT = (UNIT, 0, 0, UNIT)
 PRIMING = 16  # parts of a second: what encoders of sound put before the first of it is shorter
 MOMENT = 25  # parts of a second that a still picture without a duration is shown
 SELF_CONTAINED = 1  # a flag of an entry of dref: the media is in this file
@@ -74,13 +77,14 @@ class Samples:
 class TrackHeader:
     """A track as the `moov` box describes it. `number` counts tracks from 0, as libavformat's streams do.
 
-    `matrix`: a, b, c, d of `tkhd`, in units of 1/65536: (1, 0, 0, 1) is upright.
+    `matrix`: a, b, c, d of `tkhd` and `mvhd` together, in units of 1/65536: (1, 0, 0, 1) is upright.
     """
 
     number: int
     kind: str  # the handler: vide, soun, text, sbtl, ...
     sample_entry: str  # avc1, mp4a, hvc1, ...
     matrix: tuple[int, int, int, int]
+    size: tuple[int, int] = field(default=(0, 0), compare=False)  # by `tkhd`, in pixels as they are shown
 
 
 def _payload(moov: bytes) -> int:
@@ -100,50 +104,64 @@ def track_boxes(moov: bytes) -> list[Box]:
 
 
 def check_crowd(moov: bytes) -> None:
-    """Raises InvalidIndex for more than MAX_BOXES boxes altogether: each is passed again and again from here on."""
-    tracks = track_boxes(moov)
-    inner = chain(boxes(moov, _payload(moov), len(moov)), *(below(moov, t.payload, t.end) for t in tracks))
-    if next(islice(inner, MAX_BOXES, None), None):
+    """Raises InvalidIndex for more than MAX_BOXES boxes altogether: each is passed again and again from here on.
+
+    Of a damaged track the boxes in front of the damage count.
+    """
+    tracks = (_intact(below(moov, trak.payload, trak.end)) for trak in track_boxes(moov))
+    if next(islice(chain(boxes(moov, _payload(moov), len(moov)), *tracks), MAX_BOXES, None), None):
         raise InvalidIndex(f"The index has more than {MAX_BOXES} boxes.")
+
+
+def _intact(found: Iterator[Box]) -> Iterator[Box]:
+    with suppress(InvalidIndex):
+        yield from found
 
 
 def check_encryption(moov: bytes) -> None:
     """Raises EncryptedMedia when a track's sample entry, or a `pssh` box, says that samples are encrypted."""
+    check_protection(moov)
+    for trak in track_boxes(moov):
+        check_track_encryption(moov, trak)
+
+
+def check_protection(moov: bytes) -> None:
+    """Raises EncryptedMedia when a `pssh` box says that the file is."""
     if any(box.kind == b"pssh" for box in boxes(moov, _payload(moov), len(moov))):
         raise EncryptedMedia("The file is protected by DRM (it has a pssh box).")
-    for trak in track_boxes(moov):
-        stsd = leaves(moov, trak.payload, trak.end).get(b"stsd")
-        if stsd is None:
-            continue
-        payload = moov[stsd.payload : stsd.end]
-        entry = payload[12:16]
-        # `sinf` stands behind the sample entry's own fields, whose length depends on the codec: look for the box.
-        if entry in _ENCRYPTED or (b"sinf" in payload and b"schm" in payload):
-            raise EncryptedMedia("The file's samples are encrypted.")
 
 
-def check_references(moov: bytes) -> None:
+def check_track_encryption(moov: bytes, trak: Box) -> None:
+    """Raises EncryptedMedia when a track's sample entry says that its samples are encrypted."""
+    stsd = leaves(moov, trak.payload, trak.end).get(b"stsd")
+    payload = moov[stsd.payload : stsd.end] if stsd else b""
+    # `sinf` stands behind the sample entry's own fields, whose length depends on the codec: look for the box.
+    if payload[12:16] in _ENCRYPTED or (b"sinf" in payload and b"schm" in payload):
+        raise EncryptedMedia("The file's samples are encrypted.")
+
+
+def check_references(moov: bytes, trak: Box) -> None:
     """Raises ExternalMedia when a track's media lies in another file (`dref`, ISO/IEC 14496-12 section 8.7.2)."""
-    for trak in track_boxes(moov):
-        dinf = leaves(moov, trak.payload, trak.end).get(b"dinf")
-        dref = {box.kind: box for box in boxes(moov, dinf.payload, dinf.end)}.get(b"dref") if dinf else None
-        for entry in boxes(moov, dref.payload + 8, dref.end) if dref else ():
-            (flags,) = unpack(">I", moov, entry, 0)
-            if not flags & SELF_CONTAINED:
-                raise ExternalMedia(f"A track's media lies in another file ({entry.kind.decode('latin-1').strip()}).")
+    dinf = leaves(moov, trak.payload, trak.end).get(b"dinf")
+    dref = {box.kind: box for box in boxes(moov, dinf.payload, dinf.end)}.get(b"dref") if dinf else None
+    for entry in boxes(moov, dref.payload + 8, dref.end) if dref else ():
+        (flags,) = unpack(">I", moov, entry, 0)
+        if not flags & SELF_CONTAINED:
+            raise ExternalMedia(f"A track's media lies in another file ({entry.kind.decode('latin-1').strip()}).")
 
 
 def read_headers(moov: bytes) -> list[TrackHeader]:
     """All tracks. Raises InvalidIndex when one does not say what it is, NotAVideo when there are none."""
-    headers = []
-    for number, trak in enumerate(track_boxes(moov)):
-        found = leaves(moov, trak.payload, trak.end)
-        kind = _handler(moov, found, number)
-        media = kind in ("vide", "soun", "text", "sbtl", "subt")
-        headers.append(
-            TrackHeader(number, kind, _sample_entry(moov, found, number) if media else "", _matrix(moov, found))
-        )
-    return headers
+    return [read_header(moov, number, trak) for number, trak in enumerate(track_boxes(moov))]
+
+
+def read_header(moov: bytes, number: int, trak: Box) -> TrackHeader:
+    """One track. Raises InvalidIndex when it does not say what it is."""
+    found = leaves(moov, trak.payload, trak.end)
+    kind = handler(moov, found, number)
+    media = kind in ("vide", "soun", "text", "sbtl", "subt")
+    entry = _sample_entry(moov, found, number) if media else ""
+    return TrackHeader(number, kind, entry, _matrix(moov, found), _track_size(moov, found))
 
 
 def describe_edits(moov: bytes) -> dict[int, str]:
@@ -151,23 +169,27 @@ def describe_edits(moov: bytes) -> dict[int, str]:
     top = {box.kind: box for box in boxes(moov, _payload(moov), len(moov))}
     described = {}
     for number, trak in enumerate(track_boxes(moov)):
-        found = leaves(moov, trak.payload, trak.end)
+        found = {box.kind: box for box in _intact(below(moov, trak.payload, trak.end))}
         if not {b"mdhd", b"elst"} <= found.keys() or b"mvhd" not in top:
             continue
         try:
             edits = read_edits(moov, found)
-        except NoSampleTables as reason:
+            movie, media = _timescale(moov, top[b"mvhd"]), _timescale(moov, found[b"mdhd"])
+        except (NoSampleTables, InvalidIndex) as reason:
             described[number] = str(reason)
             continue
-        movie, media = _timescale(moov, top[b"mvhd"]), _timescale(moov, found[b"mdhd"])
         parts = [f"{length / movie:.3f} s empty" if at < 0 else f"from {at / media:.3f} s on" for length, at in edits]
         more = [f"and {len(parts) - MAX_DESCRIBED} more"] if len(parts) > MAX_DESCRIBED else []
         described[number] = ", ".join(parts[:MAX_DESCRIBED] + more)
     return described
 
 
-def read_samples(moov: bytes, number: int, object_size: int, fragments: Sequence[Part] | None = None) -> Samples:
+def read_samples(
+    moov: bytes, number: int, object_size: int, fragments: Sequence[Part] | None = None, *, may_change: bool = False
+) -> Samples:
     """The samples of track `number`: those of the `moov` box, then those of the track's `fragments`.
+
+    `may_change`: all of its descriptions are known to whoever decodes it.
 
     Raises NoSampleTables when the samples are in fragments that are not given or need more than one edit,
     TruncatedMedia when the index points beyond `object_size`, InvalidIndex when it contradicts itself, ChangingFormat.
@@ -181,8 +203,9 @@ def read_samples(moov: bytes, number: int, object_size: int, fragments: Sequence
     found = leaves(moov, trak.payload, trak.end)
     if b"mdhd" not in found:
         raise InvalidIndex(f"Track {number} has no media header.")
-    check_format(moov, number, fragments or ())
-    kind = _handler(moov, found, number)
+    if not may_change:
+        check_format(moov, number, fragments or ())
+    kind = handler(moov, found, number)
     edits = read_edits(moov, found)
     scales = {"timescale": _timescale(moov, found[b"mdhd"]), "movie_timescale": _timescale(moov, top[b"mvhd"])}
     parts = [] if fragments or kind not in MEDIA or len(edits) < 2 else stretches(edits, **scales)
@@ -233,6 +256,16 @@ def _with_last_duration(samples: Samples) -> Samples:
     return replace(samples, duration=duration)
 
 
+def sample_count(moov: bytes, number: int) -> int | None:
+    """How many samples the `moov` box lists of a track; None where fragments may hold more."""
+    if any(box.kind == b"mvex" for box in boxes(moov, _payload(moov), len(moov))):
+        return None
+    trak = track_boxes(moov)[number]
+    found = leaves(moov, trak.payload, trak.end)
+    box = found.get(b"stsz") or found.get(b"stz2")
+    return int(unpack(">I", moov, box, 8)[0]) if box and box.end - box.payload >= 12 else 0
+
+
 def check_format(moov: bytes, number: int, fragments: Sequence[Part] = ()) -> None:
     """Raises ChangingFormat when a picture or a sound has samples that the track's first description does not describe.
 
@@ -240,7 +273,7 @@ def check_format(moov: bytes, number: int, fragments: Sequence[Part] = ()) -> No
     """
     trak = track_boxes(moov)[number]
     found = leaves(moov, trak.payload, trak.end)
-    kind = _handler(moov, found, number)
+    kind = handler(moov, found, number)
     used = tables.used_descriptions(moov, found) | {p.description for p in fragments if p.columns.shape[1]}
     if kind not in MEDIA or b"stsd" not in found or max(used, default=1) <= 1:
         return
@@ -256,7 +289,7 @@ def _without_rates(entry: bytes, kind: str) -> bytes:
     return (_VIDEO_RATES if kind == VIDEO else _SOUND_RATES).sub(b"", entry)
 
 
-def _handler(moov: bytes, found: dict[bytes, Box], number: int) -> str:
+def handler(moov: bytes, found: dict[bytes, Box], number: int) -> str:
     """`vide`, `soun` or another kind of track. Raises InvalidIndex when the track does not say."""
     if b"hdlr" not in found:
         raise InvalidIndex(f"Track {number} has no handler.")
@@ -264,12 +297,34 @@ def _handler(moov: bytes, found: dict[bytes, Box], number: int) -> str:
 
 
 def _matrix(moov: bytes, found: dict[bytes, Box]) -> tuple[int, int, int, int]:
-    """a, b, c, d of `tkhd`'s matrix, 40 or (version 1) 52 bytes into the box."""
-    if b"tkhd" not in found:
-        return (1 << 16, 0, 0, 1 << 16)
-    (version,) = unpack(">B", moov, found[b"tkhd"], 0)
-    a, b, _, c, d = unpack(">5i", moov, found[b"tkhd"], 52 if version == 1 else 40)
-    return (a, b, c, d)
+    """a, b, c, d of `tkhd`'s matrix and then of `mvhd`'s: what is shown passes through both (section 6.2.2).
+
+    They stand 40 or (version 1) 52 bytes into `tkhd`, and 36 or 48 into `mvhd`.
+    """
+    mvhd = next((box for box in boxes(moov, _payload(moov), len(moov)) if box.kind == b"mvhd"), None)
+    a, b, c, d = _one_matrix(moov, found.get(b"tkhd"), 40)
+    e, f, g, h = _one_matrix(moov, mvhd, 36)
+    product = (a * e + b * g, a * f + b * h, c * e + d * g, c * f + d * h)
+    first, second, third, fourth = (value / UNIT for value in product)
+    return (round(first), round(second), round(third), round(fourth))
+
+
+def _track_size(moov: bytes, found: dict[bytes, Box]) -> tuple[int, int]:
+    """Width and height, the last words of `tkhd`: 16.16 numbers."""
+    tkhd = found.get(b"tkhd")
+    if tkhd is None or tkhd.end - tkhd.payload < 84:
+        return (0, 0)
+    width, height = struct.unpack_from(">2I", moov, tkhd.end - 8)
+    return (width >> 16, height >> 16)
+
+
+def _one_matrix(moov: bytes, box: Box | None, at: int) -> tuple[int, int, int, int]:
+    """Upright where there is none, or where it is all zeros, as some writers leave it."""
+    if box is None:
+        return UPRIGHT
+    (version,) = unpack(">B", moov, box, 0)
+    a, b, _, c, d = unpack(">5i", moov, box, at + 12 if version == 1 else at)
+    return (a, b, c, d) if a or b or c or d else UPRIGHT
 
 
 def _timescale(moov: bytes, box: Box) -> int:
@@ -392,23 +447,33 @@ def select(samples: Samples, part: slice | Flags | Ints) -> Samples:
     return replace(samples, shown=shown, joins=(), **{name: getattr(samples, name)[part] for name in columns})
 
 
-def without_tables(moov: bytes) -> bytes:
-    """A file of the same tracks that holds no media: what libavformat needs to name the codecs, in a few kilobytes."""
+def without_tables(moov: bytes, number: int | None = None, entry: bytes | None = None) -> bytes:
+    """A file of the same tracks that holds no media: what libavformat needs to name the codecs, in a few kilobytes.
+
+    `number`: of the one track that it is to have; None: all. `entry`: in place of that track's sample entries.
+    """
     ftyp = struct.pack(">I4s4sI4s", 20, b"ftyp", b"isom", 512, b"isom")
-    return ftyp + _emptied(moov, 0, len(moov), 0)
+    if number is None:
+        return ftyp + _emptied(moov, 0, len(moov), 0)
+    mvhd = next((box for box in boxes(moov, _payload(moov), len(moov)) if box.kind == b"mvhd"), None)
+    trak = track_boxes(moov)[number]
+    inner = (moov[mvhd.start : mvhd.end] if mvhd else b"") + _emptied(moov, trak.start, trak.end, 1, entry)
+    return ftyp + struct.pack(">I4s", len(inner) + 8, b"moov") + inner
 
 
-def _emptied(data: bytes, start: int, end: int, depth: int) -> bytes:
+def _emptied(data: bytes, start: int, end: int, depth: int, entry: bytes | None = None) -> bytes:
     out = []
     for box in boxes(data, start, end):
         if box.kind in CONTAINERS and depth < 8:
-            inner = _emptied(data, box.payload, box.end, depth + 1)
+            inner = _emptied(data, box.payload, box.end, depth + 1, entry)
             out.append(struct.pack(">I4s", len(inner) + 8, box.kind) + inner)
         elif box.kind in _EMPTY_TABLES:
             # stz2 cannot be empty without a field size; an empty stsz says the same
             kind = b"stsz" if box.kind == b"stz2" else box.kind
             inner = data[box.payload : box.payload + 4] + bytes(4 * _EMPTY_TABLES[box.kind])
             out.append(struct.pack(">I4s", len(inner) + 8, kind) + inner)
+        elif box.kind == b"stsd" and entry is not None:
+            out.append(struct.pack(">I4sII", len(entry) + 16, b"stsd", 0, 1) + entry)
         elif box.kind == b"udta":
             if depth and box.end - box.start <= MAX_USER_DATA:  # a track's title
                 out.append(data[box.start : box.end])

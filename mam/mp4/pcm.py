@@ -22,9 +22,12 @@ RUN = 1024  # frames, at most
 LARGE = 160  # frames in a packet: from here on decoders take no two at once (GSM)
 MAX_CHANNELS = 64
 MAX_PACKET = 1 << 16  # bytes
+MAX_TOGETHER = 1 << 14  # frames in a packet: ADPCM has two in a byte of each channel, QDM2 some thousands
 _ENTRY = 8 + 28  # bytes of an AudioSampleEntry before its boxes, the entry's own header among them
 _BITS = {b"in24": 24, b"in32": 32, b"fl32": 32, b"fl64": 64, b"ulaw": 8, b"alaw": 8}
 _BITS_BY_ENTRY = (b"sowt", b"twos", b"raw ", b"NONE", b"lpcm")  # the entry says how many
+# frames in a packet, and its bytes for each channel
+_PACKETS = {b"ima4": (64, 34), b"MAC3": (6, 2), b"MAC6": (6, 1), b"agsm": (160, 33)}
 _ISO = (b"ipcm", b"fpcm")  # a box in the entry says it (ISO/IEC 23003-5)
 
 
@@ -64,13 +67,13 @@ def find_packed(moov: bytes, found: dict[bytes, Box], object_size: int) -> Packe
     uniform, count = unpack(">II", moov, found[b"stsz"], 4)
     first = next(boxes(moov, found[b"stsd"].payload + 8, found[b"stsd"].end), None)
     entry = moov[first.start : first.end] if first else b""
+    deltas = np.unique(tables.rows(moov, found[b"stts"], ">u4", 2)[:, 1]).tolist()
+    delta = deltas[0] if len(deltas) == 1 else 0
     size, together = frame_size(entry), 1
-    if uniform == 1 and not size:
+    if delta == 1 and not size:
         size, together = packet(entry) or (None, 1)
     if not uniform or not size:
         return None
-    deltas = np.unique(tables.rows(moov, found[b"stts"], ">u4", 2)[:, 1]).tolist()
-    delta = deltas[0] if len(deltas) == 1 else 0
     if not (delta == 1 or uniform == size) or not 0 < count * delta < MAX_TICKS:
         return None
     if count // together * size > object_size:
@@ -97,11 +100,24 @@ def frame_size(entry: bytes) -> int | None:
 
 
 def packet(entry: bytes) -> tuple[int, int] | None:
-    """(bytes of a packet, frames in it) by a QuickTime sample entry of version 1; None when it does not say."""
-    if len(entry) < _ENTRY + 16 or entry[16:18] != b"\0\1":
+    """(bytes of a packet, frames in it) of sound that is packed in one way; None when that is not known.
+
+    QuickTime's own codecs have one by definition, whatever the sample entry says; of the others, entries of version 1
+    (samplesPerPacket, bytesPerFrame) and 2 (constLPCMFramesPerAudioPacket, constBytesPerAudioPacket) say it.
+    """
+    if len(entry) < _ENTRY:
         return None
-    together, size = struct.unpack_from(">I4xI", entry, _ENTRY)
-    return (size, together) if 1 < together <= RUN and 0 < size <= MAX_PACKET else None
+    version, channels = struct.unpack_from(">H6xH", entry, 16)
+    if entry[4:8] in _PACKETS and 0 < channels <= MAX_CHANNELS:
+        together, size = _PACKETS[entry[4:8]]
+        return size * channels, together
+    if version == 1 and len(entry) >= _ENTRY + 16:
+        together, size = struct.unpack_from(">I4xI", entry, _ENTRY)
+    elif version == 2 and len(entry) >= _ENTRY + 36:
+        size, together = struct.unpack_from(">II", entry, _ENTRY + 28)
+    else:
+        return None
+    return (size, together) if 1 < together <= MAX_TOGETHER and 0 < size <= MAX_PACKET else None
 
 
 def _iso_bits(entry: bytes) -> int:

@@ -182,6 +182,16 @@ def used_descriptions(data: bytes | memoryview, found: dict[bytes, Box]) -> set[
     return set(np.unique(table[(count > 0) & (table[:, 1] > 0), 2]).tolist())
 
 
+def chunk_descriptions(data: bytes | memoryview, found: dict[bytes, Box]) -> tuple[Ints, Ints]:
+    """(the object's byte at which it begins, the number of its sample description, from 1) of each chunk."""
+    chunk = _chunk_offsets(data, found)
+    table = rows(data, found[b"stsc"], ">u4", 3)
+    first = np.minimum(table[:, 0], len(chunk) + 1)
+    if not len(first) or first[0] != 1 or (np.diff(first) < 0).any():
+        raise InvalidIndex("Box 'stsc' does not start at the first chunk, or goes backwards.")
+    return chunk, np.repeat(table[:, 2], np.diff(np.append(first, len(chunk) + 1)))
+
+
 def _chunk_offsets(data: bytes | memoryview, found: dict[bytes, Box]) -> Ints:
     if b"co64" in found:
         offsets = rows(data, found[b"co64"], ">u8", 1)[:, 0]

@@ -335,10 +335,15 @@ class Jobs:
         """The task has ended, well or not: it did not take its worker with it."""
         self._ended(keys=[PREFIX + job], args=[task])
 
-    def planned(self, job: str, epoch: int, *, segments: int, duration: float, streams: str) -> bool:
-        """The plan stands (`streams`: JSON of what becomes of each). False when the job is no longer this epoch's."""
+    def planned(self, job: str, epoch: int, *, segments: int, duration: float, streams: str, notes: str = "") -> bool:
+        """The plan stands (`streams`: JSON of what becomes of each; `notes`: JSON of the plan's, or nothing).
+
+        False when the job is no longer this epoch's.
+        """
         length = f"{duration:.3f}"
-        return self._change(job, epoch, "planned", segments=str(segments), duration=length, streams=streams)
+        return self._change(
+            job, epoch, "planned", segments=str(segments), duration=length, streams=streams, notes=notes
+        )
 
     def made(self, job: str, epoch: int, segments: Mapping[int, float], *, task: str, profile: str, host: str) -> bool:
         """These segments exist, so many seconds each, made by a task on the machine `host` just now.

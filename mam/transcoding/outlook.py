@@ -30,6 +30,7 @@ def view(media: MediaSource, plan: Plan, *, live: bool) -> PlanView:
         duration_seconds=round(duration, 6),
         source_bytes=plan.source.size,
         streams=list(plan.streams),
+        notes=list(plan.notes),
         renditions=[RenditionView.of(rendition) for rendition in plan.renditions],
         segments=len(plan.timeline),
         longest_segment_seconds=max(plan.timeline.durations()) / 1e6,

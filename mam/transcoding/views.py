@@ -126,6 +126,7 @@ class PlanView(BaseModel):
     duration_seconds: float
     source_bytes: int
     streams: list[StreamInfo] = Field(description="Each stream of the source, and what becomes of it.")
+    notes: list[str] = Field(description="What is wrong with the source and passed over, or cannot be carried over.")
     renditions: list[RenditionView]
     segments: int
     longest_segment_seconds: float

@@ -80,7 +80,10 @@ def plan(order: Order, *, alive: Alive) -> Planned:
         shop.jobs.take_ahead(order.job, [0])  # before anybody can ask for it
     duration = float(made.timeline.duration)
     streams = json.dumps([stream.model_dump(exclude_none=True) for stream in made.streams])
-    if not shop.jobs.planned(order.job, order.epoch, segments=len(made.timeline), duration=duration, streams=streams):
+    notes = json.dumps(made.notes) if made.notes else ""
+    if not shop.jobs.planned(
+        order.job, order.epoch, segments=len(made.timeline), duration=duration, streams=streams, notes=notes
+    ):
         raise Superseded("The job was cancelled or taken over.")
     complete = bool(there) and shop.jobs.found(order.job, order.epoch, _seconds(made, there))
     if first is not None and 0 not in there:

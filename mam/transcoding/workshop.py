@@ -91,7 +91,9 @@ class Workshop:
         media = open_source(self.store, source)
         for sidecar in source.sidecars:
             try:
-                media.cues[sidecar.key] = webvtt.parse(self._subtitles(source.bucket, sidecar))
+                media.cues[sidecar.key] = webvtt.parse(
+                    self._subtitles(source.bucket, sidecar), language=sidecar.language
+                )
             except InvalidSubtitles as error:
                 log.warning("subtitles left out", extra={"key": sidecar.key, "reason": error.detail})
         return media

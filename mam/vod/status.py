@@ -48,6 +48,7 @@ class StatusView(BaseModel):
     percent: float = 0.0
     made: list[tuple[float, float]] = Field(default=[], description="What exists: from and to, in seconds.")
     streams: list[StreamInfo] = Field(default=[], description="Each stream of the source, and what becomes of it.")
+    notes: list[str] = Field(default=[], description="What is wrong with the source and was passed over.")
     poster: str | None = None
     storyboard: str | None = None
     error: Failure | None = Field(default=None, description="Why it failed.")
@@ -185,4 +186,5 @@ def _live(tree: Tree) -> StatusView:
         percent=100.0,
         made=[(0.0, duration)] if duration else [],
         streams=list(plan.streams) if plan else [],
+        notes=list(plan.notes) if plan else [],
     )

@@ -76,7 +76,7 @@ PACKAGES: dict[str, set[str]] = {
     "mam.sandbox": set(),
     "mam.settings": {"pydantic", "pydantic_settings"},
     "mam.events": {"redis"},
-    "mam.hls": {"pydantic"},
+    "mam.hls": {"charset_normalizer", "pydantic"},
     "mam.mp4": {"numpy"},
     "mam.check": {"av", "numpy", "urllib3"},
 }

@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from mam.errors import MamError, NotAVideo, NotRemuxable, TooLarge, UnsupportedCodec
 from mam.hls.plan import Format, Plan, Profile
 from mam.media import pictures, sounds
-from mam.media.pictures import h264_level, look_at, orientation, picture_filters
+from mam.media.looks import look_at, picture_filters
+from mam.media.orientation import ORIENTATIONS
+from mam.media.pictures import h264_level, orientation
 from mam.media.planning import choose_picture, make_plan, read_index
 from mam.media.source import MediaSource, demux
 from mam.media.windows import segment_edges, shown_frames
@@ -88,7 +90,8 @@ def recoded(*tracks: Track, old: bytes, new: bytes) -> MediaSource:
 
 @pytest.mark.parametrize("wishes", [COPY, AUTO, ENCODE], ids=lambda wishes: wishes.profile)
 @pytest.mark.parametrize(
-    ("entry", "reason"), [(b"apac", "its codec (apac) is not known here"), (b"Qclp", "QCELP is not decoded here")]
+    ("entry", "reason"),
+    [(b"apac", "its codec (apac) is not known here"), (b"ms\0\x42", "G723_1 is not decoded here")],
 )
 def test_a_second_sound_that_nobody_can_decode_is_left_out(wishes: Wishes, entry: bytes, reason: str) -> None:
     """As telephones write: plain AAC, and the same for their own player."""
@@ -111,8 +114,8 @@ def test_a_film_of_which_only_half_is_in_a_known_codec_is_refused_by_name(old: b
 
 @pytest.mark.parametrize("language", ["", "de"])
 def test_the_only_sound_must_be_decoded(language: str) -> None:
-    media = recoded(frames(2), sound(2), old=b"mp4a", new=b"Qclp")
-    with pytest.raises(UnsupportedCodec, match="QCELP"):
+    media = recoded(frames(2), sound(2), old=b"mp4a", new=b"ms\0\x42")
+    with pytest.raises(UnsupportedCodec, match="G723_1"):
         plan_of(media, Wishes(Profile.AUTO, audio_language=language))
 
 
@@ -269,7 +272,7 @@ def test_a_video_without_key_frames_is_not_remuxable_or_one_segment() -> None:
 # pictures
 
 
-@pytest.mark.parametrize("matrix", pictures.ORIENTATIONS)
+@pytest.mark.parametrize("matrix", ORIENTATIONS)
 def test_every_quarter_turn_and_mirror_has_filters_that_undo_it(matrix: tuple[int, int, int, int]) -> None:
     """The filters map each corner of the stored picture to where the matrix shows it."""
     (track,) = media_of(frames(1, matrix=matrix)).tracks
@@ -574,3 +577,20 @@ def test_rates_above_sixty_are_halved() -> None:
     plan = plan_of(media_of(track), ENCODE)
     assert plan.video_track and plan.video_track.grid == (60, 1)
     assert sum(plan.frames) == 250
+
+
+# sound that players do not take
+
+
+@pytest.mark.parametrize("wishes", [AUTO, ENCODE, replace(AUTO, format=Format.FMP4)])
+def test_aac_of_960_samples_a_frame_is_encoded(wishes: Wishes) -> None:
+    data = write(Movie((sound(2),))).data.replace(b"\x05\x02\x11\x90", b"\x05\x02\x11\x94")
+    plan = plan_of(opened(data), wishes)
+    assert [(track.action, "960" in track.reason) for track in plan.audio_tracks] == [("encode", True)]
+
+
+def test_aac_of_960_samples_a_frame_is_copied_where_that_can_be_said() -> None:
+    media = opened(write(Movie((sound(2),))).data.replace(b"\x05\x02\x11\x90", b"\x05\x02\x11\x94"))
+    with pytest.raises(NotRemuxable, match="960"):
+        plan_of(media, COPY)
+    assert plan_of(media, replace(COPY, format=Format.FMP4)).audio_tracks[0].action == "copy"

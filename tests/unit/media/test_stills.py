@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from mam.errors import DamagedMedia
 from mam.hls.storyboard import board
 from mam.media import posters, stills
+from mam.media.colours import Colours
 from mam.media.ffmpeg import executable
-from mam.media.pictures import Look, still_filters
+from mam.media.looks import Look, still_filters
 from mam.media.stills import Pixels, Running
 from mam.mp4.index import Samples
 from tests.unit.films import Film, film, opened
@@ -149,7 +150,8 @@ def test_a_picture_is_small_even_and_never_enlarged(width: int, height: int, asp
 
 
 def test_a_picture_is_made_small_before_anything_dear_is_done_with_it() -> None:
-    filters, width, height = still_filters(look(3840, 2160, transfer=16), ("transpose=dir=clock",), longest=160)
+    hdr = look(3840, 2160, transfer=16, coded=Colours(9, 16, 9))
+    filters, width, height = still_filters(hdr, ("transpose=dir=clock",), longest=160)
     assert (width, height) == (90, 160)
     assert filters[0].startswith("scale=w=160:h=90")
     assert filters[1].startswith("zscale=transferin=smpte2084")

@@ -10,6 +10,7 @@ from fractions import Fraction
 from itertools import accumulate, groupby, pairwise
 
 UPRIGHT = (1, 0, 0, 1)
+_SILENCE = bytes.fromhex("21100460 8c1c")  # a frame of stereo
 _AVCC = bytes.fromhex(  # of 64x48 High, with two B-frames
     "0164000affe100176764000aacd9447a1000000300100000030320f122596001000668ebe3cb22c0fdf8f800"
 )
@@ -181,7 +182,12 @@ def _interleave(movie: Movie) -> tuple[list[list[int]], bytes]:
 
 
 def _content(track: Track, size: int, key: bool) -> bytes:
-    """A sample's bytes. libavformat looks into H.264 for key frames, so the first bytes of a slice stand there."""
+    """A sample's bytes. libavformat looks into H.264 for key frames, so the first bytes of a slice stand there.
+
+    AAC is silence, which decodes.
+    """
+    if track.entry == "mp4a" and size >= len(_SILENCE):
+        return _SILENCE + bytes(size - len(_SILENCE))
     if track.entry != "avc1" or size < 8:
         return bytes(size)
     slice_start = b"\x65\x88\x84" if key else b"\x41\x9a\x20"  # IDR; P

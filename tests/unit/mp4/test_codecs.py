@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mam.mp4.bits import Bits, unescape
-from mam.mp4.codecs import AAC_LC, aac_object_type, codec_string, h264_profile, read_av1c, read_vpcc
+from mam.mp4.codecs import AAC_LC, aac_frame_length, aac_object_type, codec_string, h264_profile, read_av1c, read_vpcc
 from mam.mp4.h264 import Sps, read_sps
 from mam.mp4.hevc import Hevc, Picture, read_hvcc
 from tests.unit.mp4.clips import AUDIO, AV1, H264, HEVC, SOUND, VP9, clip, decoded, record
@@ -271,3 +271,12 @@ def test_an_h264_parameter_set_that_is_shorter_than_it_says_is_none(name: str) -
 def test_hevc_cut_off_is_none(name: str) -> None:
     whole = record(clip(HEVC[name]))
     assert all(read_hvcc(whole[:at]) is None for at in range(len(whole)))
+
+
+@pytest.mark.parametrize(
+    ("record", "samples"),
+    [("1190", 1024), ("1194", 960), ("1214", 960), ("2b1188", 1024), ("2b118a", 960), ("eb0988", 1024),
+     ("", None), ("11", None), ("f8e85000", None)],
+)  # fmt: skip
+def test_the_length_of_a_frame_of_aac(record: str, samples: int | None) -> None:
+    assert aac_frame_length(bytes.fromhex(record)) == samples

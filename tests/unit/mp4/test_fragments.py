@@ -353,14 +353,42 @@ def test_a_crowd_is_not_listed(monkeypatch: pytest.MonkeyPatch, limit: tuple[str
 
 
 @pytest.mark.parametrize("way", ["frag_keyframe+empty_moov", "frag_keyframe+empty_moov+skip_trailer", "frag_keyframe"])
-def test_a_file_that_ends_within_a_fragment_is_cut_off(way: str) -> None:
+def test_a_file_that_ends_within_a_fragment_is_read_up_to_the_one_before(way: str) -> None:
+    """A recording of which the end was lost; what is behind the last whole fragment is told of."""
     data = pieces(way)
     start, end = top_level(data, b"moof")[-1]
     _, media_end = top_level(data, b"mdat")[-1]
+    whole = found(data[:start])
+    assert whole
     for length in (start + 3, start + 8, start + 20, end, end + 7, end + 8, media_end - 1):
+        media = opened(data[:length])
+        assert found(data[:length], media) == whole
+        assert [str(length - start) in note for note in media.notes] == [True]
+
+
+@pytest.mark.parametrize("way", ["frag_keyframe+empty_moov", "frag_keyframe+empty_moov+skip_trailer"])
+@given(junk=st.binary(min_size=1, max_size=40))
+def test_what_is_appended_to_the_last_fragment_loses_no_samples(way: str, junk: bytes) -> None:
+    data = pieces(way)
+    assert found(data + junk) == found(data)
+
+
+@pytest.mark.parametrize("way", ["frag_keyframe+empty_moov", "frag_keyframe+empty_moov+skip_trailer"])
+def test_a_file_that_ends_within_its_first_fragment_is_cut_off(way: str) -> None:
+    data = pieces(way)
+    start, end = top_level(data, b"moof")[0]
+    for length in (start + 3, start + 20, end, end + 8):
         with pytest.raises(TruncatedMedia):
             found(data[:length])
-    assert found(data[:start])  # between two fragments there is nothing to see
+
+
+def test_damage_in_the_middle_is_no_end() -> None:
+    """The list at the end of the file names fragments behind it."""
+    data = bytearray(pieces("frag_keyframe+empty_moov"))
+    start, _ = top_level(bytes(data), b"moof")[1]
+    data[start : start + 4] = b"\xff\xff\xff\xff"
+    with pytest.raises(TruncatedMedia):
+        found(bytes(data))
 
 
 # lists of fragments

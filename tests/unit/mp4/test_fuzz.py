@@ -303,6 +303,7 @@ class Source:
 
     moov: bytes
     reader: ObjectReader
+    notes: list[str] = field(default_factory=list)
 
     def take(self, number: int, read: Callable[[], Samples]) -> dict[int, Samples]:
         return {number: read()}

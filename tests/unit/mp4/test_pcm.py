@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import tempfile
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mam.errors import TruncatedMedia
+from mam.hls.plan import Profile
+from mam.media.encode import ChunkEncoder
+from mam.media.planning import make_plan
+from mam.media.wishes import Wishes
 from mam.mp4 import index, pcm
-from mam.mp4.boxes import InvalidIndex
+from mam.mp4.boxes import InvalidIndex, leaves
 from tests.media import ffmpeg
-from tests.unit.films import demuxed, opened
+from tests.unit.films import demuxed, opened, source_of
 from tests.unit.mp4.movies import Edit, Movie, Track, box, even_chunks, full, write
 from tests.unit.mp4.rows import rows_of
 
@@ -177,3 +183,81 @@ MODERN = struct.pack(">6xHH6xHHHHIIdIIIIII", 1, 2, 3, 16, 0xFFFE, 0, 1 << 16, 72
 )
 def test_a_frame_is_as_large_as_the_sample_entry_says(kind: bytes, content: bytes, size: int | None) -> None:
     assert pcm.frame_size(box(kind, content)) == size
+
+
+def described(kind: bytes, *, version: int, together: int, size: int, channels: int = 1) -> bytes:
+    """A sample entry of compressed sound as QuickTime writes it."""
+    if version == 2:
+        return box(kind, struct.pack(">6xHH6xHHHHIIdIIIIII", 1, 2, 3, 16, 0xFFFE, 0, 1 << 16, 72, 44100.0, channels,
+                                     0x7F000000, 0, 0, size, together))  # fmt: skip
+    fields = struct.pack(">6xHH6xHHhHI", 1, version, channels, 16, -1, 0, 44100 << 16)
+    return box(kind, fields + (struct.pack(">4I", together, size // channels, size, 2) if version else b""))
+
+
+@given(
+    version=st.sampled_from((1, 2)),
+    together=st.integers(2, 9000),
+    size=st.integers(2, 9000),
+    packets=st.lists(st.integers(1, 6), min_size=1, max_size=5),
+    uniform=st.sampled_from((1, 2, 4)),
+)
+def test_compressed_sound_that_counts_its_frames_is_read_by_the_packet(
+    version: int, together: int, size: int, packets: list[int], uniform: int
+) -> None:
+    """MS ADPCM, QDM2 and whatever else says how many frames a packet has: each chunk holds whole packets."""
+    entry = described(b"ms\0\x02", version=version, together=together, size=size)
+    frames = sum(packets) * together
+    tables = (
+        full(b"stsd", struct.pack(">I", 1) + entry)
+        + full(b"stts", struct.pack(">3I", 1, frames, 1))
+        + full(b"stsz", struct.pack(">2I", uniform, frames))
+        + full(b"stsc", struct.pack(">I", len(packets))
+               + b"".join(struct.pack(">3I", n, count * together, 1) for n, count in enumerate(packets, 1)))
+        + full(b"stco", struct.pack(">I", len(packets))
+               + b"".join(struct.pack(">I", 1000 + size * sum(packets[:n])) for n in range(len(packets))))
+    )  # fmt: skip
+    found = leaves(tables, 0, len(tables))
+    packed = pcm.find_packed(tables, found, 10_000_000)
+    assert packed == pcm.Packed(frames, 1, size, together)
+    runs = pcm.read_runs(tables, found, packed, end=None)
+    assert int(runs.duration.sum()) == frames
+    assert int(runs.size.sum()) == sum(packets) * size
+    assert (runs.offset[0], int((runs.offset + runs.size)[-1])) == (1000, 1000 + sum(packets) * size)
+    if together >= pcm.LARGE:  # one packet at a time: such decoders take no two
+        assert set(runs.size.tolist()) == {size}
+
+
+@pytest.mark.parametrize(("kind", "together", "size"), [(b"ima4", 64, 34), (b"MAC3", 6, 2), (b"MAC6", 6, 1)])
+@pytest.mark.parametrize("version", [0, 1])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_quicktimes_codecs_have_one_packing_whatever_is_said_of_it(
+    kind: bytes, together: int, size: int, version: int, channels: int
+) -> None:
+    entry = described(kind, version=version, together=0, size=0, channels=channels)
+    assert pcm.packet(entry) == (size * channels, together)
+
+
+@pytest.mark.parametrize("together", [0, 1, 1 << 20])
+def test_packets_that_cannot_be_are_none(together: int) -> None:
+    assert pcm.packet(described(b"ms\0\x02", version=1, together=together, size=512)) is None
+    assert pcm.packet(described(b"ms\0\x02", version=0, together=1012, size=512)) is None
+
+
+@pytest.mark.parametrize(("codec", "kind"), [("mace3", b"MAC3"), ("mace6", b"MAC6"), ("adpcm_ima_qt", b"ima4")])
+def test_sound_of_old_quicktime_is_encoded(codec: str, kind: bytes) -> None:
+    """Whatever the bytes are, they are sound to these decoders."""
+    together = {b"MAC3": 6, b"MAC6": 6, b"ima4": 64}[kind]
+    count = 22_050 // together * together
+    track = Track(kind="soun", entry="sowt", timescale=22_050, sizes=(1,) * count, durations=(1,) * count,
+                  size_form="uniform", chunks=(count,))  # fmt: skip
+    movie = write(Movie((track,), moov_first=False))
+    entry = described(kind, version=0, together=0, size=0).replace(struct.pack(">I", 44100 << 16),
+                                                                   struct.pack(">I", 22050 << 16))  # fmt: skip
+    data = movie.data.replace(box(b"sowt", struct.pack(">6xH8xHHIHH", 1, 2, 16, 0, 48000, 0)), entry)
+    media = opened(data)
+    assert media.tracks[0].codec == codec
+    plan = make_plan(media, source_of(data), Wishes(Profile.AUTO), video="film", revision="0" * 12, stored=False)
+    ((_, made),) = ChunkEncoder(media, plan).segments(plan.chunks()[0])
+    with av.open(io.BytesIO(bytes(next(iter(made.values()))))) as container:
+        heard = sum(frame.samples / frame.sample_rate for frame in container.decode(audio=0))
+    assert 0.9 < heard < 1.2

@@ -1,0 +1,41 @@
+"""Every track of a `moov` looked at by itself: what is wrong with one of them says nothing about the others."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from mam.errors import MediaError
+from mam.mp4 import index
+from mam.mp4.boxes import Box, InvalidIndex, below
+from mam.mp4.index import UPRIGHT, TrackHeader
+
+
+def survey(moov: bytes) -> tuple[list[TrackHeader], dict[int, MediaError]]:
+    """(all tracks, why one cannot be used by its number): its boxes are damaged, or its media encrypted or elsewhere.
+
+    Raises NotAVideo, InvalidIndex and EncryptedMedia for what concerns the whole file.
+    """
+    index.check_crowd(moov)
+    index.check_protection(moov)
+    headers, flaws = [], {}
+    for number, trak in enumerate(index.track_boxes(moov)):
+        try:
+            index.check_track_encryption(moov, trak)
+            index.check_references(moov, trak)
+            headers.append(index.read_header(moov, number, trak))
+        except MediaError as flaw:
+            flaws[number] = flaw
+            headers.append(TrackHeader(number, _kind(moov, number, trak), "", UPRIGHT))
+    return headers, flaws
+
+
+def _kind(moov: bytes, number: int, trak: Box) -> str:
+    """The handler of a damaged track, if it stands before the damage; else nothing."""
+    found: dict[bytes, Box] = {}
+    with suppress(InvalidIndex):
+        for box in below(moov, trak.payload, trak.end):
+            found.setdefault(box.kind, box)
+    try:
+        return index.handler(moov, found, number)
+    except InvalidIndex:
+        return ""
