@@ -243,4 +243,4 @@ def test_what_was_there_is_there_again(system: System) -> None:
     *_, up = told()[0].splitlines()
     system.sh(up)
     assert complaints(f"{system.vod}/video/film/playlist.m3u8") == ""
-    assert {"film.mp4", "long.mp4"} <= {job["asset"]["object"] for job in system.get("/jobs")["jobs"]}
+    assert {"film.mp4", "long.mp4"} <= {job["asset_object"] for job in system.get("/jobs")["jobs"]}
