@@ -342,6 +342,11 @@ def test_redis_asks_for_a_password(programs: list[Program]) -> None:
     assert all(dict(program.environment).get("REDIS_PASSWORD") for program in programs)
 
 
+def test_workers_are_not_told_by_another_name_either() -> None:
+    values = [value for program in DEPLOYMENTS["compose"] if program.queues for _, value in program.environment]
+    assert not [value for value in values for name in SERVICES_ALONE if name.upper() in value]
+
+
 @deployments
 def test_the_source_buckets_are_made(programs: list[Program]) -> None:
     (job,) = of_kind("Job")
