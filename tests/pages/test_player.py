@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.integration.system import BUCKET, Stack, until
-from tests.media import AAC, FAST, FILM, LONG, SUBTITLES, TWO_LANGUAGES, MediaFolder, Recipe
+from tests.media import AAC, AUDIO_ONLY, FAST, FILM, LONG, SUBTITLES, TWO_LANGUAGES, MediaFolder, Recipe
 from tests.pages.browsing import PHONE, Tab, tab
 
 pytestmark = pytest.mark.browser
@@ -21,6 +21,12 @@ SLOW = Recipe(  # must be encoded, and that takes a while
     "slow.mp4",
     ("-f", "lavfi", "-i", "testsrc2=s=960x540:r=25:d=90", "-f", "lavfi", "-i", "sine=440:d=90", "-c:v", "mpeg4", "-q:v",
      "4", "-g", "50", *AAC, *FAST),
+)  # fmt: skip
+
+UPRIGHT = Recipe(
+    "upright.mp4",
+    ("-f", "lavfi", "-i", "testsrc2=s=180x320:r=25:d=12", "-f", "lavfi", "-i", "sine=440:d=12", "-c:v", "libx264",
+     "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "50", *AAC, *FAST),
 )  # fmt: skip
 
 Put = Callable[[Recipe], str]
@@ -102,17 +108,19 @@ def test_one_goes_on_where_one_stopped_unless_the_address_names_a_time(person: T
     stop_at(page, 40)
     page.reload()
     plays_from(page, 39)
-    expect(page.get_by_text("Going on at 0:40")).to_be_visible()
+    expect(page.get_by_text("Resumed at 0:40")).to_be_visible()
     watch(person, key, "?t=1m2s")
     plays_from(page, 62)
     watch(person, key, "?t=20")
     plays_from(page, 20)
+    watch(person, key, "?t=9999")
+    until(lambda: video(page)["time"] > 86, "a time after the end shows the end", seconds=SECONDS)
     stop_at(page, 88)  # the credits
     watch(person, key)
     plays_from(page, 0)
 
 
-def test_sounds_and_qualities_are_chosen_in_the_menu(person: Tab, put: Put) -> None:
+def test_sounds_are_chosen_in_the_menu_and_a_choice_of_one_is_none(person: Tab, put: Put) -> None:
     page = watch(person, put(TWO_LANGUAGES))
     plays_from(page, 0)
     tracks = (
@@ -121,12 +129,9 @@ def test_sounds_and_qualities_are_chosen_in_the_menu(person: Tab, put: Put) -> N
     assert page.evaluate(tracks) == ["en"]
     choose(page, "Audio", "Commentaire")
     until(lambda: page.evaluate(tracks) == ["fr"], "the other sound is on")
-    open_menu(page, "Quality")
-    expect(page.get_by_role("menuitemradio", name="Auto (180p)")).to_be_visible()
-    expect(page.get_by_role("menuitemradio", name="180p", exact=True)).to_be_visible()
-    page.get_by_role("menuitemradio", name="180p", exact=True).click()
     choose(page, "Speed", "1.5x")
     until(lambda: video(page)["rate"] == 1.5, "it plays faster")
+    expect(page.locator("media-settings-menu-item", has_text="Quality")).to_have_count(0)
 
 
 def test_subtitles_are_shown_when_they_are_wanted(person: Tab, site: Stack, media: MediaFolder, folder: str) -> None:
@@ -149,12 +154,20 @@ def test_the_statistics_say_what_is_played(person: Tab, site: Stack, put: Put) -
     page = watch(person, key)
     plays_from(page, 0)
     press(page, "i")
-    shown = page.get_by_label("Statistics")
+    shown = page.get_by_label("Statistics", exact=True)
     for text in ("avc1", "320 × 180", "bit/s", "hls.js 1.", "Dropped frames", " ms"):
         expect(shown).to_contain_text(text)
     expect(shown).to_contain_text("from the store")
-    press(page, "i")
+    page.get_by_role("button", name="Close the statistics").click()
     expect(shown).to_be_hidden()
+
+
+def test_the_statistics_name_the_codecs_of_picture_and_sound_wherever_they_come_from(person: Tab, put: Put) -> None:
+    page = watch(person, put(TWO_LANGUAGES))  # its sounds are renditions
+    plays_from(page, 0)
+    press(page, "i")
+    for codec in ("avc1", "mp4a"):
+        expect(page.get_by_label("Statistics", exact=True)).to_contain_text(codec)
 
 
 def test_what_is_no_video_says_so_in_the_words_of_the_api(person: Tab, site: Stack, folder: str) -> None:
@@ -369,6 +382,179 @@ def test_the_keyboard_alone_is_enough(person: Tab, put: Put) -> None:
     expect(button).to_be_focused()
     press(page, "k")
     until(lambda: not video(page)["paused"], "it plays again")
+
+
+WINDOWS = {
+    "desktop": (1280, 800),
+    "phone": (360, 740),
+    "lying phone": (844, 390),
+    "small phone": (320, 568),
+    "zoomed": (640, 400),
+}
+FINGERS = ("phone", "lying phone", "small phone")
+BOX = """selector => { const {left, top, right, bottom} = document.querySelector(selector).getBoundingClientRect();
+                      return {left, top, right, bottom, width: right - left, height: bottom - top}; }"""
+
+
+def window(name: str) -> dict[str, Any]:
+    """How a tab of that size is opened."""
+    width, height = WINDOWS[name]
+    fingers = {"has_touch": True, "is_mobile": True} if name in FINGERS else {}
+    return {"viewport": {"width": width, "height": height}, "reduced_motion": "reduce", **fingers}
+
+
+def box(page: Page, selector: str) -> dict[str, float]:
+    """Where something is in the window."""
+    found: dict[str, float] = page.evaluate(BOX, selector)
+    return found
+
+
+def meet(one: dict[str, float], other: dict[str, float]) -> bool:
+    across = one["left"] < other["right"] and other["left"] < one["right"]
+    return across and one["top"] < other["bottom"] and other["top"] < one["bottom"]
+
+
+def stand(page: Page) -> None:
+    plays_from(page, 0)
+    page.evaluate("document.querySelector('video').pause()")
+    expect(page.locator("media-controller")).to_have_attribute("mediapaused", "")
+
+
+@pytest.mark.parametrize("name", WINDOWS)
+def test_captions_never_meet_the_controls_nor_leave_the_picture(
+    browser: Browser, site: Stack, media: MediaFolder, folder: str, name: str
+) -> None:
+    key = site.put(f"{folder}/film.mp4", media.path(FILM))
+    words = "These are the words of somebody who goes on and on,\nand on, and then on still for all of this long line"
+    site.put(f"{folder}/film.en.srt", f"1\n00:00:00,000 --> 00:00:20,000\n{words}\n".encode())
+    with tab(browser, site, **window(name)) as person:
+        page = watch(person, key)
+        plays_from(page, 0)
+        press(page, "c")
+        cue = page.locator(".mam-cue")
+        expect(cue).to_contain_text("on and on")
+        screen = page.locator("media-controller")
+        expect(screen).to_have_attribute("userinactive", "")  # while it plays, the controls go
+        picture = box(page, "media-controller")
+        shown = box(page, ".mam-cue")
+        assert (
+            picture["top"] <= shown["top"]
+            and shown["bottom"] <= picture["bottom"]
+            and shown["width"] < picture["width"]
+        )
+        page.evaluate("document.querySelector('video').pause()")
+        expect(screen).to_have_attribute("mediapaused", "")
+        shown = box(page, ".mam-cue")
+        for control in ("media-control-bar", "media-time-range"):
+            assert not meet(shown, box(page, control)), (control, shown, box(page, control))
+        assert picture["top"] <= shown["top"] and shown["width"] < picture["width"]
+        drawn = page.evaluate(
+            "getComputedStyle(document.querySelector('video'), '::-webkit-media-text-track-container').display"
+        )
+        assert drawn == "none"  # the browser does not draw them once more
+        assert person.violations() == []
+
+
+@pytest.mark.parametrize("name", WINDOWS)
+def test_the_player_fits_into_every_window_whatever_it_plays(
+    browser: Browser, site: Stack, put: Put, name: str
+) -> None:
+    with tab(browser, site, **window(name)) as person:
+        for recipe in (FILM, UPRIGHT, AUDIO_ONLY):
+            page = watch(person, put(recipe))
+            stand(page)
+            width, height = WINDOWS[name]
+            controls, screen = box(page, "media-control-bar"), box(page, "mam-player")
+            assert controls["top"] > 0 and controls["bottom"] <= height, (recipe.name, controls)
+            assert controls["left"] >= 0 and controls["right"] <= width, (recipe.name, controls)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, recipe.name
+            last = box(page, "media-fullscreen-button")
+            assert last["right"] <= controls["right"] + 1, (recipe.name, last)
+            if recipe is UPRIGHT:
+                picture = min(screen["width"], screen["height"] * 9 / 16)
+                assert screen["width"] < 2.2 * picture, (screen, picture)
+
+
+def test_of_sound_alone_one_sees_how_long_it_is_and_how_much_is_made(person: Tab, put: Put) -> None:
+    page = watch(person, put(AUDIO_ONLY))
+    stand(page)
+    on_top = """selector => { const element = document.querySelector(selector);
+        const {left, top, width, height} = element.getBoundingClientRect();
+        return element.contains(document.elementFromPoint(left + width / 2, top + height / 2)); }"""
+    expect(page.locator("media-time-display")).to_be_visible()
+    for shown in ("media-time-display", "media-play-button", "media-time-range"):
+        assert page.evaluate(on_top, f".mam-bottom {shown}"), shown
+    expect(page.locator("media-pip-button")).to_have_count(0)
+    expect(page.get_by_text("Sound only")).to_be_visible()
+    assert person.violations() == []
+
+
+def test_the_player_is_named_after_its_video_and_its_buttons_say_what_they_are(
+    person: Tab, site: Stack, media: MediaFolder, folder: str
+) -> None:
+    page = watch(person, site.put(f"{folder}/subtitled.mp4", media.subtitled()))
+    stand(page)
+    expect(page.get_by_role("region", name="Video player: subtitled")).to_be_visible()
+    switch = page.get_by_role("switch", name="Subtitles")
+    expect(switch).not_to_be_checked()
+    switch.click()
+    expect(switch).to_be_checked()
+    assert person.violations() == []
+
+
+def test_subtitles_and_speed_are_remembered_for_the_next_video(
+    person: Tab, site: Stack, media: MediaFolder, folder: str
+) -> None:
+    first, second = (site.put(f"{folder}/{name}.mp4", media.subtitled()) for name in ("one", "two"))
+    page = watch(person, first)
+    plays_from(page, 0)
+    press(page, "c", ">")
+    until(lambda: video(page)["rate"] == 1.25, "it plays faster")
+    expect(page.locator(".mam-cue").first).to_be_visible()
+    watch(person, second)
+    plays_from(page, 0)
+    expect(page.locator(".mam-cue").first).to_be_visible()
+    assert video(page)["rate"] == 1.25
+    press(page, "c")
+    expect(page.locator(".mam-cue")).to_have_count(0)
+    watch(person, first)
+    plays_from(page, 0)
+    expect(page.get_by_role("switch", name="Subtitles")).not_to_be_checked()
+
+
+def test_a_video_that_was_replaced_is_taken_up_without_a_reload(
+    person: Tab, site: Stack, put: Put, media: MediaFolder
+) -> None:
+    person.allowed.append("404|409")
+    key = put(SLOW)
+    page = watch(person, key)
+    plays_from(page, 0)
+    assert video(page)["width"] == 960
+    site.put(key, media.path(LONG))
+    press(page, "8")
+    plays_from(page, 72, "the film that is there now plays from the same place")
+    assert video(page)["width"] == 480
+    expect(page.get_by_role("alert")).to_be_hidden()
+
+
+def test_a_slow_line_is_called_one(person: Tab, site: Stack, put: Put) -> None:
+    key = put(LONG)
+    site.convert(key)
+    page = person.page
+    client = page.context.new_cdp_session(page)
+    client.send("Network.enable")
+    slow = {"offline": False, "latency": 50, "downloadThroughput": 12_000, "uploadThroughput": 12_000}
+
+    def throttle(route: Route) -> None:
+        client.send("Network.emulateNetworkConditions", slow)
+        route.continue_()
+
+    page.route("**/00000.ts*", throttle)
+    watch(person, key)
+    expect(page.get_by_text("Your connection is slower than this video")).to_be_visible()
+    client.send("Network.emulateNetworkConditions", {**slow, "downloadThroughput": -1, "uploadThroughput": -1})
+    plays_from(page, 0)
+    expect(page.get_by_text("Your connection is slower")).to_be_hidden()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

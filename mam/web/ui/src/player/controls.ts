@@ -25,7 +25,13 @@ export function centre(): TemplateResult {
   `;
 }
 
-export function bottom(status: StreamStatus | null, hasSubtitles: boolean): TemplateResult {
+/** What the video has that there are buttons for. */
+interface Offers {
+  hasSubtitles: boolean;
+  hasPicture: boolean;
+}
+
+export function bottom(status: StreamStatus | null, { hasSubtitles, hasPicture }: Offers): TemplateResult {
   return html`
     <div class="mam-bottom">
       <div class="mam-timeline">
@@ -43,7 +49,7 @@ export function bottom(status: StreamStatus | null, hasSubtitles: boolean): Temp
           : nothing}
         ${hasSubtitles ? html`<media-captions-button></media-captions-button>` : nothing}
         <media-settings-menu-button aria-label=${words.settings}></media-settings-menu-button>
-        <media-pip-button></media-pip-button>
+        ${hasPicture ? html`<media-pip-button></media-pip-button>` : nothing}
         <media-fullscreen-button></media-fullscreen-button>
       </media-control-bar>
     </div>
@@ -71,7 +77,7 @@ export function menus({ qualities, sounds, subtitles }: Choices, actions: MenuAc
   const captions = html`<media-captions-menu slot="submenu" hidden>${title(words.subtitles)}</media-captions-menu>`;
   const speed = html`<media-playback-rate-menu slot="submenu" rates=${RATES} hidden>${title(words.speed)}</media-playback-rate-menu>`;
   const items = [
-    qualities > 0 && item(words.quality, quality),
+    qualities > 1 && item(words.quality, quality),
     sounds > 1 && item(words.audio, audio),
     subtitles > 0 && item(words.subtitles, captions),
     item(words.speed, speed),

@@ -11,6 +11,8 @@ import { part } from "../shared/parts.js";
 import { MOVED } from "../shared/router.js";
 import { texts } from "../texts/index.js";
 import { playlistUrl, statusUrl, watchUrl, wishesOf } from "./address.js";
+import { Captions } from "./captions.js";
+import { choose, chosen, isCaption, markOf } from "./choices.js";
 import { bottom, centre, type Choices, help, menus } from "./controls.js";
 import type { Engine, Told } from "./engine.js";
 import { type Playing, pressed } from "./keys.js";
@@ -19,18 +21,23 @@ import { ask, began, hasMediaSource, loadParts } from "./prefetch.js";
 import { forget, remember, stoppedAt } from "./resume.js";
 import { statistics } from "./statistics.js";
 import { StatusWatch, type StreamStatus } from "./status.js";
+import { whyNothing } from "./waiting.js";
 
 /** Fired when the stream's status has changed; bubbles. `detail`: StreamStatus. */
 export const STATUS = "mam-status";
 /** Fired when it is known until when what was loaded is signed; bubbles. `detail`: Unix seconds. */
 export const SIGNED = "mam-signed";
 
-const WAITING_MS = 2500; // after which it is said that nothing comes yet
+const WAITING_MS = 2500; // after which it is said why nothing comes yet
+const WHY_MS = 1000; // between two looks at why
 const SAID_MS = 900;
 const RESUMED_MS = 8000;
 const REMEMBER_MS = 5000; // between two times that the place is remembered
 const RETRY_SECONDS = [3, 5, 10, 20, 30];
 const PASSES = ["unreachable", "segment_pending", "too_many_conversions"]; // and whatever names a Retry-After
+const RELOADS = 3; // of the playlist in a minute, by itself
+const RELOADS_MS = 60_000;
+const LAST_SECONDS = 3; // what is shown where an address names a time after the end
 
 const words = texts.player;
 
@@ -71,6 +78,9 @@ class Player extends Element implements Playing, Told {
   private engine: Engine | null = null;
   private watch: StatusWatch | null = null;
   private begun = 0;
+  private startAt: number | null = null; // seconds
+  private captions: Captions | null = null;
+  private reloads: number[] = []; // when
   private firstFrame: number | null = null; // milliseconds
   private retries = 0;
   private startings = 0;
@@ -124,6 +134,8 @@ class Player extends Element implements Playing, Told {
     if (this.embedded && wishes.muted) video.muted = true;
     const tracks = video.textTracks;
     for (const kind of ["addtrack", "removetrack"]) this.on(tracks, kind, () => this.countChoices());
+    this.on(tracks, "addtrack", (event) => this.showChosen((event as TrackEvent).track));
+    this.hearChoices();
     this.on(this.lists.renditions, "addrendition", () => this.countChoices());
     this.on(this.lists.sounds, "addtrack", () => this.countChoices());
     const at = wishes.at ?? stoppedAt(this.name);
@@ -143,13 +155,15 @@ class Player extends Element implements Playing, Told {
 
   private async begin(starting: number, at: number | null, plays: boolean): Promise<void> {
     ask(this.url);
-    this.later("waiting", WAITING_MS, () => (this.notice = words.waiting));
+    this.startAt = at;
+    this.later("waiting", WAITING_MS, () => this.sayWhy());
     const [, parts] = await part(() =>
       Promise.all([import("./chrome.js"), hasMediaSource() ? import("./streaming.js") : import("./native.js")]),
     );
     if (starting !== this.startings || !this.isConnected) return;
     this.requestUpdate(); // the menus are there now
     this.engine?.destroy();
+    if (hasMediaSource()) this.drawCaptions();
     this.engine =
       "Streaming" in parts
         ? new parts.Streaming(this.video, this.url, at, this, this.lists)
@@ -162,7 +176,8 @@ class Player extends Element implements Playing, Told {
     this.startings += 1;
     this.watch?.stop();
     this.engine?.destroy();
-    this.engine = this.watch = null;
+    this.captions?.stop();
+    this.engine = this.watch = this.captions = null;
     for (const timer of this.timers.values()) clearTimeout(timer);
   }
 
@@ -185,17 +200,40 @@ class Player extends Element implements Playing, Told {
     this.timers.set(name, setTimeout(act, milliseconds));
   }
 
+  /** Says why nothing is seen yet, or any more, and again while that lasts. */
+  private sayWhy(): void {
+    if (this.notice !== words.offline) this.notice = whyNothing(this.engine?.waiting() ?? null);
+    this.later("waiting", WHY_MS, () => this.sayWhy());
+  }
+
+  private stopWaiting(): void {
+    clearTimeout(this.timers.get("waiting"));
+    if (this.notice !== words.offline) this.notice = "";
+  }
+
+  private stalled(): void {
+    if (this.firstFrame !== null && !this.video.paused) this.later("waiting", WAITING_MS, () => this.sayWhy());
+  }
+
   // told by the engine
 
-  failed(problem: Problem, retryAfter: number | null): void {
+  failed(problem: Problem, retryAfter: number | null, isOutdated = false): void {
     clearTimeout(this.timers.get("waiting"));
     this.notice = "";
+    if (isOutdated && this.mayReload()) return this.retry();
     const passes = retryAfter !== null || PASSES.includes(problem.code);
     const seconds = RETRY_SECONDS[Math.min(this.retries, RETRY_SECONDS.length - 1)]!;
     this.trouble = { problem, retryIn: passes ? Math.max(retryAfter ?? 0, seconds) : null };
     this.retries += 1;
     if (passes) this.countDown();
     else void this.watchStatus().look();
+  }
+
+  /** A playlist that changes again and again is not asked for again and again. */
+  private mayReload(): boolean {
+    const now = performance.now();
+    this.reloads = [...this.reloads.filter((at) => now - at < RELOADS_MS), now];
+    return this.reloads.length <= RELOADS;
   }
 
   private countDown(): void {
@@ -224,11 +262,26 @@ class Player extends Element implements Playing, Told {
 
   // told by the video
 
+  /** A time after the end, in the address or of a longer video before, is no reason to begin at the beginning. */
+  private measured(): void {
+    const { duration } = this.video;
+    if (this.startAt !== null && this.startAt >= duration) this.video.currentTime = Math.max(0, duration - LAST_SECONDS);
+    this.startAt = null;
+    this.video.playbackRate = this.video.defaultPlaybackRate = chosen().speed ?? 1;
+  }
+
+  /** An upright picture gets an upright player. */
+  private sized(): void {
+    const { videoWidth: width, videoHeight: height } = this.video;
+    this.toggleAttribute("upright", height > width);
+    if (width) this.style.setProperty("--ratio", String(width / height));
+  }
+
   private loaded(): void {
-    clearTimeout(this.timers.get("waiting"));
+    this.stopWaiting();
     this.retries = 0;
-    if (this.notice === words.waiting) this.notice = "";
     this.isSound = this.video.videoWidth === 0;
+    this.toggleAttribute("sound", this.isSound);
     this.countChoices();
     void this.watchStatus().look();
     if (this.firstFrame !== null) return;
@@ -261,8 +314,36 @@ class Player extends Element implements Playing, Told {
 
   private countChoices(): void {
     const { renditions, sounds } = this.lists;
-    const subtitles = [...this.video.textTracks].filter(({ kind }) => kind === "subtitles" || kind === "captions").length;
+    const subtitles = [...this.video.textTracks].filter(isCaption).length;
     this.choices = { qualities: renditions.length, sounds: sounds.length, subtitles };
+  }
+
+  // subtitles
+
+  private drawCaptions(): void {
+    this.video.classList.add("has-own-captions");
+    this.captions ??= new Captions(this.video, () => this.requestUpdate());
+  }
+
+  /** Requests of people: media-chrome lets none of them out, and heeds them after this. */
+  private hearChoices(): void {
+    const capture = { capture: true };
+    for (const kind of ["mediashowsubtitlesrequest", "mediadisablesubtitlesrequest", "mediatogglesubtitlesrequest"]) {
+      this.on(this, kind, () => this.later("chosen", 0, () => this.rememberSubtitles()), capture);
+    }
+    this.on(this, "mediaplaybackraterequest", (event) => choose({ speed: Number((event as CustomEvent).detail) }), capture);
+  }
+
+  /** Those that were chosen for an earlier video. */
+  private showChosen(track: TextTrack | null): void {
+    const wanted = chosen().subtitles;
+    if (!track || !wanted || !isCaption(track) || markOf(track) !== wanted) return;
+    if (![...this.video.textTracks].some((each) => isCaption(each) && each.mode === "showing")) track.mode = "showing";
+  }
+
+  private rememberSubtitles(): void {
+    const shown = [...this.video.textTracks].find((track) => isCaption(track) && track.mode === "showing");
+    choose({ subtitles: shown ? markOf(shown) : "" });
   }
 
   // what keys do
@@ -340,6 +421,10 @@ class Player extends Element implements Playing, Told {
   // what is seen
 
   protected override updated(): void {
+    this.querySelector("media-controller")?.setAttribute("aria-label", this.label); // media-chrome writes its own there
+    const captions = this.querySelector("media-captions-button");
+    captions?.setAttribute("role", "switch"); // a plain button has no aria-checked
+    captions?.setAttribute("aria-label", words.subtitles);
     for (const menu of this.querySelectorAll("[role=menu]")) {
       const back = menu.shadowRoot?.querySelector("[part~=back]");
       back?.setAttribute("role", "menuitem"); // a menu may have no other buttons
@@ -347,20 +432,32 @@ class Player extends Element implements Playing, Told {
     }
   }
 
+  private get label(): string {
+    return `${words.player}: ${titleOf(this.path)}`;
+  }
+
   protected override render(): TemplateResult {
     const closeHelp = () => this.querySelector<HTMLDialogElement>(".mam-help")?.close();
     return html`
       <media-controller class="mam-screen ${this.isSound ? "is-sound" : ""}" nohotkeys nosubtitleslangpref
-        aria-label=${`${words.player}: ${titleOf(this.path)}`}>
+        aria-label=${this.label}>
         <video ${ref(this.listAt)} slot="media" playsinline preload="auto" poster=${this.status?.poster ?? nothing}
-          @loadeddata=${() => this.loaded()} @timeupdate=${() => this.progressed()} @pause=${() => this.remember()}
+          @loadedmetadata=${() => this.measured()} @resize=${() => this.sized()} @loadeddata=${() => this.loaded()}
+          @waiting=${() => this.stalled()} @playing=${() => this.stopWaiting()} @seeking=${() => this.stopWaiting()}
+          @timeupdate=${() => this.progressed()} @pause=${() => this.remember()}
           @ended=${() => forget(this.name)}>
           ${this.storyboard()}
         </video>
-        ${this.top()} ${centre()} ${bottom(this.status, this.choices.subtitles > 0)}
+        ${this.top()} ${centre()}
+        <div class="mam-captions" noautohide>${this.captions?.render(false) ?? nothing}</div>
+        ${bottom(this.status, { hasSubtitles: this.choices.subtitles > 0, hasPicture: !this.isSound })}
         ${menus(this.choices, { statistics: () => this.toggleStatistics(), help: () => this.showHelp() })}
         ${this.showsStatistics
-          ? html`<dl class="mam-statistics" noautohide aria-label=${words.statistics}>${statistics(this.video, this.engine, this.firstFrame)}</dl>`
+          ? html`<div class="mam-statistics" noautohide>
+              <button class="icon-button" aria-label=${words.closeStatistics} title=${words.closeStatistics}
+                @click=${() => this.toggleStatistics()}>${icon("close")}</button>
+              <dl aria-label=${words.statistics}>${statistics(this.video, this.engine, this.firstFrame)}</dl>
+            </div>`
           : nothing}
         ${this.problem()}
       </media-controller>
@@ -387,6 +484,7 @@ class Player extends Element implements Playing, Told {
           ? html`<a href=${watchUrl(this.bucket, this.path)} target="_blank" rel="noopener" aria-label=${words.openPage(title)}>${title}</a>`
           : nothing}
       </div>
+      <div slot="top-chrome" class="mam-captions is-top" noautohide>${this.captions?.render(true) ?? nothing}</div>
       <div slot="top-chrome" class="mam-notices" noautohide role="status">
         ${this.notice ? html`<span class="mam-notice">${this.notice}</span>` : nothing}
         ${this.said ? html`<span class="mam-notice">${this.said}</span>` : nothing}
@@ -395,7 +493,7 @@ class Player extends Element implements Playing, Told {
           : html`<span class="mam-notice">${words.resumed(clock(this.resumed))}
               <button @click=${() => this.fromStart()}>${words.fromStart}</button></span>`}
       </div>
-      ${this.isSound ? html`<div slot="top-chrome" class="mam-sound" noautohide>${icon("film")}<span>${title}</span><small>${words.soundOnly}</small></div>` : nothing}
+      ${this.isSound ? html`<div slot="top-chrome" class="mam-sound" noautohide>${icon("sound")}<span>${title}</span><small>${words.soundOnly}</small></div>` : nothing}
     `;
   }
 

@@ -1,9 +1,11 @@
 /** What plays: hls.js, or the browser by itself. */
 import type { Problem } from "../shared/api.js";
+import type { Waiting } from "./waiting.js";
 
 /** What an engine tells while it plays. */
 export interface Told {
-  failed(problem: Problem, retryAfter: number | null): void;
+  /** `isOutdated`: a segment was refused that the playlist names: there is another playlist by now, or a reason. */
+  failed(problem: Problem, retryAfter: number | null, isOutdated?: boolean): void;
   lost(isLost: boolean): void; // the connection; it is tried again meanwhile
   renewed(): void; // signatures had ended
   signed(until: number): void; // Unix seconds
@@ -20,5 +22,7 @@ export interface Facts {
 
 export interface Engine {
   facts(): Facts;
+  /** What is on its way while nothing plays. */
+  waiting(): Waiting;
   destroy(): void;
 }

@@ -4,6 +4,7 @@ import { texts } from "../texts/index.js";
 import type { Engine, Facts, Told } from "./engine.js";
 import { freshPlaylist, playlist, PlaylistError } from "./prefetch.js";
 import { signedUntil } from "./signatures.js";
+import type { Waiting } from "./waiting.js";
 
 export class Native implements Engine {
   private hasBegun = false;
@@ -63,6 +64,11 @@ export class Native implements Engine {
 
   facts(): Facts {
     return { engine: texts.player.facts.native, codecs: "", bitrate: null, bandwidth: null, origin: null };
+  }
+
+  /** The browser tells nothing of how fast it loads. */
+  waiting(): Waiting {
+    return { for: this.video.src ? "segment" : "playlist", isMade: false, needed: null, measured: null };
   }
 
   destroy(): void {

@@ -1,5 +1,5 @@
 /** The engine with hls.js. */
-import Hls, { type ErrorData, type HlsConfig, type LoaderResponse, type LoadPolicy, type RetryConfig } from "hls.js";
+import Hls, { type ErrorData, type Fragment, type HlsConfig, type LoaderResponse, type LoadPolicy, type RetryConfig } from "hls.js";
 import { ApiError, type Problem, unplayable, unreachable } from "../shared/api.js";
 import type { Engine, Facts, Told } from "./engine.js";
 import type { Lists } from "./lists.js";
@@ -7,6 +7,7 @@ import { type Heard, playlistLoader, segmentLoader } from "./loaders.js";
 import { PlaylistError, problemIn } from "./prefetch.js";
 import { Addresses, signedUntil } from "./signatures.js";
 import { offerTracks } from "./tracks.js";
+import type { Waiting } from "./waiting.js";
 
 const WAIT_MS = 45_000; // a segment that is not made yet is waited for by the service for 30 s
 const WHOLE_MS = 120_000;
@@ -29,12 +30,20 @@ function shouldRetry(
   return isTimeout || (response ? AWAY.includes(response.code ?? 0) || retry : retry);
 }
 
+/** Whether a segment is not to be had, at its present place neither: hls.js would ask on for half a minute. */
+function isRefused({ details, frag, response }: ErrorData): boolean {
+  const code = response?.code ?? 0;
+  return details === Hls.ErrorDetails.FRAG_LOAD_ERROR && frag?.type !== "subtitle" && code >= 400 && code < 500 && !AWAY.includes(code);
+}
+
 export class Streaming implements Engine, Heard {
   private readonly hls: Hls;
   private readonly addresses: Addresses;
   private readonly recoveries: number[] = [];
   private why: unknown = null; // the last playlist was refused
-  private codecs = "";
+  private readonly codecs = new Map<string, string>(); // by the buffer that they go into
+  private hasPlaylist = false;
+  private loading: Fragment | null = null; // of the picture, or of the sound where there is none
   private origin: Facts["origin"] = null;
   private rates: number[] = []; // bits a second
 
@@ -49,13 +58,15 @@ export class Streaming implements Engine, Heard {
     this.hls = new Hls(this.config(startAt));
     offerTracks(this.hls, video, lists);
     this.hls.on(Hls.Events.ERROR, (_, error) => this.onError(error));
+    this.hls.on(Hls.Events.FRAG_LOADING, (_, { frag }) => {
+      if (frag.type === "main") this.loading = frag;
+    });
     this.hls.on(Hls.Events.FRAG_LOADED, (_, { frag }) => {
       told.lost(false);
       if (frag.type === "main") this.rates = [...this.rates, (8 * frag.stats.total) / frag.duration].slice(-RATES);
     });
     this.hls.on(Hls.Events.BUFFER_CODECS, (_, tracks) => {
-      const found = [tracks.video, tracks.audio, tracks.audiovideo].map((track) => track?.codec ?? "").filter(Boolean);
-      this.codecs = found.join(", ");
+      for (const [buffer, track] of Object.entries(tracks)) if (track?.codec) this.codecs.set(buffer, track.codec);
     });
     this.hls.attachMedia(video);
     this.hls.loadSource(url);
@@ -83,6 +94,7 @@ export class Streaming implements Engine, Heard {
 
   playlist(text: string): void {
     this.why = null;
+    this.hasPlaylist = true;
     const until = signedUntil(text);
     if (until) this.told.signed(until);
   }
@@ -102,6 +114,7 @@ export class Streaming implements Engine, Heard {
   // errors
 
   private onError(error: ErrorData): void {
+    if (isRefused(error)) return this.told.failed(this.problemOf(error), null, true);
     if (!error.fatal) {
       if (error.type === Hls.ErrorTypes.NETWORK_ERROR && AWAY.includes(error.response?.code ?? -1)) {
         this.told.lost(error.response?.code === 0);
@@ -137,7 +150,17 @@ export class Streaming implements Engine, Heard {
     const measured = this.rates.reduce((sum, rate) => sum + rate, 0) / this.rates.length;
     const bitrate = level?.bitrate || measured || null; // one rendition alone does not name it
     const bandwidth = Number.isFinite(this.hls.bandwidthEstimate) ? this.hls.bandwidthEstimate : null;
-    return { engine: `hls.js ${Hls.version}`, codecs: this.codecs, bitrate, bandwidth, origin: this.origin };
+    return { engine: `hls.js ${Hls.version}`, codecs: [...this.codecs.values()].join(", "), bitrate, bandwidth, origin: this.origin };
+  }
+
+  waiting(): Waiting {
+    const isMade = this.origin === "made";
+    const nothing = { for: this.hasPlaylist ? "segment" : "playlist", isMade, needed: null, measured: null } as const;
+    const { stats, duration } = this.loading ?? {};
+    if (!stats?.loading.first || !stats.loaded || !duration) return nothing;
+    const seconds = ((stats.loading.end || performance.now()) - stats.loading.first) / 1000;
+    const needed = stats.total ? (8 * stats.total) / duration : null;
+    return { ...nothing, needed, measured: seconds > 0.5 ? (8 * stats.loaded) / seconds : null };
   }
 
   destroy(): void {

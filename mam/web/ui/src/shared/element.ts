@@ -9,9 +9,9 @@ export class Element extends LitElement {
   }
 
   /** Listens for as long as the element is in the page. Call it from `connectedCallback`. */
-  protected on(target: EventTarget, kind: string, listener: (event: Event) => void): void {
-    target.addEventListener(kind, listener);
-    this.undo.push(() => target.removeEventListener(kind, listener));
+  protected on(target: EventTarget, kind: string, listener: (event: Event) => void, options: { capture?: boolean } = {}): void {
+    target.addEventListener(kind, listener, options);
+    this.undo.push(() => target.removeEventListener(kind, listener, options));
   }
 
   /** Runs `undo` when the element leaves the page. */

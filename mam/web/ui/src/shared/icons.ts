@@ -17,6 +17,7 @@ const PATHS = {
   check: svg`<path d="M5 12.5l4.5 4.5L19 7.5"/>`,
   clock: svg`<circle cx="12" cy="12" r="8"/><path d="M12 7.5V12l3 2"/>`,
   film: svg`<rect x="3.5" y="5" width="17" height="14" rx="2"/><path d="M8 5v14M16 5v14M3.5 12h17"/>`,
+  sound: svg`<path d="M9 18V6l10-2v12"/><circle cx="6.5" cy="18" r="2.5"/><circle cx="16.5" cy="16" r="2.5"/>`,
   broom: svg`<path d="M14 4l-3.5 8M6 12.5l9.5 3.5L14 20H5c1.5-2 1-5 1-7.5z"/>`,
   back: svg`<path d="M14.5 5.5L8 12l6.5 6.5"/>`,
   down: svg`<path d="M5.5 9L12 15.5 18.5 9"/>`,
