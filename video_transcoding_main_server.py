@@ -14,7 +14,7 @@ from fastapi import FastAPI, Header, Path, Query, Request, Response
 from mam.connections import REQUEST
 from mam.errors import InvalidRequest
 from mam.events import Listener, async_client, sync_client
-from mam.http import bucket, health, metrics, problems, stopping
+from mam.http import bucket, compressing, health, metrics, problems, stopping
 from mam.http.auth import require_api_key
 from mam.http.logging import setup_logging
 from mam.http.streams import KEEPALIVE, MEDIA_TYPE, EventStream, StreamingService, event
@@ -32,13 +32,14 @@ from mam.transcoding.job import State
 from mam.transcoding.jobs import CURSOR, Jobs
 from mam.transcoding.queues import broker_client
 from mam.transcoding.reaper import Reaper
-from mam.transcoding.views import Accepted, JobView, Transcoded
+from mam.transcoding.views import Accepted, BriefJobView, JobView, Transcoded
 from mam.transcoding.webhooks import Callbacks, Webhooks
 from mam.transcoding.worker import EmbeddedWorkers
 
 THREADS = 32  # for calls to the store and to Redis
 MAX_PAGE = 500
 
+Brief = Annotated[bool, Query(description="true: jobs without `streams`, `command` and `said`.")]
 JobId = Annotated[str, Path(pattern=f"^{REVISION.pattern}$", examples=["1f0c9a7be2d4"])]
 
 
@@ -51,6 +52,7 @@ def create_app() -> FastAPI:
         lifespan=_lifespan,
     )
     problems.install(app)
+    compressing.install(app)
     app.state.recorder = metrics.install(app, service="transcoder")
     app.include_router(health.router(lambda: {**health.store_and_redis(app.state), "workers": app.state.workers.check}))
     _add_conversion(app)
@@ -101,8 +103,8 @@ def _add_conversion(app: FastAPI) -> None:
         "/transcode",
         summary="Convert an asset",
         description="Answers when the video is live, at once if it is already; with `wait: false` as soon as the plan "
-        "stands. A request for what is being converted joins the conversion. The same `Idempotency-Key` means the same "
-        "job for a day.",
+        "is written. A request for what is being converted joins the conversion. The same `Idempotency-Key` means the "
+        "same job for a day.",
         dependencies=[require_api_key],
         response_model=Transcoded | Accepted,
         responses={
@@ -164,9 +166,9 @@ def _add_conversion(app: FastAPI) -> None:
         },
         tags=["operations"],
     )
-    async def all_events(request: Request) -> EventStream:
+    async def all_events(request: Request, brief: Brief = False) -> EventStream:
         state, over = request.app.state, asyncio.Event()
-        return EventStream(state.feed.listen(over), over=[over.wait, state.stopping.wait])
+        return EventStream(state.feed.listen(over, brief=brief), over=[over.wait, state.stopping.wait])
 
 
 def _add_jobs(app: FastAPI) -> None:
@@ -188,12 +190,15 @@ def _add_jobs(app: FastAPI) -> None:
         cursor: Annotated[
             str | None, Query(pattern=CURSOR.pattern, description="`next_cursor` of the page before.")
         ] = None,
-    ) -> views.JobList:
+        brief: Brief = False,
+    ) -> views.JobList | views.BriefJobList:
         if object and not bucket:
             raise InvalidRequest("object needs the bucket that it is in.")
         page = await asyncio.to_thread(
             request.app.state.jobs.page, states=state or (), bucket=bucket, key=object, limit=limit, cursor=cursor
         )
+        if brief:
+            return views.BriefJobList(jobs=[BriefJobView.of(job) for job in page.jobs], next_cursor=page.cursor)
         return views.JobList(jobs=[JobView.of(job) for job in page.jobs], next_cursor=page.cursor)
 
     @app.get(

@@ -19,7 +19,7 @@ from mam.connections import QUICK, REQUEST
 from mam.events import Listener, async_client, sync_client
 from mam.hls.plan import Format, Profile
 from mam.hls.playlist import CONTENT_TYPE
-from mam.http import bucket, health, metrics, problems, stopping
+from mam.http import bucket, compressing, health, metrics, problems, stopping
 from mam.http.auth import require_access
 from mam.http.logging import setup_logging
 from mam.http.streams import StreamingService
@@ -87,6 +87,8 @@ def create_app() -> FastAPI:
         lifespan=_lifespan,
     )
     problems.install(app)
+    web.install_missing(app)
+    compressing.install(app)
     app.add_middleware(_ConfiguredCORS)
     app.state.recorder = metrics.install(app, service="vod")
     app.state.outcomes = Outcomes(app.state.recorder.registry)

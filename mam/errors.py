@@ -21,6 +21,12 @@ class Failure:
         return cls(found["code"], found["message"], found["hint"])
 
 
+def readable(name: bytes) -> str:
+    """Bytes that name something, as a message has them: 'moov', or in hexadecimal where they are no plain text."""
+    plain = all(0x20 <= byte < 0x7F for byte in name)
+    return f"'{name.decode('ascii')}'" if plain else f"0x{name.hex()}"
+
+
 class MamError(Exception):
     """Whatever goes wrong in a way a caller can act on.
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from mam.errors import MediaError
+from mam.errors import MediaError, readable
 
 CONTAINERS = frozenset({b"moov", b"trak", b"mdia", b"minf", b"stbl", b"edts", b"mvex", b"moof", b"traf"})
 MAX_SAMPLES = 100_000  # of a run: a fragment of half an hour of sound
@@ -82,7 +82,9 @@ def walk(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
         elif size == 0:
             size = end - start
         if size < head or start + size > end:
-            raise InvalidBoxes(f"The box {kind!r} at byte {start} has a size of {size}, {end - start} bytes are left.")
+            raise InvalidBoxes(
+                f"The box {readable(kind)} at byte {start} has a size of {size}, {end - start} bytes are left."
+            )
         yield kind, start + head, start + size
         start += size
 

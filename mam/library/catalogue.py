@@ -245,6 +245,8 @@ class Catalogue:
 
     def _filtered(self, query: Query, words: Iterable[str], entries: list[Entry]) -> list[Entry]:
         bucket, folder = sys.intern(query.bucket), sys.intern(query.folder)
+        if not query.is_flat and not bucket and not folder and len(self._shown(query)) > 1:
+            return []  # at the top lie the buckets: their own videos are in them
         if not query.is_flat:
             entries = [entry for entry in entries if entry.folder is folder]
         elif folder:

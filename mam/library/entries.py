@@ -9,10 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from mam.errors import Failure, NotAVideo
 from mam.library.record import FAILED, NEW, Record
 from mam.library.videos import Listed, mark
 
 NOTHING = Record()
+EMPTY = Failure(NotAVideo.code, "The object is empty.", NotAVideo.hint)
 _DIGITS = re.compile(r"[0-9]+")
 
 SortKey = tuple[Any, ...]
@@ -36,6 +38,8 @@ class Entry:
         self.folded = fold(listed.key) if folded is None else folded
         self.record = record
         self.state = NEW if record is None or self._is_past(record) else record.state
+        if self.state == NEW and not listed.size:
+            self.state = FAILED
 
     def _is_past(self, record: Record) -> bool:
         """Whether what failed was another version of the object."""
@@ -45,6 +49,13 @@ class Entry:
     def known(self) -> Record:
         """The record, but for a failure of another version."""
         return NOTHING if self.record is None or self._is_past(self.record) else self.record
+
+    @property
+    def error(self) -> Failure | None:
+        """Why it failed. Of what is empty nobody need be asked."""
+        if self.state != FAILED:
+            return None
+        return self.known.error or (None if self.size else EMPTY)
 
     @property
     def listed(self) -> Listed:

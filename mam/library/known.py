@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 import redis
 
+from mam.errors import Failure
 from mam.events import script
 from mam.library import scripts
 from mam.library.record import Record, field_of
@@ -34,6 +35,7 @@ class Known:
         self._deleted = script(client, scripts.DELETED)
         self._pictured = script(client, scripts.PICTURED)
         self._found = script(client, scripts.FOUND)
+        self._judged = script(client, scripts.JUDGED)
         self._completed = script(client, scripts.COMPLETED)
 
     def load(self) -> Everything:
@@ -53,6 +55,10 @@ class Known:
     def deleted(self, field: str, revision: str) -> bool:
         """The revision ('': any), or the tree of another tool (FOREIGN), is no longer in the VoD bucket."""
         return bool(self._deleted(args=[field, revision]))
+
+    def judged(self, asset: Asset, version: str, failure: Failure) -> bool:
+        """Nothing can be made of this version of the object. False where a job or a stream says otherwise."""
+        return bool(self._judged(args=[field_of(asset), version, json.dumps(asdict(failure))]))
 
     def found(self, records: Mapping[str, Record]) -> None:
         """These are in the VoD bucket, by their fields; nothing that was reported since is overwritten."""

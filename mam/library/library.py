@@ -18,7 +18,7 @@ from contextlib import suppress
 import redis
 import redis.asyncio
 
-from mam.errors import MamError
+from mam.errors import Failure, MamError
 from mam.events import channel, ended
 from mam.library.catalogue import Place
 from mam.library.keeping import Keeping, Lock, LockLost
@@ -95,6 +95,10 @@ class Library:
         if is_video(asset.key):
             one = Listed(asset.bucket, asset.key, size, int(modified), mark(version))
             await asyncio.to_thread(self.keeping.change, Change([one], []))
+
+    async def judged(self, asset: Asset, version: str, failure: Failure) -> None:
+        """Shows that nothing can be made of this version of an object, and why."""
+        await asyncio.to_thread(self.keeping.known.judged, asset, version, failure)
 
     async def removed(self, asset: Asset) -> None:
         """Shows an object no more."""

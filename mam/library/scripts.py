@@ -3,8 +3,9 @@
 The hash has a field `bucket/key` per asset, `/video` per tree of another tool, and COMPLETE once the VoD bucket was
 looked through since the hash was new: who loses the hash loses that too. An entry's fields: `live`, `video`,
 `duration`, `notes`, `poster` and `storyboard` (the revisions that have them) of what plays; `job`, `since`, `state`
-(making, failed), `version`, `playable`, `ahead` (which pictures it has) and `error` of what is made beside it; `gone`:
-nothing is live, and who looked at the bucket before saw what is no more.
+(making, failed), `version`, `playable`, `ahead` (which pictures it has) and `error` of what is made beside it, `error`
+without a job of what an upload's look has refused; `gone`: nothing is live, and who looked at the bucket before saw what
+is no more.
 """
 
 from __future__ import annotations
@@ -87,6 +88,15 @@ library = function(event)
   tell(field, entry)
 end
 end
+"""
+
+# ARGV: field, version, failure. A look at the object has shown that nothing can be made of it; a job knows better.
+JUDGED = f"""{_KEEP}
+local entry = read(ARGV[1])
+if entry.live or entry.job then return 0 end
+entry.state, entry.version, entry.error = 'failed', ARGV[2], cjson.decode(ARGV[3])
+tell(ARGV[1], entry)
+return 1
 """
 
 # ARGV: field, revision. What was live by that revision ('': by any) is no more.

@@ -24,7 +24,8 @@ class AssetView(BaseModel):
     state: str = Field(
         json_schema_extra={"enum": list(STATES)},
         examples=["live"],
-        description="`new`: never converted. `live` stays so while it is converted anew, and when that fails.",
+        description="`new`: never converted. `live` stays so while it is converted anew, and when that fails. "
+        "`failed`: a conversion has failed, an upload turned out to be no video, or the object is empty.",
     )
     video: str | None = Field(examples=["courses/intro"], description="What /video/{name} knows it by.")
     job: str | None = Field(
@@ -55,7 +56,7 @@ class AssetView(BaseModel):
             playable=known.is_playable,
             poster=poster_path(known.video, known.poster) if known.poster else None,
             storyboard=storyboard_path(known.video, known.storyboard) if known.storyboard else None,
-            error=known.error if entry.state == "failed" else None,
+            error=entry.error,
             notes=list(known.notes),
             watch=f"/watch/{path}",
             playlist=f"/stream/{path}/playlist.m3u8",

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
-from mam.errors import MediaError, TooLarge, TruncatedMedia
+from mam.errors import MediaError, TooLarge, TruncatedMedia, readable
 from mam.media.source import MediaSource
 from mam.mp4 import fragments, index
 from mam.mp4.boxes import InvalidIndex, header
@@ -186,7 +186,7 @@ class _Window:
         kind, _, length = found
         if at + length > self._size:
             raise TruncatedMedia(
-                f"Box {kind.decode('latin-1')!r} reaches to byte {at + length}, the object ends at byte {self._size}."
+                f"Box {readable(kind)} reaches to byte {at + length}, the object ends at byte {self._size}."
             )
         return kind, length
 

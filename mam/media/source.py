@@ -16,7 +16,7 @@ import av.error
 import av.stream
 import numpy as np
 
-from mam.errors import MediaError, NotAVideo, NotRemuxable, TooLarge, TruncatedMedia, UnsupportedCodec
+from mam.errors import MediaError, NotAVideo, NotRemuxable, TooLarge, TruncatedMedia, UnsupportedCodec, readable
 from mam.hls import languages
 from mam.hls.cues import Cues
 from mam.hls.plan import Source
@@ -210,9 +210,7 @@ def read_moov(read: Callable[[int, int], bytes], size: int) -> bytes:
             raise TruncatedMedia("The file ends in the middle of a box.")
         kind, _, length = found
         if at + length > size:
-            raise TruncatedMedia(
-                f"Box {kind.decode('latin-1')!r} reaches to byte {at + length}, the object ends at byte {size}."
-            )
+            raise TruncatedMedia(f"Box {readable(kind)} reaches to byte {at + length}, the object ends at byte {size}.")
         if kind == b"moov":
             if length > MAX_MOOV:
                 raise TooLarge(f"The file's index has {length >> 20} MB; at most {MAX_MOOV >> 20} MB are read.")

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mam.errors import MediaError
+from mam.errors import MediaError, readable
 
 CONTAINERS = frozenset({b"moov", b"trak", b"mdia", b"minf", b"stbl", b"edts"})
 MAX_DEPTH = 8  # moov/trak/mdia/minf/stbl is five
@@ -45,7 +45,7 @@ def header(data: bytes | memoryview, at: int, limit: int) -> tuple[bytes, int, i
     elif size == 0:
         size = limit - at
     if size < length:
-        raise InvalidIndex(f"Box {kind!r} at byte {at} claims a size of {size}.")
+        raise InvalidIndex(f"Box {readable(kind)} at byte {at} claims a size of {size}.")
     return kind, length, size
 
 
@@ -60,7 +60,7 @@ def boxes(data: bytes | memoryview, start: int, end: int) -> Iterator[Box]:
             raise InvalidIndex(f"The box at byte {at} is cut off.")
         kind, length, size = found
         if at + size > end:
-            raise InvalidIndex(f"Box {kind!r} at byte {at} reaches beyond the box that holds it.")
+            raise InvalidIndex(f"Box {readable(kind)} at byte {at} reaches beyond the box that holds it.")
         yield Box(kind, at, at + length, at + size)
         at += size
     raise InvalidIndex(f"More than {MAX_BOXES} boxes in one place.")

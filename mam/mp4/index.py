@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from mam.errors import ChangingFormat, EncryptedMedia, ExternalMedia, NotAVideo, TruncatedMedia
+from mam.errors import ChangingFormat, EncryptedMedia, ExternalMedia, NotAVideo, TruncatedMedia, readable
 from mam.mp4 import pcm, tables
 from mam.mp4.boxes import CONTAINERS, Box, InvalidIndex, below, boxes, header, leaves
 from mam.mp4.edits import Presentation, Stretch, presentation, read_edits, stretches
@@ -332,7 +332,7 @@ def _timescale(moov: bytes, box: Box) -> int:
     (version,) = unpack(">B", moov, box, 0)
     (timescale,) = unpack(">I", moov, box, 20 if version == 1 else 12)
     if not 0 < timescale < 1 << 31:
-        raise InvalidIndex(f"Box {box.kind!r} has a time scale of {timescale}.")
+        raise InvalidIndex(f"Box {readable(box.kind)} has a time scale of {timescale}.")
     return int(timescale)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mam.errors import TruncatedMedia
+from mam.errors import TruncatedMedia, readable
 from mam.mp4.boxes import Box, InvalidIndex
 
 Ints = npt.NDArray[np.int64]
@@ -33,7 +33,7 @@ def unpack(form: str, data: bytes | memoryview, box: Box, offset: int) -> tuple[
     """struct.unpack_from inside a box. Raises InvalidIndex when the box is too short for it."""
     at = box.payload + offset
     if at + struct.calcsize(form) > box.end:
-        raise InvalidIndex(f"Box {box.kind!r} is cut off.")
+        raise InvalidIndex(f"Box {readable(box.kind)} is cut off.")
     return struct.unpack_from(form, data, at)
 
 
@@ -42,7 +42,7 @@ def rows(data: bytes | memoryview, box: Box, dtype: str, columns: int) -> Ints:
     (count,) = unpack(">I", data, box, 4)
     width = np.dtype(dtype).itemsize
     if count * columns * width > box.end - box.payload - 8:
-        raise InvalidIndex(f"Box {box.kind!r} claims {count} entries and has no room for them.")
+        raise InvalidIndex(f"Box {readable(box.kind)} claims {count} entries and has no room for them.")
     return np.frombuffer(data, dtype, count * columns, box.payload + 8).astype(np.int64).reshape(count, columns)
 
 

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from redis import RedisError
 
@@ -20,7 +20,7 @@ from mam.http.streams import KEEPALIVE, KEEPALIVE_SECONDS, event
 from mam.transcoding.glance import Glance
 from mam.transcoding.job import Job, State
 from mam.transcoding.jobs import Jobs
-from mam.transcoding.views import JobView
+from mam.transcoding.views import BriefJobView, JobView
 
 FRAME_SECONDS = 0.25  # between two events of a job: progress comes in bursts
 LOOK_SECONDS = 2.0  # an event is a hint: what stands in the queue, and who is at what, is looked at this often
@@ -36,10 +36,22 @@ ENDED = tuple(state for state in State if state.is_final)
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """An event, and the same for those who want it brief."""
+
+    whole: bytes
+    brief: bytes
+
+    def of(self, *, brief: bool) -> bytes:
+        return self.brief if brief else self.whole
+
+
 class Seat:
     """Somebody who listens. `frames`: what there is to tell at first; `over`: to be set when they are let go of."""
 
-    def __init__(self, frames: Mapping[str, bytes], over: asyncio.Event) -> None:
+    def __init__(self, frames: Mapping[str, bytes], over: asyncio.Event, *, brief: bool = False) -> None:
+        self.brief = brief
         self._over = over
         self._waiting = dict(frames)
         self._news = asyncio.Event()
@@ -93,9 +105,12 @@ class Feed:
         self._forget()
         listener.on_event(self._note)
 
-    async def listen(self, over: asyncio.Event) -> AsyncGenerator[bytes, None]:
-        """The events, until whoever listens goes, or is let go of: then `over` is set."""
-        seat = Seat(self._frames, over)
+    async def listen(self, over: asyncio.Event, *, brief: bool = False) -> AsyncGenerator[bytes, None]:
+        """The events, until whoever listens goes, or is let go of: then `over` is set.
+
+        `brief`: jobs as lists need them.
+        """
+        seat = Seat({about: frame.of(brief=brief) for about, frame in self._frames.items()}, over, brief=brief)
         self._seats.add(seat)
         self._begin()
         try:
@@ -127,7 +142,7 @@ class Feed:
 
     def _forget(self) -> None:
         self._known: dict[str, Job] = {}
-        self._frames: dict[str, bytes] = {}
+        self._frames: dict[str, Frame] = {}
         self._changed: set[str] = set()
         self._looks = 0
 
@@ -154,7 +169,8 @@ class Feed:
     async def _follow_fleet(self) -> None:
         while True:
             view = await self._glance.view()
-            self._tell(FLEET, event(FLEET, view.model_dump_json()))
+            told = event(FLEET, view.model_dump_json())
+            self._tell(FLEET, Frame(told, told))
             await asyncio.sleep(FLEET_SECONDS)
 
     async def _look(self) -> None:
@@ -199,11 +215,13 @@ class Feed:
         self._known.pop(job, None)
         self._frames.pop(job, None)
 
-    def _tell(self, about: str, frame: bytes) -> None:
-        if self._frames.get(about) != frame:
-            self._frames[about] = frame
-            for seat in self._seats:
-                seat.tell(about, frame)
+    def _tell(self, about: str, frame: Frame) -> None:
+        before = self._frames.get(about)
+        self._frames[about] = frame
+        for seat in self._seats:
+            told = frame.of(brief=seat.brief)
+            if before is None or before.of(brief=seat.brief) != told:
+                seat.tell(about, told)
 
     def _let_go(self) -> None:
         most = len(self._frames) + BEHIND
@@ -218,5 +236,6 @@ class Feed:
             self._stand_up(seat)
 
 
-def _frame(job: Job) -> bytes:
-    return event("job", JobView.of(job).model_dump_json())
+def _frame(job: Job) -> Frame:
+    views = (JobView.of(job), BriefJobView.of(job))
+    return Frame(*(event("job", view.model_dump_json()) for view in views))

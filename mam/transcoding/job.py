@@ -13,6 +13,7 @@ from mam.errors import ConversionFailed
 from mam.hls.plan import Format
 from mam.transcoding.queues import Priority
 
+FEW_SEGMENTS, FEW_SECONDS = 2, 3.0  # made since the start: from fewer nobody can tell how long the rest will take
 SILENT_LEASES = 2  # without a sign of life for so long, a job is looked for among the tasks, and people are told
 
 
@@ -119,8 +120,14 @@ class Job:
 
     @property
     def eta(self) -> float | None:
-        """Seconds until it is done, at its present speed; None while that cannot be told."""
-        if self.state is not State.RUNNING or self.duration is None or not self.speed:
+        """Seconds until it is done, at its present speed; None while that cannot be told.
+
+        While no worker is at it, it depends on others when it goes on; and of the first moments nothing follows.
+        """
+        if self.state is not State.RUNNING or not self.running or self.duration is None or not self.speed:
+            return None
+        since = time.time() - (self.started_at or 0.0)
+        if self.segments_done < FEW_SEGMENTS or since < FEW_SECONDS:
             return None
         return max(self.duration - self.media_made, 0.0) / self.speed
 

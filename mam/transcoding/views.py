@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from typing_extensions import Self
 
 from mam.errors import Failure
 from mam.hls.plan import Format, Profile, Rendition, StreamInfo
@@ -139,7 +140,7 @@ class PlanView(BaseModel):
 class Progress(BaseModel):
     percent: float
     segments_done: int
-    segments_total: int | None = Field(description="Known once the plan stands.")
+    segments_total: int | None = Field(description="Known once it is planned.")
     speed: float | None = Field(description="Seconds of media made in a second.")
     eta_seconds: float | None
     queue_position: int | None = Field(description="1: the next to be begun. Null once it was begun.")
@@ -158,8 +159,8 @@ class TaskView(BaseModel):
         return cls(name=task.name, worker=task.worker, since=task.since, attempt=task.attempt)
 
 
-class JobView(BaseModel):
-    """A job as callers see it."""
+class BriefJobView(BaseModel):
+    """A job as lists need it: without what is long."""
 
     id: str
     state: State
@@ -172,13 +173,10 @@ class JobView(BaseModel):
     format: str
     audio_language: str = Field(description="The one sound that was asked for; empty for all.")
     priority: Priority
-    duration_seconds: float | None = Field(description="Of the video; known once the plan stands.")
+    duration_seconds: float | None = Field(description="Of the video; known once it is planned.")
     progress: Progress
     attempts: int = Field(description="Starts of the task that needed most of them; 1 when all went well.")
     running: list[TaskView]
-    streams: list[StreamInfo] = Field(description="Each stream of the source, and what becomes of it; once planned.")
-    command: str | None = Field(description="The last ffmpeg that was started for it, to be pasted into a shell.")
-    said: list[str] = Field(description="The last lines of what that ffmpeg said.")
     trouble: str | None = Field(description="Why a part of it is to be tried again; null once it gets on.")
     error: Failure | None
     replaced_by: str | None = Field(
@@ -192,7 +190,7 @@ class JobView(BaseModel):
     updated_at: float = Field(description="Unix seconds of its last sign of life.")
 
     @classmethod
-    def of(cls, job: Job) -> JobView:
+    def of(cls, job: Job, **more: Any) -> Self:
         return cls(
             id=job.id,
             state=job.state,
@@ -217,9 +215,6 @@ class JobView(BaseModel):
             attempts=job.attempts,
             # The last task says that it has ended a moment after the job has.
             running=[] if job.state.is_final else [TaskView.of(task) for task in job.running],
-            streams=[StreamInfo(**stream) for stream in job.streams],
-            command=job.command,
-            said=list(job.said),
             trouble=job.trouble,
             error=Failure.of(job.error) if job.error else None,
             replaced_by=job.replaced_by,
@@ -229,11 +224,32 @@ class JobView(BaseModel):
             started_at=job.started_at,
             finished_at=job.finished_at,
             updated_at=job.updated_at,
+            **more,
         )
+
+
+class JobView(BriefJobView):
+    """A job as callers see it."""
+
+    streams: list[StreamInfo] = Field(description="Each stream of the source, and what becomes of it; once planned.")
+    command: str | None = Field(description="The last ffmpeg that was started for it, to be pasted into a shell.")
+    said: list[str] = Field(description="The last lines of what that ffmpeg said.")
+
+    @classmethod
+    def of(cls, job: Job, **more: Any) -> Self:
+        streams = [StreamInfo(**stream) for stream in job.streams]
+        return super().of(job, streams=streams, command=job.command, said=list(job.said), **more)
 
 
 class JobList(BaseModel):
     jobs: list[JobView]
+    next_cursor: str | None = Field(description="Of the next page; null on the last one.")
+
+
+class BriefJobList(BaseModel):
+    """With `brief=true`."""
+
+    jobs: list[BriefJobView]
     next_cursor: str | None = Field(description="Of the next page; null on the last one.")
 
 
@@ -270,7 +286,7 @@ class ChunkView(BaseModel):
 
 
 class ChunksView(BaseModel):
-    """How far a job is, part by part. Nothing is in it before the plan stands."""
+    """How far a job is, part by part. Empty before it is planned."""
 
     segments: int = 0
     duration: float = Field(default=0.0, description="Seconds.")

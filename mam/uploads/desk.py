@@ -33,7 +33,7 @@ from mam.settings import Settings
 from mam.store.info import ObjectInfo
 from mam.store.multipart import Multipart, Part, etag_of
 from mam.store.objects import Store
-from mam.uploads import naming
+from mam.uploads import judging, naming
 from mam.uploads.judging import Judge
 from mam.uploads.records import Arrived, Begun, Record, Records
 from mam.uploads.sweeping import Sweeper
@@ -57,7 +57,7 @@ class Wish:
     fingerprint: str
 
 
-class Shelf(Protocol):
+class Shelf(judging.Shelf, Protocol):
     """Where what has arrived is shown at once."""
 
     async def added(self, asset: Asset, size: int, version: str, modified: float) -> None: ...
@@ -356,7 +356,7 @@ async def running(
         return
     multipart = Multipart(settings)
     records = Records(client, seconds=settings.upload_hours * 3600)
-    judge = Judge(records, transcoder)
+    judge = Judge(records, transcoder, shelf)
     sweeper = Sweeper(settings, multipart, records, judge)
     await sweeper.start()
     try:

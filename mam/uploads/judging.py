@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Protocol
 
 import redis
 
-from mam.errors import ConversionFailed, Unavailable
+from mam.errors import ConversionFailed, Failure, Unavailable
 from mam.naming import Asset
 from mam.uploads.records import Begun, Records
 from mam.vod.transcoder import Transcoder
@@ -20,11 +20,18 @@ FINAL = (HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY)  # asked again, 
 log = logging.getLogger(__name__)
 
 
+class Shelf(Protocol):
+    """Where it is shown of what nothing can be made."""
+
+    async def judged(self, asset: Asset, version: str, failure: Failure) -> None: ...
+
+
 class Judge:
     """Asks for each file once; what could not be answered is asked again by the sweeper."""
 
-    def __init__(self, records: Records, transcoder: Transcoder) -> None:
+    def __init__(self, records: Records, transcoder: Transcoder, shelf: Shelf) -> None:
         self._records = records
+        self._shelf = shelf
         self._transcoder = transcoder
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._free = asyncio.Semaphore(AT_ONCE)
@@ -47,10 +54,19 @@ class Judge:
             async with self._free:
                 verdict = await self._verdict(Asset(begun.bucket, begun.key))
             if verdict:
+                await self._show(begun, verdict)
                 await self._records.judge(begun, verdict)
                 log.info("upload judged", extra={"upload": begun.id, "key": begun.key, "is_video": verdict["ok"]})
         except (Unavailable, redis.RedisError) as error:
             log.warning("upload not judged yet", extra={"upload": begun.id, "error": str(error)})
+
+    async def _show(self, begun: Begun, verdict: dict[str, Any]) -> None:
+        """The record of the upload is forgotten after a day; the library keeps why."""
+        record = await self._records.get(begun.id)
+        if verdict["ok"] or record is None or record.arrived is None:
+            return
+        why = Failure(code=verdict["code"], message=verdict["message"], hint=verdict["hint"])
+        await self._shelf.judged(Asset(begun.bucket, begun.key), record.arrived.version, why)
 
     async def _verdict(self, asset: Asset) -> dict[str, Any] | None:
         """None when nobody can say for the moment."""

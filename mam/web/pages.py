@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from html import escape
+from http import HTTPStatus
 from urllib.parse import quote
 
 from starlette.responses import HTMLResponse
@@ -26,6 +27,12 @@ class Pages:
     def app(self) -> HTMLResponse:
         """Library and jobs."""
         return self._page("app", TITLE, "<mam-app></mam-app>", framed=False)
+
+    def missing(self) -> HTMLResponse:
+        """For an address that there is no page of: the app says so."""
+        page = self.app()
+        page.status_code = HTTPStatus.NOT_FOUND
+        return page
 
     def watch(self, asset: Asset) -> HTMLResponse:
         """The player in the app."""

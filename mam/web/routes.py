@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
-from typing import Annotated
+from http import HTTPStatus
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
 
-from mam.errors import Forbidden, NotFound
+from mam.errors import Forbidden, MamError, NotFound
 from mam.http import problems
 from mam.http.auth import PAGE_HEADER, SESSION_COOKIE, require_access, session_of
 from mam.naming import REVISION, Asset
@@ -42,6 +45,20 @@ def router() -> APIRouter:
     _add_sessions(routes)
     _add_passing(routes)
     return routes
+
+
+def install_missing(app: FastAPI) -> None:
+    """Browsers get a page for an address that there is none of; who does not ask for HTML gets the problem, as ever."""
+    as_problem: Any = app.exception_handlers[HTTPException]
+
+    @app.exception_handler(HTTPException)
+    async def missing(request: Request, error: HTTPException) -> Response:
+        state = request.app.state
+        is_browser = request.method in ("GET", "HEAD") and "text/html" in request.headers.get("accept", "")
+        if error.status_code == HTTPStatus.NOT_FOUND and is_browser and state.settings.web:
+            with suppress(MamError):  # the pages have not been built
+                return state.pages.missing()  # type: ignore[no-any-return]
+        return await as_problem(request, error)  # type: ignore[no-any-return]
 
 
 def _add_pages(routes: APIRouter) -> None:
@@ -127,7 +144,7 @@ def _add_passing(routes: APIRouter) -> None:
         over = [state.stopping.wait]
         if session:
             over.append(partial(state.sessions.over, session))
-        return await state.passing.events("/events", over=over)  # type: ignore[no-any-return]
+        return await state.passing.events("/events?brief=true", over=over)  # type: ignore[no-any-return]
 
     def add(path: str, *methods: str) -> None:
         endpoint = pass_on_job if "{job_id}" in path else pass_on

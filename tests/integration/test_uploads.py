@@ -399,6 +399,9 @@ def test_whoever_wants_to_know_is_told_of_an_arrival_once(stack: Stack, folder: 
         async def removed(self, *_: Any) -> None:
             raise AssertionError("nothing was removed")
 
+        async def judged(self, *_: Any) -> None:
+            pass
+
     async def completed() -> None:
         settings = stack.settings
         transcoder, redis = Transcoder(settings), async_client(settings)

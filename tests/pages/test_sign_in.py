@@ -98,7 +98,7 @@ def test_a_page_whose_parts_went_with_an_update_is_loaded_anew_once(person: Tab,
         expect(page.get_by_role("heading", name="Jobs")).to_be_visible()
     else:
         expect(page.get_by_role("alert")).to_contain_text("A part of this page is missing.")
-        expect(page.get_by_role("button", name="Load the page anew")).to_be_visible()
+        expect(page.get_by_role("button", name="Reload the page")).to_be_visible()
     assert loads == [f"{person.origin}/jobs"]
 
 

@@ -164,7 +164,7 @@ def arrives(person: Tab, film: Path, folder: str) -> None:
     with page.expect_file_chooser() as chooser:
         page.get_by_role("button", name="Upload", exact=True).click()
     chooser.value.set_files(str(film))
-    expect(row(page, "film.mp4")).to_contain_text("Has arrived")
+    expect(row(page, "film.mp4")).to_contain_text("Uploaded")
     assert is_there(person.site, f"{folder}/film.mp4", film)
     assert page.evaluate("window.told") == [{"bucket": BUCKET, "key": f"{folder}/film.mp4"}]
     expect(row(page, "film.mp4")).to_contain_text("0:", timeout=60_000)  # how long it plays
@@ -201,7 +201,7 @@ def test_a_few_parts_are_under_way_at_a_time_whatever_is_chosen(
     line = Line(page, parts=0)
     choose(page, *films)
     line.wait_until(lambda: line.held == 6, "six parts are under way")
-    expect(row(page, "2.mp4")).to_contain_text("Waits for its turn")
+    expect(row(page, "2.mp4")).to_contain_text("Waiting for its turn")
     page.get_by_role("button", name="Pause all").click()
     expect(page.get_by_role("heading", name="3 files paused")).to_be_visible()
     line.widen()
@@ -284,10 +284,10 @@ def test_subtitles_do_not_wait_for_a_video_that_is_refused(
         return bool(held)
 
     until(is_begun, "the video is begun")
-    expect(row(page, "talk.srt")).to_contain_text("Waits for its turn")
+    expect(row(page, "talk.srt")).to_contain_text("Waiting for its turn")
     person.allowed.append("403")
     held.pop().fulfill(status=403, body="refused")
-    expect(row(page, "talk.srt")).to_contain_text("Has arrived")
+    expect(row(page, "talk.srt")).to_contain_text("Uploaded")
     assert person.site.keys(f"{folder}/", bucket=BUCKET) == {f"{folder}/talk.srt"}
 
 
@@ -347,7 +347,7 @@ def test_a_reload_in_the_middle_costs_no_part_that_has_arrived(person: Tab, film
     with page.expect_file_chooser() as chooser:
         row(page, "film.mp4").get_by_role("button", name="Choose the file film.mp4").click()
     chooser.value.set_files(str(film))
-    expect(row(page, "film.mp4")).to_contain_text("Has arrived")
+    expect(row(page, "film.mp4")).to_contain_text("Uploaded")
     assert sorted(line.sent) == [3, 4, 5]
     assert is_there(person.site, f"{folder}/film.mp4", film)
 
@@ -364,7 +364,7 @@ def test_a_dropped_file_goes_on_after_a_reload_by_one_click(person: Tab, film: P
     line.widen()
     line.sent.clear()
     row(page, "film.mp4").get_by_role("button", name="Go on with film.mp4").click()
-    expect(row(page, "film.mp4")).to_contain_text("Has arrived")
+    expect(row(page, "film.mp4")).to_contain_text("Uploaded")
     assert sorted(line.sent) == [3, 4, 5]
     assert is_there(person.site, f"{folder}/film.mp4", film)
 
@@ -397,7 +397,7 @@ def test_a_lost_network_is_waited_for(person: Tab, film: Path, folder: str) -> N
     line.widen()
     expect(row(page, "film.mp4")).to_contain_text("No connection. It goes on by itself.")
     page.context.set_offline(False)
-    expect(row(page, "film.mp4")).to_contain_text("Has arrived")
+    expect(row(page, "film.mp4")).to_contain_text("Uploaded")
     assert {1, 2}.isdisjoint(line.sent)
     assert is_there(person.site, f"{folder}/film.mp4", film)
 
@@ -417,7 +417,7 @@ def test_an_url_that_has_ended_is_asked_for_anew(person: Tab, film: Path, folder
     page.route(PUTS, put)
     person.allowed.append("403")
     choose(page, film)
-    expect(row(page, "film.mp4")).to_contain_text("Has arrived")
+    expect(row(page, "film.mp4")).to_contain_text("Uploaded")
     assert refused
     assert is_there(person.site, f"{folder}/film.mp4", film)
 
@@ -434,7 +434,7 @@ def test_a_pause_sends_nothing_and_what_was_sent_stays(person: Tab, film: Path, 
     page.get_by_role("link", name="Jobs").click()
     expect(row(page, "film.mp4")).to_contain_text("Paused")
     row(page, "film.mp4").get_by_role("button", name="Go on with film.mp4").click()
-    expect(row(page, "film.mp4")).to_contain_text("Has arrived")
+    expect(row(page, "film.mp4")).to_contain_text("Uploaded")
     assert sorted(line.sent) == [3, 4, 5]
     assert is_there(person.site, f"{folder}/film.mp4", film)
 
@@ -447,7 +447,7 @@ def test_it_goes_on_while_one_looks_at_other_pages(person: Tab, film: Path, fold
     page.get_by_role("link", name="Jobs").click()
     expect(row(page, "film.mp4")).to_contain_text("16.8 MB of 33.6 MB")
     line.widen()
-    expect(row(page, "film.mp4")).to_contain_text("Has arrived")
+    expect(row(page, "film.mp4")).to_contain_text("Uploaded")
     assert is_there(person.site, f"{folder}/film.mp4", film)
 
 
@@ -462,7 +462,7 @@ def test_a_session_that_ends_in_the_middle_is_taken_up_again(person: Tab, film: 
     line.sent.clear()
     page.get_by_label("API key").fill(API_KEY)
     page.keyboard.press("Enter")
-    expect(row(page, "film.mp4")).to_contain_text("Has arrived")
+    expect(row(page, "film.mp4")).to_contain_text("Uploaded")
     assert sorted(line.sent) == [3, 4, 5]
     assert is_there(person.site, f"{folder}/film.mp4", film)
 
@@ -528,7 +528,7 @@ def test_a_taken_name_gets_a_number_and_says_so(person: Tab, clip: Path, folder:
     page = library(person, folder)
     choose(page, clip)
     expect(row(page, "clip.mp4")).to_contain_text("Its name was taken: it is “clip (2).mp4” there.")
-    expect(row(page, "clip.mp4")).to_contain_text("Has arrived")
+    expect(row(page, "clip.mp4")).to_contain_text("Uploaded")
     link = row(page, "clip.mp4").get_by_role("link", name="Watch")
     expect(link).to_have_attribute("href", quote_path(f"/watch/{BUCKET}/{folder}/clip (2).mp4"))
     assert person.site.read(f"{folder}/clip.mp4", bucket=BUCKET) == b"there"
@@ -547,10 +547,10 @@ def test_a_second_tab_does_not_send_what_the_first_one_sends(
         expect(other.page.get_by_role("button", name="Sign out")).to_be_visible()
         expect(other.page.get_by_role("region", name="Uploads")).to_have_count(0)
         choose(other.page, film)
-        expect(row(other.page, "film.mp4")).to_contain_text("Another tab sends it")
+        expect(row(other.page, "film.mp4")).to_contain_text("Another tab is sending it")
         line.widen()
-        expect(row(page, "film.mp4")).to_contain_text("Has arrived")
-        expect(row(other.page, "film.mp4")).to_contain_text("Has arrived")
+        expect(row(page, "film.mp4")).to_contain_text("Uploaded")
+        expect(row(other.page, "film.mp4")).to_contain_text("Uploaded")
         assert second.sent == []
     assert person.site.keys(f"{folder}/", bucket=BUCKET) == {f"{folder}/film.mp4"}
 
@@ -566,8 +566,8 @@ def test_a_second_tab_goes_on_when_the_first_one_is_closed(
         line.wait_for(2)
         second = Line(page)
         choose(page, film)
-        expect(row(page, "film.mp4")).to_contain_text("Another tab sends it")
-    expect(row(page, "film.mp4")).to_contain_text("Has arrived")
+        expect(row(page, "film.mp4")).to_contain_text("Another tab is sending it")
+    expect(row(page, "film.mp4")).to_contain_text("Uploaded")
     assert {1, 2}.isdisjoint(second.sent)
     assert is_there(person.site, f"{folder}/film.mp4", film)
 
@@ -619,7 +619,7 @@ def test_the_tray_is_accessible_and_fits(
         person.allowed.append("422")
         choose(page, film, clip, tmp_path / "notes.pdf")
         expect(row(page, "notes.pdf")).to_contain_text("is none of")
-        expect(row(page, "clip.mp4")).to_contain_text("Has arrived · ", timeout=60_000)
+        expect(row(page, "clip.mp4")).to_contain_text("Uploaded · ", timeout=60_000)
         assert person.violations() == []
         assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]  # type: ignore[index]
         page.get_by_role("button", name="Fold the uploads").click()
@@ -627,4 +627,4 @@ def test_the_tray_is_accessible_and_fits(
         assert person.violations() == []
         page.get_by_role("button", name="Unfold the uploads").click()
         line.widen()
-        expect(row(page, "film.mp4")).to_contain_text("Has arrived")
+        expect(row(page, "film.mp4")).to_contain_text("Uploaded")

@@ -1,31 +1,31 @@
 /** The jobs that a page knows, in the order in which people look for them. */
-import type { JobView } from "../shared/api.js";
+import type { BriefJob } from "../shared/api.js";
 import { hasEnded } from "../shared/events.js";
 import { duration } from "../shared/format.js";
 import { titleOf } from "../shared/names.js";
 import { texts } from "../texts/index.js";
 
-export type State = JobView["state"];
+export type State = BriefJob["state"];
 export const STATES: readonly State[] = ["running", "queued", "succeeded", "failed", "cancelled"];
 
 export interface Shown {
-  going: JobView[]; // running ones, the eldest first, then those that wait, in their order
-  ended: JobView[]; // the last one first
+  going: BriefJob[]; // running ones, the eldest first, then those that wait, in their order
+  ended: BriefJob[]; // the last one first
 }
 
 export class Board {
-  private readonly jobs = new Map<string, JobView>();
+  private readonly jobs = new Map<string, BriefJob>();
 
   get size(): number {
     return this.jobs.size;
   }
 
-  get(id: string): JobView | undefined {
+  get(id: string): BriefJob | undefined {
     return this.jobs.get(id);
   }
 
   /** Answers and events overtake each other: what is older than what is known is not taken. */
-  put(job: JobView): void {
+  put(job: BriefJob): void {
     const known = this.jobs.get(job.id);
     if (!known || known.updated_at <= job.updated_at) this.jobs.set(job.id, job);
   }
@@ -35,7 +35,7 @@ export class Board {
   }
 
   /** Those that have not ended, except `ids`. */
-  goingBut(ids: ReadonlySet<string>): JobView[] {
+  goingBut(ids: ReadonlySet<string>): BriefJob[] {
     return [...this.jobs.values()].filter((job) => !hasEnded(job) && !ids.has(job.id));
   }
 
@@ -66,24 +66,24 @@ export class Board {
   }
 }
 
-function matches(job: JobView, words: string[]): boolean {
+function matches(job: BriefJob, words: string[]): boolean {
   const names = `${job.asset_bucket}/${job.asset_object} ${job.id}`.toLowerCase();
   return words.every((word) => names.includes(word));
 }
 
-function byTurn(a: JobView, b: JobView): number {
+function byTurn(a: BriefJob, b: BriefJob): number {
   if (a.state !== b.state) return a.state === "running" ? -1 : 1;
   if (a.state === "running") return beginOf(a) - beginOf(b) || (a.id < b.id ? -1 : 1);
-  const turn = (job: JobView) => job.progress.queue_position ?? Infinity;
+  const turn = (job: BriefJob) => job.progress.queue_position ?? Infinity;
   return (turn(a) === turn(b) ? 0 : turn(a) - turn(b)) || a.created_at - b.created_at || (a.id < b.id ? -1 : 1);
 }
 
-function byEnd(a: JobView, b: JobView): number {
+function byEnd(a: BriefJob, b: BriefJob): number {
   return endOf(b) - endOf(a) || (a.id < b.id ? -1 : 1);
 }
 
-const beginOf = (job: JobView) => job.started_at ?? job.created_at;
-const endOf = (job: JobView) => job.finished_at ?? job.updated_at;
+const beginOf = (job: BriefJob) => job.started_at ?? job.created_at;
+const endOf = (job: BriefJob) => job.finished_at ?? job.updated_at;
 
 /** `seconds` of work, as people say it. */
 export function took(seconds: number): string {
@@ -91,11 +91,11 @@ export function took(seconds: number): string {
 }
 
 /** What a job is called: as its file. */
-export function nameOf(job: JobView): string {
+export function nameOf(job: BriefJob): string {
   return titleOf(job.asset_object) || job.video || job.id;
 }
 
 /** Bucket and folder, as a person reads them. */
-export function folderOf(job: JobView): string {
+export function folderOf(job: BriefJob): string {
   return [job.asset_bucket, ...job.asset_object.split("/").slice(0, -1)].filter(Boolean).join(" / ");
 }

@@ -1,6 +1,6 @@
 /** How far a job is, part by part, as a bar; kept up to date while the job runs. */
 import { html, nothing, svg } from "lit";
-import { call, type JobView } from "../shared/api.js";
+import { call, type BriefJob } from "../shared/api.js";
 import { Element } from "../shared/element.js";
 import { hasEnded } from "../shared/events.js";
 import { texts } from "../texts/index.js";
@@ -27,7 +27,7 @@ type Range = readonly [from: number, to: number];
 
 class JobChunks extends Element {
   static override properties = { job: {}, chunks: { state: true } };
-  declare job: JobView;
+  declare job: BriefJob;
   declare chunks: Chunks | null;
   private timer = 0;
   private asked = 0;

@@ -1,6 +1,6 @@
 /** An open job: how far it is, its plan, its ffmpeg, its end. */
 import { html, nothing, type TemplateResult } from "lit";
-import { call, type JobView, problemOf, type Problem, type StreamInfo } from "../shared/api.js";
+import { type BriefJob, call, type JobView, problemOf, type Problem, type StreamInfo } from "../shared/api.js";
 import { Element } from "../shared/element.js";
 import { hasEnded } from "../shared/events.js";
 import { dateTime, decimal, duration } from "../shared/format.js";
@@ -13,6 +13,7 @@ import "./chunks.js";
 import * as steering from "./steering.js";
 
 const t = texts.jobsPage;
+const PAUSE = 1000; // milliseconds between two questions
 const UNCOPYABLE = "not_remuxable"; // an error that encoding has not
 const ACTIONS: Record<string, string> = { copy: "is-good", encode: "is-busy" };
 
@@ -34,15 +35,42 @@ interface Plan {
 }
 
 class JobDetails extends Element {
-  static override properties = { job: {}, plan: { state: true }, problem: { state: true } };
-  declare job: JobView;
+  static override properties = { job: {}, whole: { state: true }, plan: { state: true }, problem: { state: true } };
+  declare job: BriefJob;
+  declare whole: JobView | null; // with what lists leave out; it may be a moment older
   declare plan: Plan | null;
   declare problem: Problem | null;
 
+  private isAsking = false;
+  private timer = 0;
+
   constructor() {
     super();
-    this.plan = null;
+    this.whole = this.plan = null;
     this.problem = null;
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.cleanUp(() => clearTimeout(this.timer));
+  }
+
+  protected override willUpdate(changed: Map<string, unknown>): void {
+    if (changed.has("job") && !this.timer) void this.load();
+  }
+
+  /** The whole job, now and after each change, at most once in PAUSE. */
+  private async load(): Promise<void> {
+    if (this.isAsking) return;
+    this.isAsking = true;
+    const { id, updated_at } = this.job;
+    this.whole = await steering.find(id).catch(() => this.whole); // the page says what is away
+    this.isAsking = false;
+    if (!this.isConnected) return;
+    this.timer = window.setTimeout(() => {
+      this.timer = 0;
+      if (this.job.id !== id || this.job.updated_at !== updated_at) void this.load();
+    }, PAUSE);
   }
 
   protected override render() {
@@ -102,7 +130,7 @@ class JobDetails extends Element {
   }
 
   private streams(): TemplateResult | typeof nothing {
-    const { streams } = this.job;
+    const streams = this.whole?.streams ?? [];
     if (!streams.length && hasEnded(this.job)) return nothing;
     return html`<h3>${t.streams}</h3>
       ${streams.length
@@ -146,7 +174,7 @@ class JobDetails extends Element {
   }
 
   private ffmpeg(): TemplateResult | typeof nothing {
-    const { command, said } = this.job;
+    const { command, said } = this.whole ?? { command: null, said: [] };
     if (command === null) return nothing;
     return html`<div class="job-command"><h3>${t.command}</h3>
         <button class="button" aria-label=${t.copyCommand} @click=${() => void copyText(command)}>${icon("copy")}${texts.copy}</button></div>

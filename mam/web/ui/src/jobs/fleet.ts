@@ -48,7 +48,7 @@ class Fleet extends Element {
         <strong>${fleet.workers.length ? t.workers(fleet.workers.length) : t.none}</strong>
         ${fleet.slots ? html`<span class="slots">${dots(busy, fleet.slots)}${t.slots(busy, fleet.slots)}</span>` : nothing}
         <span>${t.waiting(waiting)}</span>
-        <span class="fleet-speed number">${fleet.speed ? t.speed(fleet.speed) : t.idle}<mam-sparkline .value=${fleet.speed}></mam-sparkline></span>
+        <span class="fleet-speed number">${fleet.speed ? t.speed(fleet.speed) : busy || waiting ? nothing : t.idle}<mam-sparkline .value=${fleet.speed}></mam-sparkline></span>
         <button class="icon-button" aria-expanded=${this.open ? "true" : "false"} aria-controls="fleet-details"
           aria-label=${t.more} title=${t.more} @click=${() => (this.open = !this.open)}>${icon("down")}</button>
       </div>

@@ -1,7 +1,7 @@
 /** The jobs: what the fleet is at, what waits and why, what has become of the rest. */
 import { html, nothing, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
-import { type JobView, problemOf, type Problem } from "../shared/api.js";
+import { type BriefJob, problemOf, type Problem } from "../shared/api.js";
 import { Element } from "../shared/element.js";
 import { type FleetView, jobEvents } from "../shared/events.js";
 import { decimal, duration } from "../shared/format.js";
@@ -47,7 +47,7 @@ class Jobs extends Element implements RowActions {
   declare isLost: boolean;
   declare problem: Problem | null; // why the list is not there
   declare isMissing: boolean; // the open job
-  declare asking: JobView | null; // whether to cancel it
+  declare asking: BriefJob | null; // whether to cancel it
   declare most: number;
   declare mostEnded: number;
   private readonly board = new Board();
@@ -187,7 +187,7 @@ class Jobs extends Element implements RowActions {
     this.draw();
   }
 
-  private async lookUp({ id }: JobView): Promise<void> {
+  private async lookUp({ id }: BriefJob): Promise<void> {
     try {
       this.board.put(await steering.find(id));
     } catch (error) {
@@ -208,13 +208,13 @@ class Jobs extends Element implements RowActions {
 
   // what people do
 
-  toggle(job: JobView): void {
+  toggle(job: BriefJob): void {
     this.open = this.open === job.id ? "" : job.id;
     this.isMissing = false;
     navigate(this.address(this.state, this.open), { replace: true });
   }
 
-  cancel(job: JobView): void {
+  cancel(job: BriefJob): void {
     const seconds = job.started_at === null ? 0 : Date.now() / 1000 - job.started_at;
     if (job.progress.percent < FAR_PERCENT && seconds < FAR_SECONDS) return void this.cancelNow(job);
     this.asking = job;
@@ -225,20 +225,20 @@ class Jobs extends Element implements RowActions {
     });
   }
 
-  private cancelNow(job: JobView): Promise<void> {
+  private cancelNow(job: BriefJob): Promise<void> {
     return this.act(job, () => steering.cancel(job), t.cancelled(nameOf(job)));
   }
 
-  retry(job: JobView): void {
+  retry(job: BriefJob): void {
     void this.act(job, () => steering.retry(job), t.retried(nameOf(job)));
   }
 
-  prioritise(job: JobView, priority: string): void {
-    const said = t.prioritised(nameOf(job), t.priorities[priority as JobView["priority"]]);
+  prioritise(job: BriefJob, priority: string): void {
+    const said = t.prioritised(nameOf(job), t.priorities[priority as BriefJob["priority"]]);
     void this.act(job, () => steering.setPriority(job, priority), said);
   }
 
-  private async act(job: JobView, ask: () => Promise<JobView>, said: string): Promise<void> {
+  private async act(job: BriefJob, ask: () => Promise<BriefJob>, said: string): Promise<void> {
     if (this.busy.has(job.id)) return;
     this.busy.add(job.id);
     try {
@@ -335,7 +335,7 @@ class Jobs extends Element implements RowActions {
       </div>`;
   }
 
-  private row(row: JobView | string): TemplateResult {
+  private row(row: BriefJob | string): TemplateResult {
     if (typeof row === "string") return html`<li class="job-heading"><h2>${row}</h2></li>`;
     return html`<li data-job=${row.id}>
       <mam-job-row .actions=${this as RowActions} .job=${row} .now=${this.now} .open=${this.open === row.id}></mam-job-row>

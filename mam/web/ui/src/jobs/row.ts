@@ -1,7 +1,7 @@
 /** A job in the list: a line, or a card on a phone, which opens. */
 import { html, nothing, type TemplateResult } from "lit";
 import { live } from "lit/directives/live.js";
-import { type JobView, quotePath } from "../shared/api.js";
+import { type BriefJob, quotePath } from "../shared/api.js";
 import { Element } from "../shared/element.js";
 import { hasEnded } from "../shared/events.js";
 import { ago, dateTime, duration } from "../shared/format.js";
@@ -15,15 +15,15 @@ const BADGES = { running: "is-busy", queued: "", succeeded: "is-good", failed: "
 
 /** What a row asks of the page. */
 export interface RowActions {
-  toggle(job: JobView): void;
-  cancel(job: JobView): void;
-  retry(job: JobView): void;
-  prioritise(job: JobView, priority: string): void;
+  toggle(job: BriefJob): void;
+  cancel(job: BriefJob): void;
+  retry(job: BriefJob): void;
+  prioritise(job: BriefJob, priority: string): void;
 }
 
 class JobRow extends Element {
   static override properties = { job: {}, open: {}, now: {} };
-  declare job: JobView;
+  declare job: BriefJob;
   declare open: boolean;
   declare now: number; // Unix seconds
   declare actions: RowActions;
@@ -42,13 +42,14 @@ class JobRow extends Element {
     const { job, open } = this;
     const title = nameOf(job);
     const details = `job-${job.id}`;
+    const shown = isIdle(job) ? "queued" : job.state; // it was begun, and waits again
     return html`<div class="job ${open ? "is-open" : ""}">
         <div class="job-name">
           <button class="job-toggle" aria-expanded=${open ? "true" : "false"} aria-controls=${details}
             @click=${() => this.actions.toggle(job)}>${icon("down")}<span>${title}</span></button>
           <span class="job-folder quiet">${folderOf(job)}</span>
         </div>
-        <span class="badge ${BADGES[job.state]}">${t.states[job.state]}</span>
+        <span class="badge ${BADGES[shown]}">${t.states[shown]}</span>
         <div class="job-progress">${this.progress(title)}</div>
         <div class="job-facts quiet">${this.facts()}</div>
         <div class="job-actions">${this.buttons(title)}</div>
@@ -78,13 +79,13 @@ class JobRow extends Element {
 
   private bar(title: string): TemplateResult {
     const { percent, speed, eta_seconds } = this.job.progress;
-    const waits = !this.job.running.length;
+    const waits = isIdle(this.job);
     return html`<div class="bar" role="progressbar" aria-label=${t.progress(title)} aria-valuemin="0" aria-valuemax="100"
         aria-valuenow=${Math.floor(percent)}><span .style=${`width: ${percent}%`}></span></div>
       <span class="job-numbers number"><strong>${t.percent(percent)}</strong>
         ${waits ? html`<span>${t.waits}</span>` : nothing}
         ${speed === null || waits ? nothing : html`<span title=${t.speedTitle}>${t.speed(speed)}</span>`}
-        ${eta_seconds === null ? nothing : html`<span>${t.left(duration(eta_seconds))}</span>`}</span>`;
+        ${eta_seconds === null || waits ? nothing : html`<span>${t.left(duration(eta_seconds))}</span>`}</span>`;
   }
 
   private facts(): TemplateResult {
@@ -120,7 +121,12 @@ class JobRow extends Element {
   }
 }
 
-function isWatchable(job: JobView): boolean {
+/** Whether it was begun and no worker is at it. */
+function isIdle({ state, running, progress }: BriefJob): boolean {
+  return state === "running" && !running.length && progress.segments_total !== null;
+}
+
+function isWatchable(job: BriefJob): boolean {
   return job.playable && job.state !== "failed" && job.state !== "cancelled";
 }
 customElements.define("mam-job-row", JobRow);

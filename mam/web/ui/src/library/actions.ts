@@ -20,11 +20,13 @@ export class Actions {
   of({ asset, job }: Row): MenuItem[] {
     const { state, video, watch } = asset;
     const isBusy = state === "making" || job !== null;
+    const making = job?.id ?? (state === "making" ? asset.job : null);
     const items: (MenuItem | false)[] = [
       { icon: icon("play"), text: said.watch, href: watch },
       state === "new" && !isBusy && this.converting(asset, said.convert, "auto"),
-      state === "failed" && !isBusy && this.converting(asset, said.convertAgain, "auto"),
+      (state === "failed" || state === "live") && !isBusy && this.converting(asset, said.convertAgain, "auto"),
       !isBusy && this.converting(asset, said.reencode, "h264"),
+      isBusy && making !== null && { icon: icon("close"), text: said.cancel, run: () => this.cancel(asset, making) },
       video !== null && { icon: icon("broom"), text: said.clearCache, run: () => this.clearCache(asset, video) },
       { icon: icon("copy"), text: said.copyPlaying, run: () => copyText(playingLine(asset)) },
       { icon: icon("copy"), text: said.copyConverting, run: () => copyText(convertingLine(asset)) },
@@ -42,6 +44,13 @@ export class Actions {
     return this.attempt(asset, async () => {
       const { status } = await call<{ status: string }>("POST", "/api/transcode", wanted);
       return status === "accepted" ? said.begun(asset.title) : said.isLive(asset.title);
+    });
+  }
+
+  private cancel(asset: AssetView, job: string): Promise<void> {
+    return this.attempt(asset, async () => {
+      await call("DELETE", `/api/jobs/${job}`);
+      return said.cancelled(asset.title);
     });
   }
 

@@ -1,5 +1,5 @@
 /** The rows that were loaded so far, kept true while things happen. */
-import { type AssetPage, type AssetView, call, type Folder, type JobView, type Problem, problemOf, quotePath } from "../shared/api.js";
+import { type AssetPage, type AssetView, call, type Folder, type BriefJob, type Problem, problemOf, quotePath } from "../shared/api.js";
 import { hasEnded } from "../shared/events.js";
 import { addressOf, parameters, type Query } from "./query.js";
 
@@ -7,7 +7,7 @@ import { addressOf, parameters, type Query } from "./query.js";
 export interface Row {
   readonly id: string;
   readonly asset: AssetView;
-  readonly job: JobView | null;
+  readonly job: BriefJob | null;
 }
 
 export const PAGE = 60; // divisible by every number of columns that there may be
@@ -37,7 +37,7 @@ export class Listing {
   private asking = new AbortController();
   private refreshing: Promise<void> | null = null;
   private timer = 0;
-  private readonly jobs = new Map<string, JobView>(); // under way, by asset
+  private readonly jobs = new Map<string, BriefJob>(); // under way, by asset
 
   /** `changed` is called after each change. */
   constructor(private readonly changed: () => void) {}
@@ -124,7 +124,7 @@ export class Listing {
   }
 
   /** A job has begun, got on or ended. Gives the row of its asset, if there is one. */
-  told(job: JobView): Row | null {
+  told(job: BriefJob): Row | null {
     const id = `${job.asset_bucket}/${job.asset_object}`;
     if (hasEnded(job)) {
       if (this.jobs.get(id)?.id === job.id) this.jobs.delete(id);

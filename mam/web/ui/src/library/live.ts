@@ -1,5 +1,5 @@
 /** Keeps a listing true by itself: jobs as they get on, uploads, and now and then another look. */
-import type { JobView } from "../shared/api.js";
+import type { BriefJob } from "../shared/api.js";
 import { hasEnded, jobEvents } from "../shared/events.js";
 import type { Listing, Row } from "./listing.js";
 
@@ -19,7 +19,7 @@ export function keepLive(listing: Listing, isFiltered: () => boolean): () => voi
   };
   const lookAt = ({ asset }: Row) => void listing.reread(asset.bucket, asset.key).catch(() => undefined); // it is gone, or the next look has it
 
-  const told = (job: JobView) => {
+  const told = (job: BriefJob) => {
     const row = listing.told(job);
     if (isFiltered() && (!row || hasEnded(job))) lookSoon();
     if (!row) return;

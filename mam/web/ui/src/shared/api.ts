@@ -61,7 +61,8 @@ export interface SessionView {
   uploads: boolean;
 }
 
-export interface JobView {
+/** As lists and events have it. */
+export interface BriefJob {
   id: string;
   state: "queued" | "running" | "succeeded" | "failed" | "cancelled";
   playable: boolean;
@@ -83,9 +84,6 @@ export interface JobView {
   };
   attempts: number;
   running: { name: string; worker: string; since: number; attempt: number }[];
-  streams: StreamInfo[];
-  command: string | null;
-  said: string[];
   trouble: string | null;
   error: Fault | null;
   replaced_by: string | null;
@@ -93,6 +91,13 @@ export interface JobView {
   started_at: number | null;
   finished_at: number | null;
   updated_at: number;
+}
+
+/** As it is asked for by its id. */
+export interface JobView extends BriefJob {
+  streams: StreamInfo[];
+  command: string | null;
+  said: string[];
 }
 
 export interface StreamInfo {

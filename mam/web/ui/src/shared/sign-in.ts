@@ -42,7 +42,7 @@ class SignIn extends Element {
       <label for="api-key">${signIn.key}</label>
       <input id="api-key" name="api-key" type="password" autocomplete="current-password" required
         aria-describedby="api-key-hint" aria-invalid=${this.problem ? "true" : "false"} />
-      <p id="api-key-hint" class="quiet">${signIn.hint}</p>
+      <p id="api-key-hint" class="quiet">${signIn.hint.map((part, n) => (n % 2 ? html`<code>${part}</code>` : part))}</p>
       ${this.problem
         ? html`<p class="error" role="alert"><strong>${this.problem.detail}</strong> ${this.problem.hint}</p>`
         : nothing}

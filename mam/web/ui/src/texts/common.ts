@@ -14,16 +14,16 @@ export const common = {
   loading: "Loading …",
   notifications: "Notifications",
   lostConnection: "The service cannot be reached.",
-  lostConnectionHint: "It is asked again by itself; check that it runs and that you are online.",
+  lostConnectionHint: "The page asks again by itself; check that the service runs and that you are online.",
   unexpected: {
     title: "Something went wrong in this page.",
-    hint: "Load it anew. If it happens again, the browser's console says more.",
+    hint: "Reload it. If it happens again, the browser's console says more.",
   },
   outdated: {
     title: "A part of this page is missing.",
-    hint: "The service may have been updated: load the page anew. If that does not help, look at the log of the VoD service.",
+    hint: "The service may have been updated: reload the page. If that does not help, look at the log of the VoD service.",
   },
-  reload: "Load the page anew",
+  reload: "Reload the page",
   uncopied: {
     title: "The browser does not let this page copy.",
     hint: (text: string) => `It does over HTTPS and on localhost. Here, select it and copy it by hand: ${text}`,
@@ -31,9 +31,9 @@ export const common = {
   notFound: "There is no such page.",
   signIn: {
     title: "Sign in",
-    intro: "Library, uploads and jobs need the API key. Watching needs nothing.",
+    intro: "The library, uploads and jobs need the API key. Watching needs nothing.",
     key: "API key",
-    hint: "The value of TRANSCODE_API_KEY; `make run` prints it.",
+    hint: ["The value of TRANSCODE_API_KEY; ", "make run", " prints it."],
     submit: "Sign in",
     again: "The session has ended. Sign in again to go on where you were.",
   },

@@ -4,6 +4,7 @@ const files = (count: number) => (count === 1 ? "1 file" : `${count} files`);
 export const uploads = {
   title: "Uploads",
   upload: "Upload",
+  uploadInto: (way: string) => `Upload into ${way}`,
   more: "More ways to upload",
   uploadFiles: "Upload files …",
   uploadFolder: "Upload a folder …",
@@ -13,7 +14,7 @@ export const uploads = {
   running: (count: number) => `Uploading ${files(count)}`,
   paused: (count: number) => `${files(count)} paused`,
   interrupted: (count: number) => (count === 1 ? "1 upload was interrupted" : `${count} uploads were interrupted`),
-  unwell: (count: number) => `${files(count)} ${count === 1 ? "needs" : "need"} a look`,
+  unwell: (count: number) => `${files(count)} could not be used`,
   arrived: (count: number) => `${files(count)} uploaded`,
   percent: (percent: number) => `${percent} %`,
   timeLeft: (time: string) => `${time} left`,
@@ -26,29 +27,30 @@ export const uploads = {
   waitingMore: (count: number) => `and ${files(count)} more, which wait for their turn`,
   arrivedMore: (count: number) => `${count} more ${count === 1 ? "file has" : "files have"} arrived before these.`,
   leftOut: (count: number, example: string) =>
-    count === 1 ? `“${example}” was left out: it is no video.` : `${files(count)} were left out, as “${example}”: they are no videos.`,
+    count === 1 ? `“${example}” was left out: it is not a video.` : `${files(count)}, such as “${example}”, were left out: they are not videos.`,
   unread: (count: number, example: string) =>
     count === 1
       ? `“${example}” was left out: the browser cannot read it. Check that it is still there and may be read, then drop it again.`
-      : `${count} files or folders were left out, as “${example}”: the browser cannot read them. Check that they are still there and may be read, then drop them again.`,
+      : `${count} files or folders, such as “${example}”, were left out: the browser cannot read them. Check that they are still there and may be read, then drop them again.`,
 
   states: {
-    waiting: "Waits for its turn",
-    starting: "Begins …",
-    completing: "Has been sent; the store puts it together …",
-    checking: "Has arrived; is it a video? …",
-    done: "Has arrived",
+    waiting: "Waiting for its turn",
+    starting: "Starting …",
+    completing: "Sent; the store puts it together …",
+    checking: "Uploaded; checking whether it is a video …",
+    done: "Uploaded",
     paused: "Paused",
-    held: "Goes on after the sign-in",
-    elsewhere: "Another tab sends it",
-    interrupted: "Was interrupted. Choose or drop the same file again to go on.",
-    interruptedHandle: "Was interrupted, and can go on.",
+    held: "Goes on once you have signed in",
+    elsewhere: "Another tab is sending it",
+    interrupted: "Interrupted. Choose or drop the same file again to go on.",
+    interruptedHandle: "Interrupted; it can go on.",
   },
   sent: (sent: string, all: string) => `${sent} of ${all}`,
   perSecond: (bytes: string) => `${bytes}/s`,
   otherName: (name: string) => `Its name was taken: it is “${name}” there.`,
   progressOf: (name: string) => `Progress of ${name}`,
 
+  taken: (title: string) => `“${title}” is being converted again with these subtitles.`,
   watch: "Watch",
   pause: (name: string) => `Pause ${name}`,
   goOn: "Go on",

@@ -5,7 +5,7 @@ import { icon } from "../shared/icons.js";
 import { SESSION } from "../shared/session.js";
 import { texts } from "../texts/index.js";
 import { chosen } from "./files.js";
-import { type Place, standsFor } from "./place.js";
+import { isElsewhere, type Place, standsFor, wayTo } from "./place.js";
 import { CHANGE, queue } from "./queue.js";
 
 const MENU_WIDTH = 220; // pixels, with some air
@@ -78,9 +78,13 @@ class UploadButton extends Element {
   protected override render() {
     if (!queue.isOn) return nothing;
     const { uploads } = texts;
-    const accepted = queue.terms?.extensions.map((each) => `.${each}`).join(",") ?? nothing;
+    const { terms } = queue;
+    const place = { bucket: this.bucket, folder: this.folder };
+    const way = terms && wayTo(place, terms);
+    const text = terms && way && isElsewhere(place, terms) ? uploads.uploadInto(way) : uploads.upload;
+    const accepted = terms?.extensions.map((each) => `.${each}`).join(",") ?? nothing;
     return html`<div class="upload-button">
-      <button class="button is-primary" @click=${() => this.ask("files")}>${icon("upload")}${uploads.upload}</button>
+      <button class="button is-primary" title=${way ? uploads.uploadInto(way) : nothing} @click=${() => this.ask("files")}>${icon("upload")}<span>${text}</span></button>
       ${CAN_FOLDERS
         ? html`<button class="button is-primary" aria-label=${uploads.more} aria-expanded=${this.isOpen} @click=${this.toggle}>
             ${icon("down")}
@@ -88,6 +92,7 @@ class UploadButton extends Element {
         : nothing}
       ${this.isOpen
         ? html`<div class="menu ${this.opensRight ? "is-right" : ""}">
+            ${way ? html`<p class="menu-note quiet">${uploads.dropInto(way)}</p>` : nothing}
             <button @click=${() => this.ask("files")}>${icon("film")}${uploads.uploadFiles}</button>
             <button @click=${() => this.ask("folder")}>${icon("folder")}${uploads.uploadFolder}</button>
           </div>`

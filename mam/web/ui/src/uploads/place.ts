@@ -30,3 +30,9 @@ export function folderAt(place: Place | null, terms: Terms): string {
 export function wayTo(place: Place | null, terms: Terms): string {
   return [terms.bucket, ...`${terms.prefix}${folderAt(place, terms)}`.split("/")].filter(Boolean).join(" / ");
 }
+
+/** Whether files go elsewhere than to the place that is shown: nothing else can be uploaded to. */
+export function isElsewhere(place: Place, terms: Terms): boolean {
+  const { bucket, folder } = place;
+  return Boolean(bucket !== terms.bucket || folder !== `${terms.prefix}${folderAt(place, terms)}`);
+}

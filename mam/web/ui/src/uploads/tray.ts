@@ -9,10 +9,13 @@ import { texts } from "../texts/index.js";
 import "./button.js";
 import "./drop.js";
 import { ADD, CHANGE, isOver, MOVE, queue } from "./queue.js";
+import { wayTo } from "./place.js";
 import { row } from "./row.js";
-import type { State, Upload } from "./upload.js";
+import { arrived } from "./subtitles.js";
+import { type State, type Upload, UPLOADED } from "./upload.js";
 
 const MUCH = 32e6; // bytes that nobody throws away by a slip of the finger
+const UNWELL: readonly State[] = ["bad", "refused", "failed", "interrupted"];
 const STILL: readonly State[] = ["waiting", "paused", "held"];
 const STILL_SHOWN = 30; // rows of those that stand still: of a folder with thousands nobody reads them
 const DONE_SHOWN = 30; // of those that have arrived: the last ones
@@ -41,6 +44,7 @@ class Uploads extends Element {
       this.said = texts.uploads.said.added((event as CustomEvent<number>).detail);
     });
     this.on(queue, MOVE, (event) => this.moved((event as CustomEvent<{ upload: Upload; before: State }>).detail));
+    this.on(window, UPLOADED, (event) => void arrived((event as CustomEvent<{ bucket: string; key: string }>).detail));
     this.cleanUp(() => this.size.disconnect());
     this.cleanUp(() => document.documentElement.style.removeProperty("--tray"));
   }
@@ -161,7 +165,8 @@ class Uploads extends Element {
       html`<button class="icon-button" aria-label=${label} title=${label} @click=${act}>${icon(kind)}</button>`;
     return html`<section class="tray ${this.isFolded ? "is-folded" : ""}" aria-label=${uploads.title}>
       <header>
-        <h2>${summary()}</h2>
+        <div class="tray-title"><h2>${summary()}</h2>
+          ${queue.terms ? html`<p class="quiet">${uploads.dropInto(wayTo(null, queue.terms))}</p>` : nothing}</div>
         ${running.length > 1 ? button("pause", uploads.pauseAll, () => queue.pauseAll()) : nothing}
         ${!running.length && queue.uploads.filter(({ state }) => state === "paused").length > 1
           ? button("play", uploads.goOnAll, () => queue.goOnAll())
@@ -181,6 +186,8 @@ class Uploads extends Element {
     const earlier = queue.uploads.filter(({ state }) => state === "done").slice(0, -DONE_SHOWN);
     const more = later.some(({ state }) => state === "waiting") ? uploads.waitingMore : uploads.pausedMore;
     const unseen = new Set([...later, ...earlier]);
+    const seen = queue.uploads.filter((upload) => !unseen.has(upload));
+    const rank = ({ state }: Upload) => Number(!UNWELL.includes(state)); // what somebody must see to comes first
     return html`
       ${queue.unread.length
         ? html`<p class="tray-note">${icon("warning")}${uploads.unread(queue.unread.length, queue.unread[0]!)}</p>`
@@ -189,7 +196,7 @@ class Uploads extends Element {
         ? html`<p class="tray-note quiet">${icon("info")}${uploads.leftOut(queue.leftOut.length, queue.leftOut[0]!)}</p>`
         : nothing}
       ${earlier.length ? html`<p class="tray-note quiet">${icon("check")}${uploads.arrivedMore(earlier.length)}</p>` : nothing}
-      <ul>${repeat(queue.uploads.filter((upload) => !unseen.has(upload)), (upload) => upload, (upload) => row(upload, this.acts))}</ul>
+      <ul>${repeat(seen.sort((one, other) => rank(one) - rank(other)), (upload) => upload, (upload) => row(upload, this.acts))}</ul>
       ${later.length ? html`<p class="tray-note quiet">${more(later.length)}</p>` : nothing}
     `;
   }
