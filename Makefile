@@ -20,7 +20,7 @@ KEDA_SOURCE = github.com/kedacore/keda/v2@v2.21.0
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile
 
-run: $(INSTALLED) $(PAGES)  ## runs everything on this machine until Ctrl-C (settings: make run ARGS=--help)
+run: $(INSTALLED) $(PAGES)  ## runs everything on this machine until Ctrl-C (ports and more: make run ARGS=--help)
 	@$(VENV)/bin/python -m dev.run $(ARGS)
 
 test: $(INSTALLED) $(PAGES)  ## runs the tests; some of them: make test ARGS="-k playlist"
@@ -83,8 +83,9 @@ $(INSTALLED): requirements.txt requirements-dev.txt
 	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON). Name another Python: make PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 10) or sys.exit("Python 3.10 or later is needed, and $(PYTHON) is %d.%d. Name another: make PYTHON=python3.12" % sys.version_info[:2])'
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) cannot make virtual environments: install its venv package (Debian: apt-get install python3-venv)." >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@echo "Installing, once: two to five minutes, and 1 GB of disk."
+	@$(PYTHON) -m venv $(VENV)
+	@$(VENV)/bin/python -m dev.install requirements-dev.txt
 	@touch $@
 
 $(PAGES): $(INSTALLED) $(PAGES_SOURCES)

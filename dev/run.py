@@ -30,10 +30,11 @@ DATA = ROOT / ".data"
 LOGS = DATA / "logs"
 READY_SECONDS = 60.0
 STOP_SECONDS = 40.0  # the transcoding service gives its workers 20 to finish what they are at
+CELERY = (b"worker: ",)  # what Celery says of its own shutdown to a terminal that it does not have
 FAILED, MISCONFIGURED = 1, 2  # exit statuses
 
 HELP = """\
-Settings, from the environment or .env in this folder:
+Settings, from the environment (`VOD_PORT=8080 make run`) or .env in this folder:
   TRANSCODER_PORT    port of the transcoding service (8001)
   VOD_PORT           port of the VoD service (8002)
   S3_PORT            port of the S3 server that this starts (9000)
@@ -172,7 +173,8 @@ def _show_lines(service: Server, start: int) -> int:
         log.seek(start)
         whole = log.read().rpartition(b"\n")[0]
     for line in whole.splitlines():
-        say(line.decode(errors="replace"), name=service.name)
+        if not line.startswith(CELERY):
+            say(line.decode(errors="replace"), name=service.name)
     return start + len(whole) + (1 if whole else 0)
 
 
@@ -264,6 +266,8 @@ def service_environment(given: dict[str, str], ports: Ports) -> dict[str, str]:
         "TRANSCODE_API_URL": f"http://localhost:{ports.transcoder}",
         "MINIO_BUCKET_VOD": "vod",
         "PYTHONUNBUFFERED": "1",
+        # Who tries this as root on their own machine, as in a container, need not be told with each start.
+        "PYTHONWARNINGS": "ignore:You're running the worker with superuser privileges",
     }
     if ports.s3 is not None:
         env |= {
@@ -306,7 +310,7 @@ def fill_store(settings: Settings) -> None:
     if not client.bucket_exists(settings.minio_bucket_vod):
         client.make_bucket(settings.minio_bucket_vod)
     if not (DATA / sample.OBJECT).exists():
-        say("making a sample video, once (about 20 s) …")
+        say("making a sample video, once (about 10 s) …")
     sample.put_sample(client, DATA)
 
 

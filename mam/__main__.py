@@ -1,20 +1,35 @@
-"""The project's own command line: `python -m mam check <playlist-url>`."""
+"""The project's own command line: `python3 -m mam`, which says what there is."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mam.check import Report, check
-from mam.errors import MamError
+if TYPE_CHECKING:
+    from mam.check import Report
 
-FOUND, NOT_FETCHED = 1, 2  # exit statuses
+FOUND, NOT_FETCHED, NOT_INSTALLED = 1, 2, 3  # exit statuses
+ROOT = Path(__file__).resolve().parents[1]
+INSTALLED = ROOT / ".venv" / "bin" / "python"  # what `make` installs everything into
+NAMED = "MAM_PYTHON"  # set in the environment of what was started anew, so that it is not started again and again
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.command is None:
+        parser.print_help()
+        return 0
+    try:
+        from mam.check import check
+        from mam.errors import MamError
+    except ModuleNotFoundError as error:
+        return _elsewhere(error, arguments)
     try:
         report = check(options.url, every=not options.quick)
     except MamError as error:
@@ -24,10 +39,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if report.ok else FOUND
 
 
+def _elsewhere(missing: ModuleNotFoundError, arguments: Sequence[str] | None) -> int:
+    """Runs the same with the Python that has the project's packages, in place of this process; or says what to do."""
+    given = sys.argv[1:] if arguments is None else arguments
+    if INSTALLED.exists() and NAMED not in os.environ:
+        sys.stdout.flush()
+        paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+        environment = {**os.environ, NAMED: str(INSTALLED), "PYTHONPATH": os.pathsep.join(paths)}
+        os.execve(INSTALLED, [str(INSTALLED), "-m", "mam", *given], environment)  # noqa: S606 - no shell is wanted
+    print(
+        f"The package {missing.name} is not installed for {sys.executable}. Run `make run` once in {ROOT}, which "
+        f"installs everything into .venv, or `{sys.executable} -m pip install -r requirements.txt`; then try again.",
+        file=sys.stderr,
+    )
+    return NOT_INSTALLED
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m mam")
-    commands = parser.add_subparsers(dest="command", required=True)
-    checking = commands.add_parser("check", help="check a stream over HTTP against RFC 8216 and Apple's rules")
+    parser = argparse.ArgumentParser(
+        prog="python3 -m mam", epilog="The services are started by `make run`, or by uvicorn: see README.md."
+    )
+    commands = parser.add_subparsers(dest="command", metavar="command")
+    about = "check a stream over HTTP against RFC 8216 and Apple's rules"
+    checking = commands.add_parser("check", help=about, description=about)
     checking.add_argument("url", help="of a playlist")
     checking.add_argument("--quick", action="store_true", help="only the first, the last and a few segments")
     checking.add_argument("--json", action="store_true", help="the findings and what was measured, as JSON")

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from urllib.parse import urljoin, urlsplit
 
-import urllib3
-from urllib3.exceptions import HTTPError, LocationParseError
+import requests
+from urllib3.exceptions import HTTPError  # what reading a body past requests' own decoding raises
 
 from mam.errors import Unavailable
 
@@ -17,7 +17,7 @@ REDIRECTS = 5
 MAX_SEGMENT = 256 << 20  # bytes: six seconds at 300 Mb/s
 MAX_PLAYLIST = 64 << 20  # bytes, unpacked
 BLOCK = 1 << 16
-TIMEOUT = urllib3.Timeout(connect=10, read=150)  # seconds; a segment of a video in the making is waited for
+TIMEOUT = (10, 150)  # seconds to connect and of silence; a segment of a video in the making is waited for
 GZIP = 16 + zlib.MAX_WBITS
 
 
@@ -43,13 +43,15 @@ class Client:
     """Connections of one check. Proxies that the environment names are not used."""
 
     def __init__(self) -> None:
-        self._pool = urllib3.PoolManager(timeout=TIMEOUT, retries=False)
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self._session.headers.clear()
 
     def __enter__(self) -> Client:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._pool.clear()
+        self._session.close()
 
     def playlist(self, url: str) -> Answer:
         return self._follow(url, {"Accept-Encoding": "gzip"}, MAX_PLAYLIST)
@@ -66,20 +68,16 @@ class Client:
         """Raises Unreachable when there is no answer of HTTP, or it does not end."""
         origin, readable = PAGE, True
         for hop in range(REDIRECTS + 1):
+            asked = {**headers, "Origin": origin}
             try:
-                response = self._pool.request(
-                    "GET", url, headers={**headers, "Origin": origin}, redirect=False, preload_content=False,
-                    decode_content=False,
-                )  # fmt: skip
-                try:
+                with self._session.get(
+                    url, headers=asked, allow_redirects=False, stream=True, timeout=TIMEOUT
+                ) as response:
                     readable &= response.headers.get("Access-Control-Allow-Origin") in ("*", origin)
-                    location = response.headers.get("Location") if 300 <= response.status < 400 else None
+                    location = response.headers.get("Location") if 300 <= response.status_code < 400 else None
                     if location is None:
                         return _answer(url, response, limit, redirected=hop > 0, readable=readable)
-                finally:
-                    response.drain_conn()
-                    response.release_conn()
-            except (HTTPError, LocationParseError, zlib.error) as error:
+            except (requests.RequestException, HTTPError, zlib.error, UnicodeError) as error:
                 raise Unreachable(f"{place(url)}: {type(error).__name__}") from error
             onward = urljoin(url, location)
             if urlsplit(onward)[:2] != urlsplit(url)[:2]:
@@ -88,18 +86,17 @@ class Client:
         raise Unreachable(f"{place(url)}: more than {REDIRECTS} redirects")
 
 
-def _answer(url: str, response: urllib3.BaseHTTPResponse, limit: int, *, redirected: bool, readable: bool) -> Answer:
+def _answer(url: str, response: requests.Response, limit: int, *, redirected: bool, readable: bool) -> Answer:
     gzipped = response.headers.get("Content-Encoding", "") == "gzip"
     unpack = zlib.decompressobj(GZIP) if gzipped else None
     body = bytearray()
-    while block := response.read(BLOCK):
+    while block := response.raw.read(BLOCK, decode_content=False):  # as it came: what it unpacks to has a limit
         body += unpack.decompress(block, limit + 1 - len(body)) if unpack else block
         if len(body) > limit:
-            response.close()
             raise Unreachable(f"{place(url)}: more than {limit} bytes")
     return Answer(
         url,
-        response.status,
+        response.status_code,
         response.headers.get("Content-Type", "").partition(";")[0].strip().lower(),
         bytes(body),
         gzipped,

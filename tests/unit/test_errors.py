@@ -5,15 +5,20 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
+import struct
 from collections import Counter
 from collections.abc import Iterator
 from http import HTTPStatus
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import mam
-from mam.errors import ConversionFailed, MamError, MediaError, Unavailable
+from mam.check.fmp4 import walk
+from mam.errors import ConversionFailed, MamError, MediaError, Unavailable, readable
+from mam.mp4.boxes import boxes
 
 DOCUMENTATION = Path(__file__).resolve().parents[2] / "docs" / "errors.md"
 CARRIERS = {ConversionFailed}  # carry what another process said
@@ -79,3 +84,25 @@ def test_every_error_is_documented_as_it_is(error: type[MamError]) -> None:
     _, _, status, what, hint, _ = (cell.strip() for cell in rows[0].split("|"))
     assert (status, hint) == (str(int(error.status)), error.hint)
     assert what.startswith(error.title)
+
+
+@given(st.binary(min_size=4, max_size=4))
+def test_a_name_in_bytes_is_told_as_people_read_it(name: bytes) -> None:
+    told = readable(name)
+    assert told.isprintable() and told.isascii() and "\\x" not in told and not told.startswith("b")
+    assert (told == f"'{name.decode('latin-1')}'") == all(0x20 <= byte < 0x7F for byte in name)
+
+
+@given(st.binary(min_size=4, max_size=4), st.integers(0, 7), st.integers(9, 1 << 31))
+def test_what_is_said_of_a_damaged_box_is_no_program_text(kind: bytes, small: int, large: int) -> None:
+    messages = []
+    for size in (small, large):
+        data = struct.pack(">I4s", size or 1, kind) + bytes(8)
+        for read in (lambda data: list(boxes(data, 0, len(data))), lambda data: list(walk(data, 0, len(data)))):
+            try:
+                read(data)
+            except MamError as error:
+                messages.append(error.detail)
+    assert messages
+    assert not [text for text in messages if re.search(r"\bb['\"]|\\x", text.replace(readable(kind), ""))], messages
+    assert all(readable(kind) in text or "cut off" in text for text in messages), messages

@@ -78,7 +78,7 @@ PACKAGES: dict[str, set[str]] = {
     "mam.events": {"redis"},
     "mam.hls": {"charset_normalizer", "pydantic"},
     "mam.mp4": {"numpy"},
-    "mam.check": {"av", "numpy", "urllib3"},
+    "mam.check": {"av", "numpy", "requests", "urllib3"},
 }
 
 
