@@ -84,8 +84,7 @@ $(INSTALLED): requirements.txt requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 10) or sys.exit("Python 3.10 or later is needed, and $(PYTHON) is %d.%d. Name another: make PYTHON=python3.12" % sys.version_info[:2])'
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) cannot make virtual environments: install its venv package (Debian: apt-get install python3-venv)." >&2; exit 1; }
 	@echo "Installing, once: two to five minutes, and 1 GB of disk."
-	@$(PYTHON) -m venv $(VENV)
-	@$(VENV)/bin/python -m dev.install requirements-dev.txt
+	@$(PYTHON) -m dev.install $(VENV) requirements-dev.txt
 	@touch $@
 
 $(PAGES): $(INSTALLED) $(PAGES_SOURCES)

@@ -34,6 +34,7 @@ def run(
     threading.Thread(target=_read, args=(process, lines), daemon=True).start()
     last: list[str] = []
     began = said = time.monotonic()
+    at = "still at it"
     while True:
         try:
             line = lines.get(timeout=SILENCE_SECONDS)
@@ -41,11 +42,12 @@ def run(
                 break
             last = [*last[1 - KEPT_LINES :], line]
             news = told(line)
+            at = news or at
         except queue.Empty:
             news = None
         now = time.monotonic()
         if (news and now - said >= OFTEN_SECONDS) or now - said >= SILENCE_SECONDS:
-            say(f"{doing}, {now - began:.0f} s: {news or 'still at it'}")
+            say(f"{doing}, {now - began:.0f} s: {at}")
             said = now
     status = process.wait()
     if status:

@@ -25,6 +25,7 @@ from mam.store.multipart import Multipart
 from mam.store.objects import Store
 from mam.store.signing import Place, signer_at
 from mam.uploads.desk import running
+from mam.uploads.records import PREFIX
 from mam.vod.transcoder import Transcoder
 from tests.integration.system import (
     ACCESS_KEY,
@@ -111,6 +112,30 @@ def test_what_is_no_video_is_named_so_and_can_be_removed(stack: Stack, folder: s
     assert client.call("DELETE", f"/{view['id']}").status_code == 204
     assert stack.keys(f"{folder}/", bucket=BUCKET) == set()
     assert is_problem(client.call("GET", f"/{view['id']}"), 404, "upload_not_found")
+
+
+@pytest.mark.parametrize(
+    "data", [b"not at all a film" * 100, b"\0\0\0\x18ftypisom" + bytes(40)], ids=["text", "a head alone"]
+)
+def test_the_library_keeps_what_an_upload_has_shown(one_stack: Stack, folder: str, data: bytes) -> None:
+    client = client_of(one_stack)
+    view = sent(client, data, "a.mp4", folder=folder)
+    complete(client, view)
+    found = verdict(client, view)
+    assert not found["ok"]
+    one_stack.redis.delete(f"{PREFIX}{view['id']}")  # as after a day
+    headers = {"x-api-key": API_KEY}
+
+    def assets(**query: str) -> dict[str, Any]:
+        url = f"http://{one_stack.vod.address}/assets"
+        answer = one_stack.get(url, params={"bucket": BUCKET, "folder": folder, **query}, headers=headers).json()
+        return {asset["key"]: asset for asset in answer["assets"]}
+
+    shown = until(lambda: assets(state="failed"), "the library shows it as failed")[view["key"]]
+    assert shown["error"] == {name: found[name] for name in ("code", "message", "hint")}
+    one_stack.put(view["key"], data + b"!")  # another version: nothing is known of it
+    one = f"http://{one_stack.vod.address}/assets/{BUCKET}/{view['key']}"
+    assert one_stack.get(one, headers=headers).json()["state"] == "new"
 
 
 def test_a_removal_leaves_what_somebody_else_put_there(stack: Stack, folder: str) -> None:

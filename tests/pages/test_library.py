@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from mam.naming import quote_path
 from tests.integration.system import BUCKET, OTHER_BUCKET, Stack, until
-from tests.media import CLIP, FILM, MediaFolder
+from tests.media import CLIP, FILM, LONG, MediaFolder
 from tests.pages.browsing import PHONE, Tab, tab
 
 pytestmark = pytest.mark.browser
@@ -485,3 +485,37 @@ def test_buckets_are_told_apart(person: Tab, site: Stack, folder: str) -> None:
     expect(page.get_by_role("link", name=f"{folder}-mine")).to_be_hidden()
     page.get_by_role("searchbox").fill(folder)
     expect_titles(page, f"{folder}-theirs")
+
+
+def test_at_the_top_buckets_stand_and_none_of_their_videos_a_second_time(person: Tab, site: Stack, folder: str) -> None:
+    put(site, f"{folder}.mp4")
+    page = person.sign_in("/")
+    expect(page.get_by_role("link", name=re.compile(f"^{OTHER_BUCKET}"))).to_be_visible()
+    expect(page.locator(".asset-title")).to_have_count(0)
+
+
+def test_a_live_video_is_converted_again_when_something_has_changed(
+    person: Tab, site: Stack, media: MediaFolder, folder: str
+) -> None:
+    key = site.put(f"{folder}/talk.mp4", media.path(FILM))
+    name = site.convert(key, profile="auto")
+    before = site.revision(name)
+    page = person.sign_in(address(folder))
+    expect(row(page, "talk").get_by_text("Live", exact=True)).to_be_visible()
+    choose(page, "talk", "Convert again")
+    expect(page.get_by_text("“talk” is up to date")).to_be_visible()
+    site.put(f"{folder}/talk.en.srt", b"1\n00:00:00,000 --> 00:00:04,000\nHello\n")
+    choose(page, "talk", "Convert again")
+    expect(page.get_by_text("“talk” is being converted.")).to_be_visible()
+    until(lambda: site.revision(name) != before, "it is made anew, with its subtitles")
+
+
+def test_what_is_being_made_is_cancelled_from_its_menu(
+    person: Tab, site: Stack, media: MediaFolder, folder: str
+) -> None:
+    key = site.put(f"{folder}/long.mp4", media.path(LONG))
+    assert site.transcode(key, wait=False, profile="h264").status_code == 202
+    page = person.sign_in(address(folder))
+    choose(page, "long", "Cancel the conversion")
+    expect(page.get_by_text("The conversion of “long” is cancelled.")).to_be_visible()
+    expect(row(page, "long").get_by_text("Not converted")).to_be_visible()

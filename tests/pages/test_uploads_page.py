@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Locator, Page, Request, Route, expect
 
 from mam.naming import quote_path
 from mam.store.multipart import Multipart
-from tests.integration.system import API_KEY, BUCKET, Stack, until
+from tests.integration.system import API_KEY, BUCKET, OTHER_BUCKET, Stack, until
 from tests.integration.test_uploads import padded
 from tests.media import CLIP, MediaFolder
 from tests.pages.browsing import PHONE, Tab, tab
@@ -628,3 +628,54 @@ def test_the_tray_is_accessible_and_fits(
         page.get_by_role("button", name="Unfold the uploads").click()
         line.widen()
         expect(row(page, "film.mp4")).to_contain_text("Uploaded")
+
+
+def test_what_went_wrong_stands_above_what_went_well(person: Tab, folder: str, tmp_path: Path, clip: Path) -> None:
+    person.allowed.append("422")
+    good = [tmp_path / f"{name}.mp4" for name in ("a", "b")]
+    for path in good:
+        path.write_bytes(clip.read_bytes())
+    bad = tmp_path / "z.mp4"
+    bad.write_bytes(b"no film" * 1000)
+    page = library(person, folder)
+    choose(page, *good, bad)
+    expect(page.get_by_role("heading", name="1 file could not be used")).to_be_visible(timeout=60_000)
+    names = page.get_by_role("region", name="Uploads").locator(".upload-name")
+    expect(names.first).to_have_text("z.mp4")
+    page.get_by_role("button", name="Close the uploads").click()
+    page.reload()
+    card = page.locator(".asset", has_text="z")
+    expect(card).to_contain_text("Failed")
+    expect(card).to_contain_text("not an MP4")
+
+
+def test_it_is_said_where_uploads_go(person: Tab, site: Stack, folder: str, clip: Path) -> None:
+    site.put(f"{folder}/a.mp4", b"x", bucket=OTHER_BUCKET)
+    one = f"http://{site.vod.address}/assets/{OTHER_BUCKET}/{folder}/a.mp4"
+    assert site.get(one, headers={"x-api-key": API_KEY}).ok
+    page = person.sign_in(f"/?bucket={OTHER_BUCKET}&folder={folder}/")
+    expect(page.get_by_role("button", name=f"Upload into {BUCKET}")).to_be_visible()
+    page.goto(f"{person.origin}/")
+    expect(page.get_by_role("button", name=f"Upload into {BUCKET}")).to_be_visible()
+    page.goto(f"{person.origin}/?bucket={BUCKET}&folder={folder}/")
+    button = page.get_by_role("button", name="Upload", exact=True)
+    expect(button).to_have_attribute("title", f"Upload into {BUCKET} / {folder}")
+    choose(page, clip)
+    expect(page.get_by_role("region", name="Uploads")).to_contain_text(f"into {BUCKET}")
+    expect(row(page, "clip.mp4")).to_contain_text("Uploaded · ", timeout=60_000)
+
+
+def test_subtitles_that_come_later_are_taken_up(
+    person: Tab, site: Stack, folder: str, media: MediaFolder, tmp_path: Path
+) -> None:
+    key = site.put(f"{folder}/talk.mp4", media.path(CLIP))
+    name = site.convert(key, profile="auto")
+    before = site.revision(name)
+    text = tmp_path / "talk.en.srt"
+    text.write_text("1\n00:00:00,000 --> 00:00:04,000\nHello\n")
+    page = library(person, folder)
+    expect(page.locator(".asset", has_text="talk")).to_contain_text("Live")
+    choose(page, text)
+    expect(page.get_by_text("is being converted again with these subtitles")).to_be_visible(timeout=60_000)
+    until(lambda: site.revision(name) != before, "it is made anew")
+    until(lambda: "TYPE=SUBTITLES" in site.get(site.video_url(name)).text, "its playlist has them")

@@ -11,6 +11,7 @@ from mam.library.catalogue import FEW, Catalogue, Query
 from mam.library.entries import SORTS, Entry
 from mam.library.record import FOREIGN, Record
 from mam.library.videos import Listed, is_video, mark
+from mam.library.views import AssetView
 
 names = st.text("aAbÄé 0129", min_size=1, max_size=3)
 keys = st.lists(names, min_size=1, max_size=3).map(lambda parts: "/".join(parts) + ".mp4")
@@ -151,7 +152,7 @@ def test_several_buckets_are_folders_and_one_is_its_content() -> None:
         ("films", "", 2),
         ("talks", "", 1),
     ]
-    assert places(found.entries) == [("films", "a.mp4"), ("talks", "c.mp4")]
+    assert places(found.entries) == []  # they are in the buckets
     inner = made.page(Query.of(bucket="films", folder="/x/"), limit=9)
     assert places(inner.entries) == [("films", "x/b.mp4")]
     made.change([], [("films", "x/b.mp4")])
@@ -214,3 +215,29 @@ def test_a_cursor_that_was_not_given_out_is_refused(cursor: str) -> None:
 )  # fmt: skip
 def test_videos_are_known_by_their_names(key: str, shown: bool) -> None:
     assert is_video(key) is shown
+
+
+@given(listings)
+def test_nothing_is_shown_twice_where_one_begins(there: list[Listed]) -> None:
+    made = Catalogue(["films", "talks"])
+    made.change(there)
+    top = made.page(Query(), limit=200)
+    assert (top.entries, top.total, top.cursor) == ([], 0, None)  # the videos lie in the buckets, which are shown
+    assert {folder.bucket: folder.assets for folder in top.folders} == {
+        bucket: sum(one.bucket == bucket for one in there) for bucket in ("films", "talks")
+    }
+
+
+@given(listings, st.lists(records, max_size=30))
+def test_what_is_empty_has_failed_and_says_why_unless_something_plays(there: list[Listed], known: list[Record]) -> None:
+    made = Catalogue()
+    made.change(there)
+    made.know({(one.bucket, one.key): record for one, record in zip(there, known)})  # noqa: B905
+    for one in there:
+        entry = made.get(one.bucket, one.key)
+        assert entry
+        if not one.size and entry.known.state not in ("live", "making"):
+            view = AssetView.of(entry)
+            assert view.state == "failed"
+            assert view.error
+            assert entry in made.page(Query(state="failed"), limit=200).entries
