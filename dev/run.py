@@ -20,7 +20,7 @@ from types import FrameType
 import requests
 from dotenv import dotenv_values
 
-from dev import sample, servers
+from dev import sample, servers, steps
 from dev.servers import LOOPBACK, Server, ServerError, start_redis, start_s3
 from mam.settings import Settings
 from mam.store import upload_key
@@ -173,7 +173,7 @@ def _show_lines(service: Server, start: int) -> int:
         log.seek(start)
         whole = log.read().rpartition(b"\n")[0]
     for line in whole.splitlines():
-        if not line.startswith(CELERY):
+        if line and not line.startswith(CELERY):
             say(line.decode(errors="replace"), name=service.name)
     return start + len(whole) + (1 if whole else 0)
 
@@ -316,7 +316,8 @@ def fill_store(settings: Settings) -> None:
 
 def wait_until_ready(system: System, services: list[Server]) -> None:
     """Polls /readyz. Raises ServerError with its last answer when that never becomes 200."""
-    deadline = time.monotonic() + READY_SECONDS
+    began = said = time.monotonic()
+    deadline = began + READY_SECONDS
     with requests.Session() as session:
         session.trust_env = False  # no proxy between here and here
         for service in services:
@@ -324,6 +325,9 @@ def wait_until_ready(system: System, services: list[Server]) -> None:
                 system.check()
                 if time.monotonic() > deadline:
                     raise ServerError(f"{service.name} was not ready in {READY_SECONDS:.0f} s: {answer}")
+                if time.monotonic() - said > steps.SILENCE_SECONDS:
+                    said = time.monotonic()
+                    say(f"waiting until {service.name} is ready, {said - began:.0f} s")
                 time.sleep(0.2)
 
 

@@ -13,6 +13,7 @@ from subprocess import DEVNULL
 import imageio_ffmpeg
 from minio import Minio
 
+from dev import steps
 from mam.settings import Settings
 
 BUCKET, OBJECT = "myvideos", "sample.mp4"
@@ -57,9 +58,9 @@ def sample_file(data: Path) -> Path:
     clock = works([ffmpeg, *_source("lavfi", "color=s=128x72"), "-vf", CLOCK, "-frames:v", "1", "-f", "null", "-"])
     with tempfile.TemporaryDirectory(dir=data) as scratch:
         made = Path(scratch) / OBJECT
-        subprocess.run(
-            sample_command(ffmpeg, made, footage=footage(Path(scratch)), clock=clock), check=True, stdin=DEVNULL
-        )
+        command = sample_command(ffmpeg, made, footage=footage(Path(scratch)), clock=clock)
+        if status := steps.run(command, doing="the sample video"):
+            raise subprocess.CalledProcessError(status, command)
         return made.replace(path)  # whole or not at all
 
 
