@@ -236,7 +236,7 @@ def _add_jobs(app: FastAPI) -> None:
         "/jobs/{job_id}/chunks",
         summary="How far a job is, part by part",
         description="The parts of its plan that workers make, with what exists of each and who is at it; and what can "
-        "be played. Empty before the plan stands.",
+        "be played. Empty before it is planned.",
         dependencies=[require_api_key],
         responses=problems.responses(403, 404, 503),
         tags=["jobs"],

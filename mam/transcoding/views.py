@@ -54,7 +54,7 @@ class AssetRequest(BaseModel):
 class TranscodeRequest(AssetRequest):
     """Which asset to convert, and how."""
 
-    wait: bool = Field(default=True, description="false answers 202 as soon as the plan stands.")
+    wait: bool = Field(default=True, description="false answers 202 with the job as soon as the plan is written.")
     viewer: bool = Field(
         default=False,
         description="true: a viewer asks; the conversion may stop when nobody watches (STOP_IDLE_MINUTES).",
