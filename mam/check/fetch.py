@@ -77,13 +77,21 @@ class Client:
                     location = response.headers.get("Location") if 300 <= response.status_code < 400 else None
                     if location is None:
                         return _answer(url, response, limit, redirected=hop > 0, readable=readable)
-            except (requests.RequestException, HTTPError, zlib.error, UnicodeError) as error:
+            except (requests.RequestException, HTTPError, zlib.error, ValueError) as error:
                 raise Unreachable(f"{place(url)}: {type(error).__name__}") from error
-            onward = urljoin(url, location)
-            if urlsplit(onward)[:2] != urlsplit(url)[:2]:
-                origin = "null"  # what a browser sends once a redirect has led from one foreign site to another
-            url = onward
+            url, origin = _onward(url, location, origin)
         raise Unreachable(f"{place(url)}: more than {REDIRECTS} redirects")
+
+
+def _onward(url: str, location: str, origin: str) -> tuple[str, str]:
+    """Where a redirect leads, and as whom a browser asks there: "null" once one has led from one foreign site to
+    another. Raises Unreachable."""
+    try:
+        onward = urljoin(url, location)
+        is_same = urlsplit(onward)[:2] == urlsplit(url)[:2]
+    except ValueError as error:
+        raise Unreachable(f"{place(url)} redirects to what is no URL.") from error
+    return onward, origin if is_same else "null"
 
 
 def _answer(url: str, response: requests.Response, limit: int, *, redirected: bool, readable: bool) -> Answer:
@@ -107,6 +115,9 @@ def _answer(url: str, response: requests.Response, limit: int, *, redirected: bo
 
 def place(url: str) -> str:
     """A URL as it may be shown: without the query of a signed one."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # no URL at all
+        return url.partition("?")[0]
     shown = "" if "signature" in parts.query.lower() else parts.query
     return parts._replace(query=shown, fragment="").geturl()

@@ -337,6 +337,18 @@ def test_it_plays_in_a_frame_of_another_site(person: Tab, put: Put) -> None:
     assert inside.evaluate(scrolls) == [640, 360]
 
 
+def test_a_frame_without_storage_is_silent_in_the_console(person: Tab, put: Put) -> None:
+    said: list[str] = []
+    person.page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
+    denied = "Object.defineProperty(window, 'localStorage', {get() { throw new DOMException('no', 'SecurityError'); }})"
+    person.page.add_init_script(denied)
+    page = person.open(f"/embed/{BUCKET}/{put(FILM)}?autoplay=1&muted=1")
+    plays_from(page, 0)
+    press(page, "m", "ArrowDown", ">", "c")
+    until(lambda: video(page)["rate"] == 1.25, "it plays faster")
+    assert said == []
+
+
 def test_a_frame_plays_by_itself_from_a_time_when_it_is_asked_to(person: Tab, put: Put) -> None:
     page = person.open(f"/embed/{BUCKET}/{put(FILM)}?autoplay=1&muted=1&t=10")
     plays_from(page, 10)

@@ -2,8 +2,18 @@
 const KEY = "mam-choices";
 
 export interface Chosen {
-  subtitles?: string; // a language, or the name of a track that has none; "" for none
+  subtitles?: string; // a language, or the name of a track that has none
+  hasSubtitles?: boolean; // whether they are shown
   speed?: number;
+}
+
+/** Whether anything is remembered here: a frame of another site may have no storage. */
+export function canRemember(): boolean {
+  try {
+    return Boolean(localStorage);
+  } catch {
+    return false;
+  }
 }
 
 export function chosen(): Chosen {
@@ -23,11 +33,39 @@ export function choose(more: Chosen): void {
   }
 }
 
-/** What is remembered of a track. */
-export function markOf({ language, label }: TextTrack): string {
+/** The subtitles among a video's tracks. */
+export function captionTracks({ textTracks }: HTMLVideoElement): TextTrack[] {
+  return [...textTracks].filter(isCaption);
+}
+
+/** Shows a track that has come, if it is what was chosen for an earlier video. */
+export function showChosen(video: HTMLVideoElement, track: TextTrack | null): void {
+  const { subtitles, hasSubtitles } = chosen();
+  if (!track || !hasSubtitles || !isCaption(track) || markOf(track) !== subtitles) return;
+  if (!captionTracks(video).some(isShown)) track.mode = "showing";
+}
+
+/** Remembers what is shown now. `isToggled`: no language was chosen; the last one is meant, rather than the first. */
+export function rememberSubtitles(video: HTMLVideoElement, isToggled: boolean): void {
+  const tracks = captionTracks(video);
+  let shown = tracks.find(isShown);
+  const meant = tracks.find((track) => markOf(track) === chosen().subtitles);
+  if (isToggled && shown && meant && shown !== meant) {
+    shown.mode = "disabled";
+    meant.mode = "showing";
+    shown = meant;
+  }
+  choose(shown ? { subtitles: markOf(shown), hasSubtitles: true } : { hasSubtitles: false });
+}
+
+function markOf({ language, label }: TextTrack): string {
   return language || label;
 }
 
-export function isCaption({ kind }: TextTrack): boolean {
+function isCaption({ kind }: TextTrack): boolean {
   return kind === "subtitles" || kind === "captions";
+}
+
+function isShown({ mode }: TextTrack): boolean {
+  return mode === "showing";
 }

@@ -12,7 +12,7 @@ import { MOVED } from "../shared/router.js";
 import { texts } from "../texts/index.js";
 import { playlistUrl, statusUrl, watchUrl, wishesOf } from "./address.js";
 import { Captions } from "./captions.js";
-import { choose, chosen, isCaption, markOf } from "./choices.js";
+import { canRemember, captionTracks, choose, chosen, rememberSubtitles, showChosen } from "./choices.js";
 import { bottom, centre, type Choices, help, menus } from "./controls.js";
 import type { Engine, Told } from "./engine.js";
 import { type Playing, pressed } from "./keys.js";
@@ -134,7 +134,7 @@ class Player extends Element implements Playing, Told {
     if (this.embedded && wishes.muted) video.muted = true;
     const tracks = video.textTracks;
     for (const kind of ["addtrack", "removetrack"]) this.on(tracks, kind, () => this.countChoices());
-    this.on(tracks, "addtrack", (event) => this.showChosen((event as TrackEvent).track));
+    this.on(tracks, "addtrack", (event) => showChosen(this.video, (event as TrackEvent).track));
     this.hearChoices();
     this.on(this.lists.renditions, "addrendition", () => this.countChoices());
     this.on(this.lists.sounds, "addtrack", () => this.countChoices());
@@ -314,7 +314,7 @@ class Player extends Element implements Playing, Told {
 
   private countChoices(): void {
     const { renditions, sounds } = this.lists;
-    const subtitles = [...this.video.textTracks].filter(isCaption).length;
+    const subtitles = captionTracks(this.video).length;
     this.choices = { qualities: renditions.length, sounds: sounds.length, subtitles };
   }
 
@@ -329,21 +329,10 @@ class Player extends Element implements Playing, Told {
   private hearChoices(): void {
     const capture = { capture: true };
     for (const kind of ["mediashowsubtitlesrequest", "mediadisablesubtitlesrequest", "mediatogglesubtitlesrequest"]) {
-      this.on(this, kind, () => this.later("chosen", 0, () => this.rememberSubtitles()), capture);
+      const isToggled = kind === "mediatogglesubtitlesrequest";
+      this.on(this, kind, () => this.later("chosen", 0, () => rememberSubtitles(this.video, isToggled)), capture);
     }
     this.on(this, "mediaplaybackraterequest", (event) => choose({ speed: Number((event as CustomEvent).detail) }), capture);
-  }
-
-  /** Those that were chosen for an earlier video. */
-  private showChosen(track: TextTrack | null): void {
-    const wanted = chosen().subtitles;
-    if (!track || !wanted || !isCaption(track) || markOf(track) !== wanted) return;
-    if (![...this.video.textTracks].some((each) => isCaption(each) && each.mode === "showing")) track.mode = "showing";
-  }
-
-  private rememberSubtitles(): void {
-    const shown = [...this.video.textTracks].find((track) => isCaption(track) && track.mode === "showing");
-    choose({ subtitles: shown ? markOf(shown) : "" });
   }
 
   // what keys do
@@ -440,7 +429,7 @@ class Player extends Element implements Playing, Told {
     const closeHelp = () => this.querySelector<HTMLDialogElement>(".mam-help")?.close();
     return html`
       <media-controller class="mam-screen ${this.isSound ? "is-sound" : ""}" nohotkeys nosubtitleslangpref
-        aria-label=${this.label}>
+        ?novolumepref=${!canRemember()} ?nomutedpref=${!canRemember()} aria-label=${this.label}>
         <video ${ref(this.listAt)} slot="media" playsinline preload="auto" poster=${this.status?.poster ?? nothing}
           @loadedmetadata=${() => this.measured()} @resize=${() => this.sized()} @loadeddata=${() => this.loaded()}
           @waiting=${() => this.stalled()} @playing=${() => this.stopWaiting()} @seeking=${() => this.stopWaiting()}
