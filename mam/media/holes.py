@@ -23,7 +23,7 @@ def holes(samples: Samples) -> list[tuple[Fraction, Fraction]]:
     """
     if len(samples) < 2:
         return []
-    length = np.minimum(samples.duration, _longest(samples.duration, samples.timescale))
+    length = _lengths(samples.duration, samples.timescale)
     heard = np.cumsum(length) - length  # of all samples before, without holes
     ready = np.maximum.accumulate(samples.pts - heard) + heard + length  # when each one ends
     missing = samples.pts[1:] - ready[:-1]
@@ -32,11 +32,13 @@ def holes(samples: Samples) -> list[tuple[Fraction, Fraction]]:
     return [(Fraction(int(ready[n]), scale), Fraction(int(samples.pts[n + 1]), scale)) for n in found]
 
 
-def _longest(duration: Ints, timescale: int) -> int:
-    """Ticks that a sample may be heard: as long as nearly all are, or what any codec allows."""
+def _lengths(duration: Ints, timescale: int) -> Ints:
+    """Ticks that each sample is heard: as long as most of them, or what it says as far as a codec allows it."""
     usual = int(np.median(duration))
     alike = np.abs(duration - usual) <= max(1, int(usual * ALIKE))
-    return usual if alike.mean() > 0.5 else timescale // LONGEST_FRAME
+    if alike.mean() > 0.5:
+        return np.full(len(duration), usual, np.int64)
+    return np.minimum(duration, timescale // LONGEST_FRAME)
 
 
 def has_holes(samples: Samples) -> bool:
