@@ -36,7 +36,7 @@ def sound(durations: list[int]) -> Samples:
 @given(st.integers(8, 60), st.lists(st.tuples(st.integers(0, 99), st.integers(500, 10_000_000)), max_size=4))
 def test_every_hole_is_found_where_it_is(count: int, gaps: list[tuple[int, int]]) -> None:
     durations = [FRAME] * count
-    expected = {}
+    expected: dict[int, int] = {}
     for place, length in gaps:
         at = place % (count - 1)
         expected[at] = expected.get(at, 0) + length
