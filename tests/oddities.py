@@ -281,11 +281,18 @@ EDITED = (
     Oddity(_copy("cut-at-end.mp4", of=BASE), "edits that end after 2.5 s",
            patch=lambda data: _edits(1, (0, 2.5))(_edits(0, (0, 2.5))(data)), seconds=2.5),
     Oddity(_copy("spliced.mp4", of=BASE), "an edit list that leaves out the second second",
-           "plays|unsupported_edit_list", "plays|unsupported_edit_list",
+           "unsupported_edit_list",
            patch=lambda data: _edits(1, (0, 1), (2, 2))(_edits(0, (0, 1), (2, 2))(data)), seconds=3, lag=0),
     Oddity(_copy("shown-twice.mp4", of=BASE), "an edit list that shows the first second twice",
-           "plays|unsupported_edit_list", "plays|unsupported_edit_list",
+           "unsupported_edit_list",
            patch=lambda data: _edits(1, (0, 1), (0, 4))(_edits(0, (0, 1), (0, 4))(data)), seconds=5, lag=0),
+    Oddity(_copy("parted.mp4", of=BASE), "an edit list that shows nothing for a second in the middle",
+           "unsupported_edit_list",
+           patch=lambda data: _edits(1, (0, 1), (None, 1), (1, 3))(_edits(0, (0, 1), (None, 1), (1, 3))(data)),
+           seconds=5, lag=0),
+    Oddity(_copy("other-way-round.mp4", of=BASE), "an edit list that shows the second half first",
+           "unsupported_edit_list",
+           patch=lambda data: _edits(1, (2, 2), (0, 2))(_edits(0, (2, 2), (0, 2))(data)), lag=0),
 )  # fmt: skip
 
 PICTURES = (

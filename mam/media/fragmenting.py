@@ -57,7 +57,8 @@ class FragmentMuxer:
     `delays`: ticks by which a track is decoded and composed later than its packets say: the first picture's reordering.
     So it is decoded when the first picture is shown, which players take for where the track begins, and no composition
     offset is negative, which others would misread. The header takes the delay back (an edit list): everything is shown
-    when its packet says.
+    when its packet says. `signed`: pictures are composed when they are shown, and offsets may be negative: so were
+    the fragments of earlier planners, whose headers take nothing back.
     """
 
     def __init__(
@@ -66,7 +67,10 @@ class FragmentMuxer:
         scales: Mapping[Any, int],
         number: int,
         delays: Mapping[Any, int] | None = None,
+        *,
+        signed: bool = False,
     ) -> None:
+        self._signed = signed
         self._number = number
         self._delays = delays or {}
         self._tracks = {
@@ -86,7 +90,7 @@ class FragmentMuxer:
         times = (packet.dts, packet.pts, packet.dts + (packet.duration or 0))
         dts, pts, end = (_rescaled(time, base, track.scale) for time in times)
         delay = self._delays.get(key, 0)
-        dts, pts, end = dts + delay, pts + delay, end + delay
+        dts, pts, end = dts + delay, pts if self._signed else pts + delay, end + delay
         track.moments.append(_Moment(data, dts, pts, end, bool(packet.is_keyframe)))
 
     def finish(self) -> memoryview:

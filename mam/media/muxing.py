@@ -24,6 +24,7 @@ OPTIONS = {
 }
 NULL_PACKET = b"\x47\x1f\xff\x10" + b"\xff" * 184  # ISO/IEC 13818-1 section 2.4.1: players skip it
 LEAST_PACKETS = 16  # of a segment: libavformat does not know TS by fewer than a dozen
+UNSIGNED = 4  # the first planner whose fragments have no negative offsets: all segments of a plan go by one rule
 
 
 class SegmentMuxer:
@@ -77,6 +78,7 @@ class SegmentPacker:
         self._number = number
         self._templates = templates
         self._scales = scales
+        self._signed = plan.planner < UNSIGNED
         self._muxers = {r.name: self._muxer([track.track for track in r.tracks]) for r in plan.renditions if r.tracks}
         self._rendition_of = {track.track: r.name for r in plan.renditions for track in r.tracks}
         self._first: dict[int, Packet] = {}
@@ -88,7 +90,7 @@ class SegmentPacker:
         templates = {track: self._templates[track] for track in tracks}
         if self._plan.format is Format.TS:
             return SegmentMuxer(templates)
-        return FragmentMuxer(templates, self._scales, self._number, self._delays)
+        return FragmentMuxer(templates, self._scales, self._number, self._delays, signed=self._signed)
 
     def mux(self, track: int, packet: Packet) -> None:
         """Appends a packet of a track to its rendition. Raises DamagedMedia, Undecodable."""
@@ -118,6 +120,6 @@ class SegmentPacker:
             if self._plan.has_init(rendition):
                 templates = {track.track: self._templates[track.track] for track in rendition.tracks}
                 made[self._plan.init(rendition)] = memoryview(
-                    init_segment(templates, self._scales, self._first, delays=self._delays)
+                    init_segment(templates, self._scales, self._first, delays=None if self._signed else self._delays)
                 )
         return made

@@ -110,3 +110,15 @@ def test_encoded_chunks_behind_the_opening_last_long_enough_to_make_the_pre_roll
 )
 def test_six_second_segments_are_encoded_by_fives(segments: int, chunks: list[Chunk]) -> None:
     assert chunks == plan_of(every(6, segments), encode=True).chunks()
+
+
+@pytest.mark.parametrize(("apart", "seconds"), [(2, 30), (60, 30), (600, 150), (7200, 300)])
+def test_chunks_of_films_with_few_key_frames_are_longer(apart: int, seconds: int) -> None:
+    """Each is decoded from the key frame before it: chunks of 30 s would decode a long group again and again."""
+    plan = plan_of(every(6, 1200), encode=True)
+    (rendition,) = plan.renditions
+    assert rendition.video is not None
+    video = rendition.video.model_copy(update={"group_seconds": apart})
+    plan = plan.model_copy(update={"renditions": (rendition.model_copy(update={"video": video}),)})
+    inner = plan.chunks()[1:-1]
+    assert {len(chunk) * 6 for chunk in inner} == {seconds}

@@ -249,3 +249,30 @@ def test_ffmpeg_opens_nothing_but_its_pipe() -> None:
             door.run([*argv, "-i", source, "-f", "null", "-"], stall_seconds=PATIENT, feed=nothing) as encoder,
         ):
             everything(encoder)
+
+
+@pytest.mark.parametrize(
+    ("code", "may_pass"),
+    [
+        ("import sys; sys.stderr.write('no path between colorspaces'); sys.exit(1)", False),
+        ("import sys; sys.stderr.write('Decoder not found'); sys.exit(8)", False),
+        ("import sys; sys.stderr.write('Cannot allocate memory'); sys.exit(1)", True),
+        ("import ctypes; ctypes.string_at(0)", True),  # which ends it by a signal
+    ],
+)
+def test_what_ffmpeg_says_each_time_is_not_tried_again(code: str, may_pass: bool) -> None:
+    with pytest.raises(EncoderFailed) as failed, run(python(code), stall_seconds=PATIENT, feed=nothing) as encoder:
+        everything(encoder)
+    assert failed.value.retryable is may_pass
+
+
+def test_a_command_that_takes_in_but_says_nothing_yet_does_not_stall() -> None:
+    """It may have ten minutes to decode before the first frame that is wanted."""
+    code = "import sys, time; [(sys.stdin.buffer.read(1 << 16), time.sleep(0.1)) for _ in range(20)]; print('done')"
+
+    def feed(pipe: IO[bytes]) -> None:
+        for _ in range(20):
+            pipe.write(bytes(1 << 16))
+
+    with run(python(code), stall_seconds=1, feed=feed) as encoder:
+        assert everything(encoder).strip() == b"done"
