@@ -4,7 +4,7 @@ The hash has a field `bucket/key` per asset, `/video` per tree of another tool, 
 looked through since the hash was new: who loses the hash loses that too. An entry's fields: `live`, `video`,
 `duration`, `notes`, `poster` and `storyboard` (the revisions that have them) of what plays; `job`, `since`, `state`
 (making, failed), `version`, `playable`, `ahead` (which pictures it has) and `error` of what is made beside it; `error`
-without a job: why an upload was refused; `gone`: nothing is live, and who looked at the bucket before saw what is no more.
+without a job: why an upload was refused; `gone`: nothing is live, and a look at the bucket before saw what is no more.
 """
 
 from __future__ import annotations
