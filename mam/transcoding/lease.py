@@ -31,7 +31,8 @@ class Preempted(Exception):
 
 
 class Lease:
-    """Keeps a task while it gets on. A context manager; call `alive` whenever the work has advanced.
+    """Keeps a task while it gets on. A context manager, made in the task's own thread; call `alive` whenever the work
+    has advanced.
 
     `is_ours`: whether the job is still to be worked on. `touch`: a sign of life, with each renewal. `interrupt`: ends
     what blocks the work. `stall_seconds`: without getting on for so long, the task is left to another worker.
@@ -50,7 +51,9 @@ class Lease:
         preempted: Callable[[], bool] | None = None,
         each_look: Callable[[], None] | None = None,
     ) -> None:
-        self._task = task
+        self._app = task.app
+        # Celery knows a task's request in the task's own thread alone: read here, not by the thread that renews.
+        self._tag: str | None = (task.request.properties or {}).get("delivery_tag")
         self._renew_seconds = seconds / RENEWALS
         self._stall_seconds = stall_seconds
         self._is_ours = is_ours
@@ -110,9 +113,8 @@ class Lease:
 
     def _renew(self) -> None:
         """Sets the delivery's age in the transport's index of unacknowledged messages back to zero."""
-        tag = (self._task.request.properties or {}).get("delivery_tag")
-        if tag is None:  # called directly, not by a worker
+        if self._tag is None:  # called directly, not by a worker
             return
-        with self._task.app.pool.acquire(block=True) as connection:
+        with self._app.pool.acquire(block=True) as connection:
             channel = connection.default_channel
-            channel.client.zadd(channel.unacked_index_key, {tag: time.time()}, xx=True)
+            channel.client.zadd(channel.unacked_index_key, {self._tag: time.time()}, xx=True)
