@@ -41,7 +41,7 @@ from mam.naming import poster_key, stem, storyboard_key
 from mam.settings import Settings
 from mam.transcoding.job import Job
 from mam.transcoding.jobs import PICTURES_PREFIX, PREFIX, Jobs
-from mam.transcoding.queues import QUEUES
+from mam.transcoding.queues import LISTS
 
 API_KEY = "bench-api-key"
 ACCESS_KEY, SECRET_KEY = "bench", "bench-secret-key"
@@ -190,7 +190,7 @@ class Stack:
 
     def _tasks(self) -> int:
         with self.broker.pipeline() as pipe:
-            for queue in QUEUES:
+            for queue in LISTS:
                 pipe.llen(queue)
             pipe.hlen("unacked")  # what workers hold, by Celery
             return sum(pipe.execute())

@@ -274,6 +274,11 @@ class Plan(_Frozen):
         """Whether ffmpeg has work to do."""
         return any(track.action == "encode" for track in self.tracks)
 
+    @property
+    def is_short(self) -> bool:
+        """Whether a chunk takes a second or two: there is no picture to be encoded."""
+        return self.video_track is None or self.video_track.action != "encode"
+
     def rendition(self, name: str) -> Rendition | None:
         return next((rendition for rendition in self.renditions if rendition.name == name), None)
 

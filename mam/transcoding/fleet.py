@@ -44,7 +44,7 @@ class Fleet:
         """All that Redis tells of the fleet now. Raises RedisError."""
         return Facts(
             workers=tuple(Presence.all(self._state)),
-            queues=queues.lengths(self._broker),
+            queues=queues.together(queues.lengths(self._broker)),
             counts=self._jobs.counts(),
             begun=tuple(self._jobs.begun()),
             picturing=tuple(self._jobs.picturing()),

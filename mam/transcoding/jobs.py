@@ -16,6 +16,7 @@ from typing import Any
 
 import redis
 
+from mam import stored
 from mam.errors import JobNotFound, MamError
 from mam.events import publish, script
 from mam.transcoding import scripts
@@ -72,6 +73,8 @@ class Jobs:
         self._attempt = script(client, scripts.ATTEMPT)
         self._made = script(client, scripts.MADE)
         self._ended = client.register_script(scripts.ENDED)
+        self._todo = script(client, scripts.TODO)
+        self._give = script(client, scripts.GIVE)
         self._attempt_picture = script(client, scripts.ATTEMPT_PICTURE)
         self._pictured = script(client, scripts.PICTURED)
         self._note_keyed = client.register_script(scripts.NOTE_KEYED)
@@ -359,6 +362,20 @@ class Jobs:
     def _report(self, job: str, epoch: int, segments: Mapping[int, float], *labels: str) -> bool:
         flat = [item for number, seconds in segments.items() for item in (number, f"{seconds:.6f}")]
         return bool(self._made(keys=[PREFIX + job], args=[epoch, time.time(), KEEP_SECONDS, *labels, *flat]) == 1)
+
+    def divide(self, job: str, epoch: int, chunks: Sequence[int]) -> None:
+        """These chunks are to be made; `next_chunks` gives them out."""
+        if chunks:
+            self._todo(keys=[PREFIX + job], args=[epoch, time.time(), KEEP_SECONDS, *chunks])
+
+    def next_chunks(self, job: str, epoch: int, by: str, window: int) -> list[int]:
+        """The chunks that the caller is to queue now, so that `window` of the job are queued or under way.
+
+        `by`: the number of the chunk that the caller has made, or `plan`. Asked again, the answer is the same: the
+        caller may have been killed before it queued them.
+        """
+        found = self._give(keys=[PREFIX + job], args=[epoch, time.time(), KEEP_SECONDS, by, window])
+        return [number for each in found if (number := stored.whole(each)) is not None]
 
     def encoding(self, job: str, epoch: int, command: str) -> None:
         """An ffmpeg was started for it."""

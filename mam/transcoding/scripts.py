@@ -1,7 +1,8 @@
 """What must happen at once, or not at all: the changes of a job's state, as Lua that Redis runs.
 
 KEYS[1] of each is the job's hash. Beside it lie `:made` (a bit per segment), `:attempts` (starts of each task since it
-last got on), `:running` (who is at which task) and `:callbacks` (whom to tell).
+last got on), `:running` (who is at which task), `:callbacks` (whom to tell), `:todo` (the chunks that nobody was given
+yet) and `:given` (those that were queued and are not done, each with who queued it).
 """
 
 from __future__ import annotations
@@ -93,7 +94,7 @@ else
   redis.call('HDEL', job, 'told:playable', 'told:ready', 'told:failed', 'viewed_at')
 end
 local epoch = redis.call('HINCRBY', job, 'epoch', 1)
-redis.call('DEL', job .. ':made', job .. ':attempts', job .. ':running')
+redis.call('DEL', job .. ':made', job .. ':attempts', job .. ':running', job .. ':todo', job .. ':given')
 redis.call('HDEL', job, 'error', 'started_at', 'finished_at', 'segments', 'finalizing', 'playable', 'media_made',
   'speed', 'mark_at', 'mark_made', 'command', 'said', 'replaced_by', 'trouble', 'pictures')
 redis.call('HSET', job, 'state', 'queued', 'created_at', created, 'updated_at', now)
@@ -194,6 +195,35 @@ publish('made', {{segments = numbers}})
 local total = tonumber(redis.call('HGET', job, 'segments') or '-1')
 if redis.call('BITCOUNT', job .. ':made') == total then return redis.call('HSETNX', job, 'finalizing', '1') end
 return 0
+"""
+
+# ... chunks: to be made, in this order. Does nothing when that was said before: some may be under way.
+TODO = f"""{_SHARED}
+if not is_current() or redis.call('EXISTS', job .. ':todo', job .. ':given') > 0 then return 0 end
+for n = 4, #ARGV do redis.call('RPUSH', job .. ':todo', ARGV[n]) end
+redis.call('EXPIRE', job .. ':todo', ARGV[3])
+return 1
+"""
+
+# ... by, how many may be queued or under way at a time. The next chunks, to be queued by `by`: the number of a chunk
+# that is done, or `plan`. Whoever asks again is given the same again: it may have been killed before it queued them.
+GIVE = f"""{_SHARED}
+if not is_current() then return {{}} end
+local todo, given, again = job .. ':todo', job .. ':given', {{}}
+local all = redis.call('HGETALL', given)
+for n = 1, #all, 2 do
+  if all[n + 1] == ARGV[4] then table.insert(again, all[n]) end
+end
+if #again > 0 then return again end
+redis.call('HDEL', given, ARGV[4])
+while redis.call('HLEN', given) < tonumber(ARGV[5]) do
+  local chunk = redis.call('LPOP', todo)
+  if not chunk then break end
+  redis.call('HSET', given, chunk, ARGV[4])
+  table.insert(again, chunk)
+end
+redis.call('EXPIRE', given, ARGV[3])
+return again
 """
 
 # Seconds of media that all workers made in a second, of late: in whole seconds before this one, and in this one.

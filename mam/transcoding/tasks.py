@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from math import ceil
 from typing import Any
 
 from celery import Celery
@@ -34,7 +35,7 @@ from mam.library.record import Record
 from mam.processes import die_with_parent
 from mam.sandbox import box
 from mam.settings import worker_settings
-from mam.transcoding import fleet
+from mam.transcoding import fleet, queues
 from mam.transcoding.attempts import account, lease_of, quietly, retry_delay
 from mam.transcoding.conversions import Order, Wanted
 from mam.transcoding.jobs import MAX_ATTEMPTS
@@ -47,7 +48,10 @@ from mam.transcoding.worker import count_slots, refuse_restarts, say_ready, sett
 app = Celery("mam")
 app.config_from_object("mam.transcoding.celeryconfig")
 
-WINDOW_PER_SLOT, LEAST_WINDOW = 2, 8  # chunks of one job that are queued at a time: enough for all, fair to others
+# Chunks of one job that are queued or under way at a time, for each slot: all are busy, half as many again wait, which
+# is what autoscalers see, and what the first chunk of another job has to wait for.
+WINDOW_PER_SLOT, LEAST_WINDOW = 1.5, 2
+ALONE = 1 << 20  # an earlier version's worker would queue the chunk that follows so many later: there is none
 DISCARD_SECONDS, DISCARD_TRIES = 1, 60  # a job's leftovers are removed when its last task has ended
 
 log = logging.getLogger(__name__)
@@ -57,6 +61,8 @@ log = logging.getLogger(__name__)
 def _before_children(instance: Any, **_: Any) -> None:
     count_slots(int(instance.concurrency))
     settle()
+    told = instance.app.amqp.queues
+    told.select(queues.served(told.consume_from))
 
 
 @worker_process_init.connect
@@ -113,15 +119,14 @@ def _plan(order: Order, lease: Lease) -> None:
     chunks = made.chunks()
     # For a viewer, the opening is this task's, and the next one's.
     missing = [number for number in range(int(order.viewer), len(chunks)) if planned.misses(chunks[number])]
-    window = _window()
-    for number in missing[:window]:
-        _queue_chunk(order, number, window)
+    workshop.workshop().jobs.divide(order.job, order.epoch, missing)
+    _queue_next(order, made, by="plan")
     if order.viewer:
         first, last = chunks[0].first, chunks[0].last
         if work.make(order, Chunk(first, first + 1), task="plan", urgency=Urgency.VIEWER, alive=lease.alive):
             queue(commit, order, "commit")
         else:
-            queue(ahead, order, "ahead:0", first, last, window)
+            queue(ahead, order, "ahead:0", first, last, ALONE)
     _queue_pictures(order, made, storyboard_too=made.encodes)
 
 
@@ -145,26 +150,22 @@ def preview(task: Any, order: dict[str, Any], ask: str, live: bool, yielding: bo
 
 
 @app.task(name="mam.make", bind=True, max_retries=None)
-def make(task: Any, order: dict[str, Any], number: int, window: int) -> None:
-    """Makes a chunk of the plan, and has the one made that follows `window` chunks later: so every job gets on.
+def make(task: Any, order: dict[str, Any], number: int, window: int = ALONE) -> None:
+    """Makes a chunk of the plan, and has the job's next one queued, behind those of other jobs: so they take turns.
 
-    The one who makes a job's last segment queues the commit.
+    The one who makes a job's last segment queues the commit. `window`: for workers of an earlier version.
     """
-    _attempt(task, Order(**order), f"make:{number}", partial(_make, number=number, window=window), pace=Urgency.BATCH)
+    _attempt(task, Order(**order), f"make:{number}", partial(_make, number=number), pace=Urgency.BATCH)
 
 
-def _make(order: Order, lease: Lease, *, number: int, window: int) -> None:
+def _make(order: Order, lease: Lease, *, number: int) -> None:
     from mam.transcoding import work, workshop
 
     shop = workshop.workshop()
     made, _ = shop.open(order)
-    chunks = made.chunks()
-    if work.make(order, chunks[number], task=f"make:{number}", urgency=Urgency.BATCH, alive=lease.alive):
+    if work.make(order, made.chunks()[number], task=f"make:{number}", urgency=Urgency.BATCH, alive=lease.alive):
         queue(commit, order, "commit")
-    for following in range(number + window, len(chunks), window):
-        if not all(shop.jobs.is_made(order.job, chunks[following])):
-            _queue_chunk(order, following, window)
-            break
+    _queue_next(order, made, by=str(number))
 
 
 @app.task(name="mam.seek", bind=True, max_retries=None)
@@ -184,16 +185,17 @@ def _seek(order: Order, lease: Lease, *, number: int) -> None:
 def ahead(task: Any, order: dict[str, Any], first: int, last: int, window: int = 0) -> None:
     """Makes what a viewer will ask for next, unless somebody waits for something: then it makes room at once.
 
-    `window`: of a plan whose opening this is, which must not be left out.
+    `window`: not 0 for a plan's opening, which must not be left out.
     """
-    body = partial(_ahead, chunk=Chunk(first, last), window=window)
+    body = partial(_ahead, chunk=Chunk(first, last), opening=bool(window))
     _attempt(task, Order(**order), f"ahead:{first}", body, preempted=partial(_somebody_waits, task), pace=Urgency.AHEAD)
 
 
-def _ahead(order: Order, lease: Lease, *, chunk: Chunk, window: int) -> None:
+def _ahead(order: Order, lease: Lease, *, chunk: Chunk, opening: bool) -> None:
     from mam.transcoding import work, workshop
 
-    jobs = workshop.workshop().jobs
+    shop = workshop.workshop()
+    jobs = shop.jobs
     taken = jobs.take_ahead(order.job, list(chunk))
     try:
         if taken:
@@ -204,8 +206,8 @@ def _ahead(order: Order, lease: Lease, *, chunk: Chunk, window: int) -> None:
         made = jobs.is_made(order.job, chunk)
         left = [number for number, done in zip(chunk, made, strict=True) if not done]
         jobs.drop_seek(order.job, [number for number in left if number in taken])
-        if window and left:
-            _queue_chunk(order, 0, window)
+        if opening and left:
+            _queue_chunk(order, shop.open(order)[0], 0)
 
 
 @app.task(name="mam.commit", bind=True, max_retries=None)
@@ -225,7 +227,7 @@ def _commit(order: Order, _: Lease) -> None:
         chunks = made.chunks()
         for number, chunk in enumerate(chunks):
             if not set(missing).isdisjoint(chunk):
-                _queue_chunk(order, number, len(chunks))
+                _queue_chunk(order, made, number)
 
 
 @app.task(name="mam.poster", bind=True, max_retries=None)
@@ -243,7 +245,7 @@ def storyboard(task: Any, order: dict[str, Any]) -> None:
 def queue_pictures(order: Order, priority: Priority) -> None:
     """Has the poster and the storyboard made of a video that is live. Raises KombuError."""
     queue(poster, order, "poster")
-    queue(storyboard, order, "storyboard", to=priority.queue)
+    queue(storyboard, order, "storyboard", to=queues.pictures(priority.queue))
 
 
 def _queue_pictures(order: Order, made: Plan, *, poster_too: bool = True, storyboard_too: bool = True) -> None:
@@ -255,7 +257,8 @@ def _queue_pictures(order: Order, made: Plan, *, poster_too: bool = True, storyb
     if poster_too:
         queue(poster, order, "poster")
     if storyboard_too:
-        queue(storyboard, order, "storyboard", to=workshop.workshop().jobs.priority(order.job).queue)
+        priority = workshop.workshop().jobs.priority(order.job)
+        queue(storyboard, order, "storyboard", to=queues.pictures(priority.queue))
 
 
 def _picture(
@@ -281,7 +284,7 @@ def _picture(
         log.info("task done", extra={**fields, "seconds": round(time.monotonic() - started, 3)})
     except Preempted:
         outcome = "preempted"
-        queue(poster, order, name, to=shop.jobs.priority(order.job).queue)
+        queue(poster, order, name, to=_place(shop.jobs.priority(order.job).queue))
     except Superseded:
         outcome = "stopped"
         log.info("task stopped", extra=fields)
@@ -321,20 +324,41 @@ def discard(task: Any, order: dict[str, Any]) -> None:
     redis_adapter.invalidate_playlist_cache(job.video)
 
 
-def _queue_chunk(order: Order, number: int, window: int) -> None:
-    """Queues a chunk by the job's priority as it is now."""
+def _queue_next(order: Order, made: Plan, *, by: str) -> None:
+    """Queues as many of the job's chunks as there is room for. `by`: the chunk that is done, or `plan`."""
     from mam.transcoding import workshop
 
-    priority = workshop.workshop().jobs.priority(order.job)
-    queue(make, order, f"make:{number}", number, window, to=priority.queue)
+    jobs = workshop.workshop().jobs
+    chunks = made.chunks()
+    for number in jobs.next_chunks(order.job, order.epoch, by, _window(jobs.priority(order.job).queue)):
+        if number < len(chunks):
+            _queue_chunk(order, made, number)
 
 
-def _window() -> int:
-    """How many chunks of one job are queued at a time."""
+def _queue_chunk(order: Order, made: Plan, number: int) -> None:
+    """Queues a chunk by the job's priority as it is now, and by what it takes."""
     from mam.transcoding import workshop
 
-    slots = sum(worker.slots for worker in Presence.all(workshop.workshop().redis))
-    return max(LEAST_WINDOW, WINDOW_PER_SLOT * slots)
+    to = workshop.workshop().jobs.priority(order.job).queue
+    queue(make, order, f"make:{number}", number, ALONE, to=_place(to) if made.is_short else to)
+
+
+def _place(to: str) -> str:
+    """Where a short task of that queue is to wait."""
+    from mam.transcoding import workshop
+
+    state = workshop.workshop().redis
+    served = {name for worker in Presence.all(state) for name in worker.queues}
+    with app.pool.acquire(block=True) as connection:
+        return queues.place(connection.default_channel.client, state, to, served)
+
+
+def _window(to: str) -> int:
+    """How many chunks of one job are queued or under way at a time. `to`: the queue that they wait in."""
+    from mam.transcoding import workshop
+
+    slots = sum(worker.slots for worker in Presence.all(workshop.workshop().redis) if to in worker.queues)
+    return max(LEAST_WINDOW, ceil(WINDOW_PER_SLOT * slots))
 
 
 def _somebody_waits(task: Any) -> bool:

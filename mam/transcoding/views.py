@@ -14,7 +14,7 @@ from mam.naming import poster_path, storyboard_path
 from mam.transcoding.conversions import Wanted
 from mam.transcoding.job import Job, Picture, RunningTask, State
 from mam.transcoding.presence import Worker
-from mam.transcoding.queues import Priority
+from mam.transcoding.queues import Priority, base
 
 
 class AssetRequest(BaseModel):
@@ -316,8 +316,8 @@ class WorkerView(BaseModel):
     @classmethod
     def of(cls, worker: Worker, tasks: Iterable[WorkerTaskView]) -> WorkerView:
         return cls(
-            name=worker.name, host=worker.host, slots=worker.slots, queues=list(worker.queues), since=worker.since,
-            tasks=list(tasks),
+            name=worker.name, host=worker.host, slots=worker.slots, since=worker.since, tasks=list(tasks),
+            queues=[queue for queue in worker.queues if queue == base(queue)],
         )  # fmt: skip
 
 

@@ -241,7 +241,8 @@ def fragile(folder: Path, kind: S3Kind, media: MediaFolder, **settings: str) -> 
         proxy = children.enter_context(StoreProxy(store.address, mood=Mood(put_seconds=PUT_SECONDS)).running())
         tmp = folder / "tmp"
         tmp.mkdir()
-        env = own(proxy.address, redis_server.port, **SETTINGS, MINIO_PUBLIC_ENDPOINT=store.address, **settings)
+        more = {**SETTINGS, "MINIO_PUBLIC_ENDPOINT": store.address, **settings}
+        env = own(proxy.address, redis_server.port, **more)
         s3 = S3(kind, store, client_of(store.address))
         stack = Stack(s3, {**env, "TMPDIR": str(tmp)}, folder / "services")
         children.enter_context(stack.running())

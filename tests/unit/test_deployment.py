@@ -29,7 +29,7 @@ from prometheus_client.registry import Collector
 from mam.settings import SERVICES_ALONE, Settings, WorkerSettings
 from mam.transcoding.fleet import COUNTED
 from mam.transcoding.job import State
-from mam.transcoding.queues import BATCH, HIGH, LOW, QUEUES, UNACKNOWLEDGED, VIEWERS
+from mam.transcoding.queues import BATCH, HIGH, LISTS, LOW, QUEUES, UNACKNOWLEDGED, VIEWERS, served
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE_FILE = ROOT / "docker-compose.yml"
@@ -467,11 +467,21 @@ def test_what_people_are_told_to_type_is_what_is_deployed(programs: list[Program
 def test_autoscalers_look_at_the_queues_of_what_they_scale() -> None:
     by_target = {found["spec"]["scaleTargetRef"]["name"]: found for found in of_kind("ScaledObject")}
     assert list(VIEWERS) == lists(by_target["viewers"])
-    assert lists(by_target["batch"]) == [HIGH, BATCH, LOW, UNACKNOWLEDGED]
+    assert lists(by_target["batch"]) == [*served((HIGH, BATCH, LOW)), UNACKNOWLEDGED]
+    assert formula(by_target["batch"]) == triggers(by_target["batch"])
     for program in DEPLOYMENTS["kubernetes"]:
         scaled = by_target.get(program.where.partition(":")[2])
         if scaled:
-            assert set(lists(scaled)) - {UNACKNOWLEDGED} <= set(program.queues)
+            assert set(lists(scaled)) - {UNACKNOWLEDGED} <= set(served(program.queues))
+
+
+def formula(scaled: Yaml) -> list[str]:
+    """What is added up."""
+    return str(scaled["spec"]["advanced"]["scalingModifiers"]["formula"]).split(" + ")
+
+
+def triggers(scaled: Yaml) -> list[str]:
+    return [trigger["name"] for trigger in scaled["spec"]["triggers"]]
 
 
 def lists(scaled: Yaml) -> list[str]:
@@ -813,7 +823,7 @@ def test_what_is_asked_for_is_shown_by_the_code(expression: str) -> None:
     assert query.metrics
     assert query.metrics <= known.keys()
     assert query.labels <= set().union(*(known[name] for name in query.metrics))
-    values = {"queue": set(QUEUES), "state": {state.value for state in State}, "job": scraped()}
+    values = {"queue": set(LISTS), "state": {state.value for state in State}, "job": scraped()}
     assert all(value in values[label] for label, value in query.values if label in values)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVERS = ("video_transcoding_main_server", "vod_main_server")
-LEAVES = {"mam.naming", "mam.errors", "mam.settings"}
+LEAVES = {"mam.background", "mam.naming", "mam.errors", "mam.settings", "mam.stored"}
 
 # What a room's modules may import of this project, besides their own room and what every room may.
 ROOMS: dict[str, set[str]] = {
@@ -20,9 +20,11 @@ ROOMS: dict[str, set[str]] = {
     "mam.settings": {"mam.processes"},
     "mam.processes": set(),
     "mam.sandbox": set(),
+    "mam.stored": set(),
+    "mam.background": set(),
     "mam.breaker": set(),
     "mam.connections": {"mam.breaker", "mam.settings"},
-    "mam.events": {"mam.connections", "mam.settings"},
+    "mam.events": {"mam.background", "mam.connections", "mam.settings", "mam.stored"},
     "mam.hls": {"mam.errors", "mam.naming"},
     "mam.mp4": {"mam.errors"},
     "mam.store": LEAVES | {"mam.breaker"},
@@ -51,7 +53,7 @@ ROOMS: dict[str, set[str]] = {
         "mam.store",
         "redis_adapter",
     },
-    "redis_adapter": {"mam.connections", "mam.events", "mam.settings"},
+    "redis_adapter": {"mam.connections", "mam.events", "mam.settings", "mam.stored"},
     "vod_main_server": LEAVES
     | {
         "mam.connections",
@@ -76,6 +78,8 @@ PACKAGES: dict[str, set[str]] = {
     "mam.sandbox": set(),
     "mam.settings": {"pydantic", "pydantic_settings"},
     "mam.events": {"redis"},
+    "mam.background": set(),
+    "mam.stored": {"pydantic", "redis"},
     "mam.hls": {"charset_normalizer", "pydantic"},
     "mam.mp4": {"numpy"},
     "mam.check": {"av", "numpy", "requests", "urllib3"},
