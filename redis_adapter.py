@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import time
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -19,6 +20,7 @@ from typing import Any
 import redis
 import redis.asyncio
 
+from mam import stored
 from mam.connections import REQUEST
 from mam.events import channel, sync_client
 from mam.settings import worker_settings
@@ -162,7 +164,10 @@ def _from_bytes(data: bytes | None) -> CachedPlaylist | None:
     age, *parts = (data or b"")[:AGE_BYTES], *(data or b"")[AGE_BYTES:].split(b"\n", 2)
     if len(parts) != 3 or not parts[2].startswith(GZIP_MAGIC):
         return None
-    return CachedPlaylist(parts[2], parts[0].decode(), parts[1].decode(), int.from_bytes(age, "big"))
+    source, kinds = stored.text(parts[0]), stored.text(parts[1])
+    if source is None or kinds is None:
+        return None
+    return CachedPlaylist(parts[2], source, kinds, int.from_bytes(age, "big"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,12 +201,12 @@ class PlaylistCache:
                     pipe.hget(PREFIX + name, _field(slot))
                     pipe.pttl(PREFIX + name)
                     pipe.get(GENERATION + name)
-                rows: list[Any] = await pipe.execute()
+                rows = stored.answers(await pipe.execute(raise_on_error=False))
         except (redis.RedisError, OSError) as error:
             log.warning("playlist cache unavailable", extra={"error": type(error).__name__})
             return [Lookup(None, None)] * len(names)
         return [
-            Lookup(_from_bytes(found), (generation or b"0").decode(), left / 1000)
+            Lookup(_from_bytes(found), stored.text(generation or b"0"), (left or 0) / 1000)
             for found, left, generation in zip(rows[::3], rows[1::3], rows[2::3], strict=True)
         ]
 
@@ -259,7 +264,10 @@ def get_cached_playlist(video_name: str) -> str | None:
     except (redis.RedisError, OSError):
         return None
     found = _from_bytes(body) if isinstance(body, bytes) else None
-    return gzip.decompress(found.body).decode() if found else None
+    try:
+        return gzip.decompress(found.body).decode() if found else None
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError):
+        return None
 
 
 def set_cached_playlist(video_name: str, m3u8_text: str) -> None:

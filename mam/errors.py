@@ -17,8 +17,8 @@ class Failure:
 
     @classmethod
     def of(cls, found: Mapping[str, Any]) -> Failure:
-        """From a record of it, which may say more."""
-        return cls(found["code"], found["message"], found["hint"])
+        """From a record of it, which may say more, or less."""
+        return cls(*(str(found.get(part, "")) for part in ("code", "message", "hint")))
 
 
 def readable(name: bytes) -> str:

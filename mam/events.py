@@ -16,13 +16,13 @@ from typing import Any
 import redis
 import redis.asyncio
 
-from mam import connections
+from mam import connections, stored
+from mam.background import ended, guarded, supervised
 from mam.connections import REQUEST, TASK, Limits
 from mam.settings import Settings
 
 CHANNEL = "mam:job:"
 RECONNECT_SECONDS = 0.5
-CANCEL_SECONDS = 1.0  # between two attempts to cancel a task
 Event = dict[str, Any]
 FINAL = ("succeeded", "failed", "cancelled")
 
@@ -53,16 +53,15 @@ def sync_client(settings: Settings, limits: Limits = TASK) -> redis.Redis:
     return connections.for_threads(settings, limits)
 
 
-async def ended(task: asyncio.Task[Any]) -> None:
-    """Cancels a task, and returns once it has ended.
-
-    Again and again: a cancellation that arrives just as a read of Redis ends is lost in it, and its loop goes on.
-    """
-    while not task.done():
-        task.cancel()
-        await asyncio.wait([task], timeout=CANCEL_SECONDS)
-    if not task.cancelled():
-        task.exception()  # seen
+def read_event(data: Any) -> Event | None:
+    """An event as it was published; None for what cannot be read. `segments`, where it has them, are whole numbers."""
+    event = stored.read_json(data)
+    if not isinstance(event, dict) or not isinstance(event.get("job"), str) or not isinstance(event.get("event"), str):
+        return None
+    segments = event.get("segments", [])
+    if segments == {}:  # Lua knows no empty list
+        event["segments"] = segments = []
+    return event if isinstance(segments, list) and all(type(number) is int for number in segments) else None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,7 +84,7 @@ class Listener:
         self._callbacks.append(callback)
 
     async def start(self) -> None:
-        self._task = asyncio.create_task(self._run(), name="events")
+        self._task = supervised("events", self._run)
 
     async def stop(self) -> None:
         if self._task:
@@ -110,7 +109,8 @@ class Listener:
                     await subscription.psubscribe(channel(self._client, CHANNEL + "*"))
                     async for message in subscription.listen():
                         if message["type"] == "pmessage":
-                            self._happened(json.loads(message["data"]))
+                            if event := read_event(message["data"]):
+                                self._happened(event)
                         else:  # subscribed; the client may also have connected anew by itself
                             self._wake_all()  # whatever happened while nobody listened
             except (redis.RedisError, OSError):
@@ -118,7 +118,7 @@ class Listener:
 
     def _happened(self, event: Event) -> None:
         for callback in self._callbacks:
-            callback(event)
+            guarded("event callbacks", callback, event)
         self._wake(event["job"], event["event"])
 
     def _wake(self, job: str, kind: str | None) -> None:

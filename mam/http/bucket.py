@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
+from functools import partial
 
+from mam.background import ended, supervised
 from mam.errors import Unavailable
 
 FIRST_SECONDS = 2  # that a service's start waits: probes of a container count from it
@@ -20,21 +22,22 @@ async def made(ensure: Callable[[], None]) -> AsyncIterator[None]:
     """Calls `ensure` until it has worked. The block begins once it has, or soon: a store that is away, or says nothing,
     keeps no service from answering.
     """
-    task = asyncio.create_task(_keep_trying(ensure), name="vod-bucket")
-    done, _ = await asyncio.wait([task], timeout=FIRST_SECONDS)
-    for ended in done:
-        ended.result()  # raises what no waiting will mend
+    first = asyncio.create_task(_tried(ensure), name="vod-bucket")
+    await asyncio.wait([first], timeout=FIRST_SECONDS)
+    is_there = first.done() and first.result()  # raises what no waiting will mend
+    task = None if is_there else supervised("VoD bucket", partial(_keep_trying, first, ensure))
     try:
         yield
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        if task:
+            await ended(task)
 
 
-async def _keep_trying(ensure: Callable[[], None]) -> None:
-    while not await _tried(ensure):
+async def _keep_trying(first: asyncio.Task[bool], ensure: Callable[[], None]) -> None:
+    is_there = not first.done() and await first
+    while not is_there:
         await asyncio.sleep(RETRY_SECONDS)
+        is_there = await _tried(ensure)
 
 
 async def _tried(ensure: Callable[[], None]) -> bool:

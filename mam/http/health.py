@@ -1,4 +1,8 @@
-"""Health: `/healthz` says the process runs, `/readyz` that what it needs answers."""
+"""Health: `/healthz` says the process runs, `/readyz` that what it needs answers.
+
+A background task that failed is named there, and the service is degraded: it is slower, or something is put off, but
+requests are answered. Were it not ready for that, one bad value in Redis would take all of its processes away at once.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +11,11 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from fastapi import APIRouter
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from redis import RedisError
 from starlette.responses import JSONResponse
 
+from mam.background import FAILURES
 from mam.errors import RedisUnavailable
 
 Check = Callable[[], Awaitable[None]]
@@ -19,7 +24,7 @@ PROBE, PROBE_SECONDS = "mam:ready", 60
 
 
 class Health(BaseModel):
-    status: str
+    status: str = Field(description="`ok`; `ready`, `degraded` (a background task failed lately) or `not ready`.")
     checks: dict[str, str] = {}
 
 
@@ -36,7 +41,10 @@ def router(checks: Callable[[], dict[str, Check]]) -> APIRouter:
         found = checks()
         outcomes = await asyncio.gather(*(_outcome(check) for check in found.values()))
         ready = all(outcome == "ok" for outcome in outcomes)
-        body = Health(status="ready" if ready else "not ready", checks=dict(zip(found, outcomes, strict=True)))
+        failed = FAILURES.lately()
+        tasks = "; ".join(f"{name} failed with {kind}" for name, kind in failed.items()) or "ok"
+        status = ("degraded" if failed else "ready") if ready else "not ready"
+        body = Health(status=status, checks={**dict(zip(found, outcomes, strict=True)), "tasks": tasks})
         return JSONResponse(body.model_dump(), status_code=200 if ready else 503)
 
     return routes

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterable
 from typing import Any
 
 from fastapi import FastAPI
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from mam.background import FAILURES
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 
@@ -45,6 +49,19 @@ class Recorder:
         histogram.observe(seconds)
 
 
+class Restarts(Collector):
+    """How often each loop beside the requests failed and was begun again, in this process."""
+
+    def collect(self) -> Iterable[Metric]:
+        family = CounterMetricFamily("mam_task_restarts", "Times that a background task failed.", labels=["task"])
+        for name, count in FAILURES.counts().items():
+            family.add_metric([name], count)
+        return [family]
+
+    def describe(self) -> Iterable[Metric]:
+        return []  # known when asked for
+
+
 class RequestMetrics:
     """ASGI middleware: records every request."""
 
@@ -75,6 +92,7 @@ class RequestMetrics:
 def install(app: FastAPI, *, service: str) -> Recorder:
     """Adds `/metrics` and the middleware."""
     recorder = Recorder(service)
+    recorder.also(Restarts())
 
     async def metrics(_: Any) -> Response:
         shown = await asyncio.to_thread(generate_latest, recorder.registry)  # some of it is read from Redis

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 import time
@@ -12,13 +11,14 @@ from itertools import islice
 
 import redis
 
+from mam import stored
 from mam.library.catalogue import Catalogue, Place
 from mam.library.known import Known
 from mam.library.listing import Listing
 from mam.library.looking import Looking
 from mam.library.record import Record, field_of
 from mam.library.scripts import COMPLETE, HASH
-from mam.library.snapshot import BASE, CHANGES, LISTED_AT, Change, Position, Replaced, Snapshot
+from mam.library.snapshot import BASE, CHANGES, LISTED_AT, Base, Change, Position, Replaced, Snapshot
 from mam.library.videos import Listed
 from mam.naming import Asset
 from mam.settings import Settings
@@ -110,8 +110,9 @@ class Keeping:
             pipe.get(LISTED_AT)
             pipe.exists(watched)
             complete, base, changes, listed_at, is_watched = pipe.execute()
-        position = Position(json.loads(base)["id"], changes) if base else Position()
-        return Status(bool(complete), position, float(listed_at) if base and listed_at else None, bool(is_watched))
+        found = stored.read(Base, base)
+        position = Position(found.id, changes) if found else Position()
+        return Status(bool(complete), position, stored.number(listed_at) if found else None, bool(is_watched))
 
     # what is known
 
@@ -160,6 +161,7 @@ class Keeping:
                 try:
                     self.catalogue.replace(one for one in news.whole if self._settings.may_stream(one.bucket))
                 except Replaced:
+                    self._snapshot.drop(news.position.base)
                     return False  # the next look finds what is there instead
             for change in news.changes:
                 self._apply(change)

@@ -9,6 +9,7 @@ from typing import Literal
 
 import redis
 
+from mam import stored
 from mam.errors import Failure
 from mam.events import script
 from mam.library import scripts
@@ -41,12 +42,12 @@ class Known:
     def load(self) -> Everything:
         """Raises RedisError."""
         complete = bool(self._client.hexists(HASH, COMPLETE))  # before: what it stands for is there by now
-        records = {
-            field.decode(): Record.parse(text)
+        found = (
+            (stored.text(field), Record.parse(text))
             for field, text in self._client.hscan_iter(HASH, count=PAGE)
             if field != COMPLETE.encode()
-        }
-        return Everything(records, complete)
+        )
+        return Everything({field: record for field, record in found if field is not None and record}, complete)
 
     def pictured(self, asset: Asset, job: str, kind: Literal["poster", "storyboard"]) -> bool:
         """The revision `job` has that picture. False when it is not the asset's any more."""

@@ -14,17 +14,21 @@ import os
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import redis
 import redis.asyncio
 
+from mam import stored
+from mam.background import FAILURES, ended, supervised
 from mam.errors import Failure, MamError
-from mam.events import channel, ended
+from mam.events import channel
 from mam.library.catalogue import Place
 from mam.library.keeping import Keeping, Lock, LockLost
 from mam.library.record import Record
 from mam.library.scripts import CHANNEL
-from mam.library.snapshot import Change
+from mam.library.snapshot import Change, Rows
 from mam.library.videos import Listed, is_video, mark
 from mam.naming import Asset
 
@@ -39,6 +43,16 @@ RECONNECT_SECONDS = 0.5
 LISTER, LOOKER = "mam:library:lister", "mam:library:looker"  # locks: of who lists, of who looks through the VoD bucket
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What is said over Redis: some of it at a time. `known`: records by their fields, False where there is none."""
+
+    known: dict[str, dict[str, Any] | Literal[False]] = field(default_factory=dict)
+    change: Rows | None = None
+    listing: bool = False
+    complete: bool = False
 
 
 class Library:
@@ -60,10 +74,8 @@ class Library:
         self._jobs: dict[str, asyncio.Task[None]] = {}
 
     async def start(self) -> None:
-        self._tasks = [
-            asyncio.create_task(work(), name=f"library-{work.__name__.strip('_')}")
-            for work in (self._listen, self._take_in, self._watch)
-        ]
+        loops = {"listening": self._listen, "taking in": self._take_in, "watching": self._watch}
+        self._tasks = [supervised(f"library: {name}", loop) for name, loop in loops.items()]
 
     async def stop(self) -> None:
         self.keeping.stop()
@@ -115,21 +127,25 @@ class Library:
                         if message["type"] == "subscribe":
                             self._stale |= {"known", "listing"}  # whatever was said while nobody listened
                         elif message["type"] == "message":
-                            self._hear(json.loads(message["data"]))
+                            self._hear(message["data"])
                         self._told.set()
             except (redis.RedisError, OSError):
                 self._loaded.set()  # there is nothing to wait for
                 await asyncio.sleep(RECONNECT_SECONDS)
 
-    def _hear(self, told: dict[str, dict[str, dict[str, object]]]) -> None:
-        for field, found in told.get("known", {}).items():
-            bucket, _, key = field.partition("/")
-            self._records[bucket, key] = Record.of(found) if found else None
-        if "change" in told:
-            self._changes.append(Change.of(told["change"]))
-        if "listing" in told:
+    def _hear(self, data: bytes) -> None:
+        told = stored.read(_Told, data)
+        if told is None:  # whatever it means, it is in Redis too
+            self._stale |= {"known", "listing"}
+            return
+        for name, found in told.known.items():
+            bucket, _, key = name.partition("/")
+            self._records[bucket, key] = Record.parse(json.dumps(found)) if found else None
+        if told.change is not None:
+            self._changes.append(Change.of(told.change))
+        if told.listing:
             self._stale.add("listing")
-        if "complete" in told:
+        if told.complete:
             self.keeping.complete = True
 
     async def _take_in(self) -> None:
@@ -141,10 +157,18 @@ class Library:
                 await self._catch_up()
             except (redis.RedisError, OSError) as error:
                 log.warning("library not read", extra={"error": type(error).__name__})
-                self._stale |= {"known", "listing"}
-                await asyncio.sleep(RECONNECT_SECONDS)
-                self._told.set()
-            self._loaded.set()
+                await self._once_more()
+            except Exception:
+                await self._once_more()
+                raise
+            finally:
+                self._loaded.set()
+
+    async def _once_more(self) -> None:
+        """What was told is lost: all is to be read again, soon."""
+        self._stale |= {"known", "listing"}
+        self._told.set()
+        await asyncio.sleep(RECONNECT_SECONDS)
 
     async def _catch_up(self) -> None:
         stale, self._stale = self._stale, set()
@@ -210,6 +234,9 @@ class Library:
             log.info("left to another process", extra={"work": name})
         except (MamError, redis.RedisError, OSError) as error:
             log.warning("library not brought up to date", extra={"work": name, "error": str(error)})
+            await asyncio.sleep(RETRY_SECONDS)
+        except Exception as error:  # noqa: BLE001 - the next look begins it again
+            FAILURES.failed(name, error)
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _list(self, lock: Lock) -> None:

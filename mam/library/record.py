@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
+from mam import stored
 from mam.errors import Failure
 from mam.naming import Asset
 
@@ -57,28 +57,44 @@ class Record:
         return {name: value for name, value in found.items() if value not in ("", None, ())}
 
     @classmethod
-    def of(cls, fields: dict[str, Any]) -> Record:
-        """From what Redis holds."""
-        live, error = fields.get("live", ""), fields.get("error")
-        job = fields.get("job", "")
-        pictures = fields if live else dict.fromkeys(fields.get("ahead", ()), job)
+    def parse(cls, text: str | bytes) -> Record | None:
+        """From what Redis holds; None where that cannot be read."""
+        found = stored.read(_Stored, text)
+        if found is None or found.state not in ("", *STATES):
+            return None
+        live = found.live
+        ahead = found.ahead if isinstance(found.ahead, dict) else {}
         return cls(
-            video=fields.get("video", ""),
+            video=found.video,
             live=live,
-            job=job,
-            stage=fields.get("state", ""),
-            version=fields.get("version", ""),
-            duration=fields.get("duration"),
-            is_playable=bool(live or fields.get("playable")),
-            poster=pictures.get("poster", ""),
-            storyboard=pictures.get("storyboard", ""),
-            error=Failure.of(error) if error else None,
-            notes=tuple(fields.get("notes", ())),
+            job=found.job,
+            stage=found.state,
+            version=found.version,
+            duration=found.duration,
+            is_playable=bool(live or found.playable),
+            poster=found.poster if live else found.job if "poster" in ahead else "",
+            storyboard=found.storyboard if live else found.job if "storyboard" in ahead else "",
+            error=found.error,
+            notes=tuple(found.notes) if isinstance(found.notes, list) else (),
         )
 
-    @classmethod
-    def parse(cls, text: str | bytes) -> Record:
-        return cls.of(json.loads(text))
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """A field of the hash, as scripts.py writes it. Lua knows no empty list: {} and [] are the same."""
+
+    video: str = ""
+    live: str = ""
+    job: str = ""
+    state: str = ""
+    version: str = ""
+    duration: stored.Moment | None = None
+    playable: bool = False
+    poster: str = ""
+    storyboard: str = ""
+    ahead: dict[str, bool] | list[bool] | None = None
+    error: Failure | None = None
+    notes: list[str] | dict[str, str] | None = None
 
 
 def field_of(asset: Asset) -> str:

@@ -15,8 +15,11 @@ COMPLETE = ":complete"
 
 _KEEP = f"""
 local function read(field)
-  local known = redis.call('HGET', '{HASH}', field)
-  return known and cjson.decode(known) or {{}}
+  local is_json, entry = pcall(cjson.decode, redis.call('HGET', '{HASH}', field) or '{{}}')
+  if not is_json or type(entry) ~= 'table' then return {{}} end
+  entry.since = tonumber(entry.since)
+  if type(entry.ahead) ~= 'table' then entry.ahead = nil end
+  return entry
 end
 
 local function keep(field, entry)

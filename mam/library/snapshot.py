@@ -12,10 +12,12 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Annotated, Any
 
 import redis
+from pydantic import Field
 
+from mam import stored
 from mam.events import channel
 from mam.library.scripts import CHANNEL
 from mam.library.videos import Listed
@@ -24,6 +26,7 @@ BASE = "mam:library:listing"  # what the base is called, and in how many parts i
 CHANGES = "mam:library:changes"
 LISTED_AT = "mam:library:listed-at"
 PART = 10_000  # objects: some 300 KB
+MOST_PARTS = 10_000
 LEVEL = 1  # of zlib: what remains is mostly sizes, times and versions, which nothing makes smaller
 REPLACED_SECONDS = 60  # that the parts of a replaced base are kept for those who are at reading them
 
@@ -44,10 +47,18 @@ else
   redis.call('PUBLISH', ARGV[2], '{"change":' .. ARGV[1] .. '}')
 end
 """
+# KEYS: base, changes. ARGV: the name of a base. It goes, unless another has taken its place.
+_DROP = """
+local is_json, base = pcall(cjson.decode, redis.call('GET', KEYS[1]) or '')
+if is_json and type(base) == 'table' and base.id == ARGV[1] then redis.call('DEL', KEYS[1], KEYS[2]) end
+"""
+
+
+_Columns: Any = tuple[list[str], list[str], list[int], list[int], list[int]]  # what `_packed` packs
 
 
 class Replaced(Exception):
-    """The base that was being read is no more: there is another one, or Redis was wiped."""
+    """The base that was being read is no more: there is another one, or Redis was wiped; or a part is unreadable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +67,22 @@ class Position:
 
     base: str = ""
     changes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """The base's name, and in how many parts it is."""
+
+    id: str
+    parts: Annotated[int, Field(ge=0, le=MOST_PARTS)]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A change as JSON has it."""
+
+    put: list[tuple[str, str, int, int, int]]
+    cut: list[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +100,14 @@ class Change:
         return json.dumps({"put": rows, "cut": self.cut})
 
     @classmethod
-    def of(cls, found: dict[str, Any]) -> Change:
-        return cls([Listed(*row) for row in found["put"]], [(bucket, key) for bucket, key in found["cut"]])
+    def of(cls, found: Rows) -> Change:
+        return cls([Listed(*row) for row in found.put], found.cut)
+
+    @classmethod
+    def parse(cls, text: bytes | str) -> Change | None:
+        """None where it cannot be read."""
+        found = stored.read(Rows, text)
+        return cls.of(found) if found else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +128,7 @@ class Snapshot:
         self._channel = channel(client, CHANNEL)
         self._swap = client.register_script(_SWAP)
         self._add = client.register_script(_ADD)
+        self._drop = client.register_script(_DROP)
 
     def news(self, since: Position) -> News:
         """What there is behind `since`."""
@@ -103,16 +137,21 @@ class Snapshot:
             pipe.lrange(CHANGES, 0, -1)
             pipe.get(LISTED_AT)
             base, raw, moment = pipe.execute()
-        if base is None:
+        found = stored.read(Base, base)
+        if found is None:
             return News(Position(), None, [], None)
-        found = json.loads(base)
-        same = found["id"] == since.base
+        same = found.id == since.base
+        changes = map(Change.parse, raw[since.changes if same else 0 :])
         return News(
-            Position(found["id"], len(raw)),
-            None if same else self._whole(found["id"], found["parts"]),
-            [Change.of(json.loads(text)) for text in raw[since.changes if same else 0 :]],
-            float(moment) if moment else None,
+            Position(found.id, len(raw)),
+            None if same else self._whole(found.id, found.parts),
+            [change for change in changes if change],
+            stored.number(moment),
         )
+
+    def drop(self, base: str) -> None:
+        """This base is not whole, and nobody can read it: the next listing writes another."""
+        self._drop(keys=[BASE, CHANGES], args=[base])
 
     def write(self, listed: Iterable[Listed], position: Position) -> Position | None:
         """Makes a new base of what someone holds who is at `position`. None when there is something newer."""
@@ -126,10 +165,9 @@ class Snapshot:
         with self._client.pipeline(transaction=False) as pipe:
             for number in range(parts if written else 0):
                 pipe.persist(_part(name, number))
-            if written and isinstance(before, bytes):
-                old = json.loads(before)
-                for number in range(old["parts"]):
-                    pipe.expire(_part(old["id"], number), REPLACED_SECONDS)
+            if written and (old := stored.read(Base, before)):
+                for number in range(old.parts):
+                    pipe.expire(_part(old.id, number), REPLACED_SECONDS)
             pipe.execute()
         return Position(name) if written else None
 
@@ -148,9 +186,10 @@ class Snapshot:
         """The base, part by part. Raises Replaced when it is gone before all was read."""
         for number in range(parts):
             data = self._client.get(_part(name, number))
-            if not isinstance(data, bytes):
+            part = _unpacked(data) if isinstance(data, bytes) else None
+            if part is None:
                 raise Replaced
-            yield from _unpacked(data)
+            yield from part
 
 
 def _part(name: str, number: int) -> str:
@@ -175,5 +214,10 @@ def _packed(part: Sequence[Listed]) -> bytes:
     return zlib.compress(json.dumps(columns, ensure_ascii=False, separators=(",", ":")).encode(), LEVEL)
 
 
-def _unpacked(data: bytes) -> Iterator[Listed]:
-    return map(Listed, *json.loads(zlib.decompress(data)))
+def _unpacked(data: bytes) -> Iterator[Listed] | None:
+    """None where it cannot be read."""
+    try:
+        columns = stored.read(_Columns, zlib.decompress(data))
+    except zlib.error:
+        return None
+    return map(Listed, *columns) if columns and len({*map(len, columns)}) == 1 else None

@@ -14,6 +14,7 @@ from typing import Any
 import redis
 
 import redis_adapter
+from mam import stored
 from mam.errors import InvalidPlan, NameTaken, NotAVideo, NotFound, StoreForbids, TooLarge, TooManyJobs
 from mam.hls.plan import PLANNER_VERSION, Format, Plan, Profile, Sidecar, Source, kind_of
 from mam.hls.sidecars import prefix, sidecars
@@ -95,12 +96,20 @@ class Order:
         return json.dumps(self.to_dict())
 
     @classmethod
+    def of(cls, found: dict[str, Any]) -> Order:
+        """From what `to_dict` made, here or in another version: what this one does not know is left out.
+
+        Raises InvalidPlan for anything else.
+        """
+        return cls.from_json(json.dumps(found))
+
+    @classmethod
     def from_json(cls, text: str | bytes) -> Order:
-        """Raises InvalidPlan for anything but what `to_json` wrote."""
-        try:
-            return cls(**json.loads(text))
-        except (TypeError, ValueError) as error:
-            raise InvalidPlan(f"An order in the VoD bucket: {error}") from error
+        """The same from what `to_json` made."""
+        order = stored.read(cls, text)
+        if order is None:
+            raise InvalidPlan("An order cannot be read.", hint="Another version of the program may have written it.")
+        return order
 
 
 @dataclass(frozen=True, slots=True)

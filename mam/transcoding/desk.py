@@ -190,7 +190,7 @@ class Desk:
         if job.state is State.FAILED:
             raise job.failure()
         if job.state is State.CANCELLED:
-            earlier = Order(**await asyncio.to_thread(self._jobs.order, job_id))
+            earlier = Order.of(await asyncio.to_thread(self._jobs.order, job_id))
             if job.replaced_by or (await self._begin(earlier.asset, earlier.wanted, viewer=True)).job != job_id:
                 raise NotFound("The source of the video has changed.", hint="Ask for the playlist again.")
             return State.QUEUED
@@ -201,7 +201,7 @@ class Desk:
         numbers = range(segment, min(segment + 1 + AHEAD_SEGMENTS, job.segments_total))
         now, following = await asyncio.to_thread(self._jobs.take_seek, job_id, numbers)
         if now or following:
-            order = Order(**await asyncio.to_thread(self._jobs.order, job_id))
+            order = Order.of(await asyncio.to_thread(self._jobs.order, job_id))
             if now:
                 await _queued(tasks.seek, order, f"seek:{segment}", segment)
             if following:
@@ -214,7 +214,7 @@ class Desk:
         order = await asyncio.to_thread(self._jobs.order, job_id)
         if job.state.is_final or not await asyncio.to_thread(self._jobs.cancel, job_id, job.epoch):
             raise JobEnded(f"The job has ended: {job.state.value}.")
-        await _queued(tasks.discard, Order(**order), "discard")
+        await _queued(tasks.discard, Order.of(order), "discard")
         return await asyncio.to_thread(self._jobs.get, job_id)
 
     async def retry(self, job_id: str) -> Job:
@@ -233,7 +233,7 @@ class Desk:
         return job if job.priority is priority else await self._resumed(job, Mode.REVIVE, priority)
 
     async def _resumed(self, job: Job, mode: Mode, priority: Priority | None) -> Job:
-        order = Order(**await asyncio.to_thread(self._jobs.order, job.id))
+        order = Order.of(await asyncio.to_thread(self._jobs.order, job.id))
         resume = self._conversions.resume
         await self._queue_plan(await asyncio.to_thread(resume, order, mode, priority=priority))
         return await asyncio.to_thread(self._jobs.get, job.id)

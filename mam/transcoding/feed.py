@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 
 from redis import RedisError
 
+from mam.background import supervised
 from mam.events import Event, Listener
 from mam.http.streams import KEEPALIVE, KEEPALIVE_SECONDS, event
 from mam.transcoding.glance import Glance
@@ -122,9 +123,10 @@ class Feed:
 
     def _begin(self) -> None:
         if not self._tasks:
-            self._tasks = [asyncio.create_task(work(), name="feed") for work in (self._follow_jobs, self._follow_fleet)]
-            for task in self._tasks:
-                task.add_done_callback(self._ended)
+            self._tasks = [
+                supervised("feed of jobs", self._follow_jobs),
+                supervised("feed of the fleet", self._follow_fleet),
+            ]
 
     def _stand_up(self, seat: Seat) -> None:
         self._seats.discard(seat)
@@ -133,12 +135,6 @@ class Feed:
                 task.cancel()
             self._tasks = []
             self._forget()
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        """Should the reader fail, nobody waits in vain: all may come again, and begin it anew."""
-        if not task.cancelled() and (error := task.exception()):
-            log.error("events ended", exc_info=error)
-            self._dismiss([*self._seats])
 
     def _forget(self) -> None:
         self._known: dict[str, Job] = {}

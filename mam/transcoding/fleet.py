@@ -13,6 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector as PrometheusCollector
 
 from mam.events import sync_client
+from mam.http.metrics import Restarts
 from mam.settings import Settings
 from mam.transcoding import queues
 from mam.transcoding.jobs import Jobs
@@ -75,7 +76,8 @@ def counted(jobs: Jobs, host: str | None = None) -> Iterator[Metric]:
     """All counters, or those of the workers of one machine."""
     found: dict[str, dict[tuple[str, ...], float]] = defaultdict(dict)
     for (name, *values), amount in jobs.counters().items():
-        found[name][tuple(values)] = amount
+        if name in COUNTED and len(values) == len(COUNTED[name][2]):
+            found[name][tuple(values)] = amount
     for key, (metric, text, labels) in COUNTED.items():
         if host is not None and key not in BY_HOST:
             continue
@@ -131,4 +133,5 @@ def machine(settings: Settings) -> CollectorRegistry:
     """What the workers of this machine have counted, for an endpoint of their own."""
     registry = CollectorRegistry()
     registry.register(_Machine(Jobs(sync_client(settings))))
+    registry.register(Restarts())
     return registry

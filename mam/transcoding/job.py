@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from mam import stored
 from mam.errors import ConversionFailed
 from mam.hls.plan import Format
 from mam.transcoding.queues import Priority
@@ -24,6 +24,11 @@ class State(str, Enum):
     FAILED = "failed"
     CANCELLED = "cancelled"
 
+    @classmethod
+    def read(cls, name: str | None) -> State | None:
+        """None for what is none."""
+        return next((state for state in cls if state.value == name), None)
+
     @property
     def is_final(self) -> bool:
         return self in (State.SUCCEEDED, State.FAILED, State.CANCELLED)
@@ -34,6 +39,15 @@ class Picture(str, Enum):
 
     POSTER = "poster"
     STORYBOARD = "storyboard"
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """What the scripts write of a task that a worker is at."""
+
+    worker: str
+    since: stored.Moment
+    parent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,21 +148,21 @@ class Job:
     def failure(self) -> ConversionFailed:
         """The recorded failure as an error to be raised."""
         error = self.error or {}
+        status = error.get("status")
         return ConversionFailed(
-            error.get("message", "The conversion failed."),
-            status=error.get("status", 500),
-            code=error.get("code", "internal_error"),
-            title=error.get("title", "The conversion failed"),
-            hint=error.get("hint", "Send the request again."),
+            str(error.get("message", "The conversion failed.")),
+            status=status if isinstance(status, int) and 400 <= status <= 599 else 500,
+            code=str(error.get("code", "internal_error")),
+            title=str(error.get("title", "The conversion failed")),
+            hint=str(error.get("hint", "Send the request again.")),
         )
 
 
 def running_tasks(found: Mapping[str, str], attempts: Mapping[str, int]) -> tuple[RunningTask, ...]:
-    """Who is at which task, by its name. `found`: as the scripts wrote it."""
-    tasks = {name: json.loads(text) for name, text in sorted(found.items())}
+    """Who is at which task, by its name. `found`: as the scripts wrote it; what cannot be read is left out."""
+    tasks = ((name, stored.read(_Running, text)) for name, text in sorted(found.items()))
     return tuple(
-        RunningTask(name, task["worker"], task["since"], attempts.get(name, 1), task.get("parent", ""))
-        for name, task in tasks.items()
+        RunningTask(name, task.worker, task.since, attempts.get(name, 1), task.parent) for name, task in tasks if task
     )
 
 
@@ -160,16 +174,22 @@ def parse(
     attempts: dict[str, int],
     running: dict[str, str],
     position: int | None,
-) -> Job:
-    """A job from what Redis holds of it: its hash and what lies beside."""
+) -> Job | None:
+    """A job from what Redis holds of it: its hash and what lies beside. None without a state and an epoch.
+
+    Any other field that cannot be read is as one that is not there.
+    """
 
     def number(name: str) -> float | None:
-        return float(fields[name]) if name in fields else None
+        return stored.number(fields.get(name))
 
+    state, epoch = State.read(fields.get("state")), stored.whole(fields.get("epoch"))
+    if state is None or epoch is None:
+        return None
     return Job(
         id=job,
-        state=State(fields["state"]),
-        epoch=int(fields["epoch"]),
+        state=state,
+        epoch=epoch,
         video=fields.get("video", ""),
         asset_bucket=fields.get("bucket", ""),
         asset_object=fields.get("key", ""),
@@ -177,25 +197,25 @@ def parse(
         profile=fields.get("profile", ""),
         format=fields.get("format", Format.TS.value),
         audio_language=fields.get("audio_language", ""),
-        priority=Priority(fields.get("priority", Priority.NORMAL.value)),
+        priority=Priority.read(fields.get("priority")),
         playable=fields.get("playable") == "1",
         segments_done=done,
-        segments_total=int(fields["segments"]) if "segments" in fields else None,
+        segments_total=stored.whole(fields.get("segments")),
         duration=number("duration"),
         media_made=number("media_made") or 0.0,
         recent_speed=number("speed"),
         position=None if position is None else position + 1,
         attempts=max(attempts.values(), default=1 if "started_at" in fields else 0),
         running=running_tasks(running, attempts),
-        streams=tuple(json.loads(fields["streams"])) if "streams" in fields else (),
+        streams=tuple(stored.read(list[dict[str, Any]], fields.get("streams")) or ()),
         command=fields.get("command"),
-        said=tuple(json.loads(fields["said"])) if "said" in fields else (),
+        said=tuple(stored.read(list[str], fields.get("said")) or ()),
         created_at=number("created_at") or 0.0,
         updated_at=number("updated_at") or 0.0,
         started_at=number("started_at"),
         finished_at=number("finished_at"),
         trouble=fields.get("trouble"),
-        error=json.loads(fields["error"]) if "error" in fields else None,
+        error=stored.read(dict[str, Any], fields.get("error")),
         replaced_by=fields.get("replaced_by"),
-        pictures=frozenset(map(Picture, fields.get("pictures", "").split())),
+        pictures=frozenset(known for known in Picture if known.value in fields.get("pictures", "").split()),
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -73,6 +74,7 @@ class Jobs:
         self._attempt = script(client, scripts.ATTEMPT)
         self._made = script(client, scripts.MADE)
         self._ended = client.register_script(scripts.ENDED)
+        self._viewed = client.register_script(scripts.VIEWED)
         self._todo = script(client, scripts.TODO)
         self._give = script(client, scripts.GIVE)
         self._attempt_picture = script(client, scripts.ATTEMPT_PICTURE)
@@ -122,11 +124,7 @@ class Jobs:
 
     def earlier_request(self, key: str) -> tuple[str, str] | None:
         """(fingerprint, job) of the request that came with this idempotency key; None when there was none."""
-        found = self._client.get(IDEMPOTENCY_PREFIX + key)
-        if not isinstance(found, bytes):
-            return None
-        fingerprint, job = json.loads(found)
-        return fingerprint, job
+        return stored.read(tuple[str, str], self._client.get(IDEMPOTENCY_PREFIX + key))
 
     # what is known
 
@@ -162,17 +160,27 @@ class Jobs:
             rows: list[tuple[bytes, float]] = self._client.zrevrangebyscore(  # type: ignore[assignment]
                 index, offset_score, "-inf", start=skipped, num=PAGE, withscores=True
             )
-            ids = [row[0].decode() for row in rows]
-            for at, job in enumerate(self._read(ids)):
-                if job is None:
-                    self._client.zrem(index, ids[at])  # its hash has expired
-                elif (not states or job.state in states) and bucket in ("", job.asset_bucket):
+            jobs = self._read([stored.text(row[0]) or "" for row in rows])
+            self._forget(index, [row[0] for row, job in zip(rows, jobs, strict=True) if job is None])
+            for at, job in enumerate(jobs):
+                if job and (not states or job.state in states) and bucket in ("", job.asset_bucket):
                     if len(found) == limit:
                         return Page(found, _cursor_before(rows, at, offset_score, skipped))
                     found.append(job)
             if len(rows) < PAGE:
                 return Page(found, None)
             offset_score, skipped = _next_round(rows, offset_score, skipped)
+
+    def _forget(self, index: str, ids: Sequence[bytes]) -> None:
+        """Takes those out of a list whose hash has expired. One that cannot be read stays."""
+        if not ids:
+            return
+        with self._client.pipeline(transaction=False) as pipe:
+            for job in ids:
+                pipe.exists(PREFIX.encode() + job)
+            expired = [job for job, exists in zip(ids, pipe.execute(), strict=True) if not exists]
+        if expired:
+            self._client.zrem(index, *expired)
 
     def active(self) -> int:
         """How many jobs have not ended."""
@@ -192,7 +200,7 @@ class Jobs:
             pipe.zrange(scripts.ACTIVE, 0, -1)
             pipe.zrange(scripts.QUEUED, 0, -1)
             pipe.zrevrange(scripts.ALL, 0, newest - 1)
-            active, queued, last = ([name.decode() for name in names] for names in pipe.execute())
+            active, queued, last = map(stored.texts, pipe.execute())
         return active, queued, last
 
     def begun(self) -> list[Begun]:
@@ -203,7 +211,7 @@ class Jobs:
     def picturing(self) -> list[Begun]:
         """The jobs whose pictures somebody is at, ended ones too."""
         names: set[Any] = self._client.smembers(scripts.PICTURING)
-        return self._in_short(name.decode() for name in names)
+        return self._in_short(stored.texts(names))
 
     def _in_short(self, jobs: Iterable[str]) -> list[Begun]:
         ids = sorted(jobs)
@@ -211,36 +219,37 @@ class Jobs:
             for job in ids:
                 pipe.hmget(PREFIX + job, ["video", "updated_at", "trouble"])
                 pipe.hgetall(f"{PREFIX}{job}:running")
-            rows = pipe.execute()
+            rows = stored.answers(pipe.execute(raise_on_error=False))
         return [
             Begun(
                 id=job,
-                video=(fields[0] or b"").decode(),
-                updated_at=float(fields[1]),
-                running=running_tasks(_decoded(running), {}),
-                trouble=fields[2].decode() if fields[2] else None,
+                video=stored.text(fields[0]) or "",
+                updated_at=updated_at,
+                running=running_tasks(stored.mapping(running), {}),
+                trouble=stored.text(fields[2]),
             )
             for job, fields, running in zip(ids, rows[::2], rows[1::2], strict=True)
-            if fields[1] is not None  # else its hash has expired
+            if fields and (updated_at := stored.number(fields[1])) is not None  # else its hash has expired
         ]
 
     def fleet_speed(self) -> float:
         """Seconds of media that all workers together made in a second, over the last ten."""
-        return float(self._speed())
+        return stored.number(self._speed()) or 0.0
 
     def silent(self, seconds: float) -> list[Job]:
         """Jobs that have not ended and gave no sign of life for so long."""
         active: list[bytes] = self._client.zrange(scripts.ACTIVE, 0, -1)  # type: ignore[assignment]
-        ids = [name.decode() for name in active]
+        ids = stored.texts(active)
         before = time.time() - seconds
         return [job for job in self._read(ids) if job and not job.state.is_final and job.updated_at < before]
 
     def states(self, jobs: Sequence[str]) -> list[State | None]:
-        """The state of each job; None for one that Redis knows nothing of."""
+        """The state of each job; None for one that Redis knows nothing of, or nothing that can be read."""
         with self._client.pipeline(transaction=False) as pipe:
             for job in jobs:
                 pipe.hget(PREFIX + job, "state")
-            return [State(state.decode()) if state else None for state in pipe.execute()]
+            found = stored.answers(pipe.execute(raise_on_error=False))
+        return [State.read(stored.text(state)) for state in found]
 
     def is_made(self, job: str, numbers: Iterable[int]) -> list[bool]:
         """For each segment, whether it is known to exist."""
@@ -258,13 +267,13 @@ class Jobs:
     def order(self, job: str) -> dict[str, Any]:
         """What the leader's tasks go by. Raises JobNotFound."""
         raw, epoch = self._client.hmget(PREFIX + job, ["order", "epoch"])
-        if raw is None or epoch is None:
+        order, led = stored.read(dict[str, Any], raw), stored.whole(epoch)
+        if order is None or led is None:
             raise JobNotFound(f"No job has the id {job!r}.")
-        return {**json.loads(raw), "epoch": int(epoch)}
+        return {**order, "epoch": led}
 
     def priority(self, job: str) -> Priority:
-        found = self._client.hget(PREFIX + job, "priority")
-        return Priority(found.decode()) if isinstance(found, bytes) else Priority.NORMAL
+        return Priority.read(stored.text(self._client.hget(PREFIX + job, "priority")))
 
     def is_current(self, job: str, epoch: int) -> bool:
         """Whether the job is still this epoch's to work on."""
@@ -315,13 +324,13 @@ class Jobs:
             publish(self._client, job, "dropped", segments=list(numbers))
 
     def viewed(self, job: str) -> None:
-        """Somebody watches."""
-        self._client.hset(PREFIX + job, "viewed_at", str(time.time()))
+        """Somebody watches. Nothing comes to life by it that has expired."""
+        self._viewed(keys=[PREFIX + job], args=[time.time()])
 
     def is_idle(self, job: str, minutes: float) -> bool:
         """Whether only viewers asked for the job, and none has watched for so long."""
         fields = self._client.hmget(PREFIX + job, ["for_viewers", "viewed_at", "created_at"])
-        for_viewers, viewed, created = (float(value) if value else 0.0 for value in fields)
+        for_viewers, viewed, created = (stored.number(value) or 0.0 for value in fields)
         return bool(for_viewers) and time.time() - max(viewed, created) > 60 * minutes
 
     # what workers report
@@ -398,6 +407,7 @@ class Jobs:
         with self._client.pipeline(transaction=True) as pipe:
             for number in missing:
                 pipe.setbit(_made_key(job), number, 0)
+            pipe.expire(_made_key(job), KEEP_SECONDS)
             pipe.hdel(PREFIX + job, "finalizing")
             pipe.execute()
         self.touch(job, epoch)
@@ -416,15 +426,15 @@ class Jobs:
             pipe.zremrangebyscore(scripts.HOSTS, "-inf", time.time() - scripts.HOST_SECONDS)
             pipe.zrange(scripts.HOSTS, 0, -1)
             pipe.hgetall(scripts.COUNTERS)
-            _, names, system = pipe.execute()
-        hosts = [name.decode() for name in names]
+            _, names, system = stored.answers(pipe.execute(raise_on_error=False))
+        hosts = stored.texts(names or ())
         with self._client.pipeline(transaction=False) as pipe:
             for host in hosts:
                 pipe.hgetall(scripts.HOST_COUNTERS + host)
-            by_host = zip(hosts, pipe.execute(), strict=True)
-        found = {(*key.decode().split("|"),): float(value) for key, value in system.items()}
+            by_host = zip(hosts, stored.answers(pipe.execute(raise_on_error=False)), strict=True)
+        found = _amounts(system)
         for host, counters in by_host:
-            found |= {(*key.decode().split("|"), host): float(value) for key, value in counters.items()}
+            found |= {(*name, host): amount for name, amount in _amounts(counters).items()}
         return found
 
     # ends
@@ -476,8 +486,14 @@ class Jobs:
                 pipe.hgetall(f"{PREFIX}{job}:attempts")
                 pipe.hgetall(f"{PREFIX}{job}:running")
                 pipe.zrank(scripts.QUEUED, job)
-            rows = pipe.execute()
+            rows = stored.answers(pipe.execute(raise_on_error=False))
         return [_job(job, *rows[5 * at : 5 * at + 5]) for at, job in enumerate(jobs)]
+
+
+def _amounts(raw: Any) -> dict[tuple[str, ...], float]:
+    """Counters as they lie in a hash: (name, label, ...) to their value."""
+    found = {name: stored.number(value, most=sys.float_info.max) for name, value in stored.mapping(raw).items()}
+    return {(*name.split("|"),): amount for name, amount in found.items() if amount is not None}
 
 
 def _made_key(job: str) -> str:
@@ -486,26 +502,21 @@ def _made_key(job: str) -> str:
 
 def _job(
     job: str,
-    raw: dict[bytes, bytes],
-    done: int,
-    attempts: dict[bytes, bytes],
-    running: dict[bytes, bytes],
+    raw: Any,
+    done: int | None,
+    attempts: Any,
+    running: Any,
     position: int | None,
 ) -> Job | None:
-    if b"state" not in raw:
-        return None
+    counts = ((name, stored.whole(count)) for name, count in stored.mapping(attempts).items())
     return parse(
         job,
-        _decoded(raw),
-        done=done,
-        attempts={name: int(count) for name, count in _decoded(attempts).items()},
-        running=_decoded(running),
+        stored.mapping(raw),
+        done=done or 0,
+        attempts={name: count for name, count in counts if count is not None},
+        running=stored.mapping(running),
         position=position,
     )
-
-
-def _decoded(raw: dict[bytes, bytes]) -> dict[str, str]:
-    return {key.decode(): value.decode() for key, value in raw.items()}
 
 
 def _parse_cursor(cursor: str | None) -> tuple[str, int]:

@@ -17,6 +17,7 @@ from typing import Any
 import redis
 from kombu.exceptions import KombuError
 
+from mam.background import FAILURES
 from mam.errors import Superseded
 
 LOOK_SECONDS = 0.25  # between looks at the job
@@ -106,6 +107,8 @@ class Lease:
                     self._touch()
             except (redis.RedisError, KombuError, OSError) as error:
                 log.debug("lease not looked at", extra={"error": type(error).__name__})  # the next look may
+            except Exception as error:  # noqa: BLE001 - without this thread the task would be done twice
+                FAILURES.failed("lease", error)
 
     def _end(self, reason: Exception) -> None:
         self._reason = reason

@@ -13,6 +13,8 @@ from typing import Any, ClassVar
 
 import redis
 
+from mam import stored
+from mam.background import supervised_thread
 from mam.events import sync_client
 from mam.settings import Settings
 
@@ -32,8 +34,8 @@ class Worker:
     pid: int
     slots: int
     queues: tuple[str, ...]
-    since: float
-    seen: float
+    since: stored.Moment
+    seen: stored.Moment
 
 
 class Presence:
@@ -45,7 +47,7 @@ class Presence:
         self._client = sync_client(settings)
         self._worker = (name, platform.node(), os.getpid(), slots, queues, time.time())
         self._gone = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="presence", daemon=True)
+        self._thread = supervised_thread("presence", self._beat)
 
     @classmethod
     def of(cls, settings: Settings, consumer: Any) -> Presence:
@@ -64,11 +66,11 @@ class Presence:
     def all(client: redis.Redis) -> list[Worker]:
         """The workers that were heard of lately, by name."""
         found: dict[bytes, bytes] = client.hgetall(WORKERS)  # type: ignore[assignment]
-        workers = [Worker(**json.loads(text)) for text in found.values()]
-        silent = [worker.name for worker in workers if time.time() - worker.seen > SILENT_SECONDS]
+        workers = {field: worker for field, text in found.items() if (worker := stored.read(Worker, text))}
+        silent = [field for field, worker in workers.items() if time.time() - worker.seen > SILENT_SECONDS]
         if silent:
             client.hdel(WORKERS, *silent)
-        return sorted((worker for worker in workers if worker.name not in silent), key=lambda worker: worker.name)
+        return sorted((workers[field] for field in workers.keys() - {*silent}), key=lambda worker: worker.name)
 
     def start(self) -> None:
         self._thread.start()

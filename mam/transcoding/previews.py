@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any
 
 import redis
 import redis.asyncio
+from pydantic import Field
 
+from mam import stored
 from mam.errors import ConversionFailed, MamError, Unavailable
 from mam.transcoding.views import PlanView
 
@@ -17,6 +20,23 @@ PREFIX = "mam:preview:"
 KEEP_SECONDS = 60  # an answer that nobody fetches
 LOOK_SECONDS = 1  # at a time: shorter than a client waits for any answer of Redis
 WAIT_SECONDS = 120  # a source without an index is read whole
+
+
+@dataclass(frozen=True, slots=True)
+class _Error:
+    status: Annotated[int, Field(ge=400, le=599)]
+    code: str
+    title: str
+    detail: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What a worker says: one of these."""
+
+    plan: PlanView | None = None
+    error: _Error | None = None
 
 
 class PreviewPending(Unavailable):
@@ -49,7 +69,9 @@ async def wait_for(client: redis.asyncio.Redis, ask: str) -> PlanView:
         if time.monotonic() > deadline:
             raise PreviewPending(f"Nobody answered within {WAIT_SECONDS} s.")
         popped = await client.blpop([PREFIX + ask], timeout=LOOK_SECONDS)
-    body = json.loads(popped[1])
-    if "error" in body:
-        raise ConversionFailed(**body["error"])
-    return PlanView(**body["plan"])
+    found = stored.read(_Answer, popped[1])
+    if found and found.error:
+        raise ConversionFailed(**asdict(found.error))
+    if found is None or found.plan is None:
+        raise PreviewPending("The worker's answer cannot be read.", hint="Ask again.")
+    return found.plan

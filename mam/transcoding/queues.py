@@ -34,6 +34,11 @@ class Priority(str, Enum):
     NORMAL = "normal"
     LOW = "low"
 
+    @classmethod
+    def read(cls, name: str | None) -> Priority:
+        """NORMAL for what is none."""
+        return next((priority for priority in cls if priority.value == name), cls.NORMAL)
+
     @property
     def queue(self) -> str:
         return BATCH if self is Priority.NORMAL else self.value

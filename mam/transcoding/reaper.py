@@ -17,8 +17,8 @@ from contextlib import suppress
 import redis
 from kombu.exceptions import KombuError
 
+from mam.background import ended, supervised
 from mam.errors import InvalidPlan, JobNotFound, MamError
-from mam.events import ended
 from mam.naming import UNFINISHED, unfinished_key, unfinished_revision
 from mam.origin.revisions import Replaced, Revisions
 from mam.settings import Settings
@@ -61,7 +61,7 @@ class Reaper:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        self._task = asyncio.create_task(self._run(), name="reaper")
+        self._task = supervised("reaper", self._run)
 
     async def stop(self) -> None:
         if self._task:
@@ -119,8 +119,8 @@ class Reaper:
         resumed = []
         for job in silent:
             if (job.id, job.epoch) not in at_hand:
-                with suppress(JobNotFound):
-                    self._resume(Order(**self._jobs.order(job.id)), "without a task")
+                with suppress(JobNotFound, InvalidPlan):
+                    self._resume(Order.of(self._jobs.order(job.id)), "without a task")
                     resumed.append(job.id)
         return resumed
 

@@ -84,7 +84,8 @@ if asked and active then
   return {{'join', redis.call('HGET', job, 'epoch')}}
 end
 if mode == 'ask' and state == 'succeeded' then return {{'done', redis.call('HGET', job, 'epoch')}} end
-if asked and state == 'failed' and now - redis.call('HGET', job, 'updated_at') < tonumber(ARGV[3]) then
+local updated = tonumber(redis.call('HGET', job, 'updated_at') or 0) or 0
+if asked and state == 'failed' and now - updated < tonumber(ARGV[3]) then
   return {{'failed', redis.call('HGET', job, 'epoch')}}
 end
 local created = now
@@ -176,17 +177,18 @@ redis.call('HDEL', job .. ':attempts', ARGV[4])
 redis.call('HDEL', job, 'trouble')
 local media = tonumber(redis.call('HINCRBYFLOAT', job, 'media_made', seconds))
 local mark = redis.call('HMGET', job, 'mark_at', 'mark_made')
+local at, was = tonumber(mark[1] or nil), tonumber(mark[2] or 0) or 0
 if ARGV[5] == '1' then
   count(ARGV[7], 'media_seconds|' .. ARGV[6], seconds)
   count(ARGV[7], 'segments|' .. ARGV[6], #numbers)
   local second = '{SPEED}' .. redis.call('TIME')[1]
   redis.call('INCRBY', second, math.floor(1000 * seconds + 0.5))
   redis.call('EXPIRE', second, {2 * SPEED_SECONDS})
-  if mark[1] and now - mark[1] >= 5 then
-    redis.call('HSET', job, 'speed', (media - mark[2]) / (now - mark[1]), 'mark_at', now, 'mark_made', media)
+  if at and now - at >= 5 then
+    redis.call('HSET', job, 'speed', (media - was) / (now - at), 'mark_at', now, 'mark_made', media)
   end
 end
-if ARGV[5] == '0' or not mark[1] then redis.call('HSET', job, 'mark_at', now, 'mark_made', media) end
+if ARGV[5] == '0' or not at then redis.call('HSET', job, 'mark_at', now, 'mark_made', media) end
 if redis.call('HSETNX', job, 'playable', '1') == 1 then
   tell('playable')
   library('playable')
@@ -229,7 +231,7 @@ return again
 # Seconds of media that all workers made in a second, of late: in whole seconds before this one, and in this one.
 FLEET_SPEED = f"""
 local time, made = redis.call('TIME'), 0
-for n = 0, {SPEED_SECONDS} do made = made + (redis.call('GET', '{SPEED}' .. (time[1] - n)) or 0) end
+for n = 0, {SPEED_SECONDS} do made = made + (tonumber(redis.call('GET', '{SPEED}' .. (time[1] - n)) or 0) or 0) end
 return tostring(made / 1000 / ({SPEED_SECONDS} + time[2] / 1000000))
 """
 
@@ -266,6 +268,9 @@ end
 publish('pictured', {{picture = ARGV[4]}})
 return 1
 """
+
+# ARGV: now. Somebody watches what is still known.
+VIEWED = "if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HSET', KEYS[1], 'viewed_at', ARGV[1]) end"
 
 # The first entry of the outbox that is due, put off for as long as its delivery may take. ARGV: now, until when.
 TAKE = """

@@ -103,7 +103,7 @@ def queue(task: Any, order: Order, name: str, *arguments: Any, to: str | None = 
 @app.task(name="mam.plan", bind=True, max_retries=None)
 def plan(task: Any, order: dict[str, Any]) -> None:
     """Looks at the source and writes its plan, has its chunks made by whoever is free; for a viewer, begins itself."""
-    _attempt(task, Order(**order), "plan", _plan)
+    _attempt(task, Order.of(order), "plan", _plan)
 
 
 def _plan(order: Order, lease: Lease) -> None:
@@ -137,12 +137,12 @@ def preview(task: Any, order: dict[str, Any], ask: str, live: bool, yielding: bo
 
     shop = workshop.workshop()
     preempted = partial(_somebody_waits, task) if yielding else None
-    lease = lease_of(task, shop, Order(**order), stands_alone=True, preempted=preempted)
+    lease = lease_of(task, shop, Order.of(order), stands_alone=True, preempted=preempted)
     try:
         with lease, shop.precedence.held(Urgency.AHEAD):
-            previews.answer(shop.redis, ask, work.preview(Order(**order), live=live, alive=lease.alive))
+            previews.answer(shop.redis, ask, work.preview(Order.of(order), live=live, alive=lease.alive))
     except Preempted:
-        queue(preview, Order(**order), "preview", ask, live, False, to=HIGH)
+        queue(preview, Order.of(order), "preview", ask, live, False, to=HIGH)
     except Exception as error:
         if not isinstance(error, MamError):
             log.exception("preview failed", extra={"video": order["video"]})
@@ -155,7 +155,7 @@ def make(task: Any, order: dict[str, Any], number: int, window: int = ALONE) -> 
 
     The one who makes a job's last segment queues the commit. `window`: for workers of an earlier version.
     """
-    _attempt(task, Order(**order), f"make:{number}", partial(_make, number=number), pace=Urgency.BATCH)
+    _attempt(task, Order.of(order), f"make:{number}", partial(_make, number=number), pace=Urgency.BATCH)
 
 
 def _make(order: Order, lease: Lease, *, number: int) -> None:
@@ -171,7 +171,7 @@ def _make(order: Order, lease: Lease, *, number: int) -> None:
 @app.task(name="mam.seek", bind=True, max_retries=None)
 def seek(task: Any, order: dict[str, Any], number: int) -> None:
     """Makes one segment before anything else: a viewer waits for it."""
-    _attempt(task, Order(**order), f"seek:{number}", partial(_seek, number=number))
+    _attempt(task, Order.of(order), f"seek:{number}", partial(_seek, number=number))
 
 
 def _seek(order: Order, lease: Lease, *, number: int) -> None:
@@ -188,7 +188,9 @@ def ahead(task: Any, order: dict[str, Any], first: int, last: int, window: int =
     `window`: not 0 for a plan's opening, which must not be left out.
     """
     body = partial(_ahead, chunk=Chunk(first, last), opening=bool(window))
-    _attempt(task, Order(**order), f"ahead:{first}", body, preempted=partial(_somebody_waits, task), pace=Urgency.AHEAD)
+    _attempt(
+        task, Order.of(order), f"ahead:{first}", body, preempted=partial(_somebody_waits, task), pace=Urgency.AHEAD
+    )
 
 
 def _ahead(order: Order, lease: Lease, *, chunk: Chunk, opening: bool) -> None:
@@ -213,7 +215,7 @@ def _ahead(order: Order, lease: Lease, *, chunk: Chunk, opening: bool) -> None:
 @app.task(name="mam.commit", bind=True, max_retries=None)
 def commit(task: Any, order: dict[str, Any]) -> None:
     """Verifies that everything is there, and makes the video live."""
-    _attempt(task, Order(**order), "commit", _commit)
+    _attempt(task, Order.of(order), "commit", _commit)
 
 
 def _commit(order: Order, _: Lease) -> None:
@@ -233,13 +235,13 @@ def _commit(order: Order, _: Lease) -> None:
 @app.task(name="mam.poster", bind=True, max_retries=None)
 def poster(task: Any, order: dict[str, Any]) -> None:
     """Makes the video's poster; for a viewer's segment it makes room at once."""
-    _picture(task, Order(**order), "poster", Urgency.AHEAD, preempted=partial(_somebody_waits, task))
+    _picture(task, Order.of(order), "poster", Urgency.AHEAD, preempted=partial(_somebody_waits, task))
 
 
 @app.task(name="mam.storyboard", bind=True, max_retries=None)
 def storyboard(task: Any, order: dict[str, Any]) -> None:
     """Makes the video's storyboard."""
-    _picture(task, Order(**order), "storyboard", Urgency.BATCH)
+    _picture(task, Order.of(order), "storyboard", Urgency.BATCH)
 
 
 def queue_pictures(order: Order, priority: Priority) -> None:
@@ -306,7 +308,7 @@ def discard(task: Any, order: dict[str, Any]) -> None:
     """Removes what a failed or cancelled job left, once nobody is at it any more."""
     from mam.transcoding import publishing, workshop
 
-    shop, job = workshop.workshop(), Order(**order)
+    shop, job = workshop.workshop(), Order.of(order)
     try:
         with suppress(JobNotFound):  # so may its leftovers be removed
             state = shop.jobs.get(job.job)

@@ -13,18 +13,21 @@ import json
 import logging
 import socket
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import SplitResult, urlsplit
 
 import certifi
 import redis
 import urllib3
+from pydantic import Field
 
+from mam import stored
+from mam.background import supervised
 from mam.errors import InvalidCallback, JobNotFound
 from mam.events import Event, Listener
 from mam.settings import Settings
@@ -130,6 +133,18 @@ class Callbacks:
         return target(url, private=own or self._settings.webhook_allow_private)
 
 
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """An entry of the outbox, as scripts.py writes it. `attempt`: which this delivery is."""
+
+    id: str
+    type: str
+    job: str
+    url: str
+    created_at: stored.Moment
+    attempt: Annotated[int, Field(ge=1)] = 1
+
+
 class Webhooks:
     """Delivers what is in the outbox. Any process of the service may run one: they share the work."""
 
@@ -147,7 +162,7 @@ class Webhooks:
 
     async def start(self) -> None:
         if self._secrets:
-            self._task = asyncio.create_task(self._run(), name="webhooks")
+            self._task = supervised("webhooks", self._run)
 
     async def stop(self) -> None:
         """Lets deliveries that are under way end."""
@@ -198,11 +213,16 @@ class Webhooks:
         return found if isinstance(found, bytes) else None
 
     def _deliver(self, entry: bytes) -> None:
-        event = json.loads(entry)
-        fields = {"revision": event["job"], "type": event["type"], "host": urlsplit(event["url"]).hostname}
-        attempt = event.get("attempt", 1)
+        event = stored.read(_Told, entry)
+        if event is None:  # another version may understand it: it is due again when its lease has run out
+            log.warning("webhook not understood")
+            return
+        attempt = event.attempt
+        fields: dict[str, Any] = {"revision": event.job, "type": event.type}
         try:
-            outcome = _post(self._callbacks.target(event["url"]), self._body(event, attempt), self._secrets)
+            to = self._callbacks.target(event.url)
+            fields["host"] = to.url.hostname
+            outcome = _post(to, self._body(event), self._secrets)
         except InvalidCallback as error:
             outcome = error.detail
         if outcome == "":
@@ -214,7 +234,7 @@ class Webhooks:
         else:
             self._jobs.count("webhooks", "retried")
             log.warning("webhook not delivered", extra={**fields, "outcome": outcome, "attempt": attempt})
-            later = json.dumps({**event, "attempt": attempt + 1})
+            later = json.dumps({**json.loads(entry), "attempt": attempt + 1})
             with self._client.pipeline(transaction=True) as pipe:
                 pipe.zrem(OUTBOX, entry)
                 pipe.zadd(OUTBOX, {later: time.time() + DELAYS[attempt - 1]})
@@ -224,12 +244,12 @@ class Webhooks:
         self._client.zrem(OUTBOX, entry)
         self._jobs.count("webhooks", outcome)
 
-    def _body(self, event: Mapping[str, Any], attempt: int) -> bytes:
-        data: dict[str, Any] = {"id": event["job"]}
+    def _body(self, event: _Told) -> bytes:
+        data: dict[str, Any] = {"id": event.job}
         with suppress(JobNotFound):
-            data = views.public(self._jobs.get(event["job"]))
-        moment = datetime.fromtimestamp(event["created_at"], timezone.utc).isoformat(timespec="milliseconds")
-        told = {"id": event["id"], "type": event["type"], "created_at": moment, "attempt": attempt, "data": data}
+            data = views.public(self._jobs.get(event.job))
+        moment = datetime.fromtimestamp(event.created_at, timezone.utc).isoformat(timespec="milliseconds")
+        told = {"id": event.id, "type": event.type, "created_at": moment, "attempt": event.attempt, "data": data}
         return json.dumps(told).encode()
 
 

@@ -19,6 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+from mam.background import supervised
 from mam.errors import Unavailable
 from mam.processes import cores, die_with_parent, forget_environment, stand_back
 from mam.sandbox import box
@@ -130,7 +131,7 @@ class EmbeddedWorkers:
         """Starts the workers; where another process of the same service has them, as soon as that one has ended."""
         if self._settings.embedded_workers > 0:
             self._lead()
-            self._task = asyncio.create_task(self._keep(), name="embedded-workers")
+            self._task = supervised("embedded workers", self._keep)
 
     async def check(self) -> None:
         """Raises Unavailable until all workers that this process started take tasks."""

@@ -14,6 +14,7 @@ from functools import cache
 
 import numpy as np
 import redis
+from kombu.exceptions import KombuError
 
 from mam.connections import Silent
 from mam.errors import Superseded, Unavailable
@@ -174,5 +175,5 @@ def this_worker() -> str:
 
 
 def is_outage(error: Exception) -> bool:
-    """Whether Redis, rather than the work, is to blame."""
-    return isinstance(error, redis.ConnectionError | redis.TimeoutError | Silent)
+    """Whether Redis, rather than the work, is to blame: it is away, or full, or holds what it should not."""
+    return isinstance(error, redis.RedisError | KombuError | Silent)

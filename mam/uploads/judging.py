@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import redis
 
+from mam.background import Errands
 from mam.errors import ConversionFailed, Failure, Unavailable
 from mam.naming import Asset
 from mam.uploads.records import Begun, Records
@@ -33,21 +34,18 @@ class Judge:
         self._records = records
         self._shelf = shelf
         self._transcoder = transcoder
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._errands = Errands("judging of uploads")
+        self._judging: set[str] = set()
         self._free = asyncio.Semaphore(AT_ONCE)
 
     def soon(self, begun: Begun) -> None:
         """Has a file looked at, unless that is under way."""
-        if begun.id not in self._tasks:
-            task = asyncio.create_task(self._judge(begun), name=f"judge {begun.id}")
-            self._tasks[begun.id] = task
-            task.add_done_callback(lambda _: self._tasks.pop(begun.id, None))
+        if begun.id not in self._judging:
+            self._judging.add(begun.id)
+            self._errands.send(self._judge(begun)).add_done_callback(lambda _: self._judging.discard(begun.id))
 
     async def stop(self) -> None:
-        tasks = list(self._tasks.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._errands.stop()
 
     async def _judge(self, begun: Begun) -> None:
         try:

@@ -14,6 +14,8 @@ from typing import Any
 
 import redis.asyncio
 
+from mam import stored
+
 PREFIX = "mam:upload:"
 FILE = "mam:upload-file:"
 NAME = "mam:upload-name:"
@@ -37,7 +39,7 @@ class Begun:
     fingerprint: str
     upload_id: str
     claim: str
-    created: float
+    created: stored.Moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class Arrived:
     size: int
     version: str
     etag: str | None
-    modified: float
+    modified: stored.Moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +122,8 @@ class Records:
 
     async def of_file(self, folder: str, fingerprint: str, size: int) -> Record | None:
         """The open upload of a file into a folder."""
-        found: Any = await self._client.get(_file(folder, fingerprint, size))
-        record = await self.get(found.decode()) if found else None
+        found = stored.text(await self._client.get(_file(folder, fingerprint, size)))
+        record = await self.get(found) if found else None
         return record if record and not record.arrived else None
 
     async def open(self, limit: int = -1) -> list[Record]:
@@ -191,9 +193,9 @@ class Records:
     async def _all(self, ids: list[bytes]) -> list[Record]:
         async with self._client.pipeline(transaction=False) as pipe:
             for upload in ids:
-                pipe.hgetall(PREFIX + upload.decode())
-            rows = await pipe.execute()
-        if gone := [upload for upload, row in zip(ids, rows, strict=True) if not row]:
+                pipe.hgetall(PREFIX.encode() + upload)
+            rows = stored.answers(await pipe.execute(raise_on_error=False))
+        if gone := [upload for upload, row in zip(ids, rows, strict=True) if row == {}]:
             await self._client.zrem(OPEN, *gone)
             await self._client.srem(UNJUDGED, *gone)
         return [record for row in rows if (record := _read(row))]
@@ -211,16 +213,16 @@ def _file(folder: str, fingerprint: str, size: int) -> str:
     return FILE + hashlib.sha256(json.dumps([folder, fingerprint, size]).encode()).hexdigest()[:32]
 
 
-def _read(row: dict[bytes, bytes]) -> Record | None:
+def _read(row: Any) -> Record | None:
     """None for nothing, and for what another version of this program may have left there."""
-    arrived, verdict, expected = row.get(b"arrived"), row.get(b"verdict"), row.get(b"expected")
-    try:
-        return Record(
-            Begun(**json.loads(row[b"begun"])),
-            float(row[b"touched"]),
-            None if expected is None else expected.decode(),
-            Arrived(**json.loads(arrived)) if arrived else None,
-            json.loads(verdict) if verdict else None,
-        )
-    except (KeyError, TypeError, ValueError):
+    fields = stored.mapping(row)
+    begun, touched = stored.read(Begun, fields.get("begun")), stored.number(fields.get("touched"))
+    if begun is None or touched is None:
         return None
+    return Record(
+        begun,
+        touched,
+        fields.get("expected"),
+        stored.read(Arrived, fields.get("arrived")),
+        stored.read(dict[str, Any], fields.get("verdict")),
+    )

@@ -8,8 +8,8 @@ import time
 
 import redis
 
+from mam.background import ended, supervised
 from mam.errors import MamError
-from mam.events import ended
 from mam.settings import Settings
 from mam.store.multipart import Multipart
 from mam.uploads.judging import Judge
@@ -35,7 +35,7 @@ class Sweeper:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        self._task = asyncio.create_task(self._run(), name="sweeper of uploads")
+        self._task = supervised("sweeper of uploads", self._run)
 
     async def stop(self) -> None:
         if self._task:

@@ -9,18 +9,19 @@ is given to nobody who asks afterwards, and a cached one costs no round trip.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import os
 import time
 from collections import OrderedDict
 from contextlib import suppress
-from typing import Any
+from dataclasses import dataclass
 
 import redis
 import redis.asyncio
 
-from mam.events import channel, ended
+from mam import stored
+from mam.background import ended, supervised
+from mam.events import channel
 from mam.vod.answer import Answers
 from redis_adapter import CHANNEL, FORGOTTEN, HOLDERS, LEASE_SECONDS
 
@@ -49,6 +50,14 @@ redis.call('EXPIRE', KEYS[1], ARGV[2])
 """
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Forget:
+    """A video whose playlists are to be forgotten, and where to say that they are."""
+
+    video: str
+    token: str
 
 
 class Kept:
@@ -80,7 +89,7 @@ class Kept:
             self._answers.popitem(last=False)
 
     async def start(self) -> None:
-        self._task = asyncio.create_task(self._run(), name="kept-playlists")
+        self._task = supervised("kept playlists", self._run)
 
     async def stop(self) -> None:
         if self._task:
@@ -94,7 +103,7 @@ class Kept:
             try:
                 async with self._client.pubsub() as subscription:
                     await subscription.subscribe(channel(self._client, CHANNEL), self._name)
-                    beats = asyncio.create_task(self._beat(), name="kept-playlists-beats")
+                    beats = supervised("beats of kept playlists", self._beat)
                     async for message in subscription.listen():
                         if message["type"] == "message":
                             await self._hear(message["channel"], message["data"])
@@ -119,13 +128,18 @@ class Kept:
 
     async def _hear(self, heard: bytes, data: bytes) -> None:
         if heard == self._name.encode():
-            self._leased_until = float(data) + LEASE_SECONDS
+            beat = stored.number(data, most=time.monotonic())  # one that was not sent yet is not ours
+            if beat is not None:
+                self._leased_until = beat + LEASE_SECONDS
             return
-        told: dict[str, Any] = json.loads(data)
+        told = stored.read(_Forget, data)
+        if told is None:  # whatever it means, nothing that is kept here holds for certain
+            self._forget_all()
+            return
         self.forgotten += 1
-        for key in [key for key in self._answers if key[0] == told["video"]]:
+        for key in [key for key in self._answers if key[0] == told.video]:
             del self._answers[key]
-        await self._forgotten_script(keys=[FORGOTTEN + told["token"]], args=[self._name, TOKEN_SECONDS])
+        await self._forgotten_script(keys=[FORGOTTEN + told.token], args=[self._name, TOKEN_SECONDS])
 
     def _forget_all(self) -> None:
         self.forgotten += 1

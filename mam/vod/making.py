@@ -8,6 +8,7 @@ from collections import OrderedDict
 from contextlib import suppress
 from dataclasses import dataclass
 
+from mam.background import Errands
 from mam.errors import ConversionFailed, JobNotFound, MamError, NotFound, Unavailable
 from mam.events import Event, Listener
 from mam.naming import segment_key, segment_number
@@ -73,7 +74,7 @@ class Making:
         self._sources: dict[str, str] = {}  # what each revision was made of
         self._told: dict[str, float] = {}
         self._dropped: dict[str, int] = {}  # how often segments were given up that others may wait for
-        self._telling: set[asyncio.Task[None]] = set()
+        self._telling = Errands("telling who watches")
         self._signer: tuple[float, Sign] | None = None
         listener.on_event(self._note)
 
@@ -128,9 +129,7 @@ class Making:
             with suppress(MamError):  # the next segment brings another occasion
                 await self._transcoder.seek(segment.revision, segment.number)
 
-        task = asyncio.create_task(tell())
-        self._telling.add(task)
-        task.add_done_callback(self._telling.discard)
+        self._telling.send(tell())
 
     async def _ask(self, segment: SegmentName, made: set[int]) -> None:
         """Looks whether the segment is in the bucket, else has it made next."""
@@ -172,7 +171,7 @@ class Making:
         if job not in self._made:
             return
         if kind == "made":
-            self._made[job].update(event["segments"])
+            self._made[job].update(event.get("segments", ()))
         elif kind in LOST:
             self._made[job].clear()  # in place: those who wait look there
         elif kind == "dropped":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
+from mam.errors import RedisUnavailable
 from mam.vod.answer import Answers
 from mam.vod.kept import Kept
 from redis_adapter import CachedPlaylist, Lookup, PlaylistCache
@@ -27,10 +28,11 @@ class Found:
 class _Read:
     """One read that has not begun yet, or has ended: an event, not a future, which any waiter could cancel."""
 
-    __slots__ = ("done", "found")
+    __slots__ = ("done", "error", "found")
 
     def __init__(self) -> None:
         self.done = asyncio.Event()
+        self.error: Exception | None = None
         self.found: list[Found] = []
 
 
@@ -47,7 +49,7 @@ class SharedReads:
         self._reading: dict[Key, asyncio.Task[None]] = {}
 
     async def read(self, names: tuple[str, ...], slot: str) -> list[Found]:
-        """What is cached for each of the names."""
+        """What is cached for each of the names. Raises what the read failed with, to all who share it."""
         key = (names, slot)
         read = self._next.get(key)
         if read is None:
@@ -55,16 +57,32 @@ class SharedReads:
             if key not in self._reading:
                 self._reading[key] = asyncio.get_running_loop().create_task(self._run(key))
         await read.done.wait()
+        if read.error is not None:
+            raise read.error
         return read.found
 
     async def _run(self, key: Key) -> None:
-        while read := self._next.pop(key, None):
-            began = self._kept.forgotten
-            lookups = await self._cache.get(*key)  # never raises: Redis away reads as nothing
-            read.found = [Found(each, Answers(each.playlist) if each.playlist else None) for each in lookups]
-            for name, found in zip(key[0], read.found, strict=True):
-                if found.answers:
-                    self._kept.keep(name, key[1], found.answers, seconds=found.lookup.seconds, read_at=began)
-            read.done.set()
-            await asyncio.sleep(0)  # those who waited answer before the next read's reply is looked for
-        del self._reading[key]
+        read: _Read | None = None
+        try:
+            while read := self._next.pop(key, None):
+                try:
+                    read.found = await self._found(key)
+                except Exception as error:  # noqa: BLE001 - theirs who wait
+                    read.error = error
+                read.done.set()
+                await asyncio.sleep(0)  # those who waited answer before the next read's reply is looked for
+        finally:
+            del self._reading[key]
+            for left in (read, self._next.pop(key, None)):
+                if left and not left.done.is_set():  # this task was cancelled
+                    left.error = RedisUnavailable("The cached playlist was not read.")
+                    left.done.set()
+
+    async def _found(self, key: Key) -> list[Found]:
+        began = self._kept.forgotten
+        lookups = await self._cache.get(*key)
+        read = [Found(each, Answers(each.playlist) if each.playlist else None) for each in lookups]
+        for name, found in zip(key[0], read, strict=True):
+            if found.answers:
+                self._kept.keep(name, key[1], found.answers, seconds=found.lookup.seconds, read_at=began)
+        return read

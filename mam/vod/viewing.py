@@ -8,6 +8,7 @@ import logging
 from collections.abc import Mapping
 from contextlib import suppress
 
+from mam.background import Errands
 from mam.errors import ConversionFailed, InvalidRequest, MamError, Unavailable, VideoNotFound
 from mam.hls.plan import Format, Plan, Profile, kind_of
 from mam.library.known import Known
@@ -78,7 +79,7 @@ class Viewing:
         self._outcomes = outcomes
         self._builds = SingleFlight()
         self._conversions = SingleFlight()
-        self._background: set[asyncio.Task[None]] = set()
+        self._refreshing = Errands("refreshing of changed sources")
 
     async def by_name(self, name: str, kind: str, rendition: str) -> CachedPlaylist:
         """The playlist of a video, live or in the making; `kind`: which of its streams, '' for the main one.
@@ -220,9 +221,7 @@ class Viewing:
         """Has a changed source converted anew, while what is live plays on."""
         if tree.plan is None:
             return
-        task = asyncio.create_task(self._refresh(asset, tree.name, tree.plan))
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
+        self._refreshing.send(self._refresh(asset, tree.name, tree.plan))
 
     async def _refresh(self, asset: Asset, name: str, plan: Plan) -> None:
         try:

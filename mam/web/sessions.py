@@ -12,6 +12,7 @@ from contextlib import suppress
 import redis.asyncio
 from redis.exceptions import RedisError
 
+from mam import stored
 from mam.errors import Forbidden, MamError
 from mam.settings import Settings
 
@@ -68,8 +69,7 @@ class Sessions:
 
     async def ends(self, token: str) -> int | None:
         """When the session ends, in Unix seconds; None when there is none. Raises RedisError."""
-        found = await self._client.get(self._key(token))
-        return int(found) if found else None
+        return stored.whole(await self._client.get(self._key(token)))
 
     async def check(self, token: str) -> None:
         """Raises SessionExpired unless the session is open."""
