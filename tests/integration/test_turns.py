@@ -21,10 +21,14 @@ from tests.conftest import KINDS
 from tests.faults.proxy import Mood
 from tests.faults.system import Fragile, Job, fragile
 from tests.integration.system import Stack, until
-from tests.media import CLIP, MediaFolder
+from tests.media import CLIP, MediaFolder, Recipe
 
 PUT_SECONDS = 0.2  # a chunk of an encode takes six seconds of that alone
 LIVE_SECONDS = 240.0  # half a minute on a machine that has nothing else to do
+# Long, and next to nothing to encode: encoders stand back behind all else on a busy machine.
+SMALL = Recipe(
+    "small.mp4", (*("-f", "lavfi", "-i", "testsrc2=s=96x54:r=10:d=90"), *("-c:v", "libx264", "-g", "20", "-bf", "2"))
+)
 
 
 @dataclass
@@ -62,6 +66,14 @@ class Told:
         return [run for run, _ in groupby(runs) if run[1] > 0]
 
 
+def begin(system: Fragile, video: str) -> Job:
+    """An encode of four chunks: the opening, and three long ones."""
+    key = system.stack.put(f"{video}.mp4", system.media.path(SMALL))
+    answer = system.stack.transcode(key, reencode=True, wait=False)
+    assert answer.status_code == 202, answer.text
+    return Job(system, video, answer.json()["job"])
+
+
 @pytest.fixture
 def system(tmp_path: Path, media: MediaFolder) -> Iterator[Fragile]:
     """One slot, and an encode whose chunks take a while: by the store, not by the processor."""
@@ -76,7 +88,7 @@ def test_a_remux_that_is_asked_for_behind_an_encode_waits_for_one_chunk(
     system: Fragile, media: MediaFolder, folder: str
 ) -> None:
     with Told().listening(system.stack) as told:
-        encode = system.begin(f"{folder}/film", reencode=True)
+        encode = begin(system, f"{folder}/film")
         until(lambda: told.turns(system, encode), "the encode is at its first long chunk", seconds=LIVE_SECONDS)
         key = system.stack.put(f"{folder}/clip.mp4", media.path(CLIP))
         system.stack.convert(key)
@@ -87,9 +99,9 @@ def test_a_remux_that_is_asked_for_behind_an_encode_waits_for_one_chunk(
 @pytest.mark.timeout(3 * LIVE_SECONDS)
 def test_two_encodes_take_turns_and_their_storyboards_wait_for_both(system: Fragile, folder: str) -> None:
     with Told().listening(system.stack) as told:
-        first = system.begin(f"{folder}/a", reencode=True)
+        first = begin(system, f"{folder}/a")
         until(lambda: told.turns(system, first), "the first is at its first long chunk", seconds=LIVE_SECONDS)
-        second = system.begin(f"{folder}/b", reencode=True)
+        second = begin(system, f"{folder}/b")
         until(lambda: first.is_live() and second.is_live(), "both are live", seconds=LIVE_SECONDS)
         until(lambda: len(told.of("pictured")) == 4, "their pictures are there", seconds=LIVE_SECONDS)
         turns = told.turns(system, first, second)

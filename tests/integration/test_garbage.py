@@ -1,0 +1,273 @@
+"""Whatever lies in Redis or is said there: no loop ends because of it, and without it all is well again at once."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import redis
+import requests
+
+from dev.servers import LOOPBACK, ROOT
+from mam.transcoding.jobs import Jobs
+from mam.transcoding.queues import LISTS, UNACKNOWLEDGED
+from tests.integration.steering import call
+from tests.integration.system import API_KEY, BUCKET, S3, Stack, own_stack, until
+from tests.integration.uploading import Client
+from tests.media import CLIP, MediaFolder
+
+WELL_SECONDS = 5.0  # after the garbage is gone
+LOOKED_AT_SECONDS = 6.0  # while it lies there: every loop looks at least once, the reaper every other time
+PATIENCE = 20.0  # of whoever asks meanwhile: any answer will do, none will not
+ANOTHER_TYPE = b"another type"
+GARBAGE = {
+    "another type": ANOTHER_TYPE,
+    "not UTF-8": b"\xff\xfe\x80\n\xff\n\x1f\x8b",
+    "not JSON": b"not JSON {",
+    "another shape": b'[{"job": 1, "event": [], "id": {}}]',
+    "fields are missing": b"{}",
+    "huge": b"9" * 400,
+    "infinite": b"1e999",
+}
+UNFINISHED = "0123456789ab"
+# Locks: spoiled, they would keep loops from looking.
+RARELY = {"mam:reaper", "mam:library:lister", "mam:library:looker", "mam:uploads:sweeper"}
+
+
+@dataclass
+class Used:
+    """A system of which everything was used once. `keys`: all keys that it ever touched, by database."""
+
+    stack: Stack
+    video: str
+    session: requests.Session
+    keys: dict[int, set[bytes]] = field(default_factory=dict)
+
+    def client(self, db: int) -> redis.Redis:
+        return redis.Redis(LOOPBACK, self.stack.settings.redis_port, db)
+
+    @property
+    def databases(self) -> tuple[int, int]:
+        return self.stack.settings.redis_db, self.stack.settings.broker_db
+
+    def channels(self) -> set[bytes]:
+        """Where somebody listens; for a pattern, a channel that fits."""
+        listed: Any = self.client(0).pubsub_channels()
+        return {*listed, f"mam:job:{UNFINISHED}@{self.databases[0]}".encode()}
+
+    def listeners(self) -> dict[bytes, int]:
+        client: Any = self.client(0)
+        return {**dict(client.pubsub_numsub(*self.channels())), b"patterns": client.pubsub_numpat()}
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Notes every key that is touched."""
+        client = self.client(0)
+        client.config_set("notify-keyspace-events", "KEA")
+        with client.pubsub(ignore_subscribe_messages=True) as subscription:  # type: ignore[no-untyped-call]
+
+            def touched(message: dict[str, Any]) -> None:
+                place, _, key = message["channel"].partition(b"__:")
+                self.keys.setdefault(int(place.rpartition(b"@")[2]), set()).add(key)
+
+            subscription.psubscribe(**{"__keyspace@*__:*": touched})
+            thread = subscription.run_in_thread(sleep_time=0.05)
+            try:
+                yield
+            finally:
+                thread.stop()
+                thread.join()
+                client.config_set("notify-keyspace-events", "")
+
+    # garbage
+
+    @contextmanager
+    def garbage(self, turn: int) -> Iterator[None]:
+        """Garbage in every key, another kind in each turn, and in every channel."""
+        kinds = list(GARBAGE.values())
+        kept: list[tuple[redis.Redis, bytes, Any, int]] = []
+        for db in self.databases:
+            client = self.client(db)
+            for at, key in enumerate(sorted(self.keys[db])):
+                kept.append((client, key, client.dump(key), max(int(client.pttl(key)), 0)))
+                spoil(client, key, kinds[(at + turn) % len(kinds)])
+        for channel in self.channels():
+            for each in kinds:
+                self.client(0).publish(channel.decode(), each)
+        try:
+            yield
+        finally:
+            for client, key, content, left in kept:
+                client.delete(key)
+                if content is not None:
+                    client.restore(key, left, content)
+
+    def ask_everything(self) -> None:
+        """Any answer will do, in time."""
+        for path in ("/healthz", "/readyz", "/fleet", "/jobs", f"/jobs/{UNFINISHED}", "/metrics"):
+            self.answer(f"http://{self.stack.transcoder.address}{path}")
+        for path in ("/healthz", "/readyz", "/assets", "/uploads", "/session", "/metrics"):
+            self.answer(f"http://{self.stack.vod.address}{path}")
+        self.answer(self.stack.video_url(self.video))
+        self.answer(self.stack.stream_url(f"{self.video}.mp4"))
+
+    def answer(self, url: str) -> requests.Response:
+        return self.session.get(url, timeout=PATIENCE, headers={"x-api-key": API_KEY})
+
+    # that all is well
+
+    def is_well(self, before: dict[bytes, int]) -> bool:
+        return (
+            all(count >= before[channel] for channel, count in self.listeners().items() if channel in before)
+            and all(self.is_ready(service.address) for service in (self.stack.transcoder, self.stack.vod))
+            and len(self.answer(f"http://{self.stack.transcoder.address}/fleet").json()["workers"]) == 2
+            and self.answer(self.stack.video_url(self.video)).status_code == 200
+        )
+
+    def is_ready(self, address: str) -> bool:
+        return self.answer(f"http://{address}/readyz").status_code == 200
+
+    def failures(self) -> dict[str, str]:
+        """What the services say of the loops that failed lately."""
+        return {
+            service.name: self.answer(f"http://{service.address}/readyz").json()["checks"]["tasks"]
+            for service in (self.stack.transcoder, self.stack.vod)
+        }
+
+
+def spoil(client: redis.Redis, key: bytes, garbage: bytes) -> None:
+    """Replaces what there is by garbage: of the same type, or of another."""
+    if key.decode() in RARELY:
+        return
+    kind: Any = client.type(key)
+    if garbage == ANOTHER_TYPE:
+        client.delete(key)
+        if kind == b"string":
+            client.rpush(key, garbage)
+        else:
+            client.set(key, garbage)
+    elif kind == b"hash":
+        names: Any = client.hkeys(key)
+        client.hset(key, mapping=dict.fromkeys([*names, garbage], garbage))
+    elif kind == b"list":
+        for at in range(int(client.llen(key))):
+            client.lset(key, at, garbage)
+        client.lpush(key, garbage)
+    elif kind == b"zset":
+        client.zadd(key, {garbage: 0, garbage + b" too": 1e300})
+    elif kind == b"set":
+        client.sadd(key, garbage)
+    elif key.decode() in LISTS:
+        client.lpush(key, garbage)
+    elif key.decode() == UNACKNOWLEDGED:
+        client.hset(key, "tag", garbage)
+    else:
+        client.set(key, garbage)
+
+
+@pytest.fixture(scope="module")
+def used(one_s3: S3, tmp_path_factory: pytest.TempPathFactory, media: MediaFolder) -> Iterator[Used]:
+    more = {"WEBHOOK_SECRET": "known to the receiver", "WEBHOOK_ALLOW_PRIVATE": "true", "UPLOAD_HOURS": "0.2"}
+    with own_stack(one_s3, tmp_path_factory.mktemp("garbage"), **more) as stack:
+        session = requests.Session()
+        session.trust_env = False
+        found = Used(stack, "garbage/a", session)
+        with found.watched():
+            use(found, media)
+            time.sleep(8)  # what beats, beats: presence, leases, the look at the library
+        yield found
+
+
+def use(used: Used, media: MediaFolder) -> None:
+    """Everything that leaves something in Redis."""
+    stack = used.stack
+    key = stack.put(f"{used.video}.mp4", media.path(CLIP))
+    answer = call(
+        stack, "POST", "/transcode", headers={"Idempotency-Key": "once"},
+        json={"asset_bucket": BUCKET, "asset_object": key, "callback_url": "http://127.0.0.1:9/never"},
+    )  # fmt: skip
+    assert answer.status_code == 200, answer.text
+    assert call(stack, "POST", "/plan", json={"asset_bucket": BUCKET, "asset_object": key}).status_code == 200
+    cold = stack.playlist(stack.stream_url(stack.put("garbage/cold.mp4", media.path(CLIP))))
+    assert stack.get(cold.segments[-1].absolute_uri).status_code in (200, 404)
+    assert used.answer(stack.video_url(used.video)).status_code == 200
+    assert stack.delete(stack.cache_url("garbage/cold")).status_code == 200
+    until(lambda: used.answer(f"http://{stack.vod.address}/assets").json()["assets"] is not None, "it is listed")
+    sign_in = {"api_key": API_KEY}
+    entered = used.session.post(
+        f"http://{stack.vod.address}/session", json=sign_in, headers={"x-mam-request": "1"}, timeout=PATIENCE
+    )
+    assert entered.status_code == 200, entered.text
+    upload = Client(f"http://{stack.vod.address}", API_KEY)
+    upload.begin("begun.mp4", 1000, folder="garbage")
+    with suppress(AssertionError):  # where the store has no key for uploads
+        upload.upload(media.path(CLIP), folder="garbage")
+    client = redis.Redis(LOOPBACK, stack.settings.redis_port, stack.settings.redis_db)
+    jobs = Jobs(client)
+    asset = {"video": "garbage/never", "bucket": BUCKET, "key": "garbage/never.mp4"}
+    _, epoch = jobs.claim(UNFINISHED, asset, viewer=True)
+    jobs.divide(UNFINISHED, epoch, range(4))
+    jobs.next_chunks(UNFINISHED, epoch, "plan", 2)
+    jobs.attempt(UNFINISHED, epoch, "make:1", "host:1", parent="worker@host")
+    jobs.attempt_picture(UNFINISHED, epoch, "poster", "host:1")
+    jobs.claim_name("garbage/never", "myvideos/garbage/never.mp4")
+    client.hset("mam:overtaken", "batch", 1)
+    client.set("mam:pictures:" + UNFINISHED, "1", ex=3600)
+    client.sadd("mam:library:listing:0:0", "0")
+    client.delete("mam:library:listing:0:0")
+
+
+def test_every_kind_of_key_that_the_program_has_is_spoiled(used: Used) -> None:
+    named = {
+        name
+        for path in [*(ROOT / "mam").rglob("*.py"), ROOT / "redis_adapter.py"]
+        for name in re.findall(r'"(mam:[a-z:-]+)"', path.read_text("utf-8"))
+    }
+    touched = {key.decode(errors="replace") for key in used.keys[used.databases[0]]}
+    channels = {channel.decode(errors="replace") for channel in used.channels()}
+    missed = {name for name in named if not any(each.startswith(name) for each in touched | channels)}
+    assert len(named) > 30
+    assert missed == set()
+
+
+@pytest.mark.parametrize("turn", range(len(GARBAGE)))
+@pytest.mark.timeout(300)
+def test_with_garbage_in_every_key_and_channel_no_loop_ends_and_without_it_all_is_well(
+    used: Used, media: MediaFolder, turn: int
+) -> None:
+    before, over = used.listeners(), threading.Event()
+    address = used.stack.transcoder.address
+
+    def listen() -> None:  # so that the feed has somebody to read for
+        with (
+            suppress(requests.RequestException),
+            requests.get(
+                f"http://{address}/events", headers={"x-api-key": API_KEY}, stream=True, timeout=PATIENCE
+            ) as stream,
+        ):
+            for _ in stream.iter_content(1 << 16):
+                if over.is_set():
+                    return
+
+    listener = threading.Thread(target=listen)
+    listener.start()
+    try:
+        with used.garbage(turn):
+            used.ask_everything()
+            time.sleep(LOOKED_AT_SECONDS)
+            used.ask_everything()
+        until(lambda: used.is_well(before), "all is well again", seconds=WELL_SECONDS)
+        assert set(used.failures().values()) == {"ok"}  # no loop even had to be begun again
+        key = used.stack.put(f"garbage/{turn}.mp4", media.path(CLIP))
+        assert used.stack.convert(key) == f"garbage/{turn}"
+        assert used.answer(used.stack.stream_url(key)).status_code == 200
+        assert used.answer(f"http://{used.stack.vod.address}/session").json()["signed_in"] is True
+    finally:
+        over.set()
+        listener.join(PATIENCE)
