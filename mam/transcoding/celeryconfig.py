@@ -16,6 +16,7 @@ PROCESS_BYTES = 512 << 20  # of one process of a worker with its ffmpeg, at 1080
 VISIBILITY_SECONDS = _settings.task_lease_seconds  # then a dead worker's task is another's; running ones renew it
 
 broker_url = f"redis://{_login}{_settings.redis_host}:{_settings.redis_port}/{_settings.broker_db}"
+broker_transport = "mam.transcoding.broker:Transport"  # what is no message does not end a worker
 broker_transport_options = {
     "visibility_timeout": VISIBILITY_SECONDS,
     "unacked_restore_interval": min(5, VISIBILITY_SECONDS / 4),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 
 from mam.errors import RedisUnavailable
 from mam.vod.answer import Answers
@@ -55,28 +56,36 @@ class SharedReads:
         if read is None:
             read = self._next[key] = _Read()
             if key not in self._reading:
-                self._reading[key] = asyncio.get_running_loop().create_task(self._run(key))
+                task = self._reading[key] = asyncio.get_running_loop().create_task(self._run(key))
+                task.add_done_callback(partial(self._over, key))
         await read.done.wait()
         if read.error is not None:
             raise read.error
         return read.found
 
     async def _run(self, key: Key) -> None:
-        read: _Read | None = None
         try:
             while read := self._next.pop(key, None):
                 try:
                     read.found = await self._found(key)
                 except Exception as error:  # noqa: BLE001 - theirs who wait
                     read.error = error
-                read.done.set()
+                except asyncio.CancelledError:
+                    read.error = _unread()
+                    raise
+                finally:
+                    read.done.set()
                 await asyncio.sleep(0)  # those who waited answer before the next read's reply is looked for
         finally:
+            self._over(key)
+
+    def _over(self, key: Key, task: asyncio.Task[None] | None = None) -> None:
+        """`task`: one that may have been cancelled before it had begun."""
+        if task is None or self._reading.get(key) is task:
             del self._reading[key]
-            for left in (read, self._next.pop(key, None)):
-                if left and not left.done.is_set():  # this task was cancelled
-                    left.error = RedisUnavailable("The cached playlist was not read.")
-                    left.done.set()
+            if left := self._next.pop(key, None):
+                left.error = _unread()
+                left.done.set()
 
     async def _found(self, key: Key) -> list[Found]:
         began = self._kept.forgotten
@@ -86,3 +95,7 @@ class SharedReads:
             if found.answers:
                 self._kept.keep(name, key[1], found.answers, seconds=found.lookup.seconds, read_at=began)
         return read
+
+
+def _unread() -> RedisUnavailable:
+    return RedisUnavailable("The cached playlist was not read.")

@@ -25,3 +25,15 @@ def test_what_has_succeeded_is_begun_again_only_by_who_has_looked_once_more(redi
         assert claim(Mode.ANEW) == (Claim.LEAD, 2)
         assert claim() == claim(Mode.ANEW) == (Claim.JOIN, 2)
         assert not jobs.succeed(JOB, 1)  # of the leader before
+
+
+def test_who_watches_a_job_that_has_expired_brings_nothing_to_life(redis_server: Server) -> None:
+    with redis.Redis(LOOPBACK, redis_server.port, 9) as client:
+        client.flushdb()
+        jobs = Jobs(client)
+        jobs.viewed(JOB)
+        assert not client.exists(f"mam:job:{JOB}")
+        jobs.claim(JOB, {"video": "a"}, viewer=True)
+        jobs.viewed(JOB)
+        assert client.hexists(f"mam:job:{JOB}", "viewed_at")
+        assert client.ttl(f"mam:job:{JOB}") > 0

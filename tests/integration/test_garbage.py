@@ -157,7 +157,7 @@ def spoil(client: redis.Redis, key: bytes, garbage: bytes) -> None:
         client.hset(key, mapping=dict.fromkeys([*names, garbage], garbage))
     elif kind == b"list":
         for at in range(int(client.llen(key))):
-            client.lset(key, at, garbage)
+            client.lset(key, at, garbage)  # type: ignore[arg-type]
         client.lpush(key, garbage)
     elif kind == b"zset":
         client.zadd(key, {garbage: 0, garbage + b" too": 1e300})
@@ -264,6 +264,7 @@ def test_with_garbage_in_every_key_and_channel_no_loop_ends_and_without_it_all_i
             used.ask_everything()
         until(lambda: used.is_well(before), "all is well again", seconds=WELL_SECONDS)
         assert set(used.failures().values()) == {"ok"}  # no loop even had to be begun again
+        assert "worker ended" not in used.stack.transcoder.log.read_text()
         key = used.stack.put(f"garbage/{turn}.mp4", media.path(CLIP))
         assert used.stack.convert(key) == f"garbage/{turn}"
         assert used.answer(used.stack.stream_url(key)).status_code == 200

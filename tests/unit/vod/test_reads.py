@@ -6,8 +6,10 @@ import asyncio
 from collections.abc import Sequence
 from typing import cast
 
+import pytest
 import redis.asyncio
 
+from mam.errors import RedisUnavailable
 from mam.vod.kept import Kept
 from mam.vod.reads import SharedReads
 from redis_adapter import CachedPlaylist, Lookup, PlaylistCache
@@ -75,3 +77,45 @@ def test_a_request_that_is_given_up_takes_nothing_from_the_others() -> None:
         return found.playlist.body
 
     assert asyncio.run(run()) == b"old"
+
+
+class FailingCache(SlowCache):
+    """Fails at its first read."""
+
+    async def get(self, names: Sequence[str], rendition: str = "") -> list[Lookup]:
+        await asyncio.sleep(0)
+        self.reads += 1
+        if self.reads == 1:
+            raise UnicodeDecodeError("utf-8", b"\xff", 0, 1, "")
+        return [Lookup(None, "0")] * len(names)
+
+
+def test_all_who_share_a_read_hear_what_it_failed_with_and_the_next_read_is_well() -> None:
+    async def run() -> None:
+        reads = SharedReads(cast(PlaylistCache, FailingCache()), Kept(redis.asyncio.Redis()))
+        shared = asyncio.gather(*(reads.read(("film",), "") for _ in range(5)), return_exceptions=True)
+        assert {type(each) for each in await asyncio.wait_for(shared, 5)} == {UnicodeDecodeError}
+        (found,) = await asyncio.wait_for(reads.read(("film",), ""), 5)
+        assert found.playlist is None
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("turns", range(3))
+def test_who_waits_for_a_read_that_is_cancelled_does_not_wait_for_ever(turns: int) -> None:
+    async def run() -> None:
+        cache = SlowCache()
+        reads = SharedReads(cast(PlaylistCache, cache), Kept(redis.asyncio.Redis()))
+        waiting = [asyncio.ensure_future(reads.read(("film",), "")) for _ in range(2)]
+        for _ in range(1 + turns):  # before it has begun, and while it is under way
+            await asyncio.sleep(0)
+        waiting.append(asyncio.ensure_future(reads.read(("film",), "")))
+        (task,) = reads._reading.values()
+        task.cancel()
+        await asyncio.sleep(0)
+        cache.go.set()
+        ended = await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 5)
+        assert isinstance(ended[0], RedisUnavailable)
+        assert await asyncio.wait_for(reads.read(("film",), ""), 5)
+
+    asyncio.run(run())
