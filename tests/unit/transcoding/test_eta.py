@@ -17,7 +17,9 @@ def job(*, done: int, total: int, seconds: float, begun: float, running: bool, s
     fields = {"state": state.value, "epoch": "1", "segments": str(total), "duration": str(6 * total)}
     fields |= {"media_made": str(seconds), "started_at": str(time.time() - begun)}
     tasks = {"make:1": '{"worker": "host:7", "parent": "anything@host", "since": 0}'} if running else {}
-    return parse("0123456789ab", fields, done=done, attempts={}, running=tasks, position=None)
+    found = parse("0123456789ab", fields, done=done, attempts={}, running=tasks, position=None)
+    assert found is not None
+    return found
 
 
 @given(st.integers(0, 20), st.integers(1, 20), st.floats(0, 5000), st.booleans(), st.sampled_from(State))
