@@ -14,10 +14,11 @@ from fastapi import FastAPI, Header, Path, Query, Request, Response
 from mam.connections import REQUEST
 from mam.errors import InvalidRequest
 from mam.events import Listener, async_client, sync_client
-from mam.http import bucket, compressing, health, metrics, problems, stopping
+from mam.http import bucket, compressing, health, journal, problems, stopping
 from mam.http.auth import require_api_key
 from mam.http.logging import setup_logging
-from mam.http.streams import KEEPALIVE, MEDIA_TYPE, EventStream, StreamingService, event
+from mam.http.service import Service
+from mam.http.streams import KEEPALIVE, MEDIA_TYPE, EventStream, event
 from mam.naming import MAX_KEY_BYTES, REVISION
 from mam.settings import Settings
 from mam.store import connections as store_connections
@@ -45,15 +46,13 @@ JobId = Annotated[str, Path(pattern=f"^{REVISION.pattern}$", examples=["1f0c9a7b
 
 def create_app() -> FastAPI:
     """The application. Reads no settings and opens nothing until it is started."""
-    app = StreamingService(
+    app = Service(
+        "transcoder",
         title="MAM transcoding service",
         description="Turns an MP4 in a bucket into HLS in the VoD bucket, by copying or re-encoding its streams.",
-        version="0.1.0",
         lifespan=_lifespan,
     )
-    problems.install(app)
     compressing.install(app)
-    app.state.recorder = metrics.install(app, service="transcoder")
     app.include_router(health.router(lambda: {**health.store_and_redis(app.state), "workers": app.state.workers.check}))
     _add_conversion(app)
     _add_jobs(app)
@@ -248,7 +247,7 @@ def _add_jobs(app: FastAPI) -> None:
     @app.delete(
         "/jobs/{job_id}",
         summary="Cancel a conversion, queued or running",
-        dependencies=[require_api_key],
+        dependencies=[require_api_key, journal.entry("cancel job")],
         responses=problems.responses(403, 404, 409, 503),
         tags=["jobs"],
     )
@@ -259,7 +258,7 @@ def _add_jobs(app: FastAPI) -> None:
         "/jobs/{job_id}/retry",
         summary="Begin a job again that has ended, however it did",
         status_code=202,
-        dependencies=[require_api_key],
+        dependencies=[require_api_key, journal.entry("retry job")],
         responses=problems.responses(403, 404, 409, 503),
         tags=["jobs"],
     )
@@ -269,7 +268,7 @@ def _add_jobs(app: FastAPI) -> None:
     @app.patch(
         "/jobs/{job_id}",
         summary="Change a job's priority",
-        dependencies=[require_api_key],
+        dependencies=[require_api_key, journal.entry("change priority")],
         responses=problems.responses(403, 404, 409, 422, 503),
         tags=["jobs"],
     )

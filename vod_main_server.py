@@ -19,10 +19,11 @@ from mam.connections import QUICK, REQUEST
 from mam.events import Listener, async_client, sync_client
 from mam.hls.plan import Format, Profile
 from mam.hls.playlist import CONTENT_TYPE
-from mam.http import bucket, compressing, health, metrics, problems, stopping
+from mam.http import bucket, compressing, health, journal, problems, stopping
 from mam.http.auth import require_access
 from mam.http.logging import setup_logging
-from mam.http.streams import StreamingService
+from mam.http.names import Bucket, ObjectKey, VideoName
+from mam.http.service import Service
 from mam.library.asking import running as running_library
 from mam.library.known import Known
 from mam.naming import INIT, RENDITION, REVISION, SEGMENT, Asset, check_video_name
@@ -69,11 +70,12 @@ class Message(BaseModel):
     message: str = Field(examples=["Cache cleared for 'sample'"])
 
 
-class VodService(StreamingService):
-    """FastAPI, with cached playlists answered before its middleware and router."""
+class VodService(Service):
+    """The application, with cached playlists answered before its edge, middleware and router."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["method"] in ("GET", "HEAD") and await self.state.hot.answer(scope, send):
+        hot = scope["type"] == "http" and scope["method"] in ("GET", "HEAD") and self.edge.admits(scope["headers"])
+        if hot and await self.state.hot.answer(scope, send):
             return
         await super().__call__(scope, receive, send)
 
@@ -81,16 +83,14 @@ class VodService(StreamingService):
 def create_app() -> FastAPI:
     """The application. Reads no settings and opens nothing until it is started."""
     app = VodService(
+        "vod",
         title="MAM VoD service",
         description="Hands out HLS playlists whose segments are signed URLs of the object store.",
-        version="0.1.0",
         lifespan=_lifespan,
     )
-    problems.install(app)
     web.install_missing(app)
     compressing.install(app)
     app.add_middleware(_ConfiguredCORS)
-    app.state.recorder = metrics.install(app, service="vod")
     app.state.outcomes = Outcomes(app.state.recorder.registry)
     app.include_router(health.router(lambda: health.store_and_redis(app.state)))
     app.include_router(uploads.router)
@@ -130,6 +130,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, "blocking"))
     state = app.state
     state.settings = settings
+    assert isinstance(app, Service)
+    app.edge.hosts = frozenset(settings.allowed_hosts)
     state.store = Store(settings, store_connections.REQUEST)
     state.redis = async_client(settings)
     state.listener = Listener(state.redis)
@@ -189,7 +191,7 @@ def _add_routes(app: FastAPI) -> None:
         tags=["playback"],
     )
     async def video(
-        video_name: str,
+        video_name: VideoName,
         request: Request,
         profile: ProfileQuery = None,
         format: FormatQuery = None,  # noqa: A002
@@ -211,8 +213,8 @@ def _add_routes(app: FastAPI) -> None:
         tags=["playback"],
     )
     async def stream(
-        bucket: str,
-        path: str,
+        bucket: Bucket,
+        path: ObjectKey,
         request: Request,
         reencode: Annotated[bool, Query(description="true gives H.264 and AAC.")] = False,
         profile: ProfileQuery = None,
@@ -235,7 +237,7 @@ def _add_routes(app: FastAPI) -> None:
     )
     async def segment(
         token: str,
-        video_name: str,
+        video_name: VideoName,
         revision: Annotated[str, Path(pattern=f"^{REVISION.pattern}$")],
         rendition: Annotated[str, Path(pattern=f"^{RENDITION.pattern}$")],
         file: Annotated[str, Path(pattern=f"^{SEGMENT.pattern}$|^{INIT}$", examples=["00000.ts"])],
@@ -250,11 +252,11 @@ def _add_routes(app: FastAPI) -> None:
     @app.delete(
         "/cache/{video_name:path}",
         summary="Forget a video's cached playlists",
-        dependencies=[require_access],
+        dependencies=[require_access, journal.entry("clear cache")],
         responses=problems.responses(400, 401, 403, 503),
         tags=["operations"],
     )
-    async def clear_cache(video_name: str, request: Request) -> Message:
+    async def clear_cache(video_name: VideoName, request: Request) -> Message:
         await request.app.state.viewing.clear(video_name)
         return Message(message=f"Cache cleared for '{video_name}'")
 
@@ -262,11 +264,11 @@ def _add_routes(app: FastAPI) -> None:
         "/stream/{bucket}/{path:path}/playlist.m3u8",
         summary="Delete the HLS of an asset, never the asset",
         description="Stops what is being made of it, too. Can be repeated after it failed.",
-        dependencies=[require_access],
+        dependencies=[require_access, journal.entry("delete stream")],
         responses=problems.responses(400, 401, 403, 404, 503),
         tags=["operations"],
     )
-    async def delete_stream(bucket: str, path: str, request: Request) -> Message:
+    async def delete_stream(bucket: Bucket, path: ObjectKey, request: Request) -> Message:
         name = await request.app.state.viewing.delete(Asset(bucket, path))
         return Message(message=f"Stream deleted for '{name}'")
 

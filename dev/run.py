@@ -255,7 +255,7 @@ def start(system: System, given: dict[str, str]) -> None:
         system.add_service("transcoder", "video_transcoding_main_server:app", port=ports.transcoder),
         system.add_service("vod", "vod_main_server:app", port=ports.vod),
     ]
-    wait_until_ready(system, services)
+    wait_until_ready(system, services, key=settings.transcode_api_key.get_secret_value())
     say_what_to_try(settings, ports, store)
 
 
@@ -314,12 +314,13 @@ def fill_store(settings: Settings) -> None:
     sample.put_sample(client, DATA)
 
 
-def wait_until_ready(system: System, services: list[Server]) -> None:
+def wait_until_ready(system: System, services: list[Server], *, key: str) -> None:
     """Polls /readyz. Raises ServerError with its last answer when that never becomes 200."""
     began = said = time.monotonic()
     deadline = began + READY_SECONDS
     with requests.Session() as session:
         session.trust_env = False  # no proxy between here and here
+        session.headers["x-api-key"] = key  # with it, the answer says why
         for service in services:
             while (answer := readiness(session, service)) != "ready":
                 system.check()

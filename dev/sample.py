@@ -125,6 +125,6 @@ def client_for(settings: Settings) -> Minio:
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("TRANSCODE_API_KEY", "not used here")  # which Settings insists on
+    os.environ.setdefault("TRANSCODE_API_KEY", "not used here, but read")  # which Settings insists on
     put = put_sample(client_for(Settings()))
     print(f"{BUCKET}/{OBJECT} is there." if put else f"The bucket {BUCKET} is not empty: nothing put.")

@@ -38,6 +38,7 @@ class MamError(Exception):
     title = "Something went wrong"
     hint = "Try again; if it happens again, the service's log has the details."
     retryable = False  # whether the same task may succeed a little later
+    retry_seconds = 5  # what a client is told to wait, where waiting helps (429, 503)
 
     def __init__(self, detail: str, *, hint: str | None = None) -> None:
         super().__init__(detail)

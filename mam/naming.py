@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote
 
 from mam.errors import InvalidName
@@ -37,6 +38,18 @@ MEDIA_TYPES = {
     "qt": "video/quicktime",
 }
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_ADDRESS = re.compile(r"\d+(\.\d+){3}")  # an IP address is no bucket's name
+# The rules of `check_bucket` and `check_key` as far as JSON Schema can say them: for documentation, not for checks.
+_OTHER = r"\u0000-\u001f\u007f-\u009f\u2028\u2029"
+_PART = rf"([^/.{_OTHER}][^/{_OTHER}]*|\.[^/.{_OTHER}][^/{_OTHER}]*|\.\.[^/{_OTHER}]+)"  # but for . and ..
+_KEY: dict[str, Any] = {"minLength": 1, "pattern": rf"^(?=[\s\S]*\S){_PART}(/{_PART})*$"}
+BUCKET_SCHEMA: dict[str, Any] = {
+    "minLength": 3,
+    "maxLength": 63,
+    "pattern": "^[a-z0-9]+(-+[a-z0-9]+)*(\\.[a-z0-9]+(-+[a-z0-9]+)*)*$",
+}
+KEY_SCHEMA = {**_KEY, "maxLength": MAX_KEY_BYTES}
+VIDEO_SCHEMA = {**_KEY, "maxLength": MAX_VIDEO_NAME_BYTES}
 _UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}  # controls, surrogates, line and paragraph separators
 
 
@@ -57,7 +70,11 @@ class Asset:
 
 def check_bucket(bucket: str) -> None:
     """Raises InvalidName unless `bucket` follows S3's rules for bucket names."""
-    if not _BUCKET.fullmatch(bucket) or ".." in bucket:
+    if (
+        not _BUCKET.fullmatch(bucket)
+        or any(pair in bucket for pair in ("..", ".-", "-."))
+        or _ADDRESS.fullmatch(bucket)
+    ):
         raise InvalidName(
             f"{bucket[:80]!r} is not a bucket name.",
             hint="Bucket names have 3 to 63 lower-case letters, digits, dots and hyphens.",
@@ -68,6 +85,8 @@ def check_key(key: str, *, limit: int = MAX_KEY_BYTES) -> None:
     """Raises InvalidName unless every store and every URL can carry `key` unchanged."""
     if any(unicodedata.category(character) in _UNPRINTABLE for character in key):
         raise InvalidName("The name holds control characters or line breaks.")
+    if not key.strip():
+        raise InvalidName("The name is blank.")
     if len(key.encode()) > limit:
         raise InvalidName(f"The name is longer than {limit} bytes.")
     if any(part in ("", ".", "..") for part in key.split("/")):

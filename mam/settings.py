@@ -22,6 +22,14 @@ SERVICES_ALONE = frozenset({
     "transcode_api_key", "playback_secret", "webhook_url", "webhook_secret",
     "minio_upload_bucket", "minio_upload_usr", "minio_upload_pwd",
 })  # fmt: skip
+LEAST_KEY_LENGTH = 16  # 80 bits even where it is made of hex digits and words; what is made for one has 43
+LEAST_KEY_CHARACTERS = 4  # different ones: `aaaaaaaaaaaaaaaa` is long, too
+SECRETS = (  # which everybody knows who has read the examples, where they were not replaced
+    "transcode_api_key", "minio_usr", "minio_pwd", "minio_upload_usr", "minio_upload_pwd", "redis_password",
+    "webhook_secret", "playback_secret",
+)  # fmt: skip
+PLACEHOLDER = "change-me"  # how the values of examples begin that must be replaced
+MAKE_KEY = "make one with `python3 -c 'import secrets; print(secrets.token_urlsafe(32))'`"
 
 
 def _split(value: object) -> object:
@@ -40,7 +48,13 @@ Endpoint = Annotated[str, AfterValidator(_host_and_port)]
 class Settings(BaseSettings):
     """Every setting with its default; `.env.example` gives the reasons."""
 
-    model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_file_encoding="utf-8",
+        extra="ignore",
+        env_ignore_empty=True,
+        hide_input_in_errors=True,  # which would be secrets, among others
+    )
 
     # the object store
     minio_endpoint: Endpoint = "localhost:9000"
@@ -69,11 +83,12 @@ class Settings(BaseSettings):
     celery_redis_db: int | None = None
 
     # the two services
-    transcode_api_key: SecretStr = Field(min_length=1)
+    transcode_api_key: SecretStr
     transcode_api_url: str = "http://localhost:8001"
     max_waiting_conversions: int = Field(default=256, gt=0)
     max_queued_jobs: int = Field(default=1000, gt=0)
     allowed_origins: Names = ["*"]
+    allowed_hosts: Names = []
     log_level: str = "INFO"
 
     # pages
@@ -110,6 +125,31 @@ class Settings(BaseSettings):
     encoder_threads: int | None = Field(default=None, ge=1)
     task_lease_seconds: int = Field(default=30, ge=2)
     worker_metrics_port: int | None = Field(default=None, ge=0, le=65535)
+
+    @field_validator("transcode_api_key")
+    @classmethod
+    def _strong(cls, value: SecretStr) -> SecretStr:
+        key = value.get_secret_value().strip()
+        if len(key) < LEAST_KEY_LENGTH or len(set(key)) < LEAST_KEY_CHARACTERS:
+            raise ValueError(
+                f"TRANSCODE_API_KEY has less than {LEAST_KEY_LENGTH} characters, or few of them: {MAKE_KEY}"
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _no_examples(self) -> Settings:
+        for name in SECRETS:
+            value = getattr(self, name)
+            for secret in value if isinstance(value, list) else [value]:
+                text = secret.get_secret_value() if isinstance(secret, SecretStr) else secret
+                if text and text.strip().lower().startswith(PLACEHOLDER):
+                    raise ValueError(f"{name.upper()} still has the example's value: {MAKE_KEY}")
+        return self
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _small_letters(cls, value: list[str]) -> list[str]:
+        return [host.lower() for host in value]
 
     @field_validator("transcode_api_url")
     @classmethod

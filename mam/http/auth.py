@@ -7,35 +7,51 @@ import hmac
 from collections.abc import Awaitable, Callable
 from typing import Annotated
 
-from fastapi import Depends, Request, Security
-from fastapi.security import APIKeyHeader
+from fastapi import Depends, Header, Request, Security
+from fastapi.security import APIKeyCookie, APIKeyHeader
 
-from mam.errors import Forbidden
+from mam.errors import Forbidden, MamError
+from mam.http import journal
+from mam.http.journal import SESSION_COOKIE
 
 HEADER = "x-api-key"
-_header = APIKeyHeader(name=HEADER, auto_error=False, description="The value of TRANSCODE_API_KEY.")
-
-
-def api_key(expected: Callable[[Request], str]) -> Callable[..., Awaitable[None]]:
-    """A dependency that raises Forbidden unless the request carries the key that `expected` gives for its app."""
-
-    async def check(request: Request, given: Annotated[str | None, Security(_header)] = None) -> None:
-        # Digests: compare_digest refuses text that is not ASCII, and lengths would show.
-        wanted = hashlib.sha256(expected(request).encode()).digest()
-        got = hashlib.sha256((given or "").encode()).digest()
-        if not given or not hmac.compare_digest(got, wanted):
-            raise Forbidden("The API key is missing." if not given else "The API key is wrong.")
-
-    return check
-
-
-_check_key = api_key(lambda request: request.app.state.settings.transcode_api_key.get_secret_value())
-require_api_key = Depends(_check_key)
-
-
-SESSION_COOKIE = "mam_session"
 PAGE_HEADER = "x-mam-request"  # no form of another site can send it
 _SAFE = ("GET", "HEAD")
+_PASSED = "mam.passed"  # in an ASGI scope: the checks that the request has passed
+
+_header = APIKeyHeader(name=HEADER, auto_error=False, description="The value of TRANSCODE_API_KEY.")
+_cookie = APIKeyCookie(name=SESSION_COOKIE, auto_error=False, description="What POST /session gives to pages.")
+
+Guard = Callable[[Request], Awaitable[None]]
+
+
+async def passes(request: Request, guard: Guard) -> None:
+    """Asks a guard, once for each request. Raises what it raises."""
+    passed: set[Guard] = request.scope.setdefault(_PASSED, set())
+    if guard not in passed:
+        await guard(request)
+        passed.add(guard)
+
+
+def has_key(request: Request) -> bool:
+    """Whether the request carries the API key."""
+    # Digests: compare_digest refuses text that is not ASCII, and lengths would show.
+    expected = request.app.state.settings.transcode_api_key.get_secret_value()
+    return hmac.compare_digest(_digest(request.headers.get(HEADER, "")), _digest(expected))
+
+
+async def check_key(request: Request) -> None:
+    """Raises Forbidden unless the request carries the API key, TooManyAttempts."""
+    if not request.headers.get(HEADER):
+        raise Forbidden("The API key is missing.")
+    right, tries = has_key(request), request.app.state.tries
+    try:
+        tries.count(journal.address(request), right=right)
+        if not right:
+            raise Forbidden("The API key is wrong.")
+    except MamError as error:
+        journal.note(request, "API key", request.url.path, outcome=error.code)
+        raise
 
 
 def session_of(request: Request) -> str | None:
@@ -43,20 +59,53 @@ def session_of(request: Request) -> str | None:
     return None if request.headers.get(HEADER) else request.cookies.get(SESSION_COOKIE)
 
 
-async def _check_access(request: Request, given: Annotated[str | None, Security(_header)] = None) -> None:
+async def check_access(request: Request) -> None:
     """Lets whoever has the key in, and people at a page with a session. `app.state.sessions` knows those, if any.
 
-    Raises Forbidden, SessionExpired.
+    Raises Forbidden, SessionExpired, TooManyAttempts.
     """
     sessions, cookie = getattr(request.app.state, "sessions", None), session_of(request)
     if not cookie or sessions is None:
-        await _check_key(request, given)
+        await check_key(request)
         return
-    if request.method not in _SAFE and PAGE_HEADER not in request.headers:
-        raise Forbidden(
-            f"The header {PAGE_HEADER} is missing.", hint=f"Pages send {PAGE_HEADER}: 1 with what changes something."
-        )
+    if request.method not in _SAFE:
+        await check_page(request)
     await sessions.check(cookie)
 
 
-require_access = Depends(_check_access)
+async def check_page(request: Request) -> None:
+    """Another site's form must change nothing, nor sign anybody in or out. Raises Forbidden."""
+    if PAGE_HEADER not in request.headers:
+        raise Forbidden(
+            f"The header {PAGE_HEADER} is missing.", hint=f"Pages send {PAGE_HEADER}: 1 with what changes something."
+        )
+
+
+async def _key(request: Request, _: Annotated[str | None, Security(_header)] = None) -> None:
+    await passes(request, check_key)
+
+
+async def _access(
+    request: Request,
+    _key: Annotated[str | None, Security(_header)] = None,
+    _session: Annotated[str | None, Security(_cookie)] = None,
+) -> None:
+    await passes(request, check_access)
+
+
+async def _page(
+    request: Request, _: Annotated[str | None, Header(alias=PAGE_HEADER, description="`1`; any value will do.")] = None
+) -> None:
+    await passes(request, check_page)
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()
+
+
+require_api_key = Depends(_key)
+require_access = Depends(_access)
+require_page = Depends(_page)
+
+# What is asked before a request's body is read, in the order of a route's dependencies (`routing.py`).
+GUARDS: dict[object, Guard] = {_key: check_key, _access: check_access, _page: check_page}

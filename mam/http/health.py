@@ -10,17 +10,20 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 from redis import RedisError
 from starlette.responses import JSONResponse
 
 from mam.background import FAILURES
 from mam.errors import RedisUnavailable
+from mam.http.auth import has_key
+from mam.http.routing import Route
 
 Check = Callable[[], Awaitable[None]]
 CHECK_SECONDS = 5
 PROBE, PROBE_SECONDS = "mam:ready", 60
+OK = "ok"
 
 
 class Health(BaseModel):
@@ -30,19 +33,27 @@ class Health(BaseModel):
 
 def router(checks: Callable[[], dict[str, Check]]) -> APIRouter:
     """`checks()`: by name, coroutines that raise when what they look at is not ready."""
-    routes = APIRouter(tags=["operations"])
+    routes = APIRouter(route_class=Route, tags=["operations"])
 
     @routes.get("/healthz", summary="Is the process alive?")
     async def healthz() -> Health:
         return Health(status="ok")
 
-    @routes.get("/readyz", summary="Can it do its work?", response_model=Health)
-    async def readyz() -> JSONResponse:
+    @routes.get(
+        "/readyz",
+        summary="Can it do its work?",
+        description="With the API key, each check says why it failed; without, that it failed.",
+        response_model=Health,
+        responses={503: {"model": Health, "description": "Not now"}},
+    )
+    async def readyz(request: Request) -> JSONResponse:
         found = checks()
         outcomes = await asyncio.gather(*(_outcome(check) for check in found.values()))
-        ready = all(outcome == "ok" for outcome in outcomes)
+        ready = all(outcome == OK for outcome in outcomes)
         failed = FAILURES.lately()
-        tasks = "; ".join(f"{name} failed with {kind}" for name, kind in failed.items()) or "ok"
+        tasks = "; ".join(f"{name} failed with {kind}" for name, kind in failed.items()) or OK
+        if not ready and not has_key(request):  # errors name hosts and buckets
+            outcomes = [outcome if outcome == OK else "failed" for outcome in outcomes]
         status = ("degraded" if failed else "ready") if ready else "not ready"
         body = Health(status=status, checks={**dict(zip(found, outcomes, strict=True)), "tasks": tasks})
         return JSONResponse(body.model_dump(), status_code=200 if ready else 503)
@@ -72,4 +83,4 @@ async def _outcome(check: Check) -> str:
         return f"no answer within {CHECK_SECONDS} s"
     except Exception as error:  # noqa: BLE001 - whatever it is, the service is not ready
         return str(error) or type(error).__name__
-    return "ok"
+    return OK

@@ -7,6 +7,8 @@ import re
 import sys
 import time
 
+from mam.http import request_id
+
 _STANDARD = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 _SECRETS = re.compile(r"(X-Amz-(?:Signature|Credential|Security-Token)=|x-api-key[:=]\s*)[^&\s\"']+", re.IGNORECASE)
 
@@ -22,6 +24,8 @@ class EventFormatter(logging.Formatter):
         moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
         head = f"{moment}.{int(record.msecs):03d}Z {record.levelname} {self._service} {record.getMessage()}"
         fields = {key: value for key, value in vars(record).items() if key not in _STANDARD and key[0] != "_"}
+        if request_id.current():
+            fields["request"] = request_id.current()
         line = " ".join([head, *(f"{key}={_quoted(value)}" for key, value in fields.items() if key != "data")])
         if record.exc_info:
             line += "\n" + self.formatException(record.exc_info)
@@ -44,4 +48,7 @@ def setup_logging(level: str, *, service: str) -> None:
         logging.getLogger(name).handlers.clear()
         # No access log: the metrics count requests. Without any handler uvicorn does not even write its lines.
         logging.getLogger(name).propagate = name != "uvicorn.access"
+    for name in ("httpx", "httpcore"):
+        # A line for each request would let strangers turn over the log.
+        logging.getLogger(name).setLevel(logging.WARNING)
     logging.getLogger("urllib3").setLevel(logging.ERROR)  # its retries end in an error of ours, or do not matter

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mam.background import FAILURES
 
+METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "other"}
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 
 
@@ -42,6 +43,8 @@ class Recorder:
         """Counts a request. `route`: a template, never a path, of which there are too many."""
         found = self._children.get((method, route, status))
         if found is None:
+            if method not in METHODS:  # a client's own words would be labels for ever
+                method = "other"
             found = (self._requests.labels(method, route, str(status)), self._seconds.labels(route))
             self._children[method, route, status] = found
         count, histogram = found

@@ -12,10 +12,14 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
+from starlette.routing import Match
 
 from mam.errors import InvalidRequest, MamError, RedisUnavailable
+from mam.http import request_id
 
-RETRY_SECONDS = 5  # what a client is told to wait when something is away
+MEDIA_TYPE = "application/problem+json"
+REFERENCE = "#/components/schemas/Problem"  # which `openapi.py` puts there
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")  # that any route has
 
 log = logging.getLogger(__name__)
 
@@ -29,10 +33,15 @@ class Problem(BaseModel):
     detail: str = Field(examples=["Its video is VP9; only H.264 can be copied into TS segments."])
     code: str = Field(examples=["not_remuxable"], description="Never changes: what a program goes by.")
     hint: str = Field(examples=["Retry with reencode=true."], description="What to do.")
+    request_id: str | None = Field(
+        default=None,
+        examples=["9f86d081884c7d65"],
+        description="Of the request, as `x-request-id` and the log have it.",
+    )
 
 
 class ProblemResponse(JSONResponse):
-    media_type = "application/problem+json"
+    media_type = MEDIA_TYPE
 
 
 def problem(error: MamError) -> ProblemResponse:
@@ -44,11 +53,12 @@ def problem(error: MamError) -> ProblemResponse:
         detail=error.detail,
         code=error.code,
         hint=error.hint,
+        request_id=request_id.current() or None,
     )
     headers = {"Cache-Control": "no-store"}
     if error.status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
-        headers["Retry-After"] = str(RETRY_SECONDS)
-    return ProblemResponse(body.model_dump(), status_code=error.status, headers=headers)
+        headers["Retry-After"] = str(error.retry_seconds)
+    return ProblemResponse(body.model_dump(exclude_none=True), status_code=error.status, headers=headers)
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -56,7 +66,7 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {
         status: {
             "description": HTTPStatus(status).phrase,
-            "content": {"application/problem+json": {"schema": Problem.model_json_schema()}},
+            "content": {MEDIA_TYPE: {"schema": {"$ref": REFERENCE}}},
         }
         for status in statuses
     }
@@ -82,15 +92,24 @@ def install(app: FastAPI) -> None:
         return problem(InvalidRequest(f"{where}: {first['msg']}."))
 
     @app.exception_handler(HTTPException)
-    async def http(_: Request, error: HTTPException) -> ProblemResponse:
+    async def http(request: Request, error: HTTPException) -> ProblemResponse:
         status = HTTPStatus(error.status_code)
         mapped = MamError(str(error.detail), hint="Compare the request with /docs.")
         mapped.status, mapped.code, mapped.title = status, status.name.lower(), status.phrase
         response = problem(mapped)
         response.headers.update(error.headers or {})
+        if status is HTTPStatus.METHOD_NOT_ALLOWED:
+            response.headers["Allow"] = ", ".join(_methods(request))
         return response
 
     @app.exception_handler(Exception)
     async def unknown(_: Request, error: Exception) -> ProblemResponse:
         log.error("request failed unexpectedly", exc_info=error)
         return problem(MamError("An unexpected error; the log has its details."))
+
+
+def _methods(request: Request) -> list[str]:
+    """What may be done at the request's path. Several routes may have it, and each knows of its own methods alone."""
+    routes = request.app.router.routes
+    scopes = {method: {**request.scope, "method": method} for method in METHODS}
+    return [name for name, scope in scopes.items() if any(route.matches(scope)[0] is Match.FULL for route in routes)]

@@ -7,7 +7,6 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from fastapi import FastAPI
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
@@ -23,13 +22,12 @@ def event(kind: str, data: str) -> bytes:
     return f"event: {kind}\ndata: {data}\n\n".encode()
 
 
-class StreamingService(FastAPI):
-    """FastAPI whose event streams can hang up. Behind another server than uvicorn, they end when the client reads."""
+def remember_connection(scope: Scope, send: Send) -> None:
+    """Lets event streams of this request hang up. Behind another server than uvicorn, they end when the client reads.
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            scope[CONNECTION] = getattr(getattr(send, "__self__", None), "transport", None)
-        await super().__call__(scope, receive, send)
+    `send`: the server's own, before any middleware has wrapped it.
+    """
+    scope[CONNECTION] = getattr(getattr(send, "__self__", None), "transport", None)
 
 
 class EventStream(StreamingResponse):
@@ -39,9 +37,17 @@ class EventStream(StreamingResponse):
     process, for as long as the client likes.
     """
 
-    def __init__(self, frames: AsyncGenerator[bytes, None], *, over: Sequence[Callable[[], Awaitable[object]]]) -> None:
+    media_type = MEDIA_TYPE
+
+    def __init__(
+        self,
+        frames: AsyncGenerator[bytes, None],
+        status_code: int = 200,  # FastAPI reads it here, for the documentation
+        *,
+        over: Sequence[Callable[[], Awaitable[object]]],
+    ) -> None:
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # nginx would collect events, too
-        super().__init__(frames, media_type=MEDIA_TYPE, headers=headers)
+        super().__init__(frames, status_code, headers)
         self._frames = frames
         self._over = over
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import httpx
 
 from mam.errors import TranscoderUnavailable
+from mam.http import request_id
 from mam.http.auth import HEADER
 from mam.settings import Settings
 
@@ -20,7 +21,14 @@ def client(settings: Settings, *, seconds: float) -> httpx.AsyncClient:
         timeout=httpx.Timeout(seconds, connect=CONNECT_SECONDS, pool=None),
         limits=httpx.Limits(max_connections=None, keepalive_expiry=KEEPALIVE_SECONDS),
         trust_env=False,  # a proxy of the environment is not for services that stand side by side
+        event_hooks={"request": [_name]},
     )
+
+
+async def _name(request: httpx.Request) -> None:
+    """What one request makes the other service do is found in both logs by one id."""
+    if request_id.current():
+        request.headers[request_id.HEADER] = request_id.current()
 
 
 def refused() -> TranscoderUnavailable:

@@ -13,7 +13,7 @@ from minio import Minio
 from minio.deleteobjects import DeleteObject
 from minio.error import InvalidResponseError, MinioException, S3Error
 
-from mam.errors import MamError, NotFound, SourceChanged, StoreForbids, StoreUnavailable
+from mam.errors import InvalidName, MamError, NotFound, SourceChanged, StoreForbids, StoreUnavailable
 from mam.settings import Settings
 from mam.store import connections, pages
 from mam.store.connections import TASK, Patience
@@ -22,8 +22,16 @@ from mam.store.info import ObjectInfo
 CONNECTIONS = 32  # kept open per process: more than any pool of threads here
 BROKEN_READS = 3  # tries of a small object whose body ends early
 PUT_LIFETIME = timedelta(minutes=10)  # of the signature of a write: it is sent at once
+MAX_FILE_NAME_BYTES = 255  # of most file systems, in which stores keep objects
 DENIED = "AccessDenied"
 _ABSENT = {"NoSuchKey", "NoSuchBucket", "NoSuchObject", "ResourceNotFound"}
+# Names that the store cannot have: a part longer than a file's name may be, say. They are not there, either.
+_IMPOSSIBLE = {"XMinioInvalidObjectName", "KeyTooLongError", "KeyTooLong", "InvalidObjectName", "InvalidBucketName"}
+SKEWED = "RequestTimeTooSkewed"
+LONG_HINT = (
+    "Give each part of the object's name, between slashes, 240 bytes at most."  # 255 of a file, and ours behind it
+)
+CLOCK_HINT = "Set the clocks of this machine and of the store: signatures hold for 15 minutes around their own time."
 
 
 class Store:
@@ -45,7 +53,7 @@ class Store:
 
         Raises StoreUnavailable.
         """
-        with _store_errors(absent_ok=True):
+        with _store_errors(absent_ok=True, key=key):
             found = self._client.stat_object(bucket, key)
             etag = (found.etag or "").strip('"') or None
             size = found.size or 0
@@ -62,7 +70,7 @@ class Store:
             raise urllib3.exceptions.ProtocolError("the body ends early each time")
 
     def _get(self, bucket: str, key: str) -> bytes | None:
-        with _store_errors(absent_ok=True, passing=urllib3.exceptions.ProtocolError):
+        with _store_errors(absent_ok=True, passing=urllib3.exceptions.ProtocolError, key=key):
             response = self._client.get_object(bucket, key)
             try:
                 return bytes(response.read())
@@ -79,7 +87,7 @@ class Store:
         if stop <= start:
             return b""
         condition: dict[str, str | list[str] | tuple[str]] | None = {"If-Match": f'"{etag}"'} if etag else None
-        with _store_errors():
+        with _store_errors(key=key):
             response = self._client.get_object(
                 bucket, key, offset=start, length=stop - start, request_headers=condition
             )
@@ -103,6 +111,8 @@ class Store:
         if response.status != HTTPStatus.OK:
             said = re.search(rb"<Code>(\w+)</Code>", response.data)
             reason = said[1].decode() if said else f"status {response.status}"
+            if reason in _IMPOSSIBLE:
+                raise InvalidName("The object store cannot hold the name.", hint=LONG_HINT)
             refused = StoreForbids if reason == DENIED else StoreUnavailable
             raise refused(f"The object store refused to write: {reason}.")
 
@@ -160,21 +170,29 @@ class Store:
 
 
 @contextmanager
-def _store_errors(*, absent_ok: bool = False, passing: type[Exception] = MamError) -> Iterator[None]:
-    """Maps what the client raises, but for `passing`. With `absent_ok`, "not there" ends the block quietly."""
+def _store_errors(*, absent_ok: bool = False, passing: type[Exception] = MamError, key: str = "") -> Iterator[None]:
+    """Maps what the client raises, but for `passing`. With `absent_ok`, "not there" ends the block quietly.
+
+    `key`: that was asked for; one that no file system holds is not there, however the store puts it.
+    """
     try:
         yield
     except (MamError, passing):
         raise
     except (S3Error, InvalidResponseError) as error:
-        if _is_absent(error):
+        if _is_absent(error) or (_is_overlong(key) and not _is_denied(error)):
             if absent_ok:
                 return
             raise NotFound("The object is not in the store.") from error
         if isinstance(error, S3Error) and error.code == "PreconditionFailed":
             raise SourceChanged("The object changed while it was read.") from error
-        refused = StoreForbids if isinstance(error, S3Error) and error.code == DENIED else StoreUnavailable
-        raise refused(f"The object store refused: {_reason(error)}.") from error
+        refused = StoreForbids if _is_denied(error) else StoreUnavailable
+        hint = CLOCK_HINT if isinstance(error, S3Error) and error.code == SKEWED else None
+        raise refused(f"The object store refused: {_reason(error)}.", hint=hint) from error
+    except ValueError as error:  # the client's own opinion of a name
+        if absent_ok:
+            return
+        raise NotFound("No object has such a name.") from error
     except (MinioException, urllib3.exceptions.HTTPError, OSError) as error:
         raise StoreUnavailable(f"The object store cannot be reached ({type(error).__name__}).") from error
 
@@ -183,9 +201,17 @@ def _seconds(moment: datetime | None) -> int:
     return int(moment.timestamp()) if moment else 0
 
 
+def _is_overlong(key: str) -> bool:
+    return any(len(part.encode()) > MAX_FILE_NAME_BYTES for part in key.split("/"))
+
+
+def _is_denied(error: S3Error | InvalidResponseError) -> bool:
+    return isinstance(error, S3Error) and error.code == DENIED
+
+
 def _is_absent(error: S3Error | InvalidResponseError) -> bool:
     if isinstance(error, S3Error):
-        return error.code in _ABSENT
+        return error.code in _ABSENT | _IMPOSSIBLE
     return "NoSuchBucket" in str(error) or "NoSuchKey" in str(error)  # rclone's answer has no XML type
 
 

@@ -10,11 +10,13 @@ from typing_extensions import Self
 
 from mam.errors import Failure
 from mam.hls.plan import Format, Profile, Rendition, StreamInfo
-from mam.naming import poster_path, storyboard_path
+from mam.naming import BUCKET_SCHEMA, KEY_SCHEMA, poster_path, storyboard_path
 from mam.transcoding.conversions import Wanted
 from mam.transcoding.job import Job, Picture, RunningTask, State
 from mam.transcoding.presence import Worker
 from mam.transcoding.queues import Priority, base
+
+MAX_SEGMENT = 99_999_999  # of eight digits, as segments are called
 
 
 class AssetRequest(BaseModel):
@@ -22,9 +24,11 @@ class AssetRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    asset_bucket: str = Field(examples=["myvideos"])
-    asset_object: str = Field(examples=["sample.mp4"])
-    reencode: bool = Field(default=False, description="false copies the streams; true makes H.264 and AAC.")
+    asset_bucket: str = Field(examples=["myvideos"], json_schema_extra=BUCKET_SCHEMA)
+    asset_object: str = Field(examples=["sample.mp4"], json_schema_extra=KEY_SCHEMA)
+    reencode: bool = Field(
+        default=False, strict=True, description="false copies the streams; true makes H.264 and AAC."
+    )
     profile: Profile | None = Field(
         default=None,
         description="Instead of `reencode`: `source` copies, `h264` encodes, `auto` copies what can be played and "
@@ -54,9 +58,12 @@ class AssetRequest(BaseModel):
 class TranscodeRequest(AssetRequest):
     """Which asset to convert, and how."""
 
-    wait: bool = Field(default=True, description="false answers 202 with the job as soon as the plan is written.")
+    wait: bool = Field(
+        default=True, strict=True, description="false answers 202 with the job as soon as the plan is written."
+    )
     viewer: bool = Field(
         default=False,
+        strict=True,
         description="true: a viewer asks; the conversion may stop when nobody watches (STOP_IDLE_MINUTES).",
     )
     priority: Priority = Field(default=Priority.NORMAL, description="Among conversions; viewers always go first.")
@@ -256,8 +263,10 @@ class BriefJobList(BaseModel):
 class SeekRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    rendition: str = Field(default="", description="Makes no difference: those of all renditions are made together.")
-    segment: int = Field(ge=0, examples=[417])
+    rendition: str = Field(
+        default="", max_length=200, description="Makes no difference: those of all renditions are made together."
+    )
+    segment: int = Field(strict=True, ge=0, le=MAX_SEGMENT, examples=[417])
 
 
 class SeekAnswer(BaseModel):

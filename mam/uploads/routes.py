@@ -9,8 +9,9 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 from pydantic import BaseModel, Field
 
 from mam.errors import UploadsOff
-from mam.http import problems
+from mam.http import journal, problems
 from mam.http.auth import require_access
+from mam.http.routing import Route
 from mam.naming import Asset, quote_path
 from mam.settings import MAX_OBJECT_BYTES
 from mam.uploads import naming
@@ -20,14 +21,14 @@ from mam.uploads.records import Record
 PARTS_AT_ONCE = 100
 
 UploadId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", examples=["1f0c9a7be2d41f0c9a7be2d41f0c9a7b"])]
-router = APIRouter(prefix="/uploads", tags=["uploads"], dependencies=[require_access])
+router = APIRouter(route_class=Route, prefix="/uploads", tags=["uploads"], dependencies=[require_access])
 
 
 class UploadRequest(BaseModel):
     """A file that a client wants to send."""
 
     name: str = Field(min_length=1, max_length=1024, examples=["a.mp4"], description="Of a path, the last part counts.")
-    size: int = Field(ge=1, le=MAX_OBJECT_BYTES, description="Bytes.")
+    size: int = Field(strict=True, ge=1, le=MAX_OBJECT_BYTES, description="Bytes.")
     folder: str = Field(default="", max_length=1024, examples=["courses/"], description="Below the upload prefix.")
     type: str = Field(default="", max_length=255, examples=["video/mp4"], description="Content type; or by the name.")
     fingerprint: str = Field(
@@ -40,7 +41,9 @@ class UploadRequest(BaseModel):
 
 
 class PartsRequest(BaseModel):
-    numbers: list[Annotated[int, Field(ge=1)]] = Field(min_length=1, max_length=PARTS_AT_ONCE, examples=[[1, 2, 3]])
+    numbers: list[Annotated[int, Field(strict=True, ge=1)]] = Field(
+        min_length=1, max_length=PARTS_AT_ONCE, examples=[[1, 2, 3]]
+    )
 
 
 class PartUrls(BaseModel):
@@ -137,6 +140,7 @@ Desk = Annotated[Uploads, Depends(uploads_of)]
 
 @router.post(
     "",
+    dependencies=[journal.entry("begin upload")],
     summary="Begin to upload a file, or go on",
     description="201 with a new upload, or 200 with the open one of the same file. The bytes go to the store, in parts "
     "(`POST /uploads/{id}/parts`); what has arrived is in `arrived`.",
@@ -193,6 +197,7 @@ async def parts(upload: UploadId, wanted: PartsRequest, uploads: Desk) -> PartUr
 
 @router.post(
     "/{upload}/complete",
+    dependencies=[journal.entry("complete upload")],
     summary="Make an object of the parts",
     description="Once all have arrived: 409 names what is missing, or that the name was taken meanwhile, and changes "
     "nothing. Asked again, the answer is the same.",
@@ -207,6 +212,7 @@ async def complete(upload: UploadId, uploads: Desk) -> Completed:
 
 @router.delete(
     "/{upload}",
+    dependencies=[journal.entry("remove upload")],
     summary="Cancel an upload, or remove what is no video",
     description="Of a complete upload the object is removed only if the verdict on it is bad and nobody has "
     "replaced it.",

@@ -8,13 +8,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
 from urllib.parse import parse_qsl
 
 from starlette.types import Scope, Send
 
 from mam.errors import MamError
 from mam.hls.plan import Format, Profile, kind_of
+from mam.http.edge import hides_bucket
 from mam.http.metrics import Recorder
 from mam.naming import Asset, check_video_name, video_names
 from mam.settings import Settings
@@ -26,7 +26,8 @@ from mam.vod.reads import SharedReads
 from redis_adapter import slot
 
 SUFFIX = "/playlist.m3u8"
-KNOWN_REQUESTS = 4096  # whose parts are remembered
+KNOWN_REQUESTS = 4096  # whose parts are remembered: of those that were answered, which strangers cannot make up
+LONGEST = 6 << 10  # bytes of a path: a name of 960, three characters each where quoted, and what stands around it
 
 
 VIDEO = "/video/{video_name:path}/playlist.m3u8"
@@ -93,12 +94,13 @@ class HotPath:
         self._reads = reads
         self._recorder = recorder
         self._outcomes = outcomes
-        self._understood = lru_cache(KNOWN_REQUESTS)(understood)
+        self._known: dict[tuple[bytes, bytes], Wanted] = {}
         self._origins = {origin.encode() for origin in settings.allowed_origins}
 
     async def answer(self, scope: Scope, send: Send) -> bool:
         """Sends the playlist when it is cached. False: nothing was sent, and the routes are to judge."""
-        wanted = self._understood(scope["path"], scope["query_string"])
+        request = (scope["raw_path"], scope["query_string"])
+        wanted = self._known.get(request) or self._understood(scope)
         if wanted is None or not self._access.may_watch(wanted.source):
             return False
         started = time.perf_counter()
@@ -116,7 +118,20 @@ class HotPath:
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if method == "HEAD" else answer.body})
         self._recorder.record(method, wanted.route, answer.status, time.perf_counter() - started)
+        if request not in self._known:
+            self._remember(request, wanted)
         return True
+
+    def _understood(self, scope: Scope) -> Wanted | None:
+        raw_path, query = scope["raw_path"], scope["query_string"]
+        if len(raw_path) > LONGEST or len(query) > LONGEST or hides_bucket(raw_path):
+            return None
+        return understood(scope["path"], query)
+
+    def _remember(self, request: tuple[bytes, bytes], wanted: Wanted) -> None:
+        if len(self._known) >= KNOWN_REQUESTS:
+            del self._known[next(iter(self._known))]
+        self._known[request] = wanted
 
     def _at_hand(self, wanted: Wanted) -> Answers | None:
         """From memory. A name that is not there may be in Redis, and then goes before those behind it."""

@@ -8,6 +8,8 @@ from fastapi import APIRouter, Query, Request
 
 from mam.http import problems
 from mam.http.auth import require_access
+from mam.http.names import Bucket, ObjectKey
+from mam.http.routing import Route
 from mam.library.asking import Asking
 from mam.library.catalogue import Query as Wanted
 from mam.library.views import AssetList, AssetView, State
@@ -18,7 +20,7 @@ MAX_WORDS, MAX_CURSOR = 200, 8192  # characters
 
 Sorting = Literal["name", "-name", "date", "-date", "size", "-size", "duration", "-duration"]
 
-router = APIRouter(dependencies=[require_access], tags=["library"])
+router = APIRouter(route_class=Route, dependencies=[require_access], tags=["library"])
 
 
 @router.get(
@@ -56,6 +58,6 @@ async def assets(
     summary="One asset, and what is known of it",
     responses=problems.responses(400, 401, 403, 404, 503),
 )
-async def asset(bucket: str, path: str, request: Request) -> AssetView:
+async def asset(bucket: Bucket, path: ObjectKey, request: Request) -> AssetView:
     asking: Asking = request.app.state.asking
     return await asking.asset(Asset(bucket, path))

@@ -47,6 +47,11 @@ class SegmentName:
         return segment_key(self.video, self.revision, self.rendition, self.file)
 
     @property
+    def kind(self) -> tuple[str, str]:
+        """Of such files there is one for each number, or none at all."""
+        return self.rendition, self.file.rpartition(".")[2]
+
+    @property
     def number(self) -> int:
         return segment_number(self.file) or 0
 
@@ -72,6 +77,7 @@ class Making:
         self._flights = SingleFlight()
         self._made: OrderedDict[str, set[int]] = OrderedDict()
         self._sources: dict[str, str] = {}  # what each revision was made of
+        self._kinds: dict[str, set[tuple[str, str]]] = {}  # renditions and extensions of which something was seen
         self._told: dict[str, float] = {}
         self._dropped: dict[str, int] = {}  # how often segments were given up that others may wait for
         self._telling = Errands("telling who watches")
@@ -87,10 +93,12 @@ class Making:
         await self._check(segment)
         made = self._known(segment.revision)
         if segment.number in made:
+            await self._there(segment)
             self._watching(segment)
         else:
             async with self._listener.watch(segment.revision) as happened:
                 await self._wait(segment, made, happened)
+            await self._there(segment)
         return self._sign(segment.key)
 
     async def _check(self, segment: SegmentName) -> None:
@@ -102,6 +110,16 @@ class Making:
             plan = await asyncio.to_thread(self._trees.plan, segment.video, segment.revision)
             source = self._sources[segment.revision] = str(plan.source.asset) if plan else ""
         self._access.check_video(segment.video, source)
+
+    async def _there(self, segment: SegmentName) -> None:
+        """Raises NotFound unless the rendition has such files: a number is known for all renditions together."""
+        kinds = self._kinds.setdefault(segment.revision, set())
+        if segment.kind in kinds:
+            return
+        if not await asyncio.to_thread(self._store.head, self._settings.minio_bucket_vod, segment.key):
+            hint = "Ask for the playlist again: it names what there is."
+            raise NotFound(f"The video has no {segment.rendition}/{segment.file}.", hint=hint)
+        kinds.add(segment.kind)
 
     async def _wait(self, segment: SegmentName, made: set[int], happened: asyncio.Event) -> None:
         deadline = time.monotonic() + self._settings.segment_wait_seconds
@@ -136,6 +154,7 @@ class Making:
         bucket = self._settings.minio_bucket_vod
         if await asyncio.to_thread(self._store.head, bucket, segment.key):
             made.add(segment.number)
+            self._kinds.setdefault(segment.revision, set()).add(segment.kind)
             return
         try:
             state = await self._transcoder.seek(segment.revision, segment.number)
@@ -162,6 +181,7 @@ class Making:
         while len(self._made) > KNOWN_REVISIONS:
             forgotten, _ = self._made.popitem(last=False)
             self._sources.pop(forgotten, None)
+            self._kinds.pop(forgotten, None)
             self._told.pop(forgotten, None)
             self._dropped.pop(forgotten, None)
         return known
@@ -174,6 +194,7 @@ class Making:
             self._made[job].update(event.get("segments", ()))
         elif kind in LOST:
             self._made[job].clear()  # in place: those who wait look there
+            self._kinds.pop(job, None)
         elif kind == "dropped":
             self._dropped[job] = self._dropped.get(job, 0) + 1
 

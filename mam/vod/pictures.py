@@ -12,6 +12,8 @@ from fastapi import APIRouter, Query, Request, Response
 from mam.errors import NotFound
 from mam.hls import storyboard
 from mam.http import problems
+from mam.http.names import VideoName
+from mam.http.routing import Route
 from mam.naming import (
     REVISION,
     check_video_name,
@@ -29,7 +31,7 @@ from mam.vod.trees import Trees
 
 NEWEST_SECONDS = 60  # that an answer is kept that may be of another revision soon
 
-router = APIRouter(tags=["pictures"])
+router = APIRouter(route_class=Route, tags=["pictures"])
 RevisionQuery = Annotated[
     str | None,
     Query(pattern=f"^{REVISION.pattern}$", description="Of that revision; else of the live one, or the newest."),
@@ -99,7 +101,7 @@ class Pictures:
     response_class=Response,
     responses=problems.responses(400, 404, 422, 503),
 )
-async def poster(video_name: str, request: Request, revision: RevisionQuery = None) -> Response:
+async def poster(video_name: VideoName, request: Request, revision: RevisionQuery = None) -> Response:
     url = await asyncio.to_thread(_pictures(request).poster, video_name, revision)
     return Response(status_code=302, headers={"Location": url, **_kept(revision)})
 
@@ -115,7 +117,7 @@ async def poster(video_name: str, request: Request, revision: RevisionQuery = No
         **problems.responses(400, 404, 422, 503),
     },
 )
-async def storyboard_of(video_name: str, request: Request, revision: RevisionQuery = None) -> Response:
+async def storyboard_of(video_name: VideoName, request: Request, revision: RevisionQuery = None) -> Response:
     text = await asyncio.to_thread(_pictures(request).storyboard, video_name, revision)
     return Response(text, media_type=storyboard.CONTENT_TYPE, headers=_kept(revision))
 

@@ -17,6 +17,8 @@ from mam.errors import ConversionFailed, Failure, JobNotFound, NotFound
 from mam.hls import playlist
 from mam.hls.plan import Format, Profile, StreamInfo, kind_of
 from mam.http import problems
+from mam.http.names import Bucket, ObjectKey
+from mam.http.routing import Route
 from mam.naming import Asset
 from mam.settings import Settings
 from mam.store.objects import Store
@@ -31,7 +33,7 @@ KEEP_SECONDS = 1.0  # that a status is given to all who ask: pages do so every t
 KEPT = 1024  # statuses
 JOBS_LOOKED_AT = 10  # of an asset, newest first: one for each way to convert it would do
 
-router = APIRouter(tags=["playback"])
+router = APIRouter(route_class=Route, tags=["playback"])
 
 
 class StatusView(BaseModel):
@@ -62,8 +64,8 @@ class StatusView(BaseModel):
     responses=problems.responses(400, 404, 422, 503),
 )
 async def status(
-    bucket: str,
-    path: str,
+    bucket: Bucket,
+    path: ObjectKey,
     request: Request,
     response: Response,
     reencode: Annotated[bool, Query(description="true: as H.264 and AAC.")] = False,

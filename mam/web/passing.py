@@ -9,14 +9,12 @@ import httpx
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mam.errors import InvalidRequest
 from mam.http import transcoder
 from mam.http.streams import EventStream
 from mam.settings import Settings
 
 ANSWER_SECONDS = 150  # a source without an index is read whole before its plan stands
 STREAM_SECONDS = 40  # of silence: an event stream says something every 15
-LARGEST_BODY = 64 << 10
 _PASSED_ON = ("content-type", "location", "retry-after", "cache-control")
 
 
@@ -31,7 +29,7 @@ class Passing:
 
     async def answer(self, request: Request, path: str) -> Response:
         """The transcoding service's answer to the same request at `path`. Raises TranscoderUnavailable."""
-        body = await _body(request)
+        body = await request.body()
         headers = {name: request.headers[name] for name in ("content-type",) if name in request.headers}
         try:
             found = await self._client.request(
@@ -72,16 +70,6 @@ class Passing:
                 await found.aclose()
 
         return EventStream(chunks(), over=over)
-
-
-async def _body(request: Request) -> bytes:
-    """Raises InvalidRequest for one that no call of these has."""
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LARGEST_BODY:
-            raise InvalidRequest(f"The body is larger than {LARGEST_BODY} bytes.")
-    return body
 
 
 def _kept(headers: Mapping[str, str]) -> dict[str, str]:

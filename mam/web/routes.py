@@ -11,9 +11,11 @@ from fastapi import APIRouter, Depends, FastAPI, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
-from mam.errors import Forbidden, MamError, NotFound
-from mam.http import problems
-from mam.http.auth import PAGE_HEADER, SESSION_COOKIE, require_access, session_of
+from mam.errors import MamError, NotFound
+from mam.http import journal, problems
+from mam.http.auth import GUARDS, require_access, require_page, session_of
+from mam.http.journal import SESSION_COOKIE
+from mam.http.routing import Route
 from mam.naming import REVISION, Asset
 
 JobId = Annotated[str, Path(pattern=f"^{REVISION.pattern}$")]
@@ -33,14 +35,17 @@ class SessionView(BaseModel):
     uploads: bool
 
 
-def _pages_on(request: Request) -> None:
+async def _pages_on(request: Request) -> None:
     if not request.app.state.settings.web:
         raise NotFound("This service has no pages.", hint="Set WEB=1 to have them; /docs describes the API.")
 
 
+GUARDS[_pages_on] = _pages_on  # what is not there needs no key
+
+
 def router() -> APIRouter:
     """All of them. `app.state`: with `settings`, `pages`, `scripts`, `sessions`, `passing`."""
-    routes = APIRouter(dependencies=[Depends(_pages_on)])
+    routes = APIRouter(route_class=Route, dependencies=[Depends(_pages_on)])
     _add_pages(routes)
     _add_sessions(routes)
     _add_passing(routes)
@@ -88,40 +93,43 @@ def _add_sessions(routes: APIRouter) -> None:
     @routes.post(
         "/session",
         summary="Sign in: exchange the API key for a cookie",
-        responses=problems.responses(403, 422, 429, 503),
+        dependencies=[require_page],
+        responses=problems.responses(403, 404, 422, 429, 503),
         tags=["pages"],
     )
     async def sign_in(wanted: SignIn, request: Request, response: Response) -> SessionView:
-        _require_page_header(request)
-        address = request.client.host if request.client else ""
         sessions = request.app.state.sessions
-        token, ends = await sessions.open(wanted.api_key, address=address)
+        try:
+            token, ends = await sessions.open(wanted.api_key, address=journal.address(request))
+        except MamError as error:
+            journal.note(request, "sign in", outcome=error.code)
+            raise
+        journal.note(request, "sign in")
         response.set_cookie(
             SESSION_COOKIE, token, max_age=sessions.seconds, httponly=True, samesite="strict",
             secure=request.url.scheme == "https",
         )  # fmt: skip
         return _view(request, ends)
 
-    @routes.get("/session", summary="Whether one is signed in", responses=problems.responses(503), tags=["pages"])
+    @routes.get("/session", summary="Whether one is signed in", responses=problems.responses(404, 503), tags=["pages"])
     async def session(request: Request, response: Response) -> SessionView:
         response.headers["Cache-Control"] = "no-store"
         cookie = request.cookies.get(SESSION_COOKIE)
         return _view(request, await request.app.state.sessions.ends(cookie) if cookie else None)
 
-    @routes.delete("/session", summary="Sign out", responses=problems.responses(403, 503), tags=["pages"])
+    @routes.delete(
+        "/session",
+        summary="Sign out",
+        dependencies=[require_page, journal.entry("sign out")],
+        responses=problems.responses(403, 404, 503),
+        tags=["pages"],
+    )
     async def sign_out(request: Request, response: Response) -> SessionView:
-        _require_page_header(request)
         cookie = request.cookies.get(SESSION_COOKIE)
         if cookie:
             await request.app.state.sessions.close(cookie)
         response.delete_cookie(SESSION_COOKIE, httponly=True, samesite="strict")
         return _view(request, None)
-
-
-def _require_page_header(request: Request) -> None:
-    """Another site's form must sign nobody in or out."""
-    if PAGE_HEADER not in request.headers:
-        raise Forbidden(f"The header {PAGE_HEADER} is missing.", hint=f"Send {PAGE_HEADER}: 1.")
 
 
 def _view(request: Request, ends: int | None) -> SessionView:
@@ -146,17 +154,18 @@ def _add_passing(routes: APIRouter) -> None:
             over.append(partial(state.sessions.over, session))
         return await state.passing.events("/events?brief=true", over=over)  # type: ignore[no-any-return]
 
-    def add(path: str, *methods: str) -> None:
+    def add(path: str, method: str, action: str = "") -> None:
         endpoint = pass_on_job if "{job_id}" in path else pass_on
-        routes.add_api_route(
-            path, endpoint, methods=list(methods), dependencies=[require_access], include_in_schema=False
-        )
+        asked = [require_access, *([journal.entry(action)] if action else ())]
+        routes.add_api_route(path, endpoint, methods=[method], dependencies=asked, include_in_schema=False)
 
     add("/api/jobs", "GET")
-    add("/api/jobs/{job_id}", "GET", "DELETE", "PATCH")
+    add("/api/jobs/{job_id}", "GET")
+    add("/api/jobs/{job_id}", "DELETE", "cancel job")
+    add("/api/jobs/{job_id}", "PATCH", "change priority")
     add("/api/jobs/{job_id}/chunks", "GET")
-    add("/api/jobs/{job_id}/retry", "POST")
+    add("/api/jobs/{job_id}/retry", "POST", "retry job")
     add("/api/fleet", "GET")
     add("/api/plan", "POST")
-    add("/api/transcode", "POST")
+    add("/api/transcode", "POST", "convert")
     routes.add_api_route("/api/events", events, dependencies=[require_access], include_in_schema=False)

@@ -14,17 +14,12 @@ from redis.exceptions import RedisError
 
 from mam import stored
 from mam.errors import Forbidden, MamError
+from mam.http.tries import TRIES, TRIES_SECONDS, TooManyAttempts
 from mam.settings import Settings
 
 PREFIX = "mam:session:"
 TRIES_PREFIX = "mam:sign-in:"
 LOOK_SECONDS = 30  # between two looks whether a session is still open, for what outlives its request
-TRIES, TRIES_SECONDS = 10, 60  # keys that one address may try in a minute
-
-
-class TooManyAttempts(MamError):
-    status, code, title = 429, "too_many_attempts", "Too many wrong keys"
-    hint = "Wait a minute, then sign in again."
 
 
 class SessionExpired(MamError):

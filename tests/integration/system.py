@@ -334,7 +334,8 @@ def is_problem(answer: requests.Response, status: int, code: str) -> bool:
     """Whether the answer is a problem (RFC 9457) of that status and code, with everything a caller needs."""
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json"), answer.text
     body = answer.json()
-    assert set(body) == {"type", "title", "status", "detail", "code", "hint"}, body
+    assert set(body) == {"type", "title", "status", "detail", "code", "hint", "request_id"}, body
+    assert body["request_id"] == answer.headers["x-request-id"]
     assert (body["code"], body["status"], body["type"]) == (code, status, f"urn:mam:problem:{code}"), body
     assert body["title"] and body["detail"] and body["hint"], body
     return True

@@ -57,7 +57,9 @@ def with_viewing(
     """Runs a claim about a VoD process whose bucket holds the plan alone."""
 
     async def run() -> None:
-        settings = Settings(redis_host=LOOPBACK, redis_port=server.port, transcode_api_key="key", _env_file=None)
+        settings = Settings(
+            redis_host=LOOPBACK, redis_port=server.port, transcode_api_key="the key of the tests", _env_file=None
+        )
         client = async_client(settings)
         cache, slow = PlaylistCache(client, ttl=60), SlowTranscoder()
         trees = create_autospec(Trees, instance=True)

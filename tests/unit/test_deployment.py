@@ -305,7 +305,7 @@ def settings_of(program: Program) -> Settings:
     written = {name.lower(): value for name, value in program.environment if "${" not in value}
     if program.queues:
         return WorkerSettings(_env_file=None, **written)  # type: ignore[arg-type]
-    return Settings(_env_file=None, **{"transcode_api_key": "k", **written})  # type: ignore[arg-type]
+    return Settings(_env_file=None, **{"transcode_api_key": "the key of the tests", **written})  # type: ignore[arg-type]
 
 
 @deployments

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import pytest
 from hypothesis import assume, example, given
@@ -29,7 +30,7 @@ FAMILY = "\N{MAN}\N{ZERO WIDTH JOINER}\N{WOMAN}\N{ZERO WIDTH JOINER}\N{GIRL}"
     "key",
     [
         "a", "a.mp4", "courses/intro.mp4", "Tiny Sample - OLD.mp4", "-video-with-dash-.mp4", "ümläut/日本語.mp4",
-        f"{FAMILY}.mp4", "#1?.mp4", "100%.mp4", "a%2Fb.mp4", "a+b&c=d.mp4", "...", "..a", "a..", ".hidden", " ",
+        f"{FAMILY}.mp4", "#1?.mp4", "100%.mp4", "a%2Fb.mp4", "a+b&c=d.mp4", "...", "..a", "a..", ".hidden", " a",
         "e\u0301.mp4", "\u200bzero-width.mp4", "'\"`$;|<>\\", "x" * 1024, "é" * 512,
     ],
 )  # fmt: skip
@@ -40,8 +41,8 @@ def test_every_key_that_a_store_takes_is_taken(key: str) -> None:
 @pytest.mark.parametrize(
     "key",
     [
-        "", "/", "/a", "a/", "a//b", ".", "..", "../a", "a/..", "a/../b", "a/./b", "./a", "a\nb", "a\rb", "a\0b",
-        "a\x1bb", "a\x7fb", "a\x85b", "a\u2028b", "a\u2029b", "a\ud800b", "x" * 1025, "é" * 513,
+        "", " ", "\u3000 ", "/", "/a", "a/", "a//b", ".", "..", "../a", "a/..", "a/../b", "a/./b", "./a", "a\nb",
+        "a\rb", "a\0b", "a\x1bb", "a\x7fb", "a\x85b", "a\u2028b", "a\u2029b", "a\ud800b", "x" * 1025, "é" * 513,
     ],
 )  # fmt: skip
 def test_keys_that_cannot_be_carried_unchanged_are_refused(key: str) -> None:
@@ -65,11 +66,50 @@ def test_bucket_names_of_s3_are_taken(bucket: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "bucket", ["", "ab", "x" * 64, "Abc", "a_b", "-ab", "ab-", ".ab", "a..b", "a/b", "a b", "abc\n", "äbc", "../.."]
+    "bucket",
+    [
+        "",
+        "ab",
+        "x" * 64,
+        "Abc",
+        "a_b",
+        "-ab",
+        "ab-",
+        ".ab",
+        "a..b",
+        "a/b",
+        "a b",
+        "abc\n",
+        "äbc",
+        "../..",
+        "a.-b",
+        "a-.b",
+        "10.0.0.7",
+    ],
 )
 def test_other_bucket_names_are_refused(bucket: str) -> None:
     with pytest.raises(InvalidName):
         Asset(bucket, "a")
+
+
+@given(st.one_of(st.text(st.characters(exclude_categories=["Cs"]), max_size=12), st.text(" ./a\n\u2028", max_size=8)))
+def test_the_documented_pattern_of_keys_is_that_of_the_check(text: str) -> None:
+    fits = re.fullmatch(naming.KEY_SCHEMA["pattern"].removesuffix("$"), text) is not None
+    assert fits == passes(naming.check_key, text)
+
+
+@given(st.one_of(st.text("ab09.-", min_size=3, max_size=9), st.from_regex(r"\A[a-z0-9][a-z0-9.-]{1,6}[a-z0-9]\Z")))
+def test_the_documented_pattern_of_buckets_is_that_of_the_check(text: str) -> None:
+    fits = re.fullmatch(naming.BUCKET_SCHEMA["pattern"].removesuffix("$"), text) is not None
+    assert fits == passes(naming.check_bucket, text) or re.fullmatch(r"[\d.]+", text)
+
+
+def passes(check: Callable[[str], None], text: str) -> bool:
+    try:
+        check(text)
+    except InvalidName:
+        return False
+    return True
 
 
 # video names

@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
-from mam.settings import MAX_SIGNED_URL_SECONDS, Settings
+from mam.settings import LEAST_KEY_LENGTH, MAX_SIGNED_URL_SECONDS, SECRETS, Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = st.integers(1, 30 * 24 * 3600)
+KEY = "the key of the tests"
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +30,7 @@ def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def with_key(**values: object) -> Settings:
-    return Settings(_env_file=None, transcode_api_key=SecretStr("k"), **values)  # type: ignore[arg-type]
+    return Settings(_env_file=None, transcode_api_key=SecretStr(KEY), **values)  # type: ignore[arg-type]
 
 
 def test_without_an_api_key_the_services_refuse_to_start() -> None:
@@ -44,8 +45,51 @@ def test_an_empty_api_key_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_api_key_is_all_that_must_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TRANSCODE_API_KEY", "secret")
-    assert Settings().transcode_api_key.get_secret_value() == "secret"
+    monkeypatch.setenv("TRANSCODE_API_KEY", KEY)
+    assert Settings().transcode_api_key.get_secret_value() == KEY
+
+
+@given(st.text("0123456789abcdefghijklmnopqrstuvwxyz-_ ", max_size=LEAST_KEY_LENGTH - 1))
+def test_a_short_key_is_refused_by_an_error_that_says_how_to_make_one(key: str) -> None:
+    assert "token_urlsafe" in refusal(transcode_api_key=key)
+    assert "token_urlsafe" in refusal(transcode_api_key=f"{key:^40}" if key else " " * 40)
+
+
+@given(st.text("ab ", min_size=LEAST_KEY_LENGTH))
+def test_a_long_key_of_few_characters_is_refused_too(key: str) -> None:
+    assert "token_urlsafe" in refusal(transcode_api_key=key)
+
+
+@given(st.text("0123456789abcdefABCDEF", min_size=LEAST_KEY_LENGTH).filter(lambda key: len(set(key)) > 3))
+def test_any_other_key_will_do(key: str) -> None:
+    assert Settings(_env_file=None, transcode_api_key=SecretStr(key)).transcode_api_key.get_secret_value() == key
+
+
+@pytest.mark.parametrize("name", SECRETS)
+@pytest.mark.parametrize("value", ["change-me", "change-me-to-32-random-characters", " Change-Me-please-change-me"])
+def test_the_values_of_the_examples_are_refused_wherever_they_stand(name: str, value: str) -> None:
+    said = refusal(**{"transcode_api_key": KEY, name: value})
+    assert name.upper() in said
+    assert "example" in said or "16 characters" in said
+
+
+@pytest.mark.parametrize("file", [".env.example", "deploy/kubernetes/secrets.example.yaml"])
+def test_the_examples_have_no_other_placeholders(file: str) -> None:
+    lines = [line for line in (ROOT / file).read_text("utf-8").splitlines() if not line.startswith("#")]
+    pairs = [re.split(r"[=:]\s*", line.strip(), maxsplit=1) for line in lines]
+    secrets = {pair[0].lower(): pair[1] for pair in pairs if len(pair) == 2 and pair[0].lower() in SECRETS}
+    assert secrets
+    for name, value in secrets.items():
+        assert name.upper() in refusal(**{"transcode_api_key": KEY, name: value})
+
+
+def refusal(**values: str) -> str:
+    """What the services say of settings that they refuse."""
+    with pytest.raises(ValidationError) as refused:
+        Settings(_env_file=None, **values)  # type: ignore[arg-type]
+    said = str(refused.value)
+    assert "input_value" not in said, "nor anything of it"
+    return said
 
 
 @pytest.mark.parametrize(
@@ -65,8 +109,9 @@ def test_an_api_key_is_all_that_must_be_set(monkeypatch: pytest.MonkeyPatch) -> 
         ("REDIS_DB", "3", 3),
         ("REDIS_PASSWORD", "r", SecretStr("r")),
         ("CELERY_REDIS_DB", "9", 9),
-        ("TRANSCODE_API_KEY", "ключ", SecretStr("ключ")),
+        ("TRANSCODE_API_KEY", "ключ ключ ключ ключ", SecretStr("ключ ключ ключ ключ")),
         ("TRANSCODE_API_URL", "http://t:8001", "http://t:8001"),
+        ("ALLOWED_HOSTS", "A.example.org,b", ["a.example.org", "b"]),
         ("ALLOWED_ORIGINS", "https://a.org,https://b.org", ["https://a.org", "https://b.org"]),
         ("LOG_LEVEL", "DEBUG", "DEBUG"),
         ("SIGNED_URL_TTL_SECONDS", "60", 60),
@@ -85,14 +130,14 @@ def test_an_api_key_is_all_that_must_be_set(monkeypatch: pytest.MonkeyPatch) -> 
 def test_documented_names_are_read_from_the_environment(
     monkeypatch: pytest.MonkeyPatch, name: str, text: str, value: object
 ) -> None:
-    monkeypatch.setenv("TRANSCODE_API_KEY", "k")
+    monkeypatch.setenv("TRANSCODE_API_KEY", KEY)
     monkeypatch.setenv(name, text)
     assert value == getattr(Settings(), name.lower())
 
 
 def test_the_file_env_is_read_and_the_environment_goes_first(tmp_path: Path) -> None:
-    (tmp_path / ".env").write_text("TRANSCODE_API_KEY=from file\nREDIS_HOST=file\nSOMETHING_ELSE=1\n", "utf-8")
-    assert as_a_service_reads_them(tmp_path, REDIS_HOST="environment") == ["from file", "environment"]
+    (tmp_path / ".env").write_text("TRANSCODE_API_KEY=from the file env\nREDIS_HOST=file\nSOMETHING_ELSE=1\n", "utf-8")
+    assert as_a_service_reads_them(tmp_path, REDIS_HOST="environment") == ["from the file env", "environment"]
 
 
 def as_a_service_reads_them(folder: Path, **environment: str) -> list[str]:
@@ -107,7 +152,7 @@ def as_a_service_reads_them(folder: Path, **environment: str) -> list[str]:
 
 
 def test_what_is_set_to_nothing_has_its_default(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TRANSCODE_API_KEY", "k")
+    monkeypatch.setenv("TRANSCODE_API_KEY", KEY)
     for name in ("REDIS_PASSWORD", "MINIO_SOURCE_BUCKETS", "REDIS_PORT", "MINIO_PUBLIC_ENDPOINT"):
         monkeypatch.setenv(name, "")
     settings = Settings()
@@ -125,7 +170,7 @@ def test_what_is_set_to_nothing_has_its_default(monkeypatch: pytest.MonkeyPatch)
     ],
 )  # fmt: skip
 def test_nonsense_is_refused_at_the_start(monkeypatch: pytest.MonkeyPatch, name: str, text: str) -> None:
-    monkeypatch.setenv("TRANSCODE_API_KEY", "k")
+    monkeypatch.setenv("TRANSCODE_API_KEY", KEY)
     monkeypatch.setenv(name, text)
     with pytest.raises(ValidationError, match=name.lower()):
         Settings()
@@ -207,9 +252,9 @@ def test_the_example_names_every_setting_and_nothing_else() -> None:
 def test_the_example_is_a_working_set_of_settings(tmp_path: Path) -> None:
     """Once the API key is in it, and whatever is commented out is not."""
     text = (ROOT / ".env.example").read_text("utf-8")
-    chosen = re.sub(r"^TRANSCODE_API_KEY=.*$", "TRANSCODE_API_KEY=k", text, flags=re.MULTILINE)
+    chosen = re.sub(r"^TRANSCODE_API_KEY=.*$", f"TRANSCODE_API_KEY={KEY}", text, flags=re.MULTILINE)
     (tmp_path / ".env").write_text(chosen, "utf-8")
-    assert as_a_service_reads_them(tmp_path) == ["k", "localhost"]
+    assert as_a_service_reads_them(tmp_path) == [KEY, "localhost"]
 
 
 UPLOADS = {"minio_upload_bucket": "in", "minio_upload_usr": "u", "minio_upload_pwd": SecretStr("p")}

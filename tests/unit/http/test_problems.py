@@ -98,4 +98,5 @@ def test_a_method_that_a_route_does_not_have_is_a_problem_that_says_which_it_has
 def test_the_documentation_of_a_route_shows_its_problems() -> None:
     shown = problems.responses(404, 503)
     assert list(shown) == [404, 503]
-    assert set(shown[404]["content"]["application/problem+json"]["schema"]["required"]) == FIELDS
+    assert shown[404]["content"]["application/problem+json"]["schema"] == {"$ref": "#/components/schemas/Problem"}
+    assert set(problems.Problem.model_json_schema()["required"]) == FIELDS

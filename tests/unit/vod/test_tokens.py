@@ -14,7 +14,7 @@ names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=2
 
 
 def tokens(secrets: str | None = "first") -> Tokens:
-    return Tokens(Settings.model_validate({"transcode_api_key": "key", "playback_secret": secrets}))
+    return Tokens(Settings.model_validate({"transcode_api_key": "the key of the tests", "playback_secret": secrets}))
 
 
 @given(names)

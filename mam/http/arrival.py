@@ -1,0 +1,195 @@
+"""Limits of requests while they arrive: uvicorn itself collects headers of any size, for any time.
+
+A server is told while it starts the application, which has its configuration at hand then. So the documented command
+lines need no option for it. Behind another server the limits of the application alone hold (`edge.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from starlette.types import Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from mam.errors import MamError
+from mam.http import limits, problems
+
+LOOK_SECONDS = 1.0  # between two looks at the connections
+# Of a message after its headers: a body, the lines around its chunks, and what a client sends on before it reads that
+# it was refused. A connection that is closed earlier loses the answer on its way.
+BODY_ROOM = 1 << 20
+# Each field takes more memory than its bytes, and those behind a body (trailers) join those before it.
+MOST_FIELDS = 2 * limits.HEADER_FIELDS + 1
+
+log = logging.getLogger(__name__)
+
+
+class Connections:
+    """The open connections of a server. Closes those whose request does not arrive in time."""
+
+    def __init__(self) -> None:
+        self.open: set[Any] = set()  # the server's own set, once there is a connection
+        self._seen: dict[Any, tuple[Any, str, float]] = {}  # by connection: request and phase, and since when
+
+    async def watch(self) -> None:
+        """Looks at them for ever. A request costs nothing by this, however many there are."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            self.look(loop.time())
+
+    def look(self, now: float) -> None:
+        """Closes connections that have been waited for too long at `now`, in the loop's seconds."""
+        seen: dict[Any, tuple[Any, str, float]] = {}
+        for connection in list(self.open):
+            cycle, phase = connection.cycle, _phase(connection)
+            if phase is None:
+                continue
+            before = self._seen.get(connection)
+            since = before[2] if before and before[0] is cycle and before[1] == phase else now
+            if now - since >= (limits.HEADER_SECONDS if phase == "headers" else limits.BODY_SECONDS):
+                _close(connection, phase)
+            seen[connection] = (cycle, phase, since)
+        self._seen = seen
+
+
+def _phase(connection: Any) -> str | None:
+    """What a connection is waited for: the headers or the body of a request; None when it is for nothing."""
+    cycle = connection.cycle
+    if cycle is None or cycle.response_complete:  # keep-alive has a time limit of its own
+        return "headers" if connection.timeout_keep_alive_task is None else None
+    return "body" if cycle.more_body else None
+
+
+def _close(connection: Any, phase: str) -> None:
+    transport = connection.transport
+    if transport.is_closing() or getattr(connection, "_refused", False):  # it had its answer, and does not take it
+        transport.abort()
+        return
+    if phase == "headers":
+        transport.write(_answer(limits.RequestTimeout("Its headers are not complete.")))
+    transport.close()
+
+
+class TimedH11(H11Protocol):
+    """h11 bounds headers itself, to 16 KB; nothing bounds their time."""
+
+    watched: Connections
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self.watched.open = self.connections
+
+    def send_400_response(self, msg: str) -> None:
+        self.transport.write(_answer(limits.MalformedRequest(msg)))
+        self.transport.close()
+
+
+try:
+    from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+except ImportError:  # uvicorn without its extras, which takes h11 then
+    HttpToolsProtocol = None  # type: ignore[assignment,misc]
+else:
+
+    class BoundedHttpTools(HttpToolsProtocol):
+        """Counts what arrives for each part of a message, and stops reading where that is too much."""
+
+        watched: Connections
+        _room = limits.HEADER_BYTES  # bytes that may still arrive before this part of the message must end
+        _in_body = False
+        _refused = False
+
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            self.watched.open = self.connections
+
+        def data_received(self, data: bytes) -> None:
+            if self._refused or len(data) >= self._room:
+                self._in_pieces(data)
+                return
+            self._room -= len(data)
+            super().data_received(data)
+            if self.headers is not None and len(self.headers) > MOST_FIELDS:
+                self._refuse()
+
+        def on_headers_complete(self) -> None:
+            self._room, self._in_body = BODY_ROOM, True
+            del self.headers[limits.HEADER_FIELDS + 1 :]  # one too many is enough to be refused by
+            super().on_headers_complete()
+
+        def on_message_complete(self) -> None:
+            self._room, self._in_body = limits.HEADER_BYTES, False
+            super().on_message_complete()
+
+        def send_400_response(self, msg: str) -> None:
+            self.transport.write(_answer(limits.MalformedRequest(msg)))
+            self.transport.close()
+
+        def _in_pieces(self, data: bytes) -> None:
+            """Feeds as much as there is room for, again and again: parts of messages that end make new room."""
+            while data and not self._refused and not self.transport.is_closing():
+                piece, data = data[: self._room], data[self._room :]
+                self._room -= len(piece)
+                super().data_received(piece)
+                if self._room <= 0 or (self.headers is not None and len(self.headers) > MOST_FIELDS):
+                    self._refuse()
+            if self._refused:
+                self._room -= len(data)
+                if self._room <= 0:
+                    self.transport.abort()
+
+        def _refuse(self) -> None:
+            """Answers headers that are too large, and reads on a little, so that the client reads the answer."""
+            transport = self.transport
+            if transport.is_closing():
+                return
+            if self._in_body or (self.cycle is not None and not self.cycle.response_complete):
+                transport.abort()  # it has its answer, or another one is on its way
+                return
+            self._refused, self._room = True, BODY_ROOM
+            error = limits.UrlTooLong if len(self.url) > limits.URL_BYTES else limits.HeadersTooLarge
+            transport.write(_answer(error("It was not read to its end.")))
+            if transport.can_write_eof():
+                transport.write_eof()
+            else:  # TLS has no half-closed connections
+                transport.close()
+
+
+def _answer(error: MamError) -> bytes:
+    """A whole response, for where no application answers."""
+    response = problems.problem(error)
+    lines = [f"HTTP/1.1 {error.status} {error.title}".encode(), b"connection: close"]
+    lines += [name + b": " + value for name, value in response.raw_headers]
+    return b"\r\n".join([*lines, b"", bytes(response.body)])
+
+
+@asynccontextmanager
+async def limited(send: Send) -> AsyncIterator[None]:
+    """Inside, a server reads bounded requests. `send`: its own, of the ASGI lifespan."""
+    config = getattr(getattr(send, "__self__", None), "config", None)
+    connections = Connections()
+    if not _install(config, connections):
+        log.warning("the server is not uvicorn: it must bound headers and their time itself")
+    watching = asyncio.create_task(connections.watch(), name="connections")
+    try:
+        yield
+    finally:
+        watching.cancel()
+        with suppress(asyncio.CancelledError):
+            await watching
+
+
+def _install(config: Any, connections: Connections) -> bool:
+    chosen = getattr(config, "http_protocol_class", None)
+    if HttpToolsProtocol is not None and chosen is HttpToolsProtocol:
+        base: type[Any] = BoundedHttpTools
+    elif chosen is H11Protocol:
+        base = TimedH11
+    else:
+        return False
+    config.http_protocol_class = type(base.__name__, (base,), {"watched": connections})
+    return True

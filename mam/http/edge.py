@@ -1,0 +1,93 @@
+"""What is looked at before anything else of a request: its sizes, the characters of its path, its host, its id."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from mam.errors import InvalidName, MamError
+from mam.http import limits, problems, request_id
+from mam.http.metrics import Recorder
+
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+# A slash that is written as %2F counts as one, as generated clients write it in names. Before the name it would only
+# hide the bucket from rules that go by the address.
+_HIDDEN_BUCKET = re.compile(rb"/(?:(?:stream|assets|watch|embed)/)?[^/]*%2f", re.IGNORECASE)
+_PORT = re.compile(r":\d*$")
+WITHOUT_HOST = ("/healthz", "/readyz", "/metrics")  # probes ask by address
+
+
+class Edge:
+    """ASGI middleware: refuses what no route must see, and gives each request an id."""
+
+    def __init__(self, app: ASGIApp, recorder: Recorder) -> None:
+        self._app = app
+        self._recorder = recorder
+        self.hosts: Collection[str] = ()  # that are answered; empty for any
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = dict(scope["headers"])
+        name = request_id.begin(headers.get(b"x-request-id")).encode()
+
+        async def stamped(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), (b"x-request-id", name)]
+            await send(message)
+
+        refused = self._refusal(scope, headers)
+        if refused is not None:
+            self._recorder.record(scope["method"], "none", refused.status, 0.0)
+            await problems.problem(refused)(scope, receive, stamped)
+            return
+        bounded = _bounded(receive) if b"transfer-encoding" in headers else receive
+        await self._app(scope, bounded, stamped)
+
+    def _refusal(self, scope: Scope, headers: dict[bytes, bytes]) -> MamError | None:
+        path: bytes = scope.get("raw_path") or scope["path"].encode("utf-8", "surrogateescape")
+        if len(path) + len(scope["query_string"]) > limits.URL_BYTES:
+            return limits.UrlTooLong(f"It has {len(path) + len(scope['query_string'])} bytes.")
+        if len(scope["headers"]) > limits.HEADER_FIELDS:
+            return limits.HeadersTooLarge(f"It has more than {limits.HEADER_FIELDS} header fields.")
+        length = headers.get(b"content-length", b"0")
+        if not length.isdigit() or len(length) > 18 or int(length) > limits.BODY_BYTES:
+            return _too_large()
+        if _CONTROLS.search(scope["path"]):
+            return InvalidName("The path holds control characters or line breaks.")
+        if hides_bucket(path):
+            return InvalidName("A slash before the object's name is written as %2F.", hint="Write it as a slash.")
+        if scope["path"] not in WITHOUT_HOST and not self.admits(scope["headers"]):
+            return limits.UnknownHost("The Host header names another one.")
+        return None
+
+    def admits(self, headers: Iterable[tuple[bytes, bytes]]) -> bool:
+        """Whether all Host headers name hosts that are answered."""
+        if not self.hosts:
+            return True
+        named = [_PORT.sub("", value.decode("latin-1").lower()) for name, value in headers if name == b"host"]
+        return bool(named) and all(name in self.hosts for name in named)
+
+
+def hides_bucket(raw_path: bytes) -> bool:
+    """Whether a path, as it was sent, has an encoded slash before the name of an object."""
+    return b"%" in raw_path and _HIDDEN_BUCKET.match(raw_path) is not None
+
+
+def _bounded(receive: Receive) -> Receive:
+    """The same for a body whose length nobody said before. Raises BodyTooLarge."""
+    seen = 0
+
+    async def counted() -> Message:
+        nonlocal seen
+        message = await receive()
+        seen += len(message.get("body", b""))
+        if seen > limits.BODY_BYTES:
+            raise _too_large()
+        return message
+
+    return counted
+
+
+def _too_large() -> limits.BodyTooLarge:
+    return limits.BodyTooLarge(f"It is larger than {limits.BODY_BYTES} bytes.")
