@@ -39,15 +39,10 @@ MEDIA_TYPES = {
 }
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _ADDRESS = re.compile(r"\d+(\.\d+){3}")  # an IP address is no bucket's name
-# The rules of `check_bucket` and `check_key` as far as JSON Schema can say them: for documentation, not for checks.
-_OTHER = r"\u0000-\u001f\u007f-\u009f\u2028\u2029"
-_PART = rf"([^/.{_OTHER}][^/{_OTHER}]*|\.[^/.{_OTHER}][^/{_OTHER}]*|\.\.[^/{_OTHER}]+)"  # but for . and ..
-_KEY: dict[str, Any] = {"minLength": 1, "pattern": rf"^(?=[\s\S]*\S){_PART}(/{_PART})*$"}
-BUCKET_SCHEMA: dict[str, Any] = {
-    "minLength": 3,
-    "maxLength": 63,
-    "pattern": "^[a-z0-9]+(-+[a-z0-9]+)*(\\.[a-z0-9]+(-+[a-z0-9]+)*)*$",
-}
+# What JSON Schema can say of the rules of `check_bucket` and `check_key`: for documentation, not for checks.
+_PART = r"[^/\u0000-\u001f\u007f-\u009f\u2028\u2029]+"
+_KEY: dict[str, Any] = {"minLength": 1, "pattern": f"^{_PART}(/{_PART})*$"}
+BUCKET_SCHEMA: dict[str, Any] = {"minLength": 3, "maxLength": 63, "pattern": "^[a-z0-9][a-z0-9.-]*[a-z0-9]$"}
 KEY_SCHEMA = {**_KEY, "maxLength": MAX_KEY_BYTES}
 VIDEO_SCHEMA = {**_KEY, "maxLength": MAX_VIDEO_NAME_BYTES}
 _UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}  # controls, surrogates, line and paragraph separators

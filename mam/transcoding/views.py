@@ -10,6 +10,7 @@ from typing_extensions import Self
 
 from mam.errors import Failure
 from mam.hls.plan import Format, Profile, Rendition, StreamInfo
+from mam.http.numbers import Whole
 from mam.naming import BUCKET_SCHEMA, KEY_SCHEMA, poster_path, storyboard_path
 from mam.transcoding.conversions import Wanted
 from mam.transcoding.job import Job, Picture, RunningTask, State
@@ -266,7 +267,7 @@ class SeekRequest(BaseModel):
     rendition: str = Field(
         default="", max_length=200, description="Makes no difference: those of all renditions are made together."
     )
-    segment: int = Field(strict=True, ge=0, le=MAX_SEGMENT, examples=[417])
+    segment: Whole = Field(ge=0, le=MAX_SEGMENT, examples=[417])
 
 
 class SeekAnswer(BaseModel):

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from mam.errors import UploadsOff
 from mam.http import journal, problems
 from mam.http.auth import require_access
+from mam.http.numbers import Whole
 from mam.http.routing import Route
 from mam.naming import Asset, quote_path
 from mam.settings import MAX_OBJECT_BYTES
@@ -28,7 +29,7 @@ class UploadRequest(BaseModel):
     """A file that a client wants to send."""
 
     name: str = Field(min_length=1, max_length=1024, examples=["a.mp4"], description="Of a path, the last part counts.")
-    size: int = Field(strict=True, ge=1, le=MAX_OBJECT_BYTES, description="Bytes.")
+    size: Whole = Field(ge=1, le=MAX_OBJECT_BYTES, description="Bytes.")
     folder: str = Field(default="", max_length=1024, examples=["courses/"], description="Below the upload prefix.")
     type: str = Field(default="", max_length=255, examples=["video/mp4"], description="Content type; or by the name.")
     fingerprint: str = Field(
@@ -41,9 +42,7 @@ class UploadRequest(BaseModel):
 
 
 class PartsRequest(BaseModel):
-    numbers: list[Annotated[int, Field(strict=True, ge=1)]] = Field(
-        min_length=1, max_length=PARTS_AT_ONCE, examples=[[1, 2, 3]]
-    )
+    numbers: list[Annotated[Whole, Field(ge=1)]] = Field(min_length=1, max_length=PARTS_AT_ONCE, examples=[[1, 2, 3]])
 
 
 class PartUrls(BaseModel):

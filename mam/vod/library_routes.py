@@ -16,7 +16,7 @@ from mam.library.views import AssetList, AssetView, State
 from mam.naming import MAX_KEY_BYTES, Asset
 
 MAX_PAGE = 200
-MAX_WORDS, MAX_CURSOR = 200, 8192  # characters
+MAX_WORDS, MAX_CURSOR = 200, 6000  # characters; with all else they fit into a URL
 
 Sorting = Literal["name", "-name", "date", "-date", "size", "-size", "duration", "-duration"]
 

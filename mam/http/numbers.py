@@ -1,0 +1,16 @@
+"""Whole numbers as JSON has them: 42 and 42.0, and neither `"42"` nor `true`, which Python would take as well."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BeforeValidator
+
+
+def _a_number(value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("a number is needed here")
+    return value
+
+
+Whole = Annotated[int, BeforeValidator(_a_number)]
