@@ -20,7 +20,8 @@ from fastapi import FastAPI
 import video_transcoding_main_server
 import vod_main_server
 from dev.servers import Server, start_redis, start_s3
-from mam.http.auth import PAGE_HEADER, SESSION_COOKIE
+from mam.http.auth import PAGE_HEADER
+from mam.http.journal import SESSION_COOKIE
 from mam.http.streams import MEDIA_TYPE
 from mam.vod.tokens import Tokens
 from tests.conftest import KINDS

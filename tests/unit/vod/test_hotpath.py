@@ -14,10 +14,11 @@ from prometheus_client import CollectorRegistry
 
 from mam.http.metrics import Recorder
 from mam.settings import Settings
+from mam.vod.access import Access
 from mam.vod.answer import Answers
 from mam.vod.hotpath import KNOWN_REQUESTS, LONGEST, HotPath
 from mam.vod.outcomes import Outcomes
-from redis_adapter import CachedPlaylist
+from redis_adapter import MAIN, CachedPlaylist
 
 SETTINGS = Settings(_env_file=None, transcode_api_key="the key of the tests")
 
@@ -25,19 +26,19 @@ SETTINGS = Settings(_env_file=None, transcode_api_key="the key of the tests")
 class Kept:
     """Holds a playlist under every name that begins with `live`."""
 
-    def get(self, name: str, rendition: str) -> Answers | None:
-        if not name.startswith("live") or rendition:
+    def get(self, name: str, slot: str) -> Answers | None:
+        if not name.startswith("live") or slot != MAIN:
             return None
         return Answers(CachedPlaylist(gzip.compress(b"#EXTM3U\n")))
 
 
 def hot_path() -> HotPath:
-    async def read(names: Any, rendition: str) -> list[Any]:
+    async def read(names: Any, slot: str) -> list[Any]:
         return []
 
     reads: Any = SimpleNamespace(read=read)
     kept: Any = Kept()
-    return HotPath(SETTINGS, kept, reads, Recorder("vod"), Outcomes(CollectorRegistry()))
+    return HotPath(SETTINGS, Access(SETTINGS), kept, reads, Recorder("vod"), Outcomes(CollectorRegistry()))
 
 
 def ask(hot: HotPath, path: str, query: bytes = b"", raw: bytes | None = None) -> bool:
