@@ -12,7 +12,6 @@ import asyncio
 import logging
 import os
 import time
-from contextlib import suppress
 
 import redis
 from kombu.exceptions import KombuError
@@ -119,9 +118,13 @@ class Reaper:
         resumed = []
         for job in silent:
             if (job.id, job.epoch) not in at_hand:
-                with suppress(JobNotFound, InvalidPlan):
-                    self._resume(Order.of(self._jobs.order(job.id)), "without a task")
-                    resumed.append(job.id)
+                try:
+                    order = Order.of(self._jobs.order(job.id))
+                except (JobNotFound, InvalidPlan) as error:
+                    log.warning("job not taken up again", extra={"revision": job.id, "detail": error.detail})
+                    continue
+                self._resume(order, "without a task")
+                resumed.append(job.id)
         return resumed
 
     def _resume(self, order: Order, reason: str) -> None:
