@@ -72,7 +72,7 @@ def test_copied_segments_begin_at_idr_frames_alone(media: MediaFolder) -> None:
         assert undecodable(bytes(next(iter(remuxer.segment(number).values())))) is None
 
 
-def test_an_ordinary_film_is_planned_with_a_handful_of_reads() -> None:
+def test_an_ordinary_film_is_planned_with_two_handfuls_of_reads() -> None:
     source = opened(film(Film(seconds=20, noise=True)))
     reads: list[int] = []
     read = source.reader.read
@@ -83,8 +83,8 @@ def test_an_ordinary_film_is_planned_with_a_handful_of_reads() -> None:
 
     source.reader.read = counted  # type: ignore[method-assign]
     plan_of(source, COPY)
-    assert len(reads) <= 5
-    assert sum(reads) <= 5 * 4096
+    assert len(reads) <= 10  # five key frames for what begins with them, five for the sizes of pictures
+    assert sum(reads) <= 10 * 4096
 
 
 def test_a_segment_that_would_begin_with_another_picture_is_not_made(media: MediaFolder) -> None:
