@@ -30,6 +30,7 @@ class Starts:
     first: Opening = Opening.UNKNOWN
     all_clean: bool = True
     some_refresh: bool = False  # need something before them
+    heads: tuple[bytes, ...] = ()  # their first bytes, in which parameter sets may stand
 
 
 def look_at_starts(media: MediaSource, track: MediaTrack) -> Starts:
@@ -39,11 +40,13 @@ def look_at_starts(media: MediaSource, track: MediaTrack) -> Starts:
     if track.codec not in ("h264", "hevc") or not len(keys):
         return Starts()
     few = _few(keys)
-    found = dict(_look(media, track, samples, np.union1d(few, _few(np.flatnonzero(samples.key)))))
+    looked_at = list(_look(media, track, samples, np.union1d(few, _few(np.flatnonzero(samples.key)))))
+    found = {number: opening for number, opening, _ in looked_at}
     return Starts(
         found[int(keys[0])],
         all(_is_start(samples, number, found[number]) for number in few.tolist()),
         Opening.NONE in found.values(),
+        tuple(head for _, _, head in looked_at),
     )
 
 
@@ -59,7 +62,7 @@ def cuttable(media: MediaSource, track: MediaTrack, starts: Starts) -> Samples:
     keys = openings(samples)
     kept: Flags = np.zeros(len(samples), np.bool_)
     if len(keys) <= MAX_LOOKED_AT:
-        for number, found in _look(media, track, samples, keys):
+        for number, found, _ in _look(media, track, samples, keys):
             kept[number] = _is_start(samples, number, found)
     return replace(samples, key=kept)
 
@@ -79,8 +82,10 @@ def _is_start(samples: Samples, number: int, found: Opening) -> bool:
     return found is not Opening.NONE
 
 
-def _look(media: MediaSource, track: MediaTrack, samples: Samples, numbers: Ints) -> Iterator[tuple[int, Opening]]:
-    """What each of these samples is to a decoder that starts there."""
+def _look(
+    media: MediaSource, track: MediaTrack, samples: Samples, numbers: Ints
+) -> Iterator[tuple[int, Opening, bytes]]:
+    """What each of these samples is to a decoder that starts there, and its first bytes."""
     offset, size = samples.offset[numbers], samples.size[numbers]
     heads = np.minimum(size, HEAD_BYTES)
     ranges = coalesce(offset, heads, max_gap=HEAD_BYTES)
@@ -90,7 +95,8 @@ def _look(media: MediaSource, track: MediaTrack, samples: Samples, numbers: Ints
     rows = zip(numbers.tolist(), offset.tolist(), size.tolist(), heads.tolist(), block.tolist(), strict=True)
     for number, at, whole, head, place in rows:
         begin = at - ranges[place].start
-        found = opening(track.codec, track.configuration, blocks[place][begin : begin + head])
+        first = blocks[place][begin : begin + head]
+        found = opening(track.codec, track.configuration, first)
         if found is Opening.UNKNOWN and head < whole <= MAX_PICTURE:
             found = opening(track.codec, track.configuration, media.reader.read(at, at + whole))
-        yield number, found
+        yield number, found, first

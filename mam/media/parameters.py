@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -14,12 +15,11 @@ from mam.media.tracks import MediaTrack
 from mam.mp4.index import Samples
 from mam.mp4.parameter_sets import is_complete, with_record, with_sets_of
 from mam.mp4.repair import CODED_BLOCK, coded_size
-from mam.mp4.tables import Ints
 
 FIRST = 3  # key frames in which sets are looked for
 HEAD = 8 << 10  # bytes of a key frame: sets stand in front
 THREADS = 8  # reads at a time
-FEW, MANY = 5, 64  # key frames that are looked at for another size: of every film; of one that repeats its sets
+MANY = 64  # key frames that are looked at for another size, of a film that repeats its sets
 
 
 def completed(track: MediaTrack, moov: bytes, reader: ObjectReader, samples: Samples) -> MediaTrack:
@@ -43,36 +43,26 @@ def _sized(entry: bytes) -> bytes:
     return entry[:32] + struct.pack(">2H", *coded) + entry[36:]
 
 
-def changes_size(track: MediaTrack, reader: ObjectReader, samples: Samples) -> bool:
+def changes_size(track: MediaTrack, reader: ObjectReader, samples: Samples, heads: Sequence[bytes]) -> bool:
     """Whether key frames bring parameter sets for pictures of another size.
 
-    A handful of them is looked at, and more of a file that repeats its sets: a change in the middle of those is found
-    when it lasts.
+    `heads`: the first bytes of a handful of them. Where they bring sets, MANY of the others are looked at: a change in
+    the middle is found when it lasts.
     """
     first = coded_size(track.entry)
-    keys = np.flatnonzero(samples.key)
-    if first is None or not len(keys):
-        return False
-    sizes = _sizes(track, reader, samples, _spread(keys, FEW))
-    if sizes and not sizes - {first}:
-        sizes |= _sizes(track, reader, samples, _spread(keys, MANY))
-    return bool(sizes - {first})
+    sizes = _sizes(track, heads)
+    if first is not None and sizes == {first}:
+        keys = np.flatnonzero(samples.key)
+        spread = keys[np.unique(np.linspace(0, len(keys) - 1, min(MANY, len(keys))).astype(np.int64))]
+        with ThreadPoolExecutor(THREADS, "parameters") as pool:
+            sizes = _sizes(track, pool.map(lambda number: _head(reader, samples, number), spread.tolist()))
+    return first is not None and bool(sizes - {first})
 
 
-def _sizes(track: MediaTrack, reader: ObjectReader, samples: Samples, keys: Ints) -> set[tuple[int, int]]:
-    found = set()
-    with ThreadPoolExecutor(THREADS, "parameters") as pool:
-        heads = list(pool.map(lambda number: _head(reader, samples, number), keys.tolist()))
-    for head in heads:
-        record = with_sets_of(track.codec, track.configuration, head)
-        size = coded_size(with_record(track.entry, track.codec, record)) if record is not None else None
-        if size is not None:
-            found.add(size)
-    return found
-
-
-def _spread(keys: Ints, count: int) -> Ints:
-    return keys[np.unique(np.linspace(0, len(keys) - 1, min(count, len(keys))).astype(np.int64))]
+def _sizes(track: MediaTrack, heads: Iterable[bytes]) -> set[tuple[int, int]]:
+    records = (with_sets_of(track.codec, track.configuration, head) for head in heads)
+    sizes = (coded_size(with_record(track.entry, track.codec, record)) for record in records if record is not None)
+    return {size for size in sizes if size is not None}
 
 
 def _head(reader: ObjectReader, samples: Samples, number: int) -> bytes:

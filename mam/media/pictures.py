@@ -10,7 +10,7 @@ import numpy as np
 from mam.errors import NotAVideo, NotRemuxable, TooLarge, UnsupportedCodec
 from mam.hls.plan import Format, Profile, VideoTrack
 from mam.media import apertures, colours, decoders
-from mam.media.beginnings import cuttable, look_at_starts
+from mam.media.beginnings import Starts, cuttable, look_at_starts
 from mam.media.cadence import cadence
 from mam.media.looks import MAX_ASPECT, MAX_PIXELS, MIN_ASPECT, look_at, picture_filters
 from mam.media.orientation import unmet, upright
@@ -51,9 +51,9 @@ def plan_video(media: MediaSource, track: MediaTrack, wishes: Wishes) -> VideoTr
         raise UnsupportedCodec("Its video is Dolby Vision without a base layer that other decoders can show.",
                                hint="Export it as HDR10, HLG or SDR.")  # fmt: skip
     rate = frame_rate(samples)
-    changes = _changes(media, track, samples)
-    obstacle, cut = video_obstacle(track, samples, wishes) or changes, samples
     starts = look_at_starts(media, track)
+    changes = _changes(media, track, samples, starts)
+    obstacle, cut = video_obstacle(track, samples, wishes) or changes, samples
     if wishes.profile is not Profile.H264 and not obstacle:
         cut = cuttable(media, track, starts)
         obstacle = beginning_obstacle(samples, cut, wishes)
@@ -140,11 +140,11 @@ def _distance_obstacle(samples: Samples, cuttable: Samples, wishes: Wishes) -> s
     return f"Its {what} begin up to {float(seconds):.0f} s apart: too far for seeking (MAX_KEY_FRAME_SECONDS)."
 
 
-def _changes(media: MediaSource, track: MediaTrack, samples: Samples) -> str | None:
+def _changes(media: MediaSource, track: MediaTrack, samples: Samples, starts: Starts) -> str | None:
     """In what way the pictures become others in the middle; None where they do not."""
     if track.number in media.changes:
         return f"Its pictures are coded in {len(media.changes[track.number].sets)} ways, one after the other."
-    if changes_size(track, media.reader, samples):
+    if changes_size(track, media.reader, samples, starts.heads):
         return "Its pictures change their size in the middle."
     return None
 

@@ -114,7 +114,7 @@ ENTRIES = {
     "adpcm_ima_wav": b"ms\0\x11", "dvaudio": b"dvca",
 }  # fmt: skip
 NAMED_BY_RECORD = {"vorbis", "mp4als", "mlp", "tta"}  # by a number in `esds`, or in no way that libavformat writes
-WITH_RECORD = {"h264", "hevc", "vvc"}  # without theirs, nothing reads them; clips are tried
+WITH_RECORD = {"h264", "hevc", "vvc", "mpeg4"}  # without theirs, nothing reads them; clips are tried
 
 
 @cache

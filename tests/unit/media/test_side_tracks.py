@@ -143,8 +143,12 @@ def test_nothing_that_is_wrong_with_a_side_track_fails_the_film(
 
 
 def test_what_was_left_out_is_told_in_the_plan() -> None:
-    for codec, word in ((b"enca", "encrypted"), (b"apac", "apac")):
-        plan = converted(with_side_track(SOUND, None, codec), WISHES[1])
+    for codec, damages, word in (
+        (b"enca", (), "encrypted"),
+        (None, (Damage(b"stsz", 0.5, None),), "stsz"),
+        (None, (Damage(b"stsd", 0.0, None),), "cut off"),
+    ):
+        plan = converted(with_side_track(SOUND, None, codec, damages), WISHES[1])
         assert (plan.streams[2].action, word in plan.streams[2].reason) == ("leave", True)
 
 
