@@ -646,7 +646,7 @@ def test_what_went_wrong_stands_above_what_went_well(person: Tab, folder: str, t
     page.reload()
     card = page.locator(".asset", has_text="z")
     expect(card).to_contain_text("Failed")
-    expect(card).to_contain_text("not an MP4")
+    expect(card).to_contain_text("does not begin like an MP4 file")
 
 
 def test_it_is_said_where_uploads_go(person: Tab, site: Stack, folder: str, clip: Path) -> None:
