@@ -21,6 +21,9 @@ broker_transport_options = {
     "visibility_timeout": VISIBILITY_SECONDS,
     "unacked_restore_interval": min(5, VISIBILITY_SECONDS / 4),
     "unacked_restore_throttle": 1,
+    # Seconds after which another worker may look for tasks of dead ones, when one was killed while it looked. It takes
+    # milliseconds; kombu's own five minutes would be waited by all.
+    "unacked_mutex_expire": 5,
     "queue_order_strategy": "priority",  # the order of -Q: viewers before batches
     "priority_steps": [0],  # queues are plain lists by their own names, which `LLEN batch` and autoscalers read
     "socket_keepalive": True,

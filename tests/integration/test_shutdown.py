@@ -11,8 +11,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from celery import Celery
+from kombu.transport.redis import Mutex
 
-from dev.servers import LOOPBACK, start_redis
+from dev.servers import LOOPBACK, Server, start_redis
+from mam.settings import Settings
+from mam.transcoding import celeryconfig
 from tests.integration.system import configuration, descendants, until
 
 GONE_SECONDS = 30  # after SIGTERM
@@ -42,6 +45,20 @@ def test_a_worker_that_stops_together_with_redis_ends(tmp_path: Path) -> None:
         with suppress(ProcessLookupError):  # what the group has left
             os.killpg(worker.pid, signal.SIGKILL)
         redis.stop()
+
+
+def test_a_worker_that_is_killed_while_it_looks_for_dead_ones_holds_up_nobody(redis_server: Server) -> None:
+    """Its lock, which it cannot release, is gone before the tasks that it held may be taken."""
+    options = celeryconfig.broker_transport_options
+    with Celery().connection(f"redis://{LOOPBACK}:{redis_server.port}/15", transport_options=options) as connection:
+        channel = connection.default_channel
+        with (
+            channel.conn_or_acquire() as client,
+            Mutex(client, channel.unacked_mutex_key, channel.unacked_mutex_expire),
+        ):
+            assert (
+                0 < client.pttl(channel.unacked_mutex_key) / 1000 < Settings.model_fields["task_lease_seconds"].default
+            )
 
 
 def hears_a_heartbeat(port: int) -> None:
