@@ -10,7 +10,6 @@ import os
 import re
 import shutil
 import subprocess
-import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,7 +30,7 @@ ROOT = Path(__file__).resolve().parents[2]
 NEEDED = ("Dockerfile", ".dockerignore", "docker-compose.yml", "requirements.lock", "deploy", "mam")
 LARGEST = 342_000_000  # bytes on top of python:3.13-slim, which has 118 of the 460 MB
 STEP_SECONDS = 300  # for one command: a build on a busy machine
-GONE_SECONDS = 30  # after SIGTERM a worker is gone, whatever else happens
+GRACE_SECONDS = 40  # stop_grace_period of workers: then they would be killed
 # Compose prefers what is in the environment to what is in `.env`.
 SURROUNDINGS = {name: value for name, value in os.environ.items() if name.lower() not in Settings.model_fields}
 LEASE_SECONDS = 5  # so that a killed worker's chunk is soon another's
@@ -229,10 +228,9 @@ def test_a_worker_that_is_killed_is_started_again_and_its_work_is_done(system: S
 
 def test_what_stops_all_at_once_has_stopped_soon(system: System) -> None:
     """As when a machine is shut down: Redis goes in the same second as those who speak to it."""
-    began = time.monotonic()
     system.sh("docker kill -s TERM $(docker compose ps -q)")
-    until(lambda: not system.sh("docker compose ps -q").strip(), "the end of all containers", seconds=2 * GONE_SECONDS)
-    assert time.monotonic() - began < GONE_SECONDS
+    nothing_runs = "the end of all containers"
+    until(lambda: not system.sh("docker compose ps -q").strip(), nothing_runs, seconds=GRACE_SECONDS)
     assert {found["State"]["ExitCode"] for found in system.containers("worker", "viewers")} == {0}
 
 
