@@ -45,7 +45,7 @@ def test_what_fits_into_fragments_plays_in_the_making_and_live(
     if profile != "h264" and recipe is not VP9:
         assert picture_hashes(url) == picture_hashes(media.path(recipe))
     kinds = {key.rpartition(".")[2] for key in stack.keys(f"{video}/{stack.revision(video)}/")}
-    assert kinds - {"jpg", "vtt"} == {"json", "m4s", "mp4"}  # without pictures
+    assert kinds - {"jpg", "vtt"} == {"json", "m3u8", "m4s", "mp4"}  # without pictures
 
 
 def test_hevc_is_named_as_apple_wants_it(one_stack: Stack, media: MediaFolder, folder: str) -> None:
