@@ -25,8 +25,9 @@ from packaging.version import Version
 from prometheus_client import CollectorRegistry, make_wsgi_app
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
+from pydantic import ValidationError
 
-from mam.settings import SERVICES_ALONE, Settings, WorkerSettings
+from mam.settings import PLACEHOLDER, SERVICES_ALONE, Settings, WorkerSettings
 from mam.transcoding.fleet import COUNTED
 from mam.transcoding.job import State
 from mam.transcoding.queues import BATCH, HIGH, LISTS, LOW, QUEUES, UNACKNOWLEDGED, VIEWERS, served
@@ -300,9 +301,24 @@ def test_every_variable_is_a_setting_and_its_value_is_one_that_is_accepted(progr
     assert settings_of(program)
 
 
+def filled_in(value: str) -> str:
+    """What an example asks to be replaced, replaced."""
+    return "a long and random secret" if value.startswith(PLACEHOLDER) else value
+
+
+@deployments
+def test_an_example_that_was_not_filled_in_is_refused(programs: list[Program]) -> None:
+    for program in programs:
+        given = {name.lower(): value for name, value in program.environment if value.startswith(PLACEHOLDER)}
+        if given:
+            kind = WorkerSettings if program.queues else Settings
+            with pytest.raises(ValidationError, match="example's value"):
+                kind(_env_file=None, **{"transcode_api_key": "the key of the tests", **given})  # type: ignore[arg-type]
+
+
 def settings_of(program: Program) -> Settings:
     """As the program would read them; what the compose file leaves to `.env` has its default."""
-    written = {name.lower(): value for name, value in program.environment if "${" not in value}
+    written = {name.lower(): filled_in(value) for name, value in program.environment if "${" not in value}
     if program.queues:
         return WorkerSettings(_env_file=None, **written)  # type: ignore[arg-type]
     return Settings(_env_file=None, **{"transcode_api_key": "the key of the tests", **written})  # type: ignore[arg-type]

@@ -33,7 +33,8 @@ def sound(durations: list[int]) -> Samples:
     return Samples(RATE, some, some, dts, dts.copy(), duration, np.ones(len(duration), np.bool_))
 
 
-@given(st.integers(8, 60), st.lists(st.tuples(st.integers(0, 99), st.integers(500, 10_000_000)), max_size=4))
+# Four gaps at most among ten: most frames are as long as they are heard.
+@given(st.integers(10, 60), st.lists(st.tuples(st.integers(0, 99), st.integers(500, 10_000_000)), max_size=4))
 def test_every_hole_is_found_where_it_is(count: int, gaps: list[tuple[int, int]]) -> None:
     durations = [FRAME] * count
     expected: dict[int, int] = {}
