@@ -49,7 +49,7 @@ def encoder(system: Stack) -> dict[str, object] | None:
             with suppress(OSError, KeyError):  # it has just ended
                 return {
                     "environ": environ(pid),
-                    "files": sorted(path.name for path in Path(f"/proc/{pid}/fd").iterdir()),
+                    "files": {str(path.readlink()) for path in Path(f"/proc/{pid}/fd").iterdir()},
                     "NoNewPrivs": status(pid)["NoNewPrivs"],
                     "Seccomp": status(pid)["Seccomp"],
                     "limits": limits(pid),
@@ -87,10 +87,13 @@ def test_an_encoder_has_an_empty_environment_and_nothing_open_but_its_pipes(syst
     found = until(lambda: encoder(system), "ffmpeg encodes") or {}
     system.delete(system.stream_url(key))
 
-    limits = found.pop("limits")
+    limits, files = found.pop("limits"), found.pop("files")
     assert isinstance(limits, dict)
+    assert isinstance(files, set)
+    assert {file.partition(":")[0] for file in files} == {"pipe"}
+    assert len(files) == 3
     assert found == {
-        "environ": "", "files": ["0", "1", "2"], "NoNewPrivs": "1", "Seccomp": "2" if box.filters() else "0",
+        "environ": "", "NoNewPrivs": "1", "Seccomp": "2" if box.filters() else "0",
     }  # fmt: skip
     assert {limits[f"Max {what}"] for what in ("file size", "core file size")} == {"0"}
     assert (limits["Max open files"], limits["Max cpu time"]) == ("32", "86400")
