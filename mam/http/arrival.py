@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 
 from starlette.types import Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from mam.background import ended, supervised
 from mam.errors import MamError
 from mam.http import limits, problems
 
@@ -174,13 +175,11 @@ async def limited(send: Send) -> AsyncIterator[None]:
     connections = Connections()
     if not _install(config, connections):
         log.warning("the server is not uvicorn: it must bound headers and their time itself")
-    watching = asyncio.create_task(connections.watch(), name="connections")
+    watching = supervised("connections", connections.watch)
     try:
         yield
     finally:
-        watching.cancel()
-        with suppress(asyncio.CancelledError):
-            await watching
+        await ended(watching)
 
 
 def _install(config: Any, connections: Connections) -> bool:
