@@ -78,9 +78,8 @@ if ARGV[6] ~= '' then
   redis.call('EXPIRE', job .. ':callbacks', ARGV[4])
 end
 local asked = mode == 'ask' or mode == 'anew'
-if asked and ARGV[5] == '0' then redis.call('HSET', job, 'keyed_at', now) end
 if asked and active then
-  if ARGV[5] == '0' then redis.call('HSET', job, 'for_viewers', '0') end
+  if ARGV[5] == '0' then redis.call('HSET', job, 'for_viewers', '0', 'keyed_at', now) end
   return {{'join', redis.call('HGET', job, 'epoch')}}
 end
 if mode == 'ask' and state == 'succeeded' then return {{'done', redis.call('HGET', job, 'epoch')}} end
@@ -101,6 +100,7 @@ redis.call('HDEL', job, 'error', 'started_at', 'finished_at', 'segments', 'final
 redis.call('HSET', job, 'state', 'queued', 'created_at', created, 'updated_at', now)
 for n = 7, #ARGV, 2 do redis.call('HSET', job, ARGV[n], ARGV[n + 1]) end
 if mode ~= 'revive' or not state then redis.call('HSET', job, 'for_viewers', ARGV[5]) end
+if asked and ARGV[5] == '0' then redis.call('HSET', job, 'keyed_at', now) end
 redis.call('EXPIRE', job, ARGV[4])
 for _, set in ipairs({{'{ALL}', '{ACTIVE}', '{QUEUED}'}}) do redis.call('ZADD', set, created, id) end
 local asset = redis.call('HMGET', job, 'bucket', 'key')

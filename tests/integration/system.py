@@ -339,3 +339,8 @@ def is_problem(answer: requests.Response, status: int, code: str) -> bool:
     assert (body["code"], body["status"], body["type"]) == (code, status, f"urn:mam:problem:{code}"), body
     assert body["title"] and body["detail"] and body["hint"], body
     return True
+
+
+def said(answer: requests.Response) -> dict[str, Any]:
+    """A problem without the id of the request that met it."""
+    return {name: value for name, value in answer.json().items() if name != "request_id"}
