@@ -43,7 +43,7 @@ def install(app: FastAPI) -> None:
 
 
 def documentation(title: str) -> HTMLResponse:
-    """The page. Its policy is that of the others (`mam/web/pages.py`), but for `style` attributes, which it sets."""
+    """The page. Its policy is as strict as that of the others (`mam/web/pages.py`)."""
     nonce = secrets.token_urlsafe(16)
     text = f"""<!doctype html>
 <html lang="en">
@@ -65,7 +65,6 @@ def documentation(title: str) -> HTMLResponse:
         "default-src": "'none'",
         "script-src": f"'nonce-{nonce}'",
         "style-src": "'self'",
-        "style-src-attr": "'unsafe-inline'",
         "img-src": "'self' data:",
         "connect-src": "'self'",
         "base-uri": "'none'",

@@ -59,7 +59,7 @@ def test_nothing_else_is_passed_on(one_stack: Stack) -> None:
 
 def test_a_body_that_no_call_has_is_refused(one_stack: Stack) -> None:
     answer = one_stack.http.post(f"{base(one_stack)}/plan", data=b" " * 100_000, headers=KEY, timeout=10)
-    assert is_problem(answer, 422, "invalid_request")
+    assert is_problem(answer, 413, "body_too_large")
 
 
 def test_events_come_as_they_happen(one_stack: Stack, media: MediaFolder, folder: str) -> None:
