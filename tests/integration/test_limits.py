@@ -23,7 +23,8 @@ from tests.integration.knocking import PIECE, body, half_open, knock, memory
 from tests.integration.system import API_KEY, S3, Stack, own
 
 MB = 1 << 20
-ROOM = 64 * MB  # of address space that a process gets, beyond what it has when it is ready
+THREADS = 40  # that a service may still start: eight megabytes of address space each, hardly any of it used
+ROOM = 64 * MB + THREADS * 8 * MB  # of address space that a process gets, beyond what it has when it is ready
 GROWTH = 24 * MB  # that is none: buffers of sockets, the allocator's own
 CONNECTIONS = 1_100  # more than the usual soft limit of descriptors
 BEFORE = f"x-api-key: {API_KEY}\r\nx-mam-request: 1"
@@ -47,7 +48,8 @@ def bounded(one_s3: S3, tmp_path_factory: pytest.TempPathFactory) -> Iterator[St
     folder = tmp_path_factory.mktemp("bounded")
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with start_redis(folder / "redis", persist=False) as server:
-        stack = Stack(one_s3, own(one_s3.server.address, server.port, EMBEDDED_WORKERS="0"), folder / "services")
+        more = {"EMBEDDED_WORKERS": "0", "MALLOC_ARENA_MAX": "1"}  # else each thread reserves 64 megabytes more
+        stack = Stack(one_s3, own(one_s3.server.address, server.port, **more), folder / "services")
         resource.setrlimit(resource.RLIMIT_NOFILE, (1024, hard))
         try:
             with stack.running():
