@@ -48,16 +48,15 @@ local function now()
   local time = redis.call('TIME')
   return time[1] + time[2] / 1000000
 end
-local function all() return tonumber(redis.call('HGET', sizes, '') or '0') end
+local function size_of(name) return tonumber(redis.call('HGET', sizes, name) or '0') or 0 end
+local function all() return size_of('') end
+local function add(size) redis.call('HSET', sizes, '', string.format('%d', all() + size)) end
 -- A video's playlists go, and what they took is free.
 local function drop(name)
   redis.call('DEL', '{PREFIX}' .. name)
   redis.call('ZREM', ends, name)
-  local size = redis.call('HGET', sizes, name)
-  if size then
-    redis.call('HDEL', sizes, name)
-    redis.call('HINCRBY', sizes, '', -size)
-  end
+  local size = size_of(name)
+  if redis.call('HDEL', sizes, name) == 1 then add(-size) end
 end
 -- The eldest go, but never `spared`, until they are no more than `most` bytes.
 local function shrink(most, spared)
@@ -91,13 +90,13 @@ if make_room(over) then return 0 end
 local budget = tonumber(ARGV[6])
 if budget == 0 then budget = most > 0 and {SHARE} * most or {DEFAULT_BUDGET} end
 if #ARGV[4] > budget then return 0 end
-local name, before = ARGV[5], redis.call('HGET', sizes, ARGV[5]) or 0
+local name, before = ARGV[5], size_of(ARGV[5])
 redis.call('HSET', KEYS[1], ARGV[3], ARGV[4])
 if redis.call('TTL', KEYS[1]) < 0 then redis.call('EXPIRE', KEYS[1], ARGV[2]) end
 redis.call('ZADD', ends, 'NX', now() + redis.call('PTTL', KEYS[1]) / 1000, name)
 local size = redis.call('MEMORY', 'USAGE', KEYS[1], 'SAMPLES', 0)
 redis.call('HSET', sizes, name, size)
-redis.call('HINCRBY', sizes, '', size - before)
+add(size - before)
 shrink(budget, name)
 if all() > budget then drop(name) end
 return 1
@@ -278,7 +277,7 @@ def set_cached_playlist(video_name: str, m3u8_text: str) -> None:
         invalidate(client, video_name)  # what other processes keep of the one before
         generation: Any = client.get(GENERATION + video_name)
         values = _put_arguments(
-            video_name, playlist, MAIN, (generation or b"0").decode(),
+            video_name, playlist, MAIN, stored.text(generation or b"0") or "",
             ttl=settings.playlist_cache_ttl_seconds, budget=settings.playlist_cache_bytes,
         )  # fmt: skip
         keys = _put_keys(video_name)

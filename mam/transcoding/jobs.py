@@ -108,11 +108,7 @@ class Jobs:
 
     def keyed_at(self, job: str) -> float:
         """Seconds since 1970 at which a key asked for the job last; 0 when none did, or the job is forgotten."""
-        found = self._client.hget(PREFIX + job, "keyed_at")
-        try:
-            return float(found) if isinstance(found, bytes) else 0.0
-        except ValueError:
-            return 0.0
+        return stored.number(self._client.hget(PREFIX + job, "keyed_at")) or 0.0
 
     def note_keyed(self, job: str, moment: float | None = None) -> None:
         """A key asks for a job that is known: now, or at a `moment`, which a later one stands against."""
@@ -457,14 +453,13 @@ class Jobs:
 
     def replaced(self, job: str) -> str | None:
         """The job that was begun instead of this one."""
-        found = self._client.hget(PREFIX + job, "replaced_by")
-        return found.decode() if isinstance(found, bytes) else None
+        return stored.text(self._client.hget(PREFIX + job, "replaced_by"))
 
     def forget_old(self) -> None:
         """Drops what expired long ago from the list of all jobs, and what earlier versions counted by process."""
         self._client.zremrangebyscore(scripts.ALL, "-inf", time.time() - 2 * KEEP_SECONDS)
         counters: list[bytes] = self._client.hkeys(scripts.COUNTERS)  # type: ignore[assignment]
-        old = [name for name in counters if name.decode().partition("|")[0] in scripts.BY_HOST]
+        old = [name for name in counters if (stored.text(name) or "").partition("|")[0] in scripts.BY_HOST]
         if old:
             self._client.hdel(scripts.COUNTERS, *old)
 

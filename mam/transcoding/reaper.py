@@ -12,6 +12,8 @@ import asyncio
 import logging
 import os
 import time
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import redis
 from kombu.exceptions import KombuError
@@ -33,6 +35,8 @@ LOCK = "mam:reaper"
 LOOK_SECONDS = 10  # between two looks, of all processes together
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 class Reaper:
@@ -68,23 +72,26 @@ class Reaper:
 
     async def _run(self) -> None:
         while True:
-            try:
-                await asyncio.to_thread(make_room, self._state)  # before the lock, which a full Redis would not take
-                if await asyncio.to_thread(self._is_mine):
-                    await asyncio.to_thread(self.look)
-            except (MamError, redis.RedisError, KombuError) as error:
-                log.warning("unfinished work not looked for", extra={"error": str(error)})
+            await asyncio.to_thread(self._take_turn)
             await asyncio.sleep(LOOK_SECONDS)
+
+    def _take_turn(self) -> None:
+        _tried(make_room, self._state)  # before the lock, which a full Redis would not take
+        if _tried(self._is_mine):
+            self.look()
 
     def _is_mine(self) -> bool:
         return bool(self._state.set(LOCK, str(os.getpid()), nx=True, px=int(LOOK_SECONDS * 900)))
 
     def look(self) -> list[str]:
-        """Takes up again whatever was lost; the ids of those jobs."""
-        self._jobs.forget_old()
+        """Takes up again whatever was lost; the ids of those jobs. What fails keeps nothing else from being done."""
+        _tried(self._jobs.forget_old)
+        _tried(self._remove_expired)
+        return [*(_tried(self._forgotten) or ()), *(_tried(self._stranded) or ())]
+
+    def _remove_expired(self) -> None:
         for revision in self._revisions.remove_expired(time.time(), self._replaced):
             log.info("replaced revision removed", extra={"revision": revision})
-        return [*self._forgotten(), *self._stranded()]
 
     def _forgotten(self) -> list[str]:
         """Unfinished in the bucket, and unknown to Redis: that was wiped. Those that have ended are tidied away."""
@@ -94,8 +101,7 @@ class Reaper:
         for revision, state in zip(revisions, self._jobs.states(revisions), strict=True):
             if state is None:
                 order = self._written_order(revision)
-                if order:
-                    self._resume(order, "unknown to Redis")
+                if order and _tried(self._resume, order, "unknown to Redis"):
                     resumed.append(revision)
             elif state.is_final and self._jobs.states([revision]) == [state]:
                 self._store.remove(self._settings.minio_bucket_vod, [unfinished_key(revision)])
@@ -123,10 +129,20 @@ class Reaper:
                 except (JobNotFound, InvalidPlan) as error:
                     log.warning("job not taken up again", extra={"revision": job.id, "detail": error.detail})
                     continue
-                self._resume(order, "without a task")
-                resumed.append(job.id)
+                if _tried(self._resume, order, "without a task"):
+                    resumed.append(job.id)
         return resumed
 
-    def _resume(self, order: Order, reason: str) -> None:
+    def _resume(self, order: Order, reason: str) -> bool:
         log.warning("taking up again", extra={"video": order.video, "revision": order.job, "reason": reason})
         tasks.queue(tasks.plan, self._conversions.resume(order, Mode.REVIVE), "plan")
+        return True
+
+
+def _tried(call: Callable[..., T], *arguments: Any) -> T | None:
+    """What a call returns; None where Redis or the store would not have it."""
+    try:
+        return call(*arguments)
+    except (MamError, redis.RedisError, KombuError) as error:
+        log.warning("unfinished work not looked for", extra={"error": str(error)})
+        return None

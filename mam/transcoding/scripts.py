@@ -118,7 +118,7 @@ return {{'lead', tostring(epoch)}}
 # ARGV: moment. The moment at which a key asked for a job last; a job that is forgotten stays so.
 NOTE_KEYED = """
 if redis.call('HEXISTS', KEYS[1], 'state') == 0 then return 0 end
-if tonumber(redis.call('HGET', KEYS[1], 'keyed_at') or '0') >= tonumber(ARGV[1]) then return 0 end
+if (tonumber(redis.call('HGET', KEYS[1], 'keyed_at') or '0') or 0) >= tonumber(ARGV[1]) then return 0 end
 return redis.call('HSET', KEYS[1], 'keyed_at', ARGV[1])
 """
 

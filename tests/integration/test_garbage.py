@@ -204,6 +204,7 @@ def use(used: Used, media: MediaFolder) -> None:
         f"http://{stack.vod.address}/session", json=sign_in, headers={"x-mam-request": "1"}, timeout=PATIENCE
     )
     assert entered.status_code == 200, entered.text
+    used.ask_everything()
     upload = Client(f"http://{stack.vod.address}", API_KEY)
     upload.begin("begun.mp4", 1000, folder="garbage")
     with suppress(AssertionError):  # where the store has no key for uploads
