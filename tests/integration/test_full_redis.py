@@ -49,7 +49,7 @@ def test_with_redis_full_live_videos_play_and_everyone_hears_why_the_rest_does_n
             assert cleared_in(stack, video) <= SOON
             assert stack.get(stack.video_url(video)).status_code == 200
             for service in (stack.transcoder, stack.vod):
-                ready = stack.get(f"http://{service.address}/readyz")
+                ready = stack.get(f"http://{service.address}/readyz", headers={"x-api-key": API_KEY})
                 assert (ready.status_code, ready.json()["checks"]["store"]) == (503, "ok")
                 assert "maxmemory" in ready.json()["checks"]["redis"]
             assert "redis_full" in notes(stack)

@@ -51,7 +51,7 @@ CODES: dict[Dependency, str] = {"redis": "redis_unavailable", "store": "store_un
 # What is answered without any dependency, and what besides without the one or the other. Every other route, a new one
 # too, must say that the dependency is away.
 ALWAYS = {
-    "/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json", "/metrics", "/healthz", "/static/{name}",
+    "/docs", "/docs/{name}", "/openapi.json", "/metrics", "/healthz", "/static/{name}",
     "/", "/watch/{bucket}/{path}", "/embed/{bucket}/{path}", "/fleet", "/events", "/api/fleet", "/api/events",
 }  # fmt: skip
 WITHOUT: dict[Dependency, set[str]] = {

@@ -91,7 +91,7 @@ def test_a_job_is_begun_again_from_every_end(slow: Stack, media: MediaFolder, fo
 def test_a_job_tells_how_far_it_is_and_who_is_at_it(slow: Stack, media: MediaFolder, folder: str) -> None:
     job = running(slow, slow.put(f"{folder}/a.mp4", media.path(LONG)))
     waiting = begun(slow, slow.put(f"{folder}/b.mp4", media.path(LONG)), reencode=True, priority="low")
-    view = until(lambda: (found := slow.job(job).json())["progress"]["segments_done"] and found, "a segment is made")
+    view = until(lambda: (found := slow.job(job).json())["progress"]["eta_seconds"] and found, "its speed is known")
     progress = view["progress"]
     assert view["state"] == "running"
     assert view["playable"]
