@@ -16,7 +16,7 @@ from pathlib import Path
 import redis
 
 from dev.servers import LOOPBACK, S3Kind, Server, start_redis, start_s3
-from mam.naming import commit_key, plan_key, revision_plan_key
+from mam.naming import commit_key, kind_key, plan_key, revision_commit_key, revision_plan_key
 from mam.transcoding import worker
 from mam.transcoding.queues import QUEUES
 from tests.faults.proxy import Mood, StoreProxy
@@ -211,7 +211,10 @@ class Job:
         assert again <= faults * SLOTS * IN_HAND, f"{again} segments were made again after {faults} faults"
 
         plan = stack.plan(self.video)
-        expected = {commit_key(self.video), plan_key(self.video), revision_plan_key(self.video, self.id), *counts}
+        expected = {
+            commit_key(self.video), plan_key(self.video), revision_plan_key(self.video, self.id),
+            revision_commit_key(self.video, self.id), *(kind_key(self.video, kind) for kind in plan.kinds), *counts,
+        }  # fmt: skip
         until(lambda: stack.stream_keys(f"{self.video}/") == expected, "nothing else lies there")
         assert plan.revision == self.id
         until(lambda: not stack.keys(".unfinished/"), "no order is left")
