@@ -183,6 +183,21 @@ class Revisions:
             self._store.remove(self._bucket, [info.key for info in files])
             self._store.remove(self._bucket, [replaced_key(revision)])
 
+    def withdraw(self, video: str, revision: str) -> None:
+        """Takes back the plan of a revision, if it is the newest of its video.
+
+        The plan of what is live takes its place: it says whose the video is, so that no other asset gets its name.
+        """
+        newest = self.plan(video)
+        if newest is None or newest.revision != revision:
+            return
+        plans = [self.plan(video, other) for other in sorted(self._serving(video)) if other != revision]
+        for plan in plans:
+            if plan:
+                self._store.put(self._bucket, plan_key(video), plan.to_json(), JSON)
+                return
+        self._store.remove(self._bucket, [plan_key(video)])
+
     def remove_expired(self, now: float, known: dict[str, Replaced]) -> list[str]:
         """Removes the revisions whose time has come, unless they serve requests again or are being made.
 
@@ -205,6 +220,7 @@ class Revisions:
         if note.revision in self._serving(note.video):
             self._store.remove(self._bucket, [replaced_key(note.revision)])
             return False
+        self.withdraw(note.video, note.revision)
         self.remove(note.video, [note.revision])
         return True
 

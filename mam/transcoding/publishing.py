@@ -10,7 +10,7 @@ import redis_adapter
 from mam.errors import SourceChanged, Superseded
 from mam.hls import multivariant, playlist
 from mam.hls.plan import Plan
-from mam.naming import COMMIT, commit_key, index_key, plan_key, revision_prefix, segment_key, unfinished_key
+from mam.naming import COMMIT, commit_key, index_key, revision_prefix, segment_key, unfinished_key
 from mam.origin.revisions import Replaced
 from mam.transcoding.conversions import Order
 from mam.transcoding.verification import verify
@@ -113,10 +113,9 @@ def discard(order: Order) -> bool:
     keys = [unfinished_key(order.job)]
     is_live = shop.revisions.is_live(order.video, order.job)
     if not is_live:
-        newest = shop.revisions.plan(order.video)
+        shop.revisions.withdraw(order.video, order.job)
         if shop.revisions.owns(order.video, order.job):
             shop.revisions.remove(order.video, [order.job])
-        keys += [index_key(order.video, order.job)]
-        keys += [plan_key(order.video)] if newest and newest.revision == order.job else []
+        keys.append(index_key(order.video, order.job))
     shop.store.remove(shop.bucket, keys)
     return is_live

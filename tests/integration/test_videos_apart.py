@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from mam.naming import Asset, video_names
-from tests.integration.system import BUCKET, Stack, is_problem
-from tests.media import CLIP, OTHER, TWO_LANGUAGES, MediaFolder, complaints, picture_hashes
+from tests.integration.system import API_KEY, BUCKET, Stack, is_problem, until
+from tests.media import CLIP, LONG, OTHER, TWO_LANGUAGES, MediaFolder, complaints, picture_hashes
 
 REVISIONS = ["0123456789ab", "202611291613"]
 PARTS = ["films", *REVISIONS, "index.m3u8", "plan.json", "source", "audio-0", ".kinds", "plan.json~"]
@@ -105,3 +105,22 @@ def test_an_asset_keeps_the_name_that_it_has(one_stack: Stack, media: MediaFolde
     assert one_stack.delete(one_stack.stream_url(first)).status_code == 200
     one_stack.redis.delete(f"mam:name:{folder}/a")
     assert one_stack.convert(late, reencode=True) == name
+
+
+def test_a_video_keeps_its_name_though_another_conversion_of_it_was_cancelled(
+    one_stack: Stack, media: MediaFolder, folder: str
+) -> None:
+    """What was planned last is taken back, and what is live still says whose the name is."""
+    first = one_stack.put(f"{folder}/a.mp4", media.path(LONG))
+    video = one_stack.convert(first)
+    before, live = objects(one_stack, video), one_stack.revision(video)
+    job = one_stack.transcode(first, reencode=True, wait=False).json()["job"]
+    until(lambda: one_stack.plan(video).revision == job, "it is planned")
+    url = f"http://{one_stack.transcoder.address}/jobs/{job}"
+    assert one_stack.http.delete(url, headers={"x-api-key": API_KEY}, timeout=30).status_code == 200
+    until(lambda: not [key for key in one_stack.keys(f"{video}/") if job in key], "what was made of it is gone")
+    until(lambda: one_stack.plan(video).revision == live, "the live one's plan stands for the video")
+    one_stack.redis.delete(f"mam:name:{video}")
+    late = one_stack.put(f"{folder}/a.mov", media.path(CLIP))
+    assert one_stack.convert(late) == video_names(Asset(BUCKET, late))[1]
+    assert objects(one_stack, video) == before
