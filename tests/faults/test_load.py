@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from mam.processes import cores, stand_back
+from mam.transcoding.scripts import HOST_COUNTERS
 from tests.conftest import KINDS
 from tests.faults.proxy import Mood
 from tests.faults.system import LEASE_SECONDS, Fragile, fragile
@@ -52,20 +54,24 @@ def system(tmp_path: Path, media: MediaFolder) -> Iterator[Fragile]:
         yield running
 
 
+def counters(stack: Stack) -> dict[str, float]:
+    """Those of all machines together; 0 for what nobody has counted."""
+    found: dict[str, float] = defaultdict(float)
+    for key in stack.redis.scan_iter(f"{HOST_COUNTERS}*"):
+        for name, value in stack.hash(key).items():
+            found[name] += float(value)
+    return found
+
+
 def seconds_of(stack: Stack) -> float:
     """How long all chunks together took."""
-    counted = stack.hash("mam:counters").items()
-    return sum(float(spent) for name, spent in counted if name.startswith("task_seconds|make|"))
+    return counters(stack)["task_seconds|make"]
 
 
 def made(stack: Stack) -> dict[str, int]:
     """How many tasks that make chunks have ended, by outcome."""
-    found: dict[str, int] = {}
-    for name, count in stack.hash("mam:counters").items():
-        kind, task, *labels = name.split("|")
-        if (kind, task) == ("tasks", "make"):
-            found[labels[0]] = found.get(labels[0], 0) + int(float(count))
-    return found
+    prefix = "tasks|make|"
+    return {n.removeprefix(prefix): int(count) for n, count in counters(stack).items() if n.startswith(prefix)}
 
 
 @pytest.mark.faults
