@@ -514,8 +514,10 @@ def test_what_is_being_made_is_cancelled_from_its_menu(
     person: Tab, site: Stack, media: MediaFolder, folder: str
 ) -> None:
     key = site.put(f"{folder}/long.mp4", media.path(LONG))
-    assert site.transcode(key, wait=False, profile="h264").status_code == 202
     page = person.sign_in(address(folder))
+    expect(row(page, "long").get_by_text("Not converted")).to_be_visible()
+    assert site.transcode(key, wait=False, profile="h264").status_code == 202
+    expect(row(page, "long").get_by_text("Making")).to_be_visible()  # the menu is that of the state it is opened in
     choose(page, "long", "Cancel the conversion")
     expect(page.get_by_text("The conversion of “long” is cancelled.")).to_be_visible()
     expect(row(page, "long").get_by_text("Not converted")).to_be_visible()
