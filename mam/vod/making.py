@@ -52,8 +52,21 @@ class SegmentName:
         return self.rendition, self.file.rpartition(".")[2]
 
     @property
+    def path(self) -> str:
+        """Below the revision."""
+        return f"{self.rendition}/{self.file}"
+
+    @property
     def number(self) -> int:
         return segment_number(self.file) or 0
+
+    def is_in(self, made: Made) -> bool:
+        return self.number in made or self.path in made
+
+
+# What is known to exist of a revision: numbers, of which each rendition has its segment and its initialization section,
+# and single files that were seen. One file of a number says nothing of the others.
+Made = set[int | str]
 
 
 class Making:
@@ -75,7 +88,7 @@ class Making:
         self._transcoder = transcoder
         self._listener = listener
         self._flights = SingleFlight()
-        self._made: OrderedDict[str, set[int]] = OrderedDict()
+        self._made: OrderedDict[str, Made] = OrderedDict()
         self._sources: dict[str, str] = {}  # what each revision was made of
         self._kinds: dict[str, set[tuple[str, str]]] = {}  # renditions and extensions of which something was seen
         self._told: dict[str, float] = {}
@@ -92,7 +105,7 @@ class Making:
         """
         await self._check(segment)
         made = self._known(segment.revision)
-        if segment.number in made:
+        if segment.is_in(made):
             await self._there(segment)
             self._watching(segment)
         else:
@@ -118,13 +131,13 @@ class Making:
             return
         if not await asyncio.to_thread(self._store.head, self._settings.minio_bucket_vod, segment.key):
             hint = "Ask for the playlist again: it names what there is."
-            raise NotFound(f"The video has no {segment.rendition}/{segment.file}.", hint=hint)
+            raise NotFound(f"The video has no {segment.path}.", hint=hint)
         kinds.add(segment.kind)
 
-    async def _wait(self, segment: SegmentName, made: set[int], happened: asyncio.Event) -> None:
+    async def _wait(self, segment: SegmentName, made: Made, happened: asyncio.Event) -> None:
         deadline = time.monotonic() + self._settings.segment_wait_seconds
         asked, dropped = 0.0, self._dropped.get(segment.revision, 0)
-        while segment.number not in made:
+        while not segment.is_in(made):
             now = time.monotonic()
             if now >= deadline:
                 raise SegmentPending(f"Not made within {self._settings.segment_wait_seconds:.0f} s.")
@@ -149,11 +162,11 @@ class Making:
 
         self._telling.send(tell())
 
-    async def _ask(self, segment: SegmentName, made: set[int]) -> None:
+    async def _ask(self, segment: SegmentName, made: Made) -> None:
         """Looks whether the segment is in the bucket, else has it made next."""
         bucket = self._settings.minio_bucket_vod
         if await asyncio.to_thread(self._store.head, bucket, segment.key):
-            made.add(segment.number)
+            made.add(segment.path)
             self._kinds.setdefault(segment.revision, set()).add(segment.kind)
             return
         try:
@@ -174,8 +187,8 @@ class Making:
             raise NotFound("The video was deleted.", hint="Ask for the playlist again.")
         await self._transcoder.convert(plan.source.asset, plan.kind)
 
-    def _known(self, revision: str) -> set[int]:
-        """The segments of a revision that are known to exist: those that were looked for, or announced."""
+    def _known(self, revision: str) -> Made:
+        """What is known to exist of a revision: what was looked for, or announced."""
         known = self._made.setdefault(revision, set())
         self._made.move_to_end(revision)
         while len(self._made) > KNOWN_REVISIONS:
