@@ -43,7 +43,7 @@ from mam.transcoding.job import Job
 from mam.transcoding.jobs import PICTURES_PREFIX, PREFIX, Jobs
 from mam.transcoding.queues import LISTS
 
-API_KEY = "bench-api-key"
+API_KEY = "the key of the bench"
 ACCESS_KEY, SECRET_KEY = "bench", "bench-secret-key"
 FILMS = "films"  # the source bucket
 CLONES = "clones"  # the folder in it for films under other names
