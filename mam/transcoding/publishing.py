@@ -54,11 +54,12 @@ def commit(order: Order, plan: Plan) -> list[int]:
     _publish(shop, order, plan, files)
     shop.jobs.succeed(order.job, order.epoch)
     shop.store.remove(shop.bucket, [unfinished_key(order.job)])
+    _note_replaced(shop, plan.video)  # last: nobody waits for it, and what is not noted now is by the next commit
     return []
 
 
 def _publish(shop: Workshop, order: Order, plan: Plan, files: Mapping[str, int]) -> None:
-    """Makes the revision live, and notes what it has replaced. Then nothing that was cached of the video holds."""
+    """Makes the revision live. Then nothing that was cached of the video holds."""
     if len(plan.renditions) == 1:
         text = multivariant.media_playlist(plan, plan.renditions[0], f"{plan.renditions[0].name}/")
     else:
@@ -71,9 +72,13 @@ def _publish(shop: Workshop, order: Order, plan: Plan, files: Mapping[str, int])
     shop.revisions.publish(plan, text, is_main=_becomes_main(shop, order, plan))
     redis_adapter.invalidate_playlist_cache(plan.video)
     log.info("video is live", extra={"video": plan.video, "revision": plan.revision})
-    for idle in shop.revisions.idle(plan.video):
+
+
+def _note_replaced(shop: Workshop, video: str) -> None:
+    """Has the revisions that serve no request any more removed when their last signatures have run out."""
+    for idle in shop.revisions.idle(video):
         until = time.time() + shop.settings.longest_signature(float(idle.timeline.duration))
-        shop.revisions.note_replaced(Replaced(plan.video, idle.revision, until))
+        shop.revisions.note_replaced(Replaced(video, idle.revision, until))
 
 
 def _becomes_main(shop: Workshop, order: Order, plan: Plan) -> bool:

@@ -21,12 +21,17 @@ def verify(shop: Workshop, plan: Plan, files: Mapping[str, int]) -> None:
 
     What ffmpeg has encoded is not looked at. Raises Undecodable.
     """
-    for rendition in plan.renditions:
-        if any(track.action == "copy" for track in rendition.tracks):
-            for number in _chosen(len(plan.timeline)) if rendition.video else [0]:
-                if broken := _broken(shop, plan, files, rendition, number):
-                    what = f"Segment {number} of {rendition.name!r}"
-                    raise Undecodable(f"{what} was copied, and no decoder makes anything of its {broken}.")
+    chosen = [
+        (rendition, number)
+        for rendition in plan.renditions
+        if any(track.action == "copy" for track in rendition.tracks)
+        for number in (_chosen(len(plan.timeline)) if rendition.video else [0])
+    ]
+    outcomes = shop.pool.map(lambda each: _broken(shop, plan, files, *each), chosen)
+    for (rendition, number), broken in zip(chosen, outcomes, strict=True):
+        if broken:
+            what = f"Segment {number} of {rendition.name!r}"
+            raise Undecodable(f"{what} was copied, and no decoder makes anything of its {broken}.")
 
 
 def _chosen(count: int) -> list[int]:

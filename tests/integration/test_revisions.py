@@ -105,7 +105,7 @@ def test_a_replaced_revision_goes_when_its_longest_signature_has_run_out(
     one_stack.put(key, media.path(OTHER))
     one_stack.convert(key)
     now = one_stack.revision(video)
-    assert replaced_key(replaced) in one_stack.keys(REPLACED)
+    until(lambda: replaced_key(replaced) in one_stack.keys(REPLACED), "it is noted")
 
     revisions = revisions_of(one_stack)
     longest = one_stack.settings.longest_signature(float(one_stack.plan(video).timeline.duration))
@@ -141,6 +141,7 @@ def test_a_removal_that_was_interrupted_is_completed(one_stack: Stack, media: Me
     first = one_stack.revision(video)
     one_stack.put(key, media.path(OTHER))
     one_stack.convert(key)
+    until(lambda: replaced_key(first) in one_stack.keys(REPLACED), "it is noted")
     revisions, store = revisions_of(one_stack), Store(one_stack.settings)
     note = Replaced(video, first, 0)  # the removal has begun: its note is due, and its plan is gone
     store.put(VOD, replaced_key(first), note.to_json(), "application/json")
