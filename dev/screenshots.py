@@ -115,10 +115,10 @@ def take(browser: Browser, stack: Stack, device: str, size: ViewportSize, theme:
 
     with signed_in(browser, stack, size, theme) as page:
         base = f"http://{stack.vod.address}"
-        page.goto(base)
+        page.goto(f"{base}/?bucket={BUCKET}")
         posters = page.locator("img[src*='poster.jpg']")
         expect(posters.first).to_be_visible()
-        loaded = "[...document.images].every((image) => image.complete || image.loading === 'lazy')"
+        loaded = "[...document.images].every((image) => image.naturalWidth || image.getBoundingClientRect().top > innerHeight)"
         until(lambda: page.evaluate(loaded), "the posters are there")
         shot(page, "library")
         page.goto(f"{base}/watch/{BUCKET}/Above%20the%20clouds.mp4?t=12")
@@ -130,7 +130,7 @@ def take(browser: Browser, stack: Stack, device: str, size: ViewportSize, theme:
         page.get_by_role("button", name=LONG.removesuffix(".mp4")).first.click()
         page.wait_for_timeout(1500)  # figures of speed come once a second
         shot(page, "jobs")
-        page.goto(base)
+        page.goto(f"{base}/?bucket={BUCKET}")
         with upload_under_way(page):
             shot(page, "uploads")
 
