@@ -118,7 +118,8 @@ def take(browser: Browser, stack: Stack, device: str, size: ViewportSize, theme:
         page.goto(f"{base}/?bucket={BUCKET}")
         posters = page.locator("img[src*='poster.jpg']")
         expect(posters.first).to_be_visible()
-        loaded = "[...document.images].every((image) => image.naturalWidth || image.getBoundingClientRect().top > innerHeight)"
+        below = "image.getBoundingClientRect().top > innerHeight"
+        loaded = f"[...document.images].every((image) => image.naturalWidth || {below})"
         until(lambda: page.evaluate(loaded), "the posters are there")
         shot(page, "library")
         page.goto(f"{base}/watch/{BUCKET}/Above%20the%20clouds.mp4?t=12")
