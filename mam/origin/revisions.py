@@ -128,28 +128,33 @@ class Revisions:
         for kind in plan.kinds:
             self._put(kind_key(video, kind), revision, TEXT)
         if is_main:
-            self.make_main(video, revision)
+            self._put_main(video, revision, _in_folder(text, revision))
         self._store.remove(self._bucket, [replaced_key(revision)])
 
-    def make_main(self, video: str, revision: str) -> bool:
-        """Has requests without options served by a revision that is live. False when it has no commit."""
-        before = self.main(video)
-        if before == revision:
-            return True
+    def make_main(self, video: str, revision: str) -> None:
+        """Has requests without options served by a revision that is live."""
         text = self.commit(video, revision)
-        if text is None:
-            return False
-        if before:
-            self._keep_beside(video, before)
-        self._put(commit_key(video), text, playlist.CONTENT_TYPE)
-        return True
+        if text is not None:  # else an earlier version of this program made it live, as the main one
+            self._put_main(video, revision, text)
 
-    def _keep_beside(self, video: str, revision: str) -> None:
-        """Gives what is main a commit of its own, if it has none: earlier versions of this program wrote only one."""
-        data, plan = self._store.get(self._bucket, commit_key(video)), self.plan(video, revision)
-        if data is None or plan is None or self._store.head(self._bucket, revision_commit_key(video, revision)):
+    def _put_main(self, video: str, revision: str, text: str) -> None:
+        data = self._store.get(self._bucket, commit_key(video))
+        before = named_revision(data) if data else None
+        if before == revision:
             return
-        self._put(revision_commit_key(video, revision), _out_of_folder(data.decode(), revision), playlist.CONTENT_TYPE)
+        if data and before:
+            self._keep_beside(video, before, data.decode())
+        self._put(commit_key(video), text, playlist.CONTENT_TYPE)
+
+    def _keep_beside(self, video: str, revision: str, text: str) -> None:
+        """Gives what is main a commit of its own, if it has none: earlier versions of this program wrote only one.
+
+        `text`: the main commit.
+        """
+        plan = self.plan(video, revision)
+        if plan is None or self._store.head(self._bucket, revision_commit_key(video, revision)):
+            return
+        self._put(revision_commit_key(video, revision), _out_of_folder(text, revision), playlist.CONTENT_TYPE)
         for kind in plan.kinds:
             if self.serving(video, kind) is None:
                 self._put(kind_key(video, kind), revision, TEXT)
