@@ -156,9 +156,9 @@ def test_a_program_keeps_its_arguments_and_finds_no_environment_and_no_files_ope
 
 def test_pipes_that_break_end_a_program_as_they_do_elsewhere() -> None:
     """Python ignores SIGPIPE, and what it becomes would inherit that."""
-    code = "import signal; print(signal.getsignal(13))"
     shown = run(Sandbox("/bin/grep"), ["grep", "SigIgn", "/proc/self/status"]).stdout
-    assert int(shown.split()[1], 16) == 0, code
+    ignored = int(shown.split()[1], 16)
+    assert ignored & (1 << (signal.SIGPIPE - 1)) == 0
 
 
 def test_a_program_that_is_not_there_is_named() -> None:
