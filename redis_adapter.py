@@ -109,8 +109,8 @@ make_room(over)
 """
 GENERATION_SECONDS = 24 * 3600  # far longer than any playlist takes to build
 
-# Processes may answer from memory while they hold a lease (mam/vod/kept.py). They are told what to forget, say so in a
-# list of the token that came with it, and are waited for by whoever must be sure.
+# Processes may answer from memory while they hold a lease (mam/cache/memory.py). They are told what to forget, say so
+# in a list of the token that came with it, and are waited for by whoever must be sure.
 CHANNEL = "mam:playlist-forget"
 HOLDERS = "mam:playlist-holders"  # a sorted set: processes by the moment at which their lease ends
 FORGOTTEN = "mam:playlist-forgotten:"

@@ -19,23 +19,23 @@ from mam.http.auth import require_api_key
 from mam.http.logging import setup_logging
 from mam.http.service import Service
 from mam.http.streams import KEEPALIVE, MEDIA_TYPE, EventStream, event
+from mam.jobs.claims import Conversions
+from mam.jobs.job import State
+from mam.jobs.queues import broker_client
+from mam.jobs.state import CURSOR, Jobs
 from mam.naming import MAX_KEY_BYTES, REVISION
 from mam.settings import Settings
 from mam.store import connections as store_connections
 from mam.store.objects import Store
 from mam.transcoding import fleet, views
-from mam.transcoding.chunks import Layouts
-from mam.transcoding.conversions import Conversions
-from mam.transcoding.desk import Desk
-from mam.transcoding.feed import Feed
-from mam.transcoding.glance import Glance
-from mam.transcoding.job import State
-from mam.transcoding.jobs import CURSOR, Jobs
-from mam.transcoding.queues import broker_client
+from mam.transcoding.embedded_workers import EmbeddedWorkers
+from mam.transcoding.event_feed import Feed
+from mam.transcoding.fleet_view import Glance
+from mam.transcoding.progress import Layouts
 from mam.transcoding.reaper import Reaper
+from mam.transcoding.service import Desk
 from mam.transcoding.views import Accepted, BriefJobView, JobView, Transcoded
 from mam.transcoding.webhooks import Callbacks, Webhooks
-from mam.transcoding.worker import EmbeddedWorkers
 
 THREADS = 32  # for calls to the store and to Redis
 MAX_PAGE = 500

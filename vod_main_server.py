@@ -15,6 +15,9 @@ from fastapi.middleware.cors import CORSMiddleware
 from pydantic import BaseModel, Field
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from mam.cache.memory import Kept
+from mam.cache.response import Answers
+from mam.cache.shared_reads import SharedReads
 from mam.connections import QUICK, REQUEST
 from mam.events import Listener, async_client, sync_client
 from mam.hls.plan import Format, Profile
@@ -24,30 +27,28 @@ from mam.http.auth import require_access
 from mam.http.logging import setup_logging
 from mam.http.names import Bucket, ObjectKey, VideoName
 from mam.http.service import Service
-from mam.library.asking import running as running_library
-from mam.library.known import Known
+from mam.library import routes
+from mam.library.service import running as running_library
+from mam.library.status_store import Known
 from mam.naming import INIT, RENDITION, REVISION, SEGMENT, Asset, check_video_name
+from mam.origin.tree import Trees
 from mam.settings import Settings
 from mam.store import connections as store_connections
 from mam.store.objects import Store
 from mam.uploads import routes as uploads
-from mam.uploads.desk import running as running_uploads
-from mam.vod import library_routes, pictures, status
+from mam.uploads.service import running as running_uploads
+from mam.vod import status, thumbnails
 from mam.vod.access import Access
-from mam.vod.answer import Answers
 from mam.vod.hotpath import HotPath
-from mam.vod.kept import Kept
-from mam.vod.making import Making, SegmentName
 from mam.vod.outcomes import Outcomes
-from mam.vod.reads import SharedReads
+from mam.vod.pending_segments import Making, SegmentName
+from mam.vod.playback import Viewing, kind_asked
 from mam.vod.tokens import Tokens
 from mam.vod.transcoder import Transcoder
-from mam.vod.trees import Trees
-from mam.vod.viewing import Viewing, kind_asked
 from mam.web import routes as web
+from mam.web.assets import Scripts
 from mam.web.pages import Pages
-from mam.web.passing import Passing
-from mam.web.scripts import Scripts
+from mam.web.proxy import Passing
 from mam.web.sessions import Sessions
 from redis_adapter import CachedPlaylist, PlaylistCache
 
@@ -94,8 +95,8 @@ def create_app() -> FastAPI:
     app.state.outcomes = Outcomes(app.state.recorder.registry)
     app.include_router(health.router(lambda: health.store_and_redis(app.state)))
     app.include_router(uploads.router)
-    app.include_router(library_routes.router)
-    app.include_router(pictures.router)
+    app.include_router(routes.router)
+    app.include_router(thumbnails.router)
     app.include_router(status.router)
     _add_routes(app)
     app.include_router(web.router())
@@ -147,7 +148,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     trees, transcoder = Trees(state.store, settings.minio_bucket_vod), Transcoder(settings)
     state.making = Making(settings, state.access, state.store, trees, transcoder, state.listener)
     state.statuses = status.Statuses(settings, state.access, state.store, trees, transcoder)
-    state.pictures = pictures.Pictures(settings, state.access, state.store, trees)
+    state.pictures = thumbnails.Pictures(settings, state.access, state.store, trees)
     state.viewing = Viewing(
         settings,
         access=state.access,

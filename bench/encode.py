@@ -11,7 +11,7 @@ from bench import media, plain
 from bench.media import MINUTE, Film
 from bench.run import Run, say
 from bench.table import Bar, Line, Measure, Row, Rule
-from mam.media.ffmpeg import executable
+from mam.media.ffmpeg_process import executable
 from mam.sandbox.box import sandbox
 
 

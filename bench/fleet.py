@@ -24,10 +24,10 @@ from bench.start import SEEK
 from bench.table import Bar, Line, Measure, Row, Rule, Unit
 from dev.servers import Server, free_port, spawn
 from mam.hls.plan import Chunk, Profile
+from mam.jobs.queues import QUEUES
 from mam.media.encode import ChunkEncoder
 from mam.store.objects import Store
-from mam.transcoding import worker
-from mam.transcoding.queues import QUEUES
+from mam.transcoding import embedded_workers
 
 APART = {"EMBEDDED_WORKERS": "0", "ENCODER_THREADS": "1", "REDIS_DB": "4", "MINIO_BUCKET_VOD": "vod-fleet"}
 READY_SECONDS = 60
@@ -65,7 +65,7 @@ def _apart(stack: Stack, *, workers: int, **settings: str) -> Iterator[Server]:
                 start_app("apart", "video_transcoding_main_server:app", port=free_port(), log=SCRATCH / "apart.log")
             )
             for number in range(workers):
-                argv = ["taskset", "-c", str(number), *worker.command(",".join(QUEUES), 1, f"apart{number}")]
+                argv = ["taskset", "-c", str(number), *embedded_workers.command(",".join(QUEUES), 1, f"apart{number}")]
                 started = spawn("worker", argv, port=0, log=SCRATCH / f"worker-{number}.log", env=dict(os.environ))
                 children.callback(started.stop, 40.0)
             wait_until(lambda: _workers(stack, service) == workers, READY_SECONDS, f"{workers} workers were not there")

@@ -12,11 +12,11 @@ from bench.run import Run, say
 from bench.stack import FILMS, Stack, wait_until
 from bench.table import Bar, Line, Measure, Row, Rule
 from mam.library.catalogue import Catalogue
-from mam.library.known import Known
-from mam.library.library import LISTER
-from mam.library.record import Record
-from mam.library.scripts import COMPLETE, HASH
+from mam.library.lua import COMPLETE, HASH
 from mam.library.snapshot import BASE, CHANGES, LISTED_AT, Change, Position, Snapshot
+from mam.library.status import Record
+from mam.library.status_store import Known
+from mam.library.sync import LISTER
 from mam.library.videos import Listed
 
 ASSETS = 100_000

@@ -9,7 +9,7 @@ from bench import processes
 from bench.run import Run, say
 from bench.stack import BenchError, wait_until
 from bench.table import Bar, Line, Measure, Row, Rule, Unit
-from mam.transcoding.job import Picture
+from mam.jobs.job import Picture
 
 BUDGET = Bar(Rule.AT_MOST, 10.0)  # seconds of one core
 LIMIT = Bar(Rule.AT_MOST, 200e6)  # bytes, of a worker, and of its ffmpeg

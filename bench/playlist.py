@@ -25,9 +25,9 @@ from dev.servers import LOOPBACK, Server, free_port, spawn
 from mam.hls.playlist import render
 from mam.hls.timeline import Timeline
 from mam.naming import commit_key, segment_name, segment_uri
+from mam.origin.tree import MediaPlaylist
 from mam.settings import Settings
-from mam.vod import given
-from mam.vod.trees import MediaPlaylist
+from mam.vod import playlists
 
 SEGMENTS, SEGMENT_SECONDS = 1200, 6  # two hours
 VIDEO, REVISION = "films/feature", "0123456789ab"
@@ -36,7 +36,7 @@ BY_NAME, BY_ASSET = "cached playlist, /video/…", "cached playlist, /stream/…
 
 
 def sign(run: Run) -> Iterator[Row]:
-    """`mam.vod.given.live` on the playlist of two hours, in this process: every URI resolved, signed and rewritten.
+    """`mam.vod.playlists.live` on the playlist of two hours, in this process: every URI resolved, signed and rewritten.
 
     Against the SDK's `presigned_get_object` for the same keys (with `region`, so it asks nobody). They take turns.
     """
@@ -49,7 +49,7 @@ def sign(run: Run) -> Iterator[Row]:
     product, baseline = [], []
     for _ in run.times(20, quick=5):
         begun = time.perf_counter()
-        text = given.live(found, settings)
+        text = playlists.live(found, settings)
         product.append(time.perf_counter() - begun)
         begun = time.perf_counter()
         urls = [sdk.presigned_get_object(settings.minio_bucket_vod, key, timedelta(hours=4)) for key in keys]

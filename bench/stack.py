@@ -37,11 +37,11 @@ from dev.servers import (
     start_s3,
 )
 from mam.events import sync_client
+from mam.jobs.job import Job
+from mam.jobs.queues import LISTS
+from mam.jobs.state import PICTURES_PREFIX, PREFIX, Jobs
 from mam.naming import poster_key, stem, storyboard_key
 from mam.settings import Settings
-from mam.transcoding.job import Job
-from mam.transcoding.jobs import PICTURES_PREFIX, PREFIX, Jobs
-from mam.transcoding.queues import LISTS
 
 API_KEY = "the key of the bench"
 ACCESS_KEY, SECRET_KEY = "bench", "bench-secret-key"

@@ -11,7 +11,7 @@ from bench.player import Player, Stream
 from bench.run import Run, say
 from bench.stack import BenchError
 from bench.table import Bar, Line, Measure, Row, Rule
-from mam.transcoding.jobs import Jobs
+from mam.jobs.state import Jobs
 
 START = Bar(Rule.AT_MOST, 0.2, aim=0.12)
 NO_SLOWER = Bar(Rule.RATIO_AT_MOST, 2)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from mam.library.entries import SORTS, Entry, Sort, fold
 from mam.library.folders import Folder, Folders
-from mam.library.orders import Order, cursor_behind, position
-from mam.library.record import Record
+from mam.library.sorting import Order, cursor_behind, position
+from mam.library.status import Record
 from mam.library.videos import Listed
 from mam.naming import stem
 

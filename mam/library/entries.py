@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mam.errors import Failure, NotAVideo
-from mam.library.record import FAILED, NEW, Record
+from mam.library.status import FAILED, NEW, Record
 from mam.library.videos import Listed, mark
 
 NOTHING = Record()

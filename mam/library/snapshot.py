@@ -19,7 +19,7 @@ from pydantic import Field
 
 from mam import stored
 from mam.events import channel
-from mam.library.scripts import CHANNEL
+from mam.library.lua import CHANNEL
 from mam.library.videos import Listed
 
 BASE = "mam:library:listing"  # what the base is called, and in how many parts it is; the parts lie below it

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from mam.errors import Failure
 from mam.library.entries import Entry
 from mam.library.folders import Folder
-from mam.library.record import STATES
+from mam.library.status import STATES
 from mam.naming import poster_path, quote_path, stem, storyboard_path
 
 State = Literal["new", "making", "live", "failed"]

@@ -11,8 +11,8 @@ import av
 import av.error
 
 from mam.errors import MediaError
+from mam.media.audio import choose_sounds
 from mam.media.packets import Packet
-from mam.media.sounds import choose_sounds
 from mam.media.source import MediaSource, MediaTrack
 from mam.media.wishes import Wishes
 from mam.mp4.tables import NoSampleTables

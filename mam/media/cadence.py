@@ -17,10 +17,10 @@ import av.error
 import numpy as np
 
 from mam.errors import MediaError
+from mam.media.chunk_windows import seen
+from mam.media.frame_rate import MAX_RATE, STANDARD_RATES, frame_grid, frame_rate, halved, is_constant, standard
 from mam.media.packets import ORIGIN, Packet
-from mam.media.rates import MAX_RATE, STANDARD_RATES, frame_grid, frame_rate, halved, is_constant, standard
 from mam.media.source import MediaSource, MediaTrack
-from mam.media.windows import seen
 from mam.mp4.h264 import read_sps
 from mam.mp4.hevc import read_hvcc
 from mam.mp4.index import Samples, select

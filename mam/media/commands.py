@@ -9,9 +9,9 @@ import ffmpeg
 
 from mam.hls.plan import AudioTrack, Chunk, Plan, VideoTrack
 from mam.media import decoders
-from mam.media import ffmpeg as door
+from mam.media import ffmpeg_process as door
+from mam.media.chunk_windows import Window, just_before, place
 from mam.media.packets import ORIGIN
-from mam.media.windows import Window, just_before, place
 from mam.mp4.tables import Ints
 
 LAYOUTS = {1: "mono", 2: "stereo"}

@@ -16,15 +16,15 @@ import numpy as np
 
 from mam.errors import EncoderFailed, MamError, TooLarge
 from mam.hls.plan import Chunk, Plan, Track, VideoTrack
-from mam.media import ffmpeg as door
-from mam.media import piping
+from mam.media import ffmpeg_io
+from mam.media import ffmpeg_process as door
+from mam.media.chunk_windows import AAC_FRAME, Window, audio_window, pieces, reordering, shown_frames, video_window
 from mam.media.commands import REORDER, encode_command, forced_key_frames
 from mam.media.muxing import Made, SegmentPacker
 from mam.media.packets import ORIGIN, Packet, Run, read_packets
 from mam.media.remux import Copied
 from mam.media.source import MediaSource
-from mam.media.texts import Texts
-from mam.media.windows import AAC_FRAME, Window, audio_window, pieces, reordering, shown_frames, video_window
+from mam.media.subtitles import Texts
 
 FED = 100  # packets between two signs of life
 MAX_CHUNK_BYTES = 1 << 30  # of what ffmpeg hands back: beyond any bit rate that players take
@@ -89,7 +89,7 @@ class ChunkEncoder:
                 feed=lambda pipe: self._feed(pipe, windows, alive),
             ) as encoder,
             self._watched(encoder),
-            piping.open_output(encoder) as output,
+            ffmpeg_io.open_output(encoder) as output,
         ):
             for made in self._cut(output, windows, chunk, encoder, alive):
                 yield made
@@ -146,7 +146,7 @@ class ChunkEncoder:
             video,
             audio,
             codecs=[track.codec for track in tracks],
-            container=piping.container(tracks),
+            container=ffmpeg_io.container(tracks),
             threads=self._threads,
         )
 
@@ -156,7 +156,7 @@ class ChunkEncoder:
         runs = [Run(tracks[number], window.first, window.last) for number, window in windows.items()]
         packets = _counted(((track.number, packet) for track, packet in read_packets(self._media, runs)), alive)
         scales = {number: self._media.samples(number).timescale for number in tracks}
-        piping.write(pipe, tracks, scales, packets)
+        ffmpeg_io.write(pipe, tracks, scales, packets)
 
     def _cut(
         self, output: Any, windows: dict[int, Window], chunk: Chunk, encoder: door.Encoder, alive: Callable[[], None]

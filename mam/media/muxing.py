@@ -12,7 +12,7 @@ import av.error
 
 from mam.errors import DamagedMedia, Undecodable
 from mam.hls.plan import Format, Plan
-from mam.media.fragmenting import FragmentMuxer, init_segment
+from mam.media.fmp4 import FragmentMuxer, init_segment
 from mam.media.packets import ORIGIN, Packet
 from mam.mp4.nals import Opening, opening
 

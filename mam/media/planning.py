@@ -12,15 +12,10 @@ from mam.errors import NotAVideo, NotRemuxable, TooLarge
 from mam.hls import languages, multivariant
 from mam.hls.plan import AudioTrack, Plan, Profile, Rendition, Source, Track, VideoTrack
 from mam.hls.timeline import Timeline, cut_at
-from mam.media import texts
+from mam.media import subtitles
 from mam.media.alternatives import sift
-from mam.media.fragmented import find_samples
-from mam.media.holes import has_holes
-from mam.media.pictures import picture_notes, plan_video
-from mam.media.probe import describe
-from mam.media.sounds import choose_sounds, plan_audio
-from mam.media.source import MediaSource, MediaTrack, demux
-from mam.media.windows import (
+from mam.media.audio import choose_sounds, plan_audio
+from mam.media.chunk_windows import (
     edges_by_time,
     grid_ticks,
     openings,
@@ -30,6 +25,11 @@ from mam.media.windows import (
     shown_frames,
     shown_span,
 )
+from mam.media.fragment_index import find_samples
+from mam.media.holes import has_holes
+from mam.media.probe import describe
+from mam.media.source import MediaSource, MediaTrack, demux
+from mam.media.video import picture_notes, plan_video
 from mam.media.wishes import Wishes
 from mam.mp4.index import Samples
 from mam.mp4.tables import Ints, NoSampleTables
@@ -78,7 +78,7 @@ def make_plan(
         raise TooLarge(f"The video lasts {float(timeline.duration):.0f} s; MAX_DURATION_SECONDS allows less.")
     heard = _plan_sounds(media, sounds, timeline, wishes)
     renditions = _renditions(video_track, heard, _main_name(video_track, heard, wishes))
-    renditions += texts.renditions(media, source)
+    renditions += subtitles.renditions(media, source)
     plan = Plan(
         video=video,
         revision=revision,
@@ -132,7 +132,7 @@ def _search(media: MediaSource, numbers: list[int], alive: Callable[[], None]) -
 def tracks_to_read(media: MediaSource, wishes: Wishes) -> list[int]:
     """The tracks whose samples a plan is made of."""
     picture = choose_picture(media)
-    chosen = [*([picture] if picture else []), *choose_sounds(media.tracks, wishes), *texts.choose(media)]
+    chosen = [*([picture] if picture else []), *choose_sounds(media.tracks, wishes), *subtitles.choose(media)]
     return [track.number for track in chosen]
 
 

@@ -7,11 +7,11 @@ from typing import Any
 
 from mam.errors import MediaError
 from mam.hls.plan import Rendition, StreamInfo
-from mam.media.looks import look_at
-from mam.media.pictures import longest_group, quarter_turn
-from mam.media.rates import frame_rate, is_constant
-from mam.media.sounds import flaw
+from mam.media.audio import flaw
+from mam.media.first_frame import look_at
+from mam.media.frame_rate import frame_rate, is_constant
 from mam.media.source import ATTACHED_PICTURE, MediaSource, MediaTrack
+from mam.media.video import longest_group, quarter_turn
 from mam.media.wishes import Wishes
 from mam.mp4.codecs import H264_PROFILES, h264_profile
 from mam.mp4.index import TrackHeader

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from mam.hls.plan import Plan
+from mam.media.chunk_windows import edges_by_time, reordering, segment_edges
 from mam.media.muxing import Made, SegmentPacker
 from mam.media.packets import Run, read_packets
 from mam.media.source import MediaSource
-from mam.media.texts import Texts
-from mam.media.windows import edges_by_time, reordering, segment_edges
+from mam.media.subtitles import Texts
 from mam.mp4.tables import Ints
 
 

@@ -20,7 +20,7 @@ from mam.errors import MediaError, NotAVideo, NotRemuxable, TooLarge, TruncatedM
 from mam.hls import languages
 from mam.hls.cues import Cues
 from mam.hls.plan import Source
-from mam.media.covers import still_tracks
+from mam.media.cover_art import still_tracks
 from mam.media.parameters import completed
 from mam.media.reader import ObjectFile, ObjectReader
 from mam.media.templates import Templates, read_template, read_templates

@@ -21,13 +21,13 @@ import numpy.typing as npt
 
 from mam.errors import DamagedMedia, EncoderFailed, UnsupportedCodec
 from mam.hls.storyboard import COLUMNS, ROWS, Board
-from mam.media import decoders, piping
-from mam.media import ffmpeg as door
+from mam.media import decoders, ffmpeg_io
+from mam.media import ffmpeg_process as door
 from mam.media.commands import filtering
-from mam.media.looks import PACKET_BYTES, look_at, still_filters
+from mam.media.first_frame import PACKET_BYTES, look_at, still_filters
 from mam.media.packets import ORIGIN, Packet, Run, read_packets
-from mam.media.pictures import orientation
 from mam.media.source import MediaSource, MediaTrack
+from mam.media.video import orientation
 from mam.mp4.index import Samples
 from mam.mp4.tables import Ints
 
@@ -167,7 +167,7 @@ def decode(
     Raises DamagedMedia when none can, EncoderFailed.
     """
     scale = media.samples(track.number).timescale
-    argv = stills_command(picture, codec=track.codec, container=piping.container([track]))
+    argv = stills_command(picture, codec=track.codec, container=ffmpeg_io.container([track]))
 
     def feed(pipe: IO[bytes]) -> None:
         with closing(_packets(media, track, numbers, scale)) as packets:
@@ -185,7 +185,7 @@ def decode_all(
     samples = media.samples(track.number)
     first = int(np.flatnonzero(samples.key)[0])
     whole = replace(picture, quick=False)  # a frame decoded quickly spoils those that depend on it
-    argv = stills_command(whole, codec=track.codec, container=piping.container([track]), keys_alone=False)
+    argv = stills_command(whole, codec=track.codec, container=ffmpeg_io.container([track]), keys_alone=False)
     wanted = deque(sorted((int(samples.pts[number]), number) for number in set(numbers)))
 
     def feed(pipe: IO[bytes]) -> None:
@@ -208,7 +208,7 @@ def decode_group(
     """At most `most` pictures of a run of samples that begins with a key frame, evenly spread. Raises likewise."""
     step = max(1, -(-len(samples) // most))
     closely = replace(picture, filters=(f"framestep=step={step}", *picture.filters))
-    argv = stills_command(closely, codec=track.codec, container=piping.container([track]), keys_alone=False)
+    argv = stills_command(closely, codec=track.codec, container=ffmpeg_io.container([track]), keys_alone=False)
 
     def feed(pipe: IO[bytes]) -> None:
         packets = read_packets(media, [Run(track, samples.start, samples.stop)])
@@ -246,7 +246,7 @@ def _timed(
 
 def _output(encoder: door.Encoder) -> Any:
     try:
-        return piping.open_output(encoder)
+        return ffmpeg_io.open_output(encoder)
     except EncoderFailed as error:
         if NOTHING_WRITTEN in " ".join(encoder.said):
             raise DamagedMedia("None of the frames can be decoded.") from error
@@ -275,7 +275,7 @@ def stills_command(picture: Picture, *, codec: str, container: str, keys_alone: 
 
 def _write(pipe: IO[bytes], media: MediaSource, track: MediaTrack, packets: Iterable[tuple[int, Packet]]) -> None:
     """Raises BrokenPipeError when ffmpeg has ended."""
-    piping.write(pipe, {track.number: track}, {track.number: media.samples(track.number).timescale}, packets)
+    ffmpeg_io.write(pipe, {track.number: track}, {track.number: media.samples(track.number).timescale}, packets)
 
 
 def _packets(

@@ -15,7 +15,7 @@ from minio.error import InvalidResponseError, MinioException, S3Error
 
 from mam.errors import InvalidName, MamError, NotFound, SourceChanged, StoreForbids, StoreUnavailable
 from mam.settings import Settings
-from mam.store import connections, pages
+from mam.store import connections, list_xml
 from mam.store.connections import TASK, Patience
 from mam.store.info import ObjectInfo
 
@@ -133,7 +133,7 @@ class Store:
         while more:
             with _store_errors():
                 answer = self._client._execute("GET", bucket, query_params=query)
-                found, token = pages.parse(answer.data)
+                found, token = list_xml.parse(answer.data)
             yield found
             query["continuation-token"] = token
             more = bool(token)

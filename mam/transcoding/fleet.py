@@ -14,12 +14,12 @@ from prometheus_client.registry import Collector as PrometheusCollector
 
 from mam.events import sync_client
 from mam.http.metrics import Restarts
+from mam.jobs import queues
+from mam.jobs.lua import BY_HOST, OUTBOX
+from mam.jobs.presence import Presence, Worker
+from mam.jobs.state import Jobs
 from mam.settings import Settings
-from mam.transcoding import queues
-from mam.transcoding.jobs import Jobs
-from mam.transcoding.notes import Facts, Memory
-from mam.transcoding.presence import Presence, Worker
-from mam.transcoding.scripts import BY_HOST, OUTBOX
+from mam.transcoding.diagnosis import Facts, Memory
 
 # Counters in Redis, which workers add to: name there -> name, help and labels as metrics have them.
 COUNTED = {

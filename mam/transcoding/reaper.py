@@ -20,15 +20,15 @@ from kombu.exceptions import KombuError
 
 from mam.background import ended, supervised
 from mam.errors import InvalidPlan, JobNotFound, MamError
+from mam.jobs.claims import Conversions, Order
+from mam.jobs.job import SILENT_LEASES
+from mam.jobs.queues import jobs_at_hand
+from mam.jobs.state import Jobs, Mode
 from mam.naming import UNFINISHED, unfinished_key, unfinished_revision
 from mam.origin.revisions import Replaced, Revisions
 from mam.settings import Settings
 from mam.store.objects import Store
-from mam.transcoding import tasks
-from mam.transcoding.conversions import Conversions, Order
-from mam.transcoding.job import SILENT_LEASES
-from mam.transcoding.jobs import Jobs, Mode
-from mam.transcoding.queues import jobs_at_hand
+from mam.worker import tasks
 from redis_adapter import make_room
 
 LOCK = "mam:reaper"

@@ -11,11 +11,11 @@ from typing_extensions import Self
 from mam.errors import Failure
 from mam.hls.plan import Format, Profile, Rendition, StreamInfo
 from mam.http.numbers import Whole
+from mam.jobs.claims import Wanted
+from mam.jobs.job import Job, Picture, RunningTask, State
+from mam.jobs.presence import Worker
+from mam.jobs.queues import Priority, base
 from mam.naming import BUCKET_SCHEMA, KEY_SCHEMA, poster_path, storyboard_path
-from mam.transcoding.conversions import Wanted
-from mam.transcoding.job import Job, Picture, RunningTask, State
-from mam.transcoding.presence import Worker
-from mam.transcoding.queues import Priority, base
 
 MAX_SEGMENT = 99_999_999  # of eight digits, as segments are called
 

@@ -30,10 +30,10 @@ from mam import stored
 from mam.background import supervised
 from mam.errors import InvalidCallback, JobNotFound
 from mam.events import Event, Listener
+from mam.jobs.lua import OUTBOX, TAKE
+from mam.jobs.state import Jobs
 from mam.settings import Settings
 from mam.transcoding import views
-from mam.transcoding.jobs import Jobs
-from mam.transcoding.scripts import OUTBOX, TAKE
 
 SIGNATURE = "MAM-Signature"
 DELAYS = (5, 30, 120, 600, 3600, 3 * 3600, 6 * 3600, 12 * 3600)  # seconds before each further try: a day in all

@@ -12,6 +12,9 @@ from urllib.parse import parse_qsl
 
 from starlette.types import Scope, Send
 
+from mam.cache.memory import Kept
+from mam.cache.response import Answers, Headers
+from mam.cache.shared_reads import SharedReads
 from mam.errors import MamError
 from mam.hls.plan import Format, Profile, kind_of
 from mam.http.edge import hides_bucket
@@ -19,10 +22,7 @@ from mam.http.metrics import Recorder
 from mam.naming import Asset, check_video_name, video_names
 from mam.settings import Settings
 from mam.vod.access import Access
-from mam.vod.answer import Answers, Headers
-from mam.vod.kept import Kept
 from mam.vod.outcomes import Outcomes
-from mam.vod.reads import SharedReads
 from redis_adapter import slot
 
 SUFFIX = "/playlist.m3u8"

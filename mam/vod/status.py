@@ -20,14 +20,14 @@ from mam.http import problems
 from mam.http.names import Bucket, ObjectKey
 from mam.http.routing import Route
 from mam.naming import Asset
+from mam.origin.tree import Tree, Trees
 from mam.settings import Settings
+from mam.singleflight import SingleFlight
 from mam.store.objects import Store
 from mam.vod.access import Access
-from mam.vod.flight import SingleFlight
-from mam.vod.pictures import Pictures
+from mam.vod.playback import kind_asked
+from mam.vod.thumbnails import Pictures
 from mam.vod.transcoder import Transcoder
-from mam.vod.trees import Tree, Trees
-from mam.vod.viewing import kind_asked
 
 KEEP_SECONDS = 1.0  # that a status is given to all who ask: pages do so every two seconds, and there may be many
 KEPT = 1024  # statuses

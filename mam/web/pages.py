@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse
 
 from mam.naming import Asset, quote_path, stem
 from mam.settings import Settings
-from mam.web.scripts import Entry, Scripts
+from mam.web.assets import Entry, Scripts
 
 TITLE = "MAM"
 

@@ -16,9 +16,9 @@ from pathlib import Path
 import redis
 
 from dev.servers import LOOPBACK, S3Kind, Server, start_redis, start_s3
+from mam.jobs.queues import QUEUES
 from mam.naming import commit_key, kind_key, plan_key, revision_commit_key, revision_plan_key
-from mam.transcoding import worker
-from mam.transcoding.queues import QUEUES
+from mam.transcoding import embedded_workers
 from tests.faults.proxy import Mood, StoreProxy
 from tests.integration.system import ACCESS_KEY, S3, SECRET_KEY, Stack, client_of, descendants, own, until
 from tests.media import LONG, MediaFolder, complaints, frames
@@ -130,7 +130,7 @@ class Fragile:
     @contextmanager
     def another_worker(self) -> Iterator[None]:
         """As it is started on a machine of its own."""
-        command = worker.command(",".join(QUEUES), SLOTS, "another")
+        command = embedded_workers.command(",".join(QUEUES), SLOTS, "another")
         server = self.stack.spawn("another", command, port=0)
         try:
             yield

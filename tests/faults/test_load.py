@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from mam.jobs.lua import HOST_COUNTERS
 from mam.processes import cores, stand_back
-from mam.transcoding.scripts import HOST_COUNTERS
 from tests.conftest import KINDS
 from tests.faults.proxy import Mood
 from tests.faults.system import LEASE_SECONDS, Fragile, fragile

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from mam.transcoding.attempts import lease_of
-from mam.transcoding.conversions import Order
-from mam.transcoding.tasks import app
-from mam.transcoding.workshop import workshop
+from mam.jobs.claims import Order
+from mam.worker.context import workshop
+from mam.worker.retries import lease_of
+from mam.worker.tasks import app
 
 STARTS = "tests:starts:"  # and the task's name: how often it was begun
 ENDED = "tests:ended:"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import redis
 
 from dev.servers import LOOPBACK, Server
-from mam.transcoding.jobs import Claim, Jobs, Mode
+from mam.jobs.state import Claim, Jobs, Mode
 
 JOB = "0123456789ab"
 

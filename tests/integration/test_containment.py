@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mam.media.ffmpeg import executable
+from mam.media.ffmpeg_process import executable
 from mam.sandbox import box, landlock
 from tests.integration.system import API_KEY, S3, SECRET_KEY, UPLOAD_KEY, Stack, descendants, own_stack, until
 from tests.media import LONG, MediaFolder

@@ -11,9 +11,9 @@ import pytest
 import redis
 
 from dev.servers import LOOPBACK, start_redis
-from mam.transcoding import scripts
+from mam.jobs import lua
+from mam.jobs.state import Jobs, Mode
 from mam.transcoding.fleet import counted
-from mam.transcoding.jobs import Jobs, Mode
 
 JOB = "0123456789ab"
 
@@ -51,7 +51,7 @@ def test_counters_are_as_many_as_machines_however_many_processes_come_and_go(cli
         assert found["mam_task_seconds_total", "make", host] == 12.5
     assert found["mam_webhooks_total", "delivered"] == 50
     assert len(found) == 2 * 4 + 1
-    assert sum(client.hlen(key) for key in client.keys(f"{scripts.COUNTERS}*")) == 2 * 4 + 1
+    assert sum(client.hlen(key) for key in client.keys(f"{lua.COUNTERS}*")) == 2 * 4 + 1
     assert shown(jobs, "host-1") == {labels: value for labels, value in found.items() if labels[-1] == "host-1"}
 
 
@@ -59,17 +59,15 @@ def test_a_machine_that_has_counted_nothing_for_a_day_is_forgotten(client: Any) 
     jobs = Jobs(client)
     for host in ("gone", "here"):
         jobs.count("tasks", "make", "done", host=host)
-        assert 0 < client.ttl(scripts.HOST_COUNTERS + host) <= scripts.HOST_SECONDS
-    client.zadd(scripts.HOSTS, {"gone": time.time() - scripts.HOST_SECONDS - 1})
+        assert 0 < client.ttl(lua.HOST_COUNTERS + host) <= lua.HOST_SECONDS
+    client.zadd(lua.HOSTS, {"gone": time.time() - lua.HOST_SECONDS - 1})
     assert set(shown(jobs)) == {("mam_tasks_total", "make", "done", "here")}
-    assert client.zrange(scripts.HOSTS, 0, -1) == [b"here"]
+    assert client.zrange(lua.HOSTS, 0, -1) == [b"here"]
 
 
 def test_what_earlier_versions_counted_by_process_is_neither_shown_nor_kept(client: Any) -> None:
     jobs = Jobs(client)
-    client.hset(
-        scripts.COUNTERS, mapping={"tasks|make|done|host:7": 3, "segments|auto|host:8": 4, "webhooks|retried": 1}
-    )
+    client.hset(lua.COUNTERS, mapping={"tasks|make|done|host:7": 3, "segments|auto|host:8": 4, "webhooks|retried": 1})
     jobs.forget_old()
-    assert client.hgetall(scripts.COUNTERS) == {b"webhooks|retried": b"1"}
+    assert client.hgetall(lua.COUNTERS) == {b"webhooks|retried": b"1"}
     assert set(shown(jobs)) == {("mam_webhooks_total", "retried")}

@@ -15,9 +15,9 @@ import redis
 import requests
 
 from dev.servers import LOOPBACK, ROOT, Server
-from mam.transcoding.jobs import Jobs
-from mam.transcoding.presence import BEAT_SECONDS
-from mam.transcoding.queues import LISTS, UNACKNOWLEDGED
+from mam.jobs.presence import BEAT_SECONDS
+from mam.jobs.queues import LISTS, UNACKNOWLEDGED
+from mam.jobs.state import Jobs
 from tests.integration.steering import call
 from tests.integration.system import API_KEY, BUCKET, S3, Stack, own_stack, until
 from tests.integration.uploading import Client

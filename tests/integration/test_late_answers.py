@@ -13,19 +13,19 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from dev.servers import LOOPBACK, Server, start_redis
+from mam.cache.memory import Kept
+from mam.cache.shared_reads import SharedReads
 from mam.events import async_client, sync_client
-from mam.library.known import Known
+from mam.library.status_store import Known
 from mam.naming import Asset
+from mam.origin.tree import Trees
 from mam.settings import Settings
 from mam.store.objects import Store
 from mam.vod.access import Access
-from mam.vod.kept import Kept
 from mam.vod.outcomes import Outcomes
-from mam.vod.reads import SharedReads
+from mam.vod.playback import Viewing
 from mam.vod.tokens import Tokens
 from mam.vod.transcoder import Accepted, Transcoder
-from mam.vod.trees import Trees
-from mam.vod.viewing import Viewing
 from redis_adapter import PlaylistCache
 from tests.unit.hls.plans import every, plan_of
 

@@ -13,8 +13,8 @@ import pytest
 from celery import Celery
 
 from dev.servers import start_redis
-from mam.transcoding.conversions import Order
-from mam.transcoding.queues import BATCH
+from mam.jobs.claims import Order
+from mam.jobs.queues import BATCH
 from tests.integration.slow_task import ENDED, STARTS
 from tests.integration.system import descendants, own, until
 from tests.integration.workers import Broker

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 import requests
 
-from mam.library.scripts import COMPLETE, HASH
+from mam.library.lua import COMPLETE, HASH
 from mam.naming import commit_key, unfinished_key
 from tests.integration.system import API_KEY, BUCKET, OTHER_BUCKET, S3, Stack, is_problem, own_stack, until
 from tests.media import CLIP, FILM, LONG, MediaFolder

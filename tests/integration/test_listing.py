@@ -12,9 +12,9 @@ import pytest
 
 from dev.servers import start_redis
 from mam.events import async_client
-from mam.library.asking import Asking, running
 from mam.library.catalogue import Query
 from mam.library.listing import Listing
+from mam.library.service import Asking, running
 from mam.library.videos import Listed
 from mam.settings import Settings
 from mam.store.objects import Store

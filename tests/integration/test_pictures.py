@@ -16,8 +16,8 @@ import requests
 
 from dev.contacts import pixels_of
 from mam.hls import webvtt
+from mam.jobs.state import PICTURES_PREFIX, PREFIX
 from mam.naming import commit_key, poster_key, revision_prefix, storyboard_key
-from mam.transcoding.jobs import PICTURES_PREFIX, PREFIX
 from tests import painted
 from tests.integration.steering import SLOW
 from tests.integration.system import S3, Stack, descendants, fetch, is_problem, own_stack, until

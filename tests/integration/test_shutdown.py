@@ -14,8 +14,8 @@ from celery import Celery
 from kombu.transport.redis import Mutex
 
 from dev.servers import LOOPBACK, Server, start_redis
+from mam.jobs import celeryconfig
 from mam.settings import Settings
-from mam.transcoding import celeryconfig
 from tests.integration.system import configuration, descendants, until
 
 GONE_SECONDS = 30  # after SIGTERM
@@ -26,7 +26,7 @@ def test_a_worker_that_stops_together_with_redis_ends(tmp_path: Path) -> None:
     redis = start_redis(tmp_path / "redis", persist=False)
     log = tmp_path / "worker.log"
     environment = {**os.environ, **configuration("127.0.0.1:9", redis.port), "REMAP_SIGTERM": "SIGQUIT"}
-    celery = [sys.executable, "-m", "celery", "-A", "mam.transcoding.tasks"]
+    celery = [sys.executable, "-m", "celery", "-A", "mam.worker.tasks"]
     command = [*celery, "worker", "-Q", "low", "--concurrency=1", "--loglevel=INFO"]
     with log.open("wb") as output:
         worker = subprocess.Popen(command, env=environment, stdout=output, stderr=output, start_new_session=True)

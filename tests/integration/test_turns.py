@@ -14,9 +14,9 @@ import pytest
 import redis
 
 from dev.servers import LOOPBACK, Server
-from mam.transcoding import queues
-from mam.transcoding.jobs import Jobs
-from mam.transcoding.queues import BATCH, LISTS, MOST_OVERTAKING
+from mam.jobs import queues
+from mam.jobs.queues import BATCH, LISTS, MOST_OVERTAKING
+from mam.jobs.state import Jobs
 from tests.conftest import KINDS
 from tests.faults.proxy import Mood
 from tests.faults.system import Fragile, Job, fragile

@@ -24,8 +24,8 @@ from mam.store import upload_key
 from mam.store.multipart import Multipart
 from mam.store.objects import Store
 from mam.store.signing import Place, signer_at
-from mam.uploads.desk import running
 from mam.uploads.records import PREFIX
+from mam.uploads.service import running
 from mam.vod.transcoder import Transcoder
 from tests.integration.system import (
     ACCESS_KEY,

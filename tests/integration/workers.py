@@ -12,9 +12,9 @@ from pathlib import Path
 import redis
 
 from dev.servers import LOOPBACK, ROOT, Server, spawn
+from mam.jobs.presence import Presence
+from mam.jobs.queues import QUEUES
 from mam.settings import Settings
-from mam.transcoding.presence import Presence
-from mam.transcoding.queues import QUEUES
 from tests.integration.system import STOP_SECONDS, until
 
 INCLUDED = "tests.integration.slow_task"
@@ -39,7 +39,7 @@ class Broker:
     def worker(self, *, queues: str = ",".join(QUEUES), slots: int = 1, name: str = "tested") -> Iterator[Server]:
         """A worker that takes tasks, its own and those of the tests."""
         argv = [
-            sys.executable, "-m", "celery", "-A", "mam.transcoding.tasks", "worker", "-Q", queues, "-c", str(slots),
+            sys.executable, "-m", "celery", "-A", "mam.worker.tasks", "worker", "-Q", queues, "-c", str(slots),
             "-n", f"{name}@%h", "-I", INCLUDED, "--loglevel", "WARNING",
         ]  # fmt: skip
         clean = {key: value for key, value in os.environ.items() if key.lower() not in Settings.model_fields}

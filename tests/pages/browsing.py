@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect
 
 from dev.servers import ROOT
-from mam.web.scripts import FOLDER
+from mam.web.assets import FOLDER
 from tests.integration.system import API_KEY, Stack
 
 UI = ROOT / "mam" / "web" / "ui"

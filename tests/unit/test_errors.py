@@ -29,7 +29,7 @@ def catalogue(root: type[MamError] = MamError) -> Iterator[type[MamError]]:
     """Every error of the system, after all its modules were imported."""
     if root is MamError:
         for module in pkgutil.walk_packages(mam.__path__, "mam."):
-            if module.name != "mam.transcoding.celeryconfig":  # reads the settings when it is imported
+            if module.name != "mam.jobs.celeryconfig":  # reads the settings when it is imported
                 importlib.import_module(module.name)
         yield MamError
     for error in root.__subclasses__():

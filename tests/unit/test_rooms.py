@@ -28,22 +28,47 @@ ROOMS: dict[str, set[str]] = {
     "mam.hls": {"mam.errors", "mam.naming"},
     "mam.mp4": {"mam.errors"},
     "mam.store": LEAVES | {"mam.breaker"},
-    "mam.origin": LEAVES | {"mam.hls", "mam.store"},
+    "mam.origin": LEAVES | {"mam.hls", "mam.store", "redis_adapter"},
+    "mam.singleflight": set(),
+    "mam.cache": LEAVES | {"mam.events", "mam.hls", "redis_adapter"},
     "mam.media": LEAVES | {"mam.hls", "mam.mp4", "mam.processes", "mam.sandbox", "mam.store"},
     "mam.check": {"mam.errors"},  # it must not believe what it judges
     "mam.__main__": {"mam.check", "mam.errors"},
     "mam.http": LEAVES,
     "mam.web": LEAVES | {"mam.http"},
-    "mam.uploads": LEAVES | {"mam.events", "mam.hls", "mam.http", "mam.store", "mam.vod"},
-    "mam.library": LEAVES | {"mam.connections", "mam.events", "mam.hls", "mam.store"},
+    "mam.uploads": LEAVES | {"mam.events", "mam.hls", "mam.http", "mam.singleflight", "mam.store", "mam.vod"},
+    "mam.library": LEAVES | {"mam.connections", "mam.events", "mam.hls", "mam.http", "mam.store"},
     "mam.vod": LEAVES
-    | {"mam.events", "mam.hls", "mam.http", "mam.library", "mam.origin", "mam.store", "redis_adapter"},
-    "mam.transcoding": LEAVES
+    | {
+        "mam.cache",
+        "mam.events",
+        "mam.hls",
+        "mam.http",
+        "mam.library",
+        "mam.origin",
+        "mam.singleflight",
+        "mam.store",
+        "redis_adapter",
+    },
+    "mam.jobs": LEAVES
+    | {
+        "mam.connections",
+        "mam.events",
+        "mam.hls",
+        "mam.library",
+        "mam.origin",
+        "mam.processes",
+        "mam.store",
+        "mam.transcoding",
+        "redis_adapter",
+    },
+    "mam.worker": LEAVES
     | {
         "mam.connections",
         "mam.events",
         "mam.hls",
         "mam.http",
+        "mam.jobs",
         "mam.library",
         "mam.media",
         "mam.mp4",
@@ -51,16 +76,34 @@ ROOMS: dict[str, set[str]] = {
         "mam.processes",
         "mam.sandbox",
         "mam.store",
+        "mam.transcoding",
         "redis_adapter",
     },
-    "redis_adapter": {"mam.connections", "mam.events", "mam.settings", "mam.stored"},
-    "vod_main_server": LEAVES
+    "mam.transcoding": LEAVES
     | {
         "mam.connections",
         "mam.events",
         "mam.hls",
         "mam.http",
+        "mam.jobs",
+        "mam.origin",
+        "mam.processes",
+        "mam.sandbox",
+        "mam.store",
+        "mam.worker",
+        "redis_adapter",
+    },
+    "redis_adapter": {"mam.connections", "mam.events", "mam.settings", "mam.stored"},
+    "vod_main_server": LEAVES
+    | {
+        "mam.cache",
+        "mam.origin",
+        "mam.connections",
+        "mam.events",
+        "mam.hls",
+        "mam.http",
         "mam.library",
+        "mam.singleflight",
         "mam.store",
         "mam.uploads",
         "mam.vod",
@@ -68,7 +111,16 @@ ROOMS: dict[str, set[str]] = {
         "redis_adapter",
     },
     "video_transcoding_main_server": LEAVES
-    | {"mam.connections", "mam.events", "mam.hls", "mam.http", "mam.store", "mam.transcoding", "redis_adapter"},
+    | {
+        "mam.connections",
+        "mam.events",
+        "mam.hls",
+        "mam.http",
+        "mam.jobs",
+        "mam.store",
+        "mam.transcoding",
+        "redis_adapter",
+    },
 }
 # What a room's modules may import besides the standard library and this project; rooms that are not here, anything.
 PACKAGES: dict[str, set[str]] = {
@@ -160,17 +212,16 @@ def test_the_store_alone_imports_minio() -> None:
 
 def test_media_is_opened_by_tasks_alone() -> None:
     outside = {module for module in importers(of="mam.media") if room_of(module) != "mam.media"}
-    assert {
-        f"mam.transcoding.{name}" for name in ("attempts", "outlook", "pictures", "verification", "work", "workshop")
-    } == outside
+    openers = ("context", "plan_preview", "retries", "segments", "thumbnails", "verification")
+    assert {f"mam.worker.{name}" for name in openers} == outside
     assert {"mam.check", "mam.media"} == {room_of(module) for module in importers(of="av")}
     assert {"mam.__main__"} == {module for module in importers(of="mam.check") if room_of(module) != "mam.check"}
 
 
 def test_tasks_import_the_work_only_when_they_run() -> None:
     """The transcoding service imports the tasks to queue them, and must not load libav by it."""
-    bench = {f"mam.transcoding.{name}" for name in ("work", "workshop", "publishing", "pictures", "verification")}
-    light = {"mam.transcoding.tasks", "mam.transcoding.attempts"}
+    bench = {f"mam.worker.{name}" for name in ("segments", "context", "publishing", "thumbnails", "verification")}
+    light = {"mam.worker.tasks", "mam.worker.retries"}
     assert bench | light >= set().union(*(importers(of=module) for module in bench))
     for module in light:
         tree = ast.parse(modules()[module].read_text("utf-8"))
@@ -180,7 +231,7 @@ def test_tasks_import_the_work_only_when_they_run() -> None:
             if isinstance(node, ast.ImportFrom)
             for alias in node.names
         }
-        assert not at_top & {*bench, "mam.media.ffmpeg"}
+        assert not at_top & {*bench, "mam.media.ffmpeg_process"}
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:

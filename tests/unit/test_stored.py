@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from mam import events, stored
 from mam.errors import InvalidPlan
-from mam.library.record import Record
+from mam.jobs.claims import Order
+from mam.jobs.job import Job, parse, running_tasks
+from mam.jobs.presence import Worker
+from mam.jobs.queues import _owner
 from mam.library.snapshot import Base, Change, _unpacked
-from mam.transcoding.conversions import Order
-from mam.transcoding.job import Job, parse, running_tasks
-from mam.transcoding.presence import Worker
-from mam.transcoding.queues import _owner
+from mam.library.status import Record
 from mam.transcoding.webhooks import _Told
 from mam.uploads.records import _read as read_upload
 from redis_adapter import CachedPlaylist, _from_bytes

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mam.errors import InvalidRequest
 from mam.library.catalogue import FEW, Catalogue, Query
 from mam.library.entries import SORTS, Entry
-from mam.library.record import FOREIGN, Record
+from mam.library.status import FOREIGN, Record
 from mam.library.videos import Listed, is_video, mark
 from mam.library.views import AssetView
 

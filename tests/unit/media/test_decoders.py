@@ -13,7 +13,7 @@ import av
 import pytest
 
 from mam.hls.plan import Profile
-from mam.media import decoders, piping
+from mam.media import decoders, ffmpeg_io
 from mam.media.encode import ChunkEncoder
 from mam.media.planning import make_plan, read_index
 from mam.media.source import MediaSource
@@ -185,11 +185,11 @@ def test_a_codec_leaves_the_pipe_as_what_it_went_in(codec: str) -> None:
     """So the only decoder that ffmpeg may open is the one that it needs."""
     (track,) = described(codec).tracks
     assert track.codec == codec
-    form = piping.container([track])
+    form = ffmpeg_io.container([track])
     file = io.BytesIO()
     packet = av.Packet(bytes(64))
     packet.time_base, packet.pts, packet.dts, packet.is_keyframe = Fraction(1, 1000), 0, 0, True
-    piping.write(file, {0: track}, {0: 1000}, [(0, packet)])
+    ffmpeg_io.write(file, {0: track}, {0: 1000}, [(0, packet)])
     with av.open(io.BytesIO(file.getvalue()), format=form) as read:
         context = read.streams[0].codec_context
         assert context is not None
@@ -206,4 +206,4 @@ def test_every_decoder_on_the_list_is_one_of_the_ffmpeg_at_hand() -> None:
 def test_what_nut_names_goes_in_nut(codec: str) -> None:
     arguments, kind = PICTURES[codec] if codec in PICTURES else (SOUNDS[codec][0], SOUNDS[codec][3])
     source = PICTURE if codec in PICTURES else SOUND.format(rate=48000, layout="stereo")
-    assert piping.container(opened(clip(arguments, source, kind)).tracks) == piping.NUT
+    assert ffmpeg_io.container(opened(clip(arguments, source, kind)).tracks) == ffmpeg_io.NUT

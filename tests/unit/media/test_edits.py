@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from mam.errors import MediaError
 from mam.hls.plan import Plan, Profile
+from mam.media.chunk_windows import shown_frames
 from mam.media.encode import ChunkEncoder
 from mam.media.planning import make_plan, read_index
 from mam.media.remux import Remuxer
 from mam.media.source import MediaSource, UnsupportedEdits
-from mam.media.windows import shown_frames
 from mam.media.wishes import Wishes
 from tests.mutants.tree import join, parse
 from tests.unit.films import Film, film, opened, source_of

@@ -17,16 +17,16 @@ from hypothesis import strategies as st
 
 from mam.errors import DamagedMedia, EncoderFailed
 from mam.hls.plan import AudioTrack, Chunk, Plan, Profile
+from mam.media.chunk_windows import AAC_FRAME, AUDIO_PREROLL, VIDEO_PREROLL, Window, audio_window, video_window
 from mam.media.commands import encode_command, filtering, forced_key_frames
 from mam.media.encode import ChunkEncoder
-from mam.media.ffmpeg import Encoder, executable
+from mam.media.ffmpeg_io import write_nut
+from mam.media.ffmpeg_process import Encoder, executable
 from mam.media.muxing import Made
 from mam.media.packets import ORIGIN, Run, read_packets
-from mam.media.piping import write_nut
 from mam.media.planning import make_plan
 from mam.media.remux import Remuxer
 from mam.media.source import MediaSource
-from mam.media.windows import AAC_FRAME, AUDIO_PREROLL, VIDEO_PREROLL, Window, audio_window, video_window
 from mam.media.wishes import Wishes
 from tests.unit.films import Film, film, opened, source_of
 from tests.unit.media.test_planning import frames, media_of, sound

@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 
 from mam.errors import MamError, NotAVideo, NotRemuxable, TooLarge, UnsupportedCodec
 from mam.hls.plan import Format, Plan, Profile
-from mam.media import pictures, sounds
-from mam.media.looks import look_at, picture_filters
+from mam.media import audio as sounds
+from mam.media import video as pictures
+from mam.media.chunk_windows import segment_edges, shown_frames
+from mam.media.first_frame import look_at, picture_filters
 from mam.media.orientation import ORIENTATIONS
-from mam.media.pictures import h264_level, orientation
 from mam.media.planning import choose_picture, make_plan, read_index
 from mam.media.source import MediaSource, demux
-from mam.media.windows import segment_edges, shown_frames
+from mam.media.video import h264_level, orientation
 from mam.media.wishes import Wishes
 from tests.unit.films import Film, film, opened, source_of
 from tests.unit.mp4.clips import clip

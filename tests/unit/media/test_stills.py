@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from mam.errors import DamagedMedia
 from mam.hls.storyboard import board
-from mam.media import posters, stills
+from mam.media import poster_score, stills
 from mam.media.colours import Colours
-from mam.media.ffmpeg import executable
-from mam.media.looks import Look, still_filters
+from mam.media.ffmpeg_process import executable
+from mam.media.first_frame import Look, still_filters
 from mam.media.stills import Pixels, Running
 from mam.mp4.index import Samples
 from tests.unit.films import Film, film, opened
@@ -299,9 +299,9 @@ WORSE = {
 
 @pytest.mark.parametrize("what", WORSE)
 def test_a_poster_shows_something(what: str) -> None:
-    assert posters.judge(scene()).total > posters.GOOD > posters.judge(WORSE[what]).total
+    assert poster_score.judge(scene()).total > poster_score.GOOD > poster_score.judge(WORSE[what]).total
 
 
 @given(st.integers(1, 2000), st.integers(1, 40))
 def test_a_picture_of_any_shape_has_a_worth(width: int, height: int) -> None:
-    assert 0 <= posters.judge(np.full((height, width, 3), 90, np.uint8)).total <= 1
+    assert 0 <= poster_score.judge(np.full((height, width, 3), 90, np.uint8)).total <= 1

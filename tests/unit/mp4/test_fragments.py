@@ -19,8 +19,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mam.errors import ChangingFormat, EncryptedMedia, MediaError, NotAVideo, TooLarge, TruncatedMedia
-from mam.media import fragmented
-from mam.media.fragmented import find_samples
+from mam.media import fragment_index
+from mam.media.fragment_index import find_samples
 from mam.media.reader import ObjectReader
 from mam.media.source import MediaSource, demux, read_moov
 from mam.mp4 import fragments
@@ -347,7 +347,7 @@ def test_a_fragmented_file_without_fragments_holds_no_media() -> None:
 
 @pytest.mark.parametrize("limit", [("MAX_FRAGMENTS", NoSampleTables), ("MAX_SAMPLES", TooLarge)], ids=lambda x: x[0])
 def test_a_crowd_is_not_listed(monkeypatch: pytest.MonkeyPatch, limit: tuple[str, type[Exception]]) -> None:
-    monkeypatch.setattr(fragmented, limit[0], 1)
+    monkeypatch.setattr(fragment_index, limit[0], 1)
     with pytest.raises(limit[1]):
         found(fragmented_file(Traf(1, (Run(SAMPLES),)), Traf(1, (Run(SAMPLES),), time=500)))
 
@@ -519,7 +519,7 @@ def test_fragments_close_together_are_read_many_at_a_time() -> None:
 
 
 def test_whoever_waits_is_told_that_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fragmented, "PATIENCE", 0)
+    monkeypatch.setattr(fragment_index, "PATIENCE", 0)
     signs: list[None] = []
     find_samples(opened(pieces(PLAIN)), [0], alive=lambda: signs.append(None))
     assert signs
@@ -533,7 +533,7 @@ def test_who_is_stopped_meanwhile_stops() -> None:
         raise Stopped
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fragmented, "PATIENCE", 0)
+        patch.setattr(fragment_index, "PATIENCE", 0)
         with pytest.raises(Stopped):
             find_samples(opened(pieces(PLAIN)), [0], alive=stop)
 

@@ -24,7 +24,7 @@ from typing import Any, TypeVar, cast
 import pytest
 
 from mam.errors import MamError
-from mam.media.fragmented import find_samples
+from mam.media.fragment_index import find_samples
 from mam.media.reader import ObjectReader
 from mam.media.source import MediaSource, read_moov
 from mam.mp4 import fragments, index

@@ -10,7 +10,7 @@ from mam.hls import multivariant
 from mam.hls.plan import Plan, Profile
 from mam.naming import Asset
 from mam.origin.revisions import Replaced, Revisions
-from mam.vod.trees import Trees
+from mam.origin.tree import Trees
 from tests.unit.hls.plans import every, plan_of
 from tests.unit.origin.memory import MemoryStore
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from mam.media.ffmpeg import executable
+from mam.media.ffmpeg_process import executable
 from mam.sandbox import box, landlock, seccomp
 from mam.sandbox.box import Sandbox, sandbox
 

@@ -9,7 +9,7 @@ import pytest
 
 from mam.errors import Unavailable
 from mam.settings import Settings
-from mam.transcoding.worker import own_folder, shared_file
+from mam.transcoding.embedded_workers import own_folder, shared_file
 
 
 @pytest.fixture

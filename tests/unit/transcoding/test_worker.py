@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mam.settings import SERVICES_ALONE, Settings, WorkerSettings
-from mam.transcoding import worker
+from mam.transcoding import embedded_workers
 
 ROOT = Path(__file__).resolve().parents[3]
 SECRETS = ("TRANSCODE_API_KEY", "PLAYBACK_SECRET", "WEBHOOK_SECRET", "MINIO_UPLOAD_PWD")
@@ -57,7 +57,7 @@ def test_a_worker_needs_no_api_key_and_has_one_that_opens_nothing(monkeypatch: p
 def test_the_service_gives_a_worker_its_settings_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in ({"h264_crf": "20", "IMAGEIO_FFMPEG_EXE": "/x", "LC_ALL": "C"} | HELD | GIVEN).items():
         monkeypatch.setenv(name, value)
-    found = worker.environment()
+    found = embedded_workers.environment()
     assert found.items() >= {("h264_crf", "20"), ("IMAGEIO_FFMPEG_EXE", "/x"), ("LC_ALL", "C"), *HELD.items()}
     assert not [name for name in found if name in GIVEN]
     assert "PATH" in found
@@ -68,7 +68,7 @@ def test_a_worker_forgets_its_environment_once_it_has_read_it_and_so_do_its_chil
     code = """if True:
         import os
         from mam.settings import worker_settings
-        from mam.transcoding import worker
+        from mam.transcoding import embedded_workers as worker
         before = open("/proc/self/environ").read()
         worker.settle()
         pid = os.fork()

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
+from mam.cache.response import Answers
 from mam.http.metrics import Recorder
 from mam.settings import Settings
 from mam.vod.access import Access
-from mam.vod.answer import Answers
 from mam.vod.hotpath import KNOWN_REQUESTS, LONGEST, HotPath
 from mam.vod.outcomes import Outcomes
 from redis_adapter import MAIN, CachedPlaylist

@@ -1,0 +1,1 @@
+"""Rendered playlists: in this process's memory, and in Redis for all processes."""

@@ -1,0 +1,315 @@
+"""What must happen at once, or not at all: the changes of a job's state, as Lua that Redis runs.
+
+KEYS[1] of each is the job's hash. Beside it lie `:made` (a bit per segment), `:attempts` (starts of each task since it
+last got on), `:running` (who is at which task), `:callbacks` (whom to tell), `:todo` (the chunks that nobody was given
+yet) and `:given` (those that were queued and are not done, each with who queued it).
+"""
+
+from __future__ import annotations
+
+from mam.library.lua import JOB as LIBRARY
+
+# Sorted sets of job ids by the moment of their creation: all jobs, those that have not ended, those that nobody began.
+ALL, ACTIVE, QUEUED = "mam:jobs", "mam:jobs:active", "mam:jobs:queued"
+PICTURING = "mam:jobs:picturing"  # a set of the ids of jobs, ended ones too, whose pictures somebody is at
+COUNTERS = "mam:counters"  # a hash: `name|label|label` -> how much of it there ever was
+# And a machine: what its workers count. Machines come and go, so theirs are forgotten a day after they last counted.
+HOST_COUNTERS = "mam:counters:"
+HOSTS = "mam:counting-hosts"  # a sorted set: machines by the moment at which they last counted
+HOST_SECONDS = 24 * 3600
+BY_HOST = ("media_seconds", "segments", "tasks", "task_seconds")
+OUTBOX = "mam:webhooks"  # a sorted set: what callers are to be told, by the moment at which it is due
+ASSET = "mam:asset:"  # and `bucket/key`: a sorted set of the ids of its jobs by the moment of their creation
+ASSET_JOBS = 20  # of an asset that are found by it: more than there are ways to convert it
+# And a second of Redis's clock: milliseconds of media that all workers made in it. Whole ones: INCRBYFLOAT in a script
+# has Redis 6.2 write beyond its own memory.
+SPEED = "mam:speed:"
+SPEED_SECONDS = 10  # over which the fleet's speed is measured
+
+_COUNT = f"""
+local function count(host, name, by)
+  redis.call('HINCRBYFLOAT', '{HOST_COUNTERS}' .. host, name, by)
+  redis.call('EXPIRE', '{HOST_COUNTERS}' .. host, {HOST_SECONDS})
+  redis.call('ZADD', '{HOSTS}', redis.call('TIME')[1], host)
+end
+"""
+
+# ARGV: machine, counter, amount.
+COUNT = f"{_COUNT} count(ARGV[1], ARGV[2], ARGV[3])"
+
+_SHARED = f"""
+local job, now = KEYS[1], ARGV[2]
+local id = string.sub(job, 9)
+{LIBRARY}
+
+local function is_current()
+  if redis.call('HGET', job, 'epoch') ~= ARGV[1] then return false end
+  local state = redis.call('HGET', job, 'state')
+  return state == 'queued' or state == 'running'
+end
+
+-- The event's name goes to whoever listens, and into the outbox of webhooks: once, however often a job is taken up.
+local function publish(kind, fields)
+  fields.job, fields.event = id, kind
+  redis.call('PUBLISH', channel(job), cjson.encode(fields))
+end
+
+local function tell(kind)
+  if redis.call('HSETNX', job, 'told:' .. kind, '1') == 0 then return end
+  for _, url in ipairs(redis.call('SMEMBERS', job .. ':callbacks')) do
+    local event = {{id = 'evt_' .. id .. '_' .. ARGV[1] .. '_' .. kind, type = 'video.' .. kind, job = id, url = url,
+                   created_at = tonumber(now)}}
+    redis.call('ZADD', '{OUTBOX}', 'NX', now, cjson.encode(event))
+  end
+end
+"""
+
+# ARGV: mode (ask, anew, retry, revive), now, seconds a failure is remembered, seconds to keep, viewer, callback, fields
+# A job that is being worked on is joined, unless it is taken up again (revive) or begun again (retry). One that has
+# succeeded is not begun again before whoever asks has looked once more (anew): it may have ended since they looked.
+CLAIM = f"""
+local job, mode, now = KEYS[1], ARGV[1], ARGV[2]
+local id = string.sub(job, 9)
+{LIBRARY}
+local state = redis.call('HGET', job, 'state')
+local active = state == 'queued' or state == 'running'
+if ARGV[6] ~= '' then
+  redis.call('SADD', job .. ':callbacks', ARGV[6])
+  redis.call('EXPIRE', job .. ':callbacks', ARGV[4])
+end
+local asked = mode == 'ask' or mode == 'anew'
+if asked and active then
+  if ARGV[5] == '0' then redis.call('HSET', job, 'for_viewers', '0', 'keyed_at', now) end
+  return {{'join', redis.call('HGET', job, 'epoch')}}
+end
+if mode == 'ask' and state == 'succeeded' then return {{'done', redis.call('HGET', job, 'epoch')}} end
+local updated = tonumber(redis.call('HGET', job, 'updated_at') or 0) or 0
+if asked and state == 'failed' and now - updated < tonumber(ARGV[3]) then
+  return {{'failed', redis.call('HGET', job, 'epoch')}}
+end
+local created = now
+if mode == 'revive' then
+  created = redis.call('HGET', job, 'created_at') or now
+else
+  redis.call('HDEL', job, 'told:playable', 'told:ready', 'told:failed', 'viewed_at')
+end
+local epoch = redis.call('HINCRBY', job, 'epoch', 1)
+redis.call('DEL', job .. ':made', job .. ':attempts', job .. ':running', job .. ':todo', job .. ':given')
+redis.call('HDEL', job, 'error', 'started_at', 'finished_at', 'segments', 'finalizing', 'playable', 'media_made',
+  'speed', 'mark_at', 'mark_made', 'command', 'said', 'replaced_by', 'trouble', 'pictures')
+redis.call('HSET', job, 'state', 'queued', 'created_at', created, 'updated_at', now)
+for n = 7, #ARGV, 2 do redis.call('HSET', job, ARGV[n], ARGV[n + 1]) end
+if mode ~= 'revive' or not state then redis.call('HSET', job, 'for_viewers', ARGV[5]) end
+if asked and ARGV[5] == '0' then redis.call('HSET', job, 'keyed_at', now) end
+redis.call('EXPIRE', job, ARGV[4])
+for _, set in ipairs({{'{ALL}', '{ACTIVE}', '{QUEUED}'}}) do redis.call('ZADD', set, created, id) end
+local asset = redis.call('HMGET', job, 'bucket', 'key')
+if asset[1] and asset[2] then
+  local set = '{ASSET}' .. asset[1] .. '/' .. asset[2]
+  redis.call('ZADD', set, created, id)
+  redis.call('ZREMRANGEBYRANK', set, 0, -{ASSET_JOBS + 1})
+  redis.call('EXPIRE', set, ARGV[4])
+end
+redis.call('PUBLISH', channel(job), cjson.encode({{job = id, event = 'queued'}}))
+library('queued')
+return {{'lead', tostring(epoch)}}
+"""
+
+# ARGV: moment. The moment at which a key asked for a job last; a job that is forgotten stays so.
+NOTE_KEYED = """
+if redis.call('HEXISTS', KEYS[1], 'state') == 0 then return 0 end
+if (tonumber(redis.call('HGET', KEYS[1], 'keyed_at') or '0') or 0) >= tonumber(ARGV[1]) then return 0 end
+return redis.call('HSET', KEYS[1], 'keyed_at', ARGV[1])
+"""
+
+# The rest have ARGV: epoch, now, seconds to keep, ... Whatever an earlier epoch reports is refused.
+
+# ... event, fields... Changes fields of a job that has not ended.
+CHANGE = f"""{_SHARED}
+if not is_current() then return 0 end
+for n = 5, #ARGV, 2 do redis.call('HSET', job, ARGV[n], ARGV[n + 1]) end
+redis.call('HSET', job, 'updated_at', now)
+redis.call('EXPIRE', job, ARGV[3])
+local state = redis.call('HGET', job, 'state')
+if state ~= 'queued' and state ~= 'running' then
+  redis.call('ZREM', '{ACTIVE}', id)
+  redis.call('ZREM', '{QUEUED}', id)
+  redis.call('HINCRBY', '{COUNTERS}', 'jobs_ended|' .. state, 1)
+  redis.call('HDEL', job, 'trouble')
+  if state == 'succeeded' then tell('ready') end
+  if state == 'failed' then tell('failed') end
+end
+if ARGV[4] ~= '' then
+  publish(ARGV[4], {{}})
+  library(ARGV[4])
+end
+return 1
+"""
+
+# ... task, worker, that one's parent. Counts the start of a task; -1 when the job is not this epoch's to work on.
+ATTEMPT = f"""{_SHARED}
+if not is_current() then return -1 end
+local first = redis.call('HGET', job, 'state') == 'queued'
+redis.call('HSET', job, 'state', 'running', 'updated_at', now)
+redis.call('HSETNX', job, 'started_at', now)
+redis.call('ZREM', '{QUEUED}', id)
+redis.call('HSET', job .. ':running', ARGV[4],
+  cjson.encode({{worker = ARGV[5], parent = ARGV[6], since = tonumber(now)}}))
+redis.call('EXPIRE', job .. ':running', ARGV[3])
+local count = redis.call('HINCRBY', job .. ':attempts', ARGV[4], 1)
+redis.call('EXPIRE', job .. ':attempts', ARGV[3])
+if first then publish('running', {{}}) end
+return count
+"""
+
+# ... task, counted as new (1 or 0), profile, machine, then number and seconds of each segment that exists now.
+# 1 for the one call that completes the job.
+MADE = f"""{_SHARED}{_COUNT}
+if not is_current() then return -1 end
+local seconds, numbers = 0, {{}}
+for n = 8, #ARGV, 2 do
+  if redis.call('SETBIT', job .. ':made', ARGV[n], 1) == 0 then seconds = seconds + tonumber(ARGV[n + 1]) end
+  table.insert(numbers, tonumber(ARGV[n]))
+end
+redis.call('EXPIRE', job .. ':made', ARGV[3])
+redis.call('HSET', job, 'updated_at', now)
+redis.call('HDEL', job .. ':attempts', ARGV[4])
+redis.call('HDEL', job, 'trouble')
+local media = tonumber(redis.call('HINCRBYFLOAT', job, 'media_made', seconds))
+local mark = redis.call('HMGET', job, 'mark_at', 'mark_made')
+local at, was = tonumber(mark[1] or nil), tonumber(mark[2] or 0) or 0
+if ARGV[5] == '1' then
+  count(ARGV[7], 'media_seconds|' .. ARGV[6], seconds)
+  count(ARGV[7], 'segments|' .. ARGV[6], #numbers)
+  local second = '{SPEED}' .. redis.call('TIME')[1]
+  redis.call('INCRBY', second, math.floor(1000 * seconds + 0.5))
+  redis.call('EXPIRE', second, {2 * SPEED_SECONDS})
+  if at and now - at >= 5 then
+    redis.call('HSET', job, 'speed', (media - was) / (now - at), 'mark_at', now, 'mark_made', media)
+  end
+end
+if ARGV[5] == '0' or not at then redis.call('HSET', job, 'mark_at', now, 'mark_made', media) end
+if redis.call('HSETNX', job, 'playable', '1') == 1 then
+  tell('playable')
+  library('playable')
+end
+publish('made', {{segments = numbers}})
+local total = tonumber(redis.call('HGET', job, 'segments') or '-1')
+if redis.call('BITCOUNT', job .. ':made') == total then return redis.call('HSETNX', job, 'finalizing', '1') end
+return 0
+"""
+
+# ... chunks: to be made, in this order. Does nothing when that was said before: some may be under way.
+TODO = f"""{_SHARED}
+if not is_current() or redis.call('EXISTS', job .. ':todo', job .. ':given') > 0 then return 0 end
+for n = 4, #ARGV do redis.call('RPUSH', job .. ':todo', ARGV[n]) end
+redis.call('EXPIRE', job .. ':todo', ARGV[3])
+return 1
+"""
+
+# ... by, how many may be queued or under way at a time. The next chunks, to be queued by `by`: the number of a chunk
+# that is done, or `plan`. Whoever asks again is given the same again: it may have been killed before it queued them.
+GIVE = f"""{_SHARED}
+if not is_current() then return {{}} end
+local todo, given, again = job .. ':todo', job .. ':given', {{}}
+local all = redis.call('HGETALL', given)
+for n = 1, #all, 2 do
+  if all[n + 1] == ARGV[4] then table.insert(again, all[n]) end
+end
+if #again > 0 then return again end
+redis.call('HDEL', given, ARGV[4])
+while redis.call('HLEN', given) < tonumber(ARGV[5]) do
+  local chunk = redis.call('LPOP', todo)
+  if not chunk then break end
+  redis.call('HSET', given, chunk, ARGV[4])
+  table.insert(again, chunk)
+end
+redis.call('EXPIRE', given, ARGV[3])
+return again
+"""
+
+# Seconds of media that all workers made in a second, of late: in whole seconds before this one, and in this one.
+FLEET_SPEED = f"""
+local time, made = redis.call('TIME'), 0
+for n = 0, {SPEED_SECONDS} do made = made + (tonumber(redis.call('GET', '{SPEED}' .. (time[1] - n)) or 0) or 0) end
+return tostring(made / 1000 / ({SPEED_SECONDS} + time[2] / 1000000))
+"""
+
+# ... task, worker, its parent. Counts the start of a task that makes pictures, which a job that has succeeded may have.
+ATTEMPT_PICTURE = f"""{_SHARED}
+if redis.call('EXISTS', job) == 1 then
+  redis.call('HSET', job .. ':running', ARGV[4],
+    cjson.encode({{worker = ARGV[5], parent = ARGV[6], since = tonumber(now)}}))
+  redis.call('EXPIRE', job .. ':running', ARGV[3])
+  redis.call('SADD', '{PICTURING}', id)
+end
+local count = redis.call('HINCRBY', job .. ':attempts', ARGV[4], 1)
+redis.call('EXPIRE', job .. ':attempts', ARGV[3])
+return count
+"""
+
+# ARGV: task. It has ended.
+ENDED = f"""
+local job, id = KEYS[1], string.sub(KEYS[1], 9)
+redis.call('HDEL', job .. ':attempts', ARGV[1])
+redis.call('HDEL', job .. ':running', ARGV[1])
+if redis.call('EXISTS', job .. ':running') == 0 then redis.call('SREM', '{PICTURING}', id) end
+"""
+
+# ... picture. It is there; unless the job is unknown, was given up, or is another leader's now.
+PICTURED = f"""{_SHARED}
+local state = redis.call('HGET', job, 'state')
+if not state or state == 'failed' or state == 'cancelled' then return 0 end
+if redis.call('HGET', job, 'epoch') ~= ARGV[1] and state ~= 'succeeded' then return 0 end
+local known = redis.call('HGET', job, 'pictures') or ''
+if not string.find(' ' .. known .. ' ', ' ' .. ARGV[4] .. ' ', 1, true) then
+  redis.call('HSET', job, 'pictures', known == '' and ARGV[4] or known .. ' ' .. ARGV[4])
+end
+publish('pictured', {{picture = ARGV[4]}})
+return 1
+"""
+
+# ARGV: now. Somebody watches what is still known.
+VIEWED = "if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HSET', KEYS[1], 'viewed_at', ARGV[1]) end"
+
+# The first entry of the outbox that is due, put off for as long as its delivery may take. ARGV: now, until when.
+TAKE = """
+local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, 1)[1]
+if due then redis.call('ZADD', KEYS[1], ARGV[2], due) end
+return due
+"""
+
+# A name belongs to whoever asks first. ARGV: holder, seconds.
+NAME = """
+local holder = redis.call('GET', KEYS[1])
+if holder == ARGV[1] then
+  redis.call('EXPIRE', KEYS[1], ARGV[2])  -- which needs no memory: a full Redis answers too
+elseif holder then
+  return holder
+else
+  redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
+end
+return ARGV[1]
+"""
+
+# Whether a segment is to be made for a viewer now. KEYS: one per segment, the wanted one first. ARGV: seconds.
+# `wanted`: somebody is at it or will be next, and at what follows too; `ahead`: it was to be made after others.
+SEEK = """
+if redis.call('GET', KEYS[1]) == 'wanted' then return {0, 0} end
+redis.call('SET', KEYS[1], 'wanted', 'EX', ARGV[1])
+local following = 0
+for n = 2, #KEYS do
+  if redis.call('SET', KEYS[n], 'ahead', 'NX', 'EX', ARGV[1]) then following = following + 1 end
+end
+return {1, following}
+"""
+
+# Which segments nobody is at; from now on the caller is. KEYS: one per segment. ARGV: seconds.
+AHEAD = """
+local free = {}
+for n, key in ipairs(KEYS) do
+  free[n] = redis.call('GET', key) == 'wanted' and 0 or 1
+  if free[n] == 1 then redis.call('SET', key, 'wanted', 'EX', ARGV[1]) end
+end
+return free
+"""

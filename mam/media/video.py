@@ -1,0 +1,256 @@
+"""What is done with a video track: copied or encoded, and why."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Literal
+
+import numpy as np
+
+from mam.errors import NotAVideo, NotRemuxable, TooLarge, UnsupportedCodec
+from mam.hls.plan import Format, Profile, VideoTrack
+from mam.media import apertures, colours, decoders
+from mam.media.cadence import cadence
+from mam.media.chunk_windows import openings
+from mam.media.entry_points import Starts, cuttable, look_at_starts
+from mam.media.first_frame import MAX_ASPECT, MAX_PIXELS, MIN_ASPECT, look_at, picture_filters
+from mam.media.frame_rate import check_gaps, frame_rate
+from mam.media.orientation import unmet, upright
+from mam.media.parameters import changes_size
+from mam.media.source import MediaSource, MediaTrack, UnsupportedEdits
+from mam.media.wishes import RECODED, Wishes
+from mam.mp4.codecs import H264_8BIT_420, H264_PROFILES, codec_string, h264_profile, read_av1c
+from mam.mp4.h264 import read_sps
+from mam.mp4.hevc import read_hvcc
+from mam.mp4.index import Samples
+
+HIDDEN = Fraction(1, 10)  # seconds of picture before the edit begins that may be shown all the same
+VIDEO_RANGES: dict[int, Literal["PQ", "HLG"]] = {16: "PQ", 18: "HLG"}  # of EXT-X-STREAM-INF
+ALIKE = Fraction(4, 100)  # 12:11 and 16:15, as different schools have PAL's pixels, are 2 % apart: nobody sees it
+
+# H.264 levels: name, macroblocks a second, macroblocks a frame (ITU-T H.264 table A-1)
+LEVELS = (("3.0", 40_500, 1_620), ("3.1", 108_000, 3_600), ("4.0", 245_760, 8_192), ("4.2", 522_240, 8_704),
+          ("5.1", 983_040, 36_864), ("5.2", 2_073_600, 36_864), ("6.2", 16_711_680, 139_264))  # fmt: skip
+
+
+def plan_video(media: MediaSource, track: MediaTrack, wishes: Wishes) -> VideoTrack:
+    """What becomes of a video track.
+
+    Raises NotRemuxable when it cannot be copied and the profile is `source`, UnsupportedCodec, TooLarge, NotAVideo.
+    """
+    samples = media.samples(track.number)
+    check_gaps(samples)
+    width, height = apertures.size(track)
+    if width <= 0 or height <= 0:
+        raise NotAVideo("The video track does not say how large its pictures are.")
+    if width * height > MAX_PIXELS:
+        raise TooLarge(f"Pictures of {width}x{height} are not converted.")
+    if not samples.key.any():
+        raise NotAVideo("The index names no key frame to start at.")
+    if track.dolby_vision and not track.dolby_vision.decodable:
+        raise UnsupportedCodec("Its video is Dolby Vision without a base layer that other decoders can show.",
+                               hint="Export it as HDR10, HLG or SDR.")  # fmt: skip
+    rate = frame_rate(samples)
+    starts = look_at_starts(media, track)
+    changes = _changes(media, track, samples, starts)
+    obstacle, cut = video_obstacle(track, samples, wishes) or changes, samples
+    if wishes.profile is not Profile.H264 and not obstacle:
+        cut = cuttable(media, track, starts)
+        obstacle = beginning_obstacle(samples, cut, wishes)
+    look = None
+    if wishes.profile is Profile.AUTO and not obstacle and may_be_interlaced(track):
+        look = look_at(media, track)
+        obstacle = "Its picture is interlaced, which browsers do not take apart." if look.interlaced else None
+    if wishes.profile is Profile.SOURCE and obstacle:
+        raise (UnsupportedEdits if samples.joins else NotRemuxable)(obstacle)
+    if wishes.profile is not Profile.H264 and not obstacle:
+        media.adopt({track.number: cut})
+        return VideoTrack(
+            track=track.number, codec=track.codec, action="copy", reason=f"{track.codec.upper()} that players take",
+            codecs=codec_string(track.codec, track.configuration) or "", width=width, height=height,
+            frame_rate=float(rate), video_range=_video_range(track),
+        )  # fmt: skip
+    if track.codec not in decoders.PICTURES:
+        raise UnsupportedCodec(f"Its video is {track.codec.upper()}, which is not decoded here.")
+    look = look or look_at(media, track)
+    filters, width, height = picture_filters(look, orientation(track), changes=changes is not None)
+    shown = cadence(media, track, starts.first, doubtful=wishes.recoded)
+    rate = Fraction(*shown.grid) if shown.grid else rate
+    level = h264_level(width, height, float(rate))
+    return VideoTrack(
+        track=track.number,
+        codec="h264",
+        action="encode",
+        reason=obstacle or "asked for (reencode)",
+        codecs=f"avc1.6400{round(float(level) * 10):02x}",
+        width=width,
+        height=height,
+        frame_rate=float(rate),
+        interlaced=look.interlaced,
+        grid=shown.grid,
+        phase=shown.phase,
+        first=shown.first,
+        refreshes=starts.some_refresh,
+        group_seconds=float(longest_group(samples)),
+        filters=filters,
+        resized=changes is not None,
+        preset=wishes.preset,
+        crf=wishes.crf,
+        level=level,
+    )
+
+
+# copied or not
+
+
+def video_obstacle(track: MediaTrack, samples: Samples, wishes: Wishes) -> str | None:
+    """Why the video cannot be copied into segments that players take; None when it can."""
+    if wishes.recoded:
+        return RECODED
+    if orientation(track):
+        return "Its picture is rotated by the container, which segments cannot say."
+    obstacle = _fmp4_obstacle(track) if wishes.format is Format.FMP4 and track.codec != "h264" else _ts_obstacle(track)
+    obstacle = obstacle or _shape_obstacle(track) or _crop_obstacle(track) or _colour_obstacle(track, wishes)
+    if obstacle:
+        return obstacle
+    if samples.joins:
+        return f"Its edit list joins {len(samples.joins) + 1} parts: a copy would show what lies between them."
+    if samples.start < -HIDDEN:
+        return f"Its edit list hides {-float(samples.start):.1f} s before the first key frame that can be shown whole."
+    return _distance_obstacle(samples, samples, wishes)
+
+
+def beginning_obstacle(samples: Samples, cuttable: Samples, wishes: Wishes) -> str | None:
+    """Why its segments cannot begin where decoders can start; None when they can."""
+    if not cuttable.key.any():
+        return "None of its key frames is one that a decoder can start at (IDR): segments could not be decoded."
+    if not cuttable.key[0]:
+        return "Its first picture needs others that the file does not hold: its beginning could not be decoded."
+    narrowed = int(cuttable.key.sum()) < int(samples.key.sum())
+    if narrowed and wishes.profile is Profile.AUTO and longest_group(cuttable) > 2 * wishes.segment_seconds:
+        return "Most of its key frames are none that a decoder can start at (IDR): it could not be sought in."
+    return _distance_obstacle(samples, cuttable, wishes)
+
+
+def _distance_obstacle(samples: Samples, cuttable: Samples, wishes: Wishes) -> str | None:
+    seconds = longest_group(cuttable)
+    if seconds <= wishes.max_key_frame_seconds:
+        return None
+    what = "closed groups of pictures" if len(openings(cuttable)) < int(samples.key.sum()) else "key frames"
+    return f"Its {what} begin up to {float(seconds):.0f} s apart: too far for seeking (MAX_KEY_FRAME_SECONDS)."
+
+
+def _changes(media: MediaSource, track: MediaTrack, samples: Samples, starts: Starts) -> str | None:
+    """In what way the pictures become others in the middle; None where they do not."""
+    if track.number in media.changes:
+        return f"Its pictures are coded in {len(media.changes[track.number].sets)} ways, one after the other."
+    if changes_size(track, media.reader, samples, starts.heads):
+        return "Its pictures change their size in the middle."
+    return None
+
+
+def _ts_obstacle(track: MediaTrack) -> str | None:
+    if track.codec != "h264":
+        return f"Its video is {track.codec.upper()}; only H.264 can be copied into TS segments."
+    profile = h264_profile(track.configuration)
+    if profile not in H264_8BIT_420:
+        name = H264_PROFILES.get(profile or 0, "of an unknown profile")
+        return f"Its video is H.264 {name}; browsers decode 8-bit 4:2:0 only."
+    sps = read_sps(track.configuration)
+    if sps and (sps.chroma_format != 1 or sps.bit_depth != 8):
+        return "Its video is not 8-bit 4:2:0, which is all that browsers decode."
+    return None
+
+
+def _fmp4_obstacle(track: MediaTrack) -> str | None:
+    if track.codec == "hevc":
+        hevc = read_hvcc(track.configuration)
+        if hevc is None or not hevc.complete:
+            return "Its HEVC parameter sets stand between the pictures, where HLS does not allow them (hev1)."
+        return None if hevc.chroma_format == 1 else "Its HEVC is not 4:2:0, which is all that browsers decode."
+    if track.codec == "av1":
+        av1 = read_av1c(track.configuration)
+        return None if av1 and av1.profile == 0 else "Its AV1 is not of the main profile."
+    return f"Its video is {track.codec.upper()}; fMP4 segments carry H.264, HEVC and AV1."
+
+
+def _shape_obstacle(track: MediaTrack) -> str | None:
+    """What is copied has the shape that the codec states, or square pixels where it states none."""
+    said, coded = track.template.sample_aspect_ratio, _coded_aspect(track)
+    if not said or coded is None or not MIN_ASPECT < said < MAX_ASPECT or abs(said - coded) <= ALIKE * coded:
+        return None
+    shape = f"{said.numerator}:{said.denominator}"
+    return f"The shape of its pixels ({shape}) stands in the container alone: segments would lose it."
+
+
+def _crop_obstacle(track: MediaTrack) -> str | None:
+    if apertures.crop_of(track, *apertures.stored_size(track)) is None:
+        return None
+    return "The container alone says which part of its picture is shown: segments would show all of it."
+
+
+def _colour_obstacle(track: MediaTrack, wishes: Wishes) -> str | None:
+    """TS has no word for colours: what the codec does not say is lost. Fragments carry what the container says."""
+    sps = read_sps(track.configuration) if track.codec == "h264" and wishes.format is Format.TS else None
+    if sps is None:
+        return None
+    coded = colours.of_codec(sps.colour)
+    said = colours.of_container(track.entry).over(coded)
+    size = (sps.width, sps.height)
+    if not colours.differ(said.completed(*size), coded.completed(*size)):
+        return None
+    return "The container alone says what colours its picture has: segments would lose it."
+
+
+def _coded_aspect(track: MediaTrack) -> Fraction | None:
+    """A pixel's width by its height as the codec's configuration has it; None when there is none that can be read."""
+    if track.codec == "h264":
+        sps = read_sps(track.configuration)
+        return (sps.sample_aspect or Fraction(1)) if sps else None
+    if track.codec == "hevc":
+        hevc = read_hvcc(track.configuration)
+        return (hevc.picture.sample_aspect or Fraction(1)) if hevc and hevc.picture else None
+    return Fraction(1) if track.codec == "av1" else None  # AV1 has no word for it
+
+
+def _video_range(track: MediaTrack) -> Literal["SDR", "PQ", "HLG"]:
+    """VIDEO-RANGE, by the container's word or the codec's."""
+    hevc = read_hvcc(track.configuration) if track.codec == "hevc" else None
+    said = {int(track.template.codec_context.color_trc), hevc.picture.colour.transfer if hevc and hevc.picture else 0}
+    return next((name for transfer, name in VIDEO_RANGES.items() if transfer in said), "SDR")
+
+
+def may_be_interlaced(track: MediaTrack) -> bool:
+    """Whether the codec's configuration leaves it open."""
+    sps = read_sps(track.configuration) if track.codec == "h264" else None
+    return sps is not None and not sps.frame_mbs_only
+
+
+def longest_group(samples: Samples) -> Fraction:
+    """Seconds of the longest run from one key frame at which a segment may open to the next, or to the end."""
+    keys = np.sort(samples.pts[openings(samples)])
+    ends = np.append(keys[1:], int((samples.pts + samples.duration).max()))
+    return Fraction(int((ends - keys).max()), samples.timescale)
+
+
+def orientation(track: MediaTrack) -> tuple[str, ...]:
+    """The filters that turn the picture upright; none for a matrix that is no rotation by quarters."""
+    return quarter_turn(track)[2]
+
+
+def picture_notes(track: MediaTrack) -> list[str]:
+    """What of a picture is not carried over, in sentences."""
+    lost = unmet(track.header.matrix)
+    return [f"Track {track.number}: {lost}."] if lost else []
+
+
+def quarter_turn(track: MediaTrack) -> tuple[int, bool, tuple[str, ...]]:
+    """Degrees clockwise and whether it is mirrored, with the filters that do it."""
+    return upright(track.header.matrix)
+
+
+def h264_level(width: int, height: int, rate: float) -> str:
+    """The lowest level that allows the picture; said outright, so that all chunks write the same SPS."""
+    blocks = -(-width // 16) * -(-height // 16)
+    return next((name for name, per_second, per_frame in LEVELS if blocks <= per_frame and blocks * rate <= per_second),
+                LEVELS[-1][0])  # fmt: skip

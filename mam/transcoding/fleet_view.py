@@ -1,0 +1,102 @@
+"""The fleet at a glance, for pages: who converts what, how fast, and why something does not move. For coroutines."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import replace
+
+from redis import RedisError
+
+from mam.errors import MamError
+from mam.settings import Settings
+from mam.store.objects import Store
+from mam.transcoding.diagnosis import Facts, notes
+from mam.transcoding.fleet import Fleet
+from mam.transcoding.views import FleetView, NoteView, WorkerTaskView, WorkerView
+
+KEEP_SECONDS = 0.5  # that a view is given to whoever asks
+CHECK_SECONDS = 5  # between two looks at whether the store answers
+PATIENCE_SECONDS = 2  # with the store, before it counts as one that does not answer
+
+
+class Glance:
+    """One per process; many may ask. Never fails: that something is away is part of the view."""
+
+    def __init__(self, settings: Settings, store: Store, fleet: Fleet) -> None:
+        self._settings = settings
+        self._fleet = fleet
+        self._store = _Reachable(store, settings.minio_bucket_vod)
+        self._looking: asyncio.Task[FleetView] | None = None
+        self._looked = 0.0
+
+    async def view(self) -> FleetView:
+        """As it is now, or was half a second ago."""
+        if self._looking is None or (self._looking.done() and time.monotonic() - self._looked > KEEP_SECONDS):
+            self._looking = asyncio.create_task(self._look(), name="fleet")
+        return await asyncio.shield(self._looking)
+
+    async def _look(self) -> FleetView:
+        store, facts = await asyncio.gather(self._store.trouble(), asyncio.to_thread(self._facts))
+        self._looked = time.monotonic()
+        return view(facts, store, self._settings)
+
+    def _facts(self) -> Facts:
+        try:
+            return self._fleet.facts()
+        except RedisError as error:
+            return Facts(redis=type(error).__name__)
+
+
+def view(facts: Facts, store: str | None, settings: Settings) -> FleetView:
+    """What pages see of the facts. `store`: why it does not answer."""
+    found = notes(
+        replace(facts, store=store),
+        now=time.time(),
+        embedded=settings.embedded_workers,
+        lease=settings.task_lease_seconds,
+    )
+    return FleetView(
+        workers=[WorkerView.of(worker, _tasks(facts, worker.name)) for worker in facts.workers],
+        slots=sum(worker.slots for worker in facts.workers),
+        queues=dict(facts.queues),
+        jobs=dict(facts.counts),
+        speed=round(facts.speed, 2),
+        notes=[NoteView(code=note.code, message=note.message, hint=note.hint) for note in found],
+    )
+
+
+def _tasks(facts: Facts, worker: str) -> list[WorkerTaskView]:
+    """What a worker is at, the eldest first."""
+    found = [(job, task) for job, task in facts.tasks() if task.parent == worker]
+    return [
+        WorkerTaskView(job=job.id, video=job.video, name=task.name, since=task.since)
+        for job, task in sorted(found, key=lambda pair: pair[1].since)
+    ]
+
+
+class _Reachable:
+    """Whether the store answers, asked now and then. One that hangs is not asked again before it has said something."""
+
+    def __init__(self, store: Store, bucket: str) -> None:
+        self._store = store
+        self._bucket = bucket
+        self._asking: asyncio.Task[str | None] | None = None
+        self._asked = 0.0
+
+    async def trouble(self) -> str | None:
+        """Why it does not answer; None when it does."""
+        due = time.monotonic() - self._asked > CHECK_SECONDS
+        if self._asking is None or (self._asking.done() and due):
+            self._asked = time.monotonic()
+            self._asking = asyncio.create_task(self._ask(), name="store-check")
+        patience = max(self._asked + PATIENCE_SECONDS - time.monotonic(), 0)
+        done, _ = await asyncio.wait({self._asking}, timeout=patience)
+        return self._asking.result() if done else f"it has said nothing for {time.monotonic() - self._asked:.0f} s"
+
+    async def _ask(self) -> str | None:
+        try:
+            await asyncio.to_thread(self._store.check, self._bucket)
+        except MamError as error:
+            return error.detail.rstrip(".")
+        return None

@@ -1,0 +1,119 @@
+"""How far a job is, part by part: its plan's chunks, with what exists of each and who is at it."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from mam.hls.plan import Chunk, Plan
+from mam.jobs.job import Job, RunningTask, State
+from mam.jobs.state import Jobs
+from mam.naming import revision_plan_key
+from mam.store.objects import Store
+from mam.transcoding.views import ChunksView, ChunkView
+
+KNOWN_LAYOUTS = 64  # revisions whose chunks are remembered: a page asks for the same ones again and again
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What a plan says about its parts. `times`: seconds from the beginning at which segments start, and the end."""
+
+    times: tuple[float, ...]
+    chunks: tuple[Chunk, ...]
+
+    @classmethod
+    def of(cls, plan: Plan) -> Layout:
+        first, scale = plan.timeline.boundaries[0], plan.timeline.timescale
+        times = tuple(round((boundary - first) / scale, 3) for boundary in plan.timeline.boundaries)
+        return cls(times, tuple(plan.chunks()))
+
+    @property
+    def segments(self) -> int:
+        return len(self.times) - 1
+
+
+class Layouts:
+    """The parts of jobs. Blocking: call it from a thread."""
+
+    def __init__(self, store: Store, bucket: str, jobs: Jobs) -> None:
+        self._store = store
+        self._bucket = bucket
+        self._jobs = jobs
+        self._known: OrderedDict[str, Layout] = OrderedDict()
+
+    def view(self, job_id: str) -> ChunksView:
+        """How far a job is. Raises JobNotFound, StoreUnavailable, InvalidPlan."""
+        job = self._jobs.get(job_id)
+        layout = self._layout(job)
+        if layout is None:
+            return ChunksView()
+        if job.state is State.SUCCEEDED:
+            return view(layout, [True] * layout.segments, ())
+        made = self._jobs.made_segments(job.id, layout.segments)
+        return view(layout, made, () if job.state.is_final else job.running)
+
+    def _layout(self, job: Job) -> Layout | None:
+        """None before the plan stands, and once it is removed."""
+        if job.segments_total is None:
+            return None
+        known = self._known.get(job.id)
+        if known is None:
+            data = self._store.get(self._bucket, revision_plan_key(job.video, job.id))
+            if data is None:
+                return None
+            known = self._known[job.id] = Layout.of(Plan.from_json(data))
+            if len(self._known) > KNOWN_LAYOUTS:
+                self._known.popitem(last=False)
+        return known
+
+
+def view(layout: Layout, made: Sequence[bool], running: Sequence[RunningTask]) -> ChunksView:
+    """The parts as pages see them. `made`: for each segment, whether it exists; `running`: the job's tasks."""
+    workers: dict[int, str] = {}
+    for task in running:
+        number = at(layout, task.name)
+        if number is not None:
+            workers.setdefault(number, task.worker)
+    chunks = []
+    for number, chunk in enumerate(layout.chunks):
+        count = sum(made[chunk.first : chunk.last])
+        worker = workers.get(number) if count < len(chunk) else None
+        chunks.append(
+            ChunkView(
+                first=chunk.first,
+                last=chunk.last,
+                start=layout.times[chunk.first],
+                end=layout.times[chunk.last],
+                state="made" if count == len(chunk) else "running" if worker else "waiting",
+                made=count,
+                worker=worker,
+            )
+        )
+    return ChunksView(
+        segments=layout.segments, duration=layout.times[-1], chunks=chunks, made=ranges(layout.times, made)
+    )
+
+
+def at(layout: Layout, task: str) -> int | None:
+    """The number of the chunk that a task is at, by its name; None for one that makes nothing."""
+    kind, _, number = task.partition(":")
+    if kind == "plan":
+        return 0  # for a viewer, whoever plans makes the beginning
+    if not number.isdigit():
+        return None
+    if kind == "make":
+        return int(number) if int(number) < len(layout.chunks) else None
+    if kind in ("seek", "ahead") and int(number) < layout.segments:
+        return bisect_right([chunk.first for chunk in layout.chunks], int(number)) - 1
+    return None
+
+
+def ranges(times: Sequence[float], made: Sequence[bool]) -> list[tuple[float, float]]:
+    """From and to of each run of segments that exist, in seconds. `times`: of their starts, and of the end."""
+    bits = [False, *made, False]
+    edges = [number for number, (before, here) in enumerate(pairwise(bits)) if before != here]
+    return [(times[start], times[stop]) for start, stop in zip(edges[::2], edges[1::2], strict=True)]

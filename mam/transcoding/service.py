@@ -1,0 +1,248 @@
+"""Where requests about conversions are answered: begins them, waits for them, and steers them. For coroutines."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from typing import Any, TypeVar
+
+import redis.asyncio
+from kombu.exceptions import KombuError
+from redis import RedisError
+
+from mam.errors import (
+    Cancelled,
+    JobActive,
+    JobEnded,
+    JobNotFound,
+    KeyReused,
+    MamError,
+    NotFound,
+    RedisUnavailable,
+)
+from mam.events import FINAL, Listener
+from mam.http.streams import KEEPALIVE_SECONDS
+from mam.jobs import previews
+from mam.jobs.claims import Conversion, Conversions, Order, Wanted
+from mam.jobs.job import Job, State
+from mam.jobs.queues import Priority
+from mam.jobs.state import Jobs, Mode
+from mam.naming import Asset
+from mam.transcoding.views import Accepted, AssetRequest, PlanView, Transcoded, TranscodeRequest
+from mam.transcoding.webhooks import Callbacks
+from mam.worker import tasks
+
+AHEAD_SEGMENTS = 2  # made behind the one that a viewer waits for: a player asks for them next
+LOOK_SECONDS = 5  # a waiting request looks at its job this often even when no event came
+FRAME_SECONDS = 0.25  # between two events of a stream: progress comes in bursts
+STORE_THREADS = 8  # requests that ask the store at a time, each for several things at once
+QUEUE_SECONDS = 5  # that a request waits for its task to be queued: Celery's own limits are a worker's
+TURNS = 5  # of a request whose job was replaced or forgotten while it waited
+
+T = TypeVar("T")
+
+
+class Desk:
+    """Answers requests. One per process of the service."""
+
+    def __init__(
+        self,
+        jobs: Jobs,
+        conversions: Conversions,
+        listener: Listener,
+        callbacks: Callbacks,
+        client: redis.asyncio.Redis,
+    ) -> None:
+        self._redis = client
+        self._jobs = jobs
+        self._callbacks = callbacks
+        self._conversions = conversions
+        self._listener = listener
+        self._threads = ThreadPoolExecutor(STORE_THREADS, "desk")
+
+    async def transcode(self, request: TranscodeRequest, key: str | None) -> Transcoded | Accepted:
+        """Has an asset converted; answers when it is live, or when it is planned (`wait: false`).
+
+        `key`: of idempotency: the same request again means the same job. Raises what the conversion failed with,
+        KeyReused, TooManyJobs, InvalidCallback.
+        """
+        if request.callback_url:
+            await asyncio.to_thread(self._callbacks.check, request.callback_url)
+        fingerprint = hashlib.sha256(request.model_dump_json().encode()).hexdigest()
+        known = await self._known(key, fingerprint) if key else None
+        for turn in range(TURNS):
+            if known is None or turn:
+                conversion = await self.begin(request)
+                if key:
+                    await asyncio.to_thread(self._jobs.remember_request, key, fingerprint, conversion.job)
+                if conversion.live:
+                    return Transcoded(video=conversion.video)
+                known = conversion.job
+            with suppress(JobNotFound):  # Redis was wiped while we waited
+                job = await self._await(known, planned_is_enough=not request.wait)
+                if job.state is State.SUCCEEDED:
+                    return Transcoded(video=job.video)
+                if not job.state.is_final:
+                    return Accepted(video=job.video, job=job.id)
+                if job.replaced_by is None:
+                    raise Cancelled("The conversion was cancelled.")
+        raise Cancelled("The source changes again and again while it is converted.")
+
+    async def plan(self, request: AssetRequest) -> PlanView:
+        """What a conversion would do. Raises what it would fail with, PreviewPending, RedisUnavailable."""
+        asset = Asset(request.asset_bucket, request.asset_object)
+        order, live = await self._apart(self._conversions.draft, asset, request.wanted)
+        ask = previews.new_id()
+        await _queued(tasks.preview, order, "preview", ask, live)
+        try:
+            return await previews.wait_for(self._redis, ask)
+        except RedisError as error:
+            raise RedisUnavailable.of(error, "The plan could not be fetched") from error
+
+    async def _known(self, key: str, fingerprint: str) -> str | None:
+        """The job of an earlier request with this key, if it is still known."""
+        earlier = await asyncio.to_thread(self._jobs.earlier_request, key)
+        if earlier is None:
+            return None
+        if earlier[0] != fingerprint:
+            raise KeyReused("The Idempotency-Key came with another request before.")
+        states = await asyncio.to_thread(self._jobs.states, [earlier[1]])
+        return earlier[1] if states[0] is not None else None
+
+    async def begin(self, request: TranscodeRequest) -> Conversion:
+        """Finds or starts the conversion that a request asks for."""
+        return await self._begin(
+            Asset(request.asset_bucket, request.asset_object),
+            request.wanted,
+            viewer=request.viewer,
+            priority=request.priority,
+            callback=request.callback_url or "",
+        )
+
+    async def _begin(self, asset: Asset, wanted: Wanted, **how: Any) -> Conversion:
+        conversion = await self._apart(self._conversions.request, asset, wanted, **how)
+        if conversion.order is not None:
+            await self._queue_plan(conversion.order)
+        if conversion.standing is not None:
+            await self._apart(self._have_pictures, conversion.standing, how.get("priority", Priority.NORMAL))
+        return conversion
+
+    async def _apart(self, work: Callable[..., T], *arguments: Any, **options: Any) -> T:
+        """Runs what asks the store in threads of its own: while that is silent, what needs Redis alone goes on."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, partial(work, *arguments, **options))
+
+    def _have_pictures(self, order: Order, priority: Priority) -> None:
+        """Has the pictures made of a live video that lacks them. It is live without them too."""
+        with suppress(MamError, RedisError, KombuError):
+            if self._conversions.lacks_pictures(order):
+                tasks.queue_pictures(order, priority)
+
+    async def _queue_plan(self, order: Order) -> None:
+        try:
+            await _queued(tasks.plan, order, "plan")
+        except RedisUnavailable:
+            with suppress(RedisError):  # else the claim would stand in the way
+                await asyncio.to_thread(self._jobs.cancel, order.job, order.epoch)
+            raise
+
+    async def _await(self, job_id: str, *, planned_is_enough: bool) -> Job:
+        """The job once it has ended, or is planned. Raises what it failed with, JobNotFound."""
+        kinds = (*FINAL, "planned") if planned_is_enough else FINAL
+        async with self._listener.watch(job_id, kinds) as happened:
+            while True:
+                happened.clear()
+                job = await asyncio.to_thread(self._jobs.get, job_id)
+                if job.state is State.FAILED:
+                    raise job.failure()
+                if job.state.is_final or (planned_is_enough and job.segments_total is not None):
+                    return job
+                with suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(happened.wait(), LOOK_SECONDS)
+
+    async def events(self, job_id: str) -> AsyncIterator[Job | None]:
+        """The job now, and again whenever something happens to it, until it has ended; None now and then, if nothing.
+
+        Raises JobNotFound.
+        """
+        async with self._listener.watch(job_id) as happened:
+            before = None
+            while True:
+                happened.clear()
+                job = await asyncio.to_thread(self._jobs.get, job_id)
+                if job != before:
+                    yield job
+                    before = job
+                if job.state.is_final:
+                    return
+                try:
+                    await asyncio.wait_for(happened.wait(), KEEPALIVE_SECONDS)
+                except asyncio.TimeoutError:
+                    yield None
+                await asyncio.sleep(FRAME_SECONDS)
+
+    async def seek(self, job_id: str, segment: int) -> State:
+        """Has the segment made next, and those behind it soon, unless it is there or on its way."""
+        job = await asyncio.to_thread(self._jobs.get, job_id)
+        await asyncio.to_thread(self._jobs.viewed, job_id)
+        if job.state is State.FAILED:
+            raise job.failure()
+        if job.state is State.CANCELLED:
+            earlier = Order.of(await asyncio.to_thread(self._jobs.order, job_id))
+            if job.replaced_by or (await self._begin(earlier.asset, earlier.wanted, viewer=True)).job != job_id:
+                raise NotFound("The source of the video has changed.", hint="Ask for the playlist again.")
+            return State.QUEUED
+        if job.state is State.SUCCEEDED or job.segments_total is None:
+            return job.state
+        if segment >= job.segments_total:
+            raise NotFound(f"The video has {job.segments_total} segments.", hint="Ask for the playlist again.")
+        numbers = range(segment, min(segment + 1 + AHEAD_SEGMENTS, job.segments_total))
+        now, following = await asyncio.to_thread(self._jobs.take_seek, job_id, numbers)
+        if now or following:
+            order = Order.of(await asyncio.to_thread(self._jobs.order, job_id))
+            if now:
+                await _queued(tasks.seek, order, f"seek:{segment}", segment)
+            if following:
+                await _queued(tasks.ahead, order, f"ahead:{segment + 1}", segment + 1, numbers.stop)
+        return job.state
+
+    async def cancel(self, job_id: str) -> Job:
+        """Stops a job, queued or running; what it made is removed when its last task has stopped. Raises JobEnded."""
+        job = await asyncio.to_thread(self._jobs.get, job_id)
+        order = await asyncio.to_thread(self._jobs.order, job_id)
+        if job.state.is_final or not await asyncio.to_thread(self._jobs.cancel, job_id, job.epoch):
+            raise JobEnded(f"The job has ended: {job.state.value}.")
+        await _queued(tasks.discard, Order.of(order), "discard")
+        return await asyncio.to_thread(self._jobs.get, job_id)
+
+    async def retry(self, job_id: str) -> Job:
+        """Begins a job again that has ended, however it did; what exists is not made again. Raises JobActive."""
+        job = await asyncio.to_thread(self._jobs.get, job_id)
+        if not job.state.is_final:
+            raise JobActive(f"The job is {job.state.value}.")
+        return await self._resumed(job, Mode.RETRY, None)
+
+    async def prioritise(self, job_id: str, priority: Priority) -> Job:
+        """Has the rest of a job made before or after others. Raises JobEnded."""
+        job = await asyncio.to_thread(self._jobs.get, job_id)
+        if job.state.is_final:
+            raise JobEnded(f"The job has ended: {job.state.value}.")
+        # What is queued already stands in another queue: the job is led anew, and its old tasks are dropped.
+        return job if job.priority is priority else await self._resumed(job, Mode.REVIVE, priority)
+
+    async def _resumed(self, job: Job, mode: Mode, priority: Priority | None) -> Job:
+        order = Order.of(await asyncio.to_thread(self._jobs.order, job.id))
+        resume = self._conversions.resume
+        await self._queue_plan(await asyncio.to_thread(resume, order, mode, priority=priority))
+        return await asyncio.to_thread(self._jobs.get, job.id)
+
+
+async def _queued(task: Any, order: Order, name: str, *arguments: Any) -> None:
+    """Raises RedisUnavailable when the task cannot be queued."""
+    try:
+        await asyncio.wait_for(asyncio.to_thread(tasks.queue, task, order, name, *arguments), QUEUE_SECONDS)
+    except (KombuError, asyncio.TimeoutError) as error:
+        raise RedisUnavailable.of(error, "The conversion could not be queued") from error

@@ -1,0 +1,85 @@
+"""Ends uploads that nobody goes on with: by the records, and by the store where Redis knows nothing of them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+
+import redis
+
+from mam.background import ended, supervised
+from mam.errors import MamError
+from mam.settings import Settings
+from mam.store.multipart import Multipart
+from mam.uploads.naming import is_media
+from mam.uploads.records import Records
+from mam.uploads.validation import Judge
+
+MOST_SECONDS, LEAST_SECONDS = 300.0, 1.0  # between two looks, of all processes together
+LOOKS = 100  # in the time after which an upload is stale
+
+log = logging.getLogger(__name__)
+
+
+class Sweeper:
+    """Looks every few minutes; one process at a time."""
+
+    def __init__(self, settings: Settings, multipart: Multipart, records: Records, judge: Judge) -> None:
+        self._stale_seconds = settings.upload_hours * 3600
+        self._look_seconds = min(MOST_SECONDS, max(LEAST_SECONDS, self._stale_seconds / LOOKS))
+        self._prefix = settings.minio_upload_prefix
+        self._multipart = multipart
+        self._records = records
+        self._judge = judge
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        self._task = supervised("sweeper of uploads", self._run)
+
+    async def stop(self) -> None:
+        if self._task:
+            await ended(self._task)
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                if await self._records.is_sweeper(self._look_seconds * 0.9):
+                    await self.look()
+            except (MamError, redis.RedisError) as error:
+                log.warning("stale uploads not looked for", extra={"error": str(error)})
+            await asyncio.sleep(self._look_seconds)
+
+    async def look(self) -> None:
+        """Ends what is stale, and asks again about what nobody could judge."""
+        await self._judge_again()
+        await self._sweep_known()
+        await self._sweep_unknown()
+
+    async def _judge_again(self) -> None:
+        for record in await self._records.unjudged():
+            if is_media(record.begun.key):
+                self._judge.soon(record.begun)
+            else:  # its process died just after it was complete
+                await self._records.no_verdict(record.begun.id)
+
+    async def _sweep_known(self) -> None:
+        for record in await self._records.open():
+            if record.touched < time.time() - self._stale_seconds:
+                await self._abort(record.begun.key, record.begun.upload_id, "nobody went on with it")
+                await self._records.forget(record.begun)
+
+    async def _sweep_unknown(self) -> None:
+        """Uploads of other programs too, as a lifecycle rule of the bucket would."""
+        unfinished = await asyncio.to_thread(lambda: list(self._multipart.unfinished(self._prefix)))
+        stale = [upload for upload in unfinished if upload.begun < time.time() - self._stale_seconds]
+        if not stale:
+            return
+        known = {record.begun.upload_id for record in await self._records.open()}
+        for upload in stale:
+            if upload.upload_id not in known:
+                await self._abort(upload.key, upload.upload_id, "unknown to Redis")
+
+    async def _abort(self, key: str, upload_id: str, reason: str) -> None:
+        await asyncio.to_thread(self._multipart.abort, key, upload_id)
+        log.info("upload swept", extra={"key": key, "reason": reason})

@@ -1,0 +1,243 @@
+"""From a request to a playlist: cached, else built from the bucket, else from the plan of a conversion."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import logging
+from collections.abc import Mapping
+from contextlib import suppress
+
+from mam.background import Errands
+from mam.cache.shared_reads import SharedReads
+from mam.errors import ConversionFailed, InvalidRequest, MamError, Unavailable, VideoNotFound
+from mam.hls.plan import Format, Plan, Profile, kind_of
+from mam.library.status import FOREIGN, foreign_field
+from mam.library.status_store import Known
+from mam.naming import Asset, check_video_name, video_names
+from mam.origin.tree import Tree, Trees
+from mam.settings import Settings
+from mam.singleflight import SingleFlight
+from mam.store.objects import Store
+from mam.vod import playlists
+from mam.vod.access import Access, no_video
+from mam.vod.outcomes import Outcomes
+from mam.vod.tokens import Tokens
+from mam.vod.transcoder import Accepted, Transcoder
+from redis_adapter import GZIP_LEVEL, CachedPlaylist, Lookup, PlaylistCache, does_as, slot
+
+ANY = ""  # a kind: that of the main stream, whichever it is
+NOT_KEPT = Lookup(None, None)  # what is built for it is not cached
+JOBS = 20  # of an asset that are looked at, newest first: more than there are ways to convert it
+LIVE_MAX_AGE = 60  # seconds that a client may keep a live playlist: little against what its signatures have left
+
+Generations = tuple[str | None, ...]
+
+log = logging.getLogger(__name__)
+
+
+class TooManyConversions(Unavailable):
+    code, title = "too_many_conversions", "Too many videos are waiting to be converted"
+    hint = "Try again later; what is converted already plays meanwhile."
+
+
+def kind_asked(reencode: bool, profile: Profile | None, fmt: Format | None) -> str:
+    """The kind that a request's options ask for. Raises InvalidRequest when they contradict each other."""
+    if reencode and profile not in (None, Profile.H264):
+        raise InvalidRequest(f"profile={profile.value} contradicts reencode=true.")
+    if profile is None and not reencode and fmt is None:
+        return ANY
+    return kind_of(profile or (Profile.H264 if reencode else Profile.AUTO), fmt or Format.TS)
+
+
+class Viewing:
+    """Gives out playlists."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        access: Access,
+        store: Store,
+        trees: Trees,
+        cache: PlaylistCache,
+        reads: SharedReads,
+        transcoder: Transcoder,
+        tokens: Tokens,
+        outcomes: Outcomes,
+        known: Known,
+    ) -> None:
+        self._settings = settings
+        self._access = access
+        self._store = store
+        self._known = known
+        self._trees = trees
+        self._cache = cache
+        self._reads = reads
+        self._transcoder = transcoder
+        self._tokens = tokens
+        self._outcomes = outcomes
+        self._builds = SingleFlight()
+        self._conversions = SingleFlight()
+        self._refreshing = Errands("refreshing of changed sources")
+
+    async def by_name(self, name: str, kind: str, rendition: str) -> CachedPlaylist:
+        """The playlist of a video, live or in the making; `kind`: which of its streams, '' for the main one.
+
+        Raises InvalidName, VideoNotFound, StoreUnavailable.
+        """
+        check_video_name(name)
+        wanted = slot(kind, rendition)
+        (found,) = await self._reads.read((name,), wanted)
+        lookup = found.lookup
+        if lookup.playlist:
+            self._access.check_video(name, lookup.playlist.source)
+            self._outcomes.redis.inc()
+            return lookup.playlist
+
+        async def build() -> CachedPlaylist:
+            tree = await asyncio.to_thread(self._trees.by_name, name, kind)
+            if tree is not None:
+                self._access.check_video(name, tree.source)
+                return await self._live(tree, wanted, rendition, lookup)
+            plan = await asyncio.to_thread(self._trees.plan, name)
+            if plan is None or not does_as(" ".join(plan.kinds), kind):
+                raise no_video(name)
+            self._access.check_video(name, str(plan.source.asset))
+            return await self._convert(plan.source.asset, plan.kind, wanted, rendition, {name: lookup})
+
+        return await self._builds.run(("name", name, wanted, lookup.generation), build)
+
+    async def by_asset(self, asset: Asset, kind: str, rendition: str) -> CachedPlaylist:
+        """The playlist of an asset, whose conversion is begun if it never was, or not in this profile.
+
+        Raises NotFound, what the conversion failed with, TooManyConversions, StoreUnavailable.
+        """
+        self._access.check_asset(asset)
+        names, wanted = video_names(asset), slot(kind, rendition)
+        found = await self._reads.read(names, wanted)
+        lookups = {name: each.lookup for name, each in zip(names, found, strict=True)}
+        for lookup in lookups.values():
+            if lookup.playlist and lookup.playlist.fits(str(asset), kind):
+                self._outcomes.redis.inc()
+                return lookup.playlist
+
+        async def build() -> CachedPlaylist:
+            tree = await asyncio.to_thread(self._trees.by_asset, asset, kind)
+            if tree is not None:
+                self._refresh_if_stale(asset, tree)
+                return await self._live(tree, wanted, rendition, lookups[tree.name])
+            return await self._convert(asset, kind or self._settings.default_profile, wanted, rendition, lookups)
+
+        return await self._builds.run(("asset", asset, wanted, _generations(lookups)), build)
+
+    async def clear(self, name: str) -> None:
+        """Forgets the cached playlists of a video, in every process at once."""
+        check_video_name(name)
+        await self._cache.invalidate(name)
+
+    async def delete(self, asset: Asset) -> str:
+        """Deletes the HLS of an asset, never the asset, and stops what is being made of it. Returns the video's name.
+
+        Can be repeated after it failed. Raises VideoNotFound, StoreUnavailable, TranscoderUnavailable, RedisError.
+        """
+        self._access.check_asset(asset)
+        stopped = await self._stop(asset)
+        name, tree = await asyncio.to_thread(self._trees.remains, asset) or (stopped, None)
+        if name is None:
+            raise VideoNotFound(f"There is no stream of {asset}.")
+        await self._cache.invalidate(name)  # without Redis it ends here, before anything is removed
+        await asyncio.to_thread(self._trees.delete, name, tree)
+        field, revision = (foreign_field(name), FOREIGN) if tree and not tree.plan else (str(asset), "")
+        await asyncio.to_thread(self._known.deleted, field, revision)
+        await self._cache.invalidate(name)
+        return name
+
+    async def _stop(self, asset: Asset) -> str | None:
+        """Cancels what is being made of an asset. The name of the video it would have become."""
+        name = None
+        for job in await self._transcoder.jobs(asset, limit=JOBS):
+            if job["state"] in ("queued", "running"):
+                name = job["video"]
+                with suppress(ConversionFailed):  # it has ended by itself
+                    await self._transcoder.cancel(job["id"])
+        return name
+
+    async def _live(self, tree: Tree, wanted: str, rendition: str, lookup: Lookup) -> CachedPlaylist:
+        def render() -> bytes:
+            return _compressed(playlists.live(self._trees.media_playlist(tree, rendition), self._settings))
+
+        body = await asyncio.to_thread(render)
+        self._outcomes.built.inc()
+        playlist = CachedPlaylist(body, tree.source, tree.kinds, LIVE_MAX_AGE)
+        await self._cache.put(tree.name, playlist, wanted, lookup.generation)
+        return playlist
+
+    async def _convert(
+        self, asset: Asset, kind: str, wanted: str, rendition: str, lookups: Mapping[str, Lookup]
+    ) -> CachedPlaylist:
+        """Has the asset converted, and gives out its playlist from the plan: the segments are waited for one by one.
+
+        `lookups`: from before the question. When the video goes live meanwhile, the answer is out of date, and a
+        playlist made by it must not stay in the cache.
+        """
+        accepted = await self._accepted(asset, kind, _generations(lookups))
+        lookup = lookups.get(accepted.video, NOT_KEPT)
+        if accepted.job is None:
+            tree = await asyncio.to_thread(self._trees.by_name, accepted.video, kind)
+            if tree is None:
+                raise Unavailable("The video was converted, and is gone again.", hint="Ask again.")
+            return await self._live(tree, wanted, rendition, lookup)
+        plan = await asyncio.to_thread(self._trees.plan, accepted.video, accepted.job)
+        if plan is None:
+            raise Unavailable("The conversion was cancelled.", hint="Ask again.")
+        return await self._from_plan(plan, wanted, rendition, lookup)
+
+    async def _from_plan(self, plan: Plan, wanted: str, rendition: str, lookup: Lookup) -> CachedPlaylist:
+        def render() -> bytes:
+            chosen = plan.rendition(rendition) if rendition else plan.renditions[0]
+            if chosen is None:
+                raise VideoNotFound(
+                    f"The video {plan.video!r} has no rendition {rendition[:80]!r}.", hint="Ask without ?rendition=."
+                )
+            whole = len(plan.renditions) > 1 and not rendition
+            if whole:
+                return _compressed(playlists.renditions(plan))
+            return _compressed(playlists.in_the_making(plan, chosen, self._settings, self._tokens))
+
+        source = str(plan.source.asset)
+        playlist = CachedPlaylist(await asyncio.to_thread(render), source, " ".join(plan.kinds))
+        self._outcomes.built.inc()
+        await self._cache.put(plan.video, playlist, wanted, lookup.generation)
+        return playlist
+
+    async def _accepted(self, asset: Asset, kind: str, generations: Generations = ()) -> Accepted:
+        """The conversion's acceptance, which everyone who wants it shares; a bounded number waits at a time."""
+        key = (asset, kind, generations)
+        if key not in self._conversions and len(self._conversions) >= self._settings.max_waiting_conversions:
+            raise TooManyConversions(f"{len(self._conversions)} conversions are being waited for.")
+        return await self._conversions.run(key, lambda: self._transcoder.convert(asset, kind))
+
+    def _refresh_if_stale(self, asset: Asset, tree: Tree) -> None:
+        """Has a changed source converted anew, while what is live plays on."""
+        if tree.plan is None:
+            return
+        self._refreshing.send(self._refresh(asset, tree.name, tree.plan))
+
+    async def _refresh(self, asset: Asset, name: str, plan: Plan) -> None:
+        try:
+            current = await asyncio.to_thread(self._store.head, asset.bucket, asset.key)
+            if current is not None and current.version != plan.source.version:
+                log.info("source has changed", extra={"video": name})
+                await self._accepted(asset, plan.kind)
+        except MamError as error:
+            log.warning("changed source not converted", extra={"video": name, "code": error.code})
+
+
+def _generations(lookups: Mapping[str, Lookup]) -> Generations:
+    """Part of a flight's key: whoever comes after an invalidation shares nothing that began before it."""
+    return tuple(lookup.generation for lookup in lookups.values())
+
+
+def _compressed(text: str) -> bytes:
+    return gzip.compress(text.encode(), GZIP_LEVEL, mtime=0)

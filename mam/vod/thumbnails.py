@@ -1,0 +1,133 @@
+"""Posters and storyboards as they are given out: signed URLs that are the same for an hour, so that they are cached."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import datetime, timezone
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from mam.errors import NotFound
+from mam.hls import storyboard
+from mam.http import problems
+from mam.http.names import VideoName
+from mam.http.routing import Route
+from mam.naming import (
+    REVISION,
+    check_video_name,
+    poster_key,
+    poster_path,
+    revision_prefix,
+    storyboard_key,
+    storyboard_path,
+)
+from mam.origin.tree import Trees
+from mam.settings import MAX_SIGNED_URL_SECONDS, SAME_URL_SECONDS, Settings
+from mam.store.objects import Store
+from mam.store.signing import Sign, signer
+from mam.vod.access import Access
+
+NEWEST_SECONDS = 60  # that an answer is kept that may be of another revision soon
+
+router = APIRouter(route_class=Route, tags=["pictures"])
+RevisionQuery = Annotated[
+    str | None,
+    Query(pattern=f"^{REVISION.pattern}$", description="Of that revision; else of the live one, or the newest."),
+]
+
+
+class NoPictures(NotFound):
+    code, title = "no_pictures", "There are no pictures of this video"
+    hint = "They follow some seconds after the plan; sound alone has none. POST /transcode has missing ones made."
+
+
+class Pictures:
+    """What there is of a video's pictures. Blocking: call it from a thread."""
+
+    def __init__(self, settings: Settings, access: Access, store: Store, trees: Trees) -> None:
+        self._settings = settings
+        self._access = access
+        self._store = store
+        self._trees = trees
+        self._bucket = settings.minio_bucket_vod
+
+    def poster(self, video: str, revision: str | None) -> str:
+        """A signed URL of the poster. Raises InvalidName, NoPictures, StoreUnavailable."""
+        key = poster_key(video, self._revision(video, revision))
+        if self._store.head(self._bucket, key) is None:
+            raise NoPictures(f"There is no poster of {video!r} (yet).")
+        return self._sign(lives=SAME_URL_SECONDS)(key)
+
+    def storyboard(self, video: str, revision: str | None) -> str:
+        """The storyboard's WebVTT with signed sheets, which live as long as what a playlist names. Raises likewise."""
+        found = self._revision(video, revision)
+        data = self._store.get(self._bucket, storyboard_key(video, found))
+        if data is None:
+            raise NoPictures(f"There is no storyboard of {video!r} (yet).")
+        text = data.decode()
+        sign = self._sign(lives=self._settings.signature_ttl(float(storyboard.duration_of(text))))
+        return storyboard.with_urls(text, lambda name: sign(f"{revision_prefix(video, found)}{name}"))
+
+    def paths(self, video: str, revision: str) -> tuple[str | None, str | None]:
+        """Where poster and storyboard are given out, as paths; None for what is not made. Raises StoreUnavailable."""
+        ways = ((poster_key, poster_path), (storyboard_key, storyboard_path))
+        made = [self._store.head(self._bucket, key(video, revision)) is not None for key, _ in ways]
+        poster, board = (path(video, revision) if there else None for there, (_, path) in zip(made, ways, strict=True))
+        return poster, board
+
+    def _revision(self, video: str, revision: str | None) -> str:
+        check_video_name(video)
+        found = revision or self._trees.revision(video)
+        plan = self._trees.plan(video, found) if found else None
+        if plan is None or not self._access.may_watch(str(plan.source.asset)):
+            raise NoPictures(f"There is no video {video!r} with pictures.")
+        return plan.revision
+
+    def _sign(self, *, lives: int) -> Sign:
+        """Signs as if it were the last full hour, for `lives` seconds from now at least, where a signature may."""
+        now = int(time.time()) // SAME_URL_SECONDS * SAME_URL_SECONDS
+        expires = min(lives + SAME_URL_SECONDS, MAX_SIGNED_URL_SECONDS)
+        return signer(self._settings, expires=expires, now=datetime.fromtimestamp(now, timezone.utc))
+
+
+@router.head("/video/{video_name:path}/poster.jpg", include_in_schema=False)
+@router.get(
+    "/video/{video_name:path}/poster.jpg",
+    summary="The poster of a video",
+    description="Redirects to a signed URL, which is the same for an hour.",
+    status_code=302,
+    response_class=Response,
+    responses=problems.responses(400, 404, 422, 503),
+)
+async def poster(video_name: VideoName, request: Request, revision: RevisionQuery = None) -> Response:
+    url = await asyncio.to_thread(_pictures(request).poster, video_name, revision)
+    return Response(status_code=302, headers={"Location": url, **_kept(revision)})
+
+
+@router.head("/video/{video_name:path}/storyboard.vtt", include_in_schema=False)
+@router.get(
+    "/video/{video_name:path}/storyboard.vtt",
+    summary="The storyboard of a video, as WebVTT",
+    description="Each cue names a tile of a sheet: a signed URL with `#xywh=`.",
+    response_class=Response,
+    responses={
+        200: {"content": {storyboard.CONTENT_TYPE: {}}, "description": "Tiles by their time"},
+        **problems.responses(400, 404, 422, 503),
+    },
+)
+async def storyboard_of(video_name: VideoName, request: Request, revision: RevisionQuery = None) -> Response:
+    text = await asyncio.to_thread(_pictures(request).storyboard, video_name, revision)
+    return Response(text, media_type=storyboard.CONTENT_TYPE, headers=_kept(revision))
+
+
+def _pictures(request: Request) -> Pictures:
+    pictures: Pictures = request.app.state.pictures
+    return pictures
+
+
+def _kept(revision: str | None) -> dict[str, str]:
+    """How long browsers keep an answer: until the URL in it changes, or a short while where the revision may."""
+    left = SAME_URL_SECONDS - int(time.time()) % SAME_URL_SECONDS
+    return {"Cache-Control": f"private, max-age={left if revision else min(left, NEWEST_SECONDS)}"}

@@ -1,0 +1,179 @@
+"""What a worker process has at hand: connections, and the sources it looked at last."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cache
+
+import numpy as np
+import redis
+from kombu.exceptions import KombuError
+
+from mam.connections import Silent
+from mam.errors import Superseded, Unavailable
+from mam.events import sync_client
+from mam.hls import playlist, webvtt
+from mam.hls.cues import InvalidSubtitles
+from mam.hls.plan import Plan, Sidecar, Source
+from mam.jobs.claims import Conversions, Order
+from mam.jobs.state import Jobs
+from mam.media import ffmpeg_process
+from mam.media.muxing import Made
+from mam.media.source import MediaSource, open_source
+from mam.mp4 import index
+from mam.naming import index_key, revision_plan_key, revision_prefix
+from mam.origin.revisions import Revisions
+from mam.processes import cores
+from mam.settings import Settings, worker_settings
+from mam.store.objects import Store
+from mam.transcoding.embedded_workers import shared_file, slots
+from mam.worker.priority import Precedence, Urgency
+
+KEPT_SOURCES = 2  # indexes that a worker keeps: some 25 MB each for a two-hour film
+THREADS = 3  # segments of a chunk in the making at a time: a fourth only waits for the other three
+STILL_SECONDS, MOVING_SECONDS = 10.0, 2.0  # encoders stand still so long at most, and then go on so long
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Workshop:
+    """Connections and kept sources of one worker process."""
+
+    settings: Settings
+    store: Store
+    redis: redis.Redis
+    jobs: Jobs
+    conversions: Conversions
+    revisions: Revisions
+    precedence: Precedence
+    pool: ThreadPoolExecutor
+    opened: OrderedDict[str, tuple[Plan, MediaSource]] = field(default_factory=OrderedDict)
+
+    @property
+    def bucket(self) -> str:
+        return self.settings.minio_bucket_vod
+
+    def keep(self, plan: Plan, media: MediaSource) -> None:
+        media.settle([track.track for track in plan.tracks] + plan.text_tracks)
+        self.opened[plan.revision] = (plan, media)
+        self.opened.move_to_end(plan.revision)
+        while len(self.opened) > KEPT_SOURCES:
+            self.opened.popitem(last=False)
+
+    def plan(self, order: Order) -> Plan:
+        """The plan that the order's tasks go by. Raises Superseded when it is gone."""
+        data = self.store.get(self.bucket, revision_plan_key(order.video, order.job))
+        if data is None:
+            raise Superseded("The plan is gone: the video was deleted.")
+        return Plan.from_json(data)
+
+    def open(self, order: Order) -> tuple[Plan, MediaSource]:
+        """The order's plan and source, kept from an earlier task or read again."""
+        if order.job in self.opened:
+            self.opened.move_to_end(order.job)
+            return self.opened[order.job]
+        plan = self.plan(order)
+        media = self.source(plan.source)
+        if plan.stored_index:
+            media.adopt(index.load(self.store.get(self.bucket, index_key(order.video, order.job)) or b""))
+        self.keep(plan, media)
+        return plan, media
+
+    def source(self, source: Source) -> MediaSource:
+        """Looks at a source and the subtitles beside it; those that cannot be understood are left out."""
+        media = open_source(self.store, source)
+        for sidecar in source.sidecars:
+            try:
+                media.cues[sidecar.key] = webvtt.parse(
+                    self._subtitles(source.bucket, sidecar), language=sidecar.language
+                )
+            except InvalidSubtitles as error:
+                log.warning("subtitles left out", extra={"key": sidecar.key, "reason": error.detail})
+        return media
+
+    def _subtitles(self, bucket: str, sidecar: Sidecar) -> bytes:
+        if sidecar.size > webvtt.MAX_BYTES:  # before it is read: anything may be called .srt
+            raise InvalidSubtitles(f"The file has {sidecar.size} bytes; at most {webvtt.MAX_BYTES} are read.")
+        return self.store.get(bucket, sidecar.key) or b""
+
+    def put(self, plan: Plan, made: Made) -> None:
+        """Stores a segment, in every rendition."""
+        for name, data in made.items():
+            key = revision_prefix(plan.video, plan.revision) + name
+            self.store.put(self.bucket, key, data, playlist.TYPES[name.rpartition(".")[2]])
+
+    @property
+    def encoder_threads(self) -> int:
+        """Of each ffmpeg of a batch: the cores, shared among the slots."""
+        return self.settings.encoder_threads or max(1, cores() // slots())
+
+    def pacer(self, urgency: Urgency) -> Callable[[], None]:
+        """To be called again and again: has this process's encoders stand still for what is more urgent."""
+        longest = min(STILL_SECONDS, self.settings.encoder_stall_seconds / 3)
+        stopped, resumed = 0.0, 0.0
+
+        def look() -> None:
+            nonlocal stopped, resumed
+            now = time.monotonic()
+            if stopped and (now - stopped > longest or not self.precedence.is_felt(urgency)):
+                resumed = now if now - stopped > longest else 0.0
+                stopped = 0.0
+                ffmpeg_process.resume()
+            elif stopped or (now - resumed > MOVING_SECONDS and self.precedence.is_felt(urgency)):
+                stopped = stopped or now
+                ffmpeg_process.pause()  # each time: one may have been started meanwhile
+
+        return look
+
+
+@cache
+def workshop() -> Workshop:
+    """This process's workshop, set up when first needed: after the worker has forked."""
+    settings = worker_settings()
+    client = sync_client(settings)
+    store, jobs = Store(settings), Jobs(client)
+    return Workshop(
+        settings,
+        store,
+        client,
+        jobs,
+        Conversions(settings, store, jobs),
+        Revisions(store, settings.minio_bucket_vod),
+        Precedence(shared_file(settings, "urgency")),
+        ThreadPoolExecutor(THREADS, "segments"),
+    )
+
+
+def warm_up() -> None:
+    """Opens connections and touches what is slow when first used, so that no viewer waits for it."""
+    shop = workshop()
+    try:
+        list(shop.pool.map(lambda _: shop.store.check(shop.bucket), range(THREADS)))
+        shop.redis.ping()
+    except (Unavailable, redis.RedisError) as error:
+        log.warning("started without its store or Redis", extra={"error": str(error)})
+    for weakness in ffmpeg_process.weaknesses():
+        log.warning("ffmpeg is not fully contained", extra={"reason": weakness})
+    np.cumsum(np.ones(1 << 16, np.int64)).searchsorted([1])
+
+
+def this_machine() -> str:
+    return platform.node()
+
+
+def this_worker() -> str:
+    """How people know this process: its machine and its number there."""
+    return f"{this_machine()}:{os.getpid()}"
+
+
+def is_outage(error: Exception) -> bool:
+    """Whether Redis, rather than the work, is to blame: it is away, or full, or holds what it should not."""
+    return isinstance(error, redis.RedisError | KombuError | Silent)

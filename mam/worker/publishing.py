@@ -1,0 +1,126 @@
+"""How a conversion ends in the bucket: the commit that makes a video live, and what is removed afterwards."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Collection, Mapping
+
+import redis_adapter
+from mam.errors import SourceChanged, Superseded
+from mam.hls import multivariant, playlist
+from mam.hls.plan import Plan
+from mam.jobs.claims import Order
+from mam.naming import COMMIT, commit_key, index_key, revision_prefix, segment_key, unfinished_key
+from mam.origin.revisions import Replaced
+from mam.worker.context import Workshop, workshop
+from mam.worker.verification import verify
+
+log = logging.getLogger(__name__)
+
+
+def inventory(shop: Workshop, plan: Plan) -> dict[str, int]:
+    """What is there of the plan: sizes in bytes by name below the revision, `<rendition>/<file>`."""
+    prefix = revision_prefix(plan.video, plan.revision)
+    return {info.key.removeprefix(prefix): info.size for info in shop.store.listing(shop.bucket, prefix) if info.size}
+
+
+def existing(plan: Plan, files: Collection[str]) -> set[int]:
+    """The segments of the plan that are there, in every rendition."""
+    return {number for number in range(len(plan.timeline)) if all(name in files for name in plan.files(number))}
+
+
+def commit(order: Order, plan: Plan) -> list[int]:
+    """Makes the video live, if everything is there; else returns the segments that are to be made again.
+
+    Raises SourceChanged when the source is no longer what was converted, Undecodable, Superseded.
+    """
+    shop = workshop()
+    files = inventory(shop, plan)
+    there = existing(plan, files)
+    missing = [number for number in range(len(plan.timeline)) if number not in there]
+    if missing:
+        log.warning(
+            "segments are missing", extra={"video": order.video, "revision": order.job, "segments": missing[:9]}
+        )
+        shop.jobs.incomplete(order.job, order.epoch, missing)
+        return missing
+    current = shop.store.head(order.bucket, order.key)
+    if current is None or current.version != plan.source.version:
+        raise SourceChanged("The source was changed or removed before its conversion ended.")
+    if not shop.jobs.touch(order.job, order.epoch):
+        raise Superseded("The job was cancelled or taken over.")
+    verify(shop, plan, files)
+    _publish(shop, order, plan, files)
+    shop.jobs.succeed(order.job, order.epoch)
+    shop.store.remove(shop.bucket, [unfinished_key(order.job)])
+    _note_replaced(shop, plan.video)  # last: nobody waits for it, and what is not noted now is by the next commit
+    return []
+
+
+def _publish(shop: Workshop, order: Order, plan: Plan, files: Mapping[str, int]) -> None:
+    """Makes the revision live. Then nothing that was cached of the video holds."""
+    if len(plan.renditions) == 1:
+        text = multivariant.media_playlist(plan, plan.renditions[0], f"{plan.renditions[0].name}/")
+    else:
+        for rendition in plan.renditions:
+            key = segment_key(plan.video, plan.revision, rendition.name, COMMIT)
+            shop.store.put(
+                shop.bucket, key, multivariant.media_playlist(plan, rendition, "").encode(), playlist.CONTENT_TYPE
+            )
+        text = multivariant.render(plan, lambda rendition: f"{rendition.name}/{COMMIT}", rates(plan, files))
+    shop.revisions.publish(plan, text, is_main=_becomes_main(shop, order, plan))
+    redis_adapter.invalidate_playlist_cache(plan.video)
+    log.info("video is live", extra={"video": plan.video, "revision": plan.revision})
+
+
+def _note_replaced(shop: Workshop, video: str) -> None:
+    """Has the revisions that serve no request any more removed when their last signatures have run out."""
+    for idle in shop.revisions.idle(video):
+        until = time.time() + shop.settings.longest_signature(float(idle.timeline.duration))
+        shop.revisions.note_replaced(Replaced(video, idle.revision, until))
+
+
+def _becomes_main(shop: Workshop, order: Order, plan: Plan) -> bool:
+    """Whether requests without options are served by this revision from now on.
+
+    A key decides, and of two keys the later request. What viewers alone asked for serves them only where nothing else
+    does, or in the place of the same kind of stream of an earlier version of the source.
+    """
+    before = shop.revisions.main(plan.video)
+    if before == plan.revision:
+        return True
+    asked = shop.jobs.keyed_at(order.job) or order.keyed_at
+    if before is None:  # nothing is live, or a tree of another tool
+        return bool(asked) or shop.store.head(shop.bucket, commit_key(plan.video)) is None
+    if asked:
+        return asked >= shop.jobs.keyed_at(before)
+    main = shop.revisions.plan(plan.video, before)
+    return main is None or (plan.kind in main.kinds and main.source.version != plan.source.version)
+
+
+def rates(plan: Plan, files: Mapping[str, int]) -> dict[str, multivariant.Rate]:
+    """The bit rates of what was made."""
+    durations = list(plan.timeline.durations())
+    numbers = range(len(durations))
+    return {
+        rendition.name: multivariant.measure(durations, [files[plan.file(rendition, n)] for n in numbers])
+        for rendition in plan.renditions
+    }
+
+
+def discard(order: Order) -> bool:
+    """Removes what a job left that will not go on: its revision, and the newest plan if it was that revision's.
+
+    True when nothing was removed, because it is live.
+    """
+    shop = workshop()
+    keys = [unfinished_key(order.job)]
+    is_live = shop.revisions.is_live(order.video, order.job)
+    if not is_live:
+        shop.revisions.withdraw(order.video, order.job)
+        if shop.revisions.owns(order.video, order.job):
+            shop.revisions.remove(order.video, [order.job])
+        keys.append(index_key(order.video, order.job))
+    shop.store.remove(shop.bucket, keys)
+    return is_live

@@ -1,0 +1,269 @@
+"""What the tasks do, free of Celery: plan and make. Runs in worker processes, which alone open media."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import deque
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import islice
+
+from mam.errors import InvalidPlan, Superseded
+from mam.hls.plan import Chunk, Plan
+from mam.jobs.claims import Order
+from mam.media.encode import ChunkEncoder
+from mam.media.ffmpeg_process import Encoder
+from mam.media.muxing import Made
+from mam.media.planning import make_plan, read_index
+from mam.media.remux import Remuxer
+from mam.media.source import MediaSource
+from mam.media.wishes import Wishes
+from mam.mp4 import index
+from mam.naming import index_key, plan_key, revision_plan_key, unfinished_key
+from mam.processes import cores
+from mam.transcoding.views import PlanView
+from mam.worker import plan_preview
+from mam.worker.context import THREADS, Workshop, this_machine, workshop
+from mam.worker.priority import Urgency
+from mam.worker.publishing import existing, inventory
+
+ENCODER_NICE = 15  # a thirtieth of the share of what a viewer waits for
+IN_FLIGHT_BYTES = 64 << 20  # of segments in the making, per process
+
+log = logging.getLogger(__name__)
+Alive = Callable[[], None]
+
+
+# plan
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A plan that stands, and which of its segments exist. `complete`: all of them, and nobody has been told."""
+
+    plan: Plan
+    there: frozenset[int]
+    complete: bool
+
+    def misses(self, chunk: Chunk) -> bool:
+        return not self.there.issuperset(chunk)
+
+
+def plan(order: Order, *, alive: Alive) -> Planned:
+    """Plans the job and publishes the plan; for a viewer, makes the first segment too where that takes no time.
+
+    A plan that an earlier leader wrote is gone by as it stands: segments that exist were made by it.
+    """
+    shop = workshop()
+    earlier = shop.pool.submit(shop.store.get, shop.bucket, revision_plan_key(order.video, order.job))
+    media = shop.source(order.source)
+    made = _adopted(shop, media, order, earlier.result()) or _planned(shop, media, order, alive)
+    shop.keep(made, media)
+    listing = shop.pool.submit(inventory, shop, made)
+    data = made.to_json()
+    writes = [
+        shop.pool.submit(shop.store.put, shop.bucket, key, content, "application/json")
+        for key, content in (
+            (unfinished_key(order.job), order.to_json().encode()),
+            (revision_plan_key(order.video, order.job), data),
+            (plan_key(order.video), data),
+        )
+    ]
+    first = Remuxer(media, made).segment(0) if order.viewer and not made.encodes else None  # while those are on the way
+    for write in writes:
+        write.result()
+    there = existing(made, listing.result())
+    if order.viewer and 0 not in there:
+        shop.jobs.take_ahead(order.job, [0])  # before anybody can ask for it
+    duration = float(made.timeline.duration)
+    streams = json.dumps([stream.model_dump(exclude_none=True) for stream in made.streams])
+    notes = json.dumps(made.notes) if made.notes else ""
+    if not shop.jobs.planned(
+        order.job, order.epoch, segments=len(made.timeline), duration=duration, streams=streams, notes=notes
+    ):
+        raise Superseded("The job was cancelled or taken over.")
+    complete = bool(there) and shop.jobs.found(order.job, order.epoch, _seconds(made, there))
+    if first is not None and 0 not in there:
+        shop.put(made, first)
+        there.add(0)
+        complete = _report(shop, order, made, 0, "plan")
+    return Planned(made, frozenset(there), complete)
+
+
+def preview(order: Order, *, live: bool, alive: Alive) -> PlanView:
+    """What the job would do; nothing is kept of it."""
+    shop = workshop()
+    media = shop.source(order.source)
+    wishes = _wishes(shop, order)
+    read_index(media, wishes, alive=alive)
+    made = make_plan(media, order.source, wishes, video=order.video, revision=order.job, stored=False, closely=True)
+    return plan_preview.view(media, made, live=live)
+
+
+def _planned(shop: Workshop, media: MediaSource, order: Order, alive: Alive) -> Plan:
+    wishes = _wishes(shop, order)
+    found = read_index(media, wishes, alive=alive)
+    if found:
+        key = index_key(order.video, order.job)
+        shop.store.put(shop.bucket, key, index.dump(found), "application/octet-stream")
+    return make_plan(media, order.source, wishes, video=order.video, revision=order.job, stored=bool(found))
+
+
+def _wishes(shop: Workshop, order: Order) -> Wishes:
+    return Wishes(
+        profile=order.wanted.profile,
+        format=order.wanted.format,
+        audio_language=order.audio_language,
+        max_key_frame_seconds=order.max_key_frame_seconds,
+        segment_seconds=order.segment_seconds,
+        preset=order.preset,
+        crf=order.crf,
+        audio_bitrate=order.audio_bitrate,
+        max_duration=shop.settings.max_duration_seconds,
+        recoded=order.recoded,
+    )
+
+
+def _adopted(shop: Workshop, media: MediaSource, order: Order, data: bytes | None) -> Plan | None:
+    """The plan in the bucket, if there is one that can be gone by."""
+    try:
+        made = Plan.from_json(data) if data else None
+        if made is None or made.source.version != order.version:
+            return None
+        if made.stored_index:
+            media.adopt(index.load(shop.store.get(shop.bucket, index_key(order.video, order.job)) or b""))
+    except InvalidPlan:
+        return None
+    return made
+
+
+# make
+
+
+def make(order: Order, chunk: Chunk, *, task: str, urgency: Urgency, alive: Alive) -> bool:
+    """Makes the segments that are missing. True when that completed the job, and the commit is to follow.
+
+    For a viewer ffmpeg takes all cores and does not stand back.
+    """
+    shop = workshop()
+    completed = False
+    with shop.precedence.held(urgency):
+        made, media = shop.open(order)
+        there = shop.jobs.is_made(order.job, chunk)
+        missing = [number for number, done in zip(chunk, there, strict=True) if not done]
+        if not missing:
+            return False
+        if made.encodes:
+            work = _encoded(shop, order, made, media, Chunk(missing[0], missing[-1] + 1), urgency, alive)
+        else:
+            work = _remuxed(shop, order, made, media, missing, urgency)
+        with closing(work):  # ends ffmpeg at once, whatever happens
+            for number in work:
+                completed |= _report(shop, order, made, number, task)
+                alive()
+    return completed
+
+
+def _report(shop: Workshop, order: Order, made: Plan, number: int, task: str) -> bool:
+    return shop.jobs.made(
+        order.job, order.epoch, _seconds(made, [number]), task=task, profile=order.profile, host=this_machine()
+    )
+
+
+def _seconds(made: Plan, numbers: Collection[int]) -> dict[int, float]:
+    """Seconds of media in each of the segments."""
+    timeline = made.timeline
+    return {number: float(timeline.time(number + 1) - timeline.time(number)) for number in sorted(numbers)}
+
+
+def _remuxed(
+    shop: Workshop, order: Order, made: Plan, media: MediaSource, numbers: list[int], urgency: Urgency
+) -> Generator[int, None, None]:
+    """Copies segments, several at a time; the number of each that is in the bucket."""
+    remuxer = Remuxer(media, made)
+
+    def copied(number: int) -> int:
+        if urgency is not Urgency.VIEWER:
+            shop.precedence.give_way(urgency)
+            if shop.jobs.is_made(order.job, [number])[0]:
+                return number  # a viewer asked for it meanwhile
+        shop.put(made, remuxer.segment(number))
+        return number
+
+    # One after the other for a viewer, who waits for the first of them.
+    threads = _threads(made.source.size, len(made.timeline)) if urgency is Urgency.BATCH else 1
+    yield from _in_parallel(shop.pool, copied, numbers, threads)
+
+
+def _threads(size: int, segments: int) -> int:
+    """How many segments are in the making at a time: fewer when they are large."""
+    each = 2 * size // segments + 1  # the source's bytes and the segment's
+    return max(1, min(THREADS, IN_FLIGHT_BYTES // each))
+
+
+def _in_parallel(
+    pool: ThreadPoolExecutor, work: Callable[[int], int], numbers: Iterable[int], threads: int
+) -> Iterator[int]:
+    """The results of `work`, as they come, with at most `threads` running. The first error ends it."""
+    rest = iter(numbers)
+    running: set[Future[int]] = {pool.submit(work, number) for number in islice(rest, threads)}
+    try:
+        while running:
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            running |= {pool.submit(work, number) for number in islice(rest, len(done))}
+            for future in done:
+                yield future.result()
+    finally:
+        for future in running:
+            future.cancel()
+        wait(running)
+
+
+def _encoded(
+    shop: Workshop, order: Order, made: Plan, media: MediaSource, chunk: Chunk, urgency: Urgency, alive: Alive
+) -> Generator[int, None, None]:
+    """Encodes the segments of a chunk; the number of each that is in the bucket."""
+    batch = urgency is Urgency.BATCH
+    shop.precedence.give_way(urgency)  # ffmpeg's start alone takes a while
+    encoder = ChunkEncoder(
+        media,
+        made,
+        threads=shop.encoder_threads if batch else cores(),
+        nice=ENCODER_NICE if batch else 0,
+        stall_seconds=shop.settings.encoder_stall_seconds,
+        watch=_recorder(shop, order),
+    )
+
+    def stored(number: int, data: Made) -> int:
+        shop.put(made, data)
+        return number
+
+    uploads: deque[Future[int]] = deque()
+    try:
+        with closing(encoder.segments(chunk, alive=alive)) as segments:
+            for number, data in segments:
+                uploads.append(shop.pool.submit(stored, number, data))
+                while len(uploads) > int(batch):  # ffmpeg goes on during the last one
+                    yield uploads.popleft().result()
+        while uploads:
+            yield uploads.popleft().result()
+    finally:
+        wait(uploads)
+
+
+def _recorder(shop: Workshop, order: Order) -> Callable[[Encoder], None]:
+    """Has the job's state show which ffmpeg is at work, and what it says."""
+    shown: tuple[str, ...] | None = None
+
+    def watch(encoder: Encoder) -> None:
+        nonlocal shown
+        if shown is None:
+            shop.jobs.encoding(order.job, order.epoch, encoder.command)
+        if (said := tuple(encoder.said)) != (shown or ()):
+            shop.jobs.said(order.job, order.epoch, said)
+        shown = said
+
+    return watch

@@ -1,0 +1,55 @@
+"""The last look before a commit: whether a decoder makes something of what was copied."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from mam.errors import Undecodable
+from mam.hls.plan import Plan, Rendition
+from mam.media.verification import undecodable
+from mam.naming import revision_prefix
+from mam.worker.context import Workshop
+
+LOOKED_AT = 4  # segments of each copied picture: some 20 ms each
+HEAD_BYTES = 1 << 20  # of a segment: holds its first picture and the first sound
+
+
+def verify(shop: Workshop, plan: Plan, files: Mapping[str, int]) -> None:
+    """Decodes the first picture and sound of some copied segments. `files`: sizes by name below the revision.
+
+    What ffmpeg has encoded is not looked at. Raises Undecodable.
+    """
+    chosen = [
+        (rendition, number)
+        for rendition in plan.renditions
+        if any(track.action == "copy" for track in rendition.tracks)
+        for number in (_chosen(len(plan.timeline)) if rendition.video else [0])
+    ]
+    outcomes = shop.pool.map(lambda each: _broken(shop, plan, files, *each), chosen)
+    for (rendition, number), broken in zip(chosen, outcomes, strict=True):
+        if broken:
+            what = f"Segment {number} of {rendition.name!r}"
+            raise Undecodable(f"{what} was copied, and no decoder makes anything of its {broken}.")
+
+
+def _chosen(count: int) -> list[int]:
+    """The first two segments, the last, and one between."""
+    return sorted({0, min(1, count - 1), *np.linspace(0, count - 1, LOOKED_AT - 1).astype(int).tolist()})
+
+
+def _broken(shop: Workshop, plan: Plan, files: Mapping[str, int], rendition: Rendition, number: int) -> str | None:
+    """What of a segment cannot be decoded."""
+    name, init = plan.file(rendition, number), b""
+    if plan.has_init(rendition):
+        init = _read(shop, plan, plan.init(rendition), files[plan.init(rendition)])
+    size = files[name]
+    broken = undecodable(init + _read(shop, plan, name, min(size, HEAD_BYTES)))
+    if broken and size > HEAD_BYTES:  # the picture may be larger than that
+        broken = undecodable(init + _read(shop, plan, name, size))
+    return broken
+
+
+def _read(shop: Workshop, plan: Plan, name: str, size: int) -> bytes:
+    return shop.store.read(shop.bucket, revision_prefix(plan.video, plan.revision) + name, 0, size)
