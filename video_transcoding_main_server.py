@@ -21,6 +21,7 @@ from mam.http.service import Service
 from mam.http.streams import KEEPALIVE, MEDIA_TYPE, EventStream, event
 from mam.jobs.claims import Conversions
 from mam.jobs.job import State
+from mam.jobs.previews import PlanView
 from mam.jobs.queues import broker_client
 from mam.jobs.state import CURSOR, Jobs
 from mam.naming import MAX_KEY_BYTES, REVISION
@@ -133,8 +134,8 @@ def _add_conversion(app: FastAPI) -> None:
         responses=problems.responses(400, 403, 404, 422, 503),
         tags=["conversion"],
     )
-    async def plan(wanted: views.AssetRequest, request: Request) -> views.PlanView:
-        view: views.PlanView = await request.app.state.desk.plan(wanted)
+    async def plan(wanted: views.AssetRequest, request: Request) -> PlanView:
+        view: PlanView = await request.app.state.desk.plan(wanted)
         return view
 
     @app.get(

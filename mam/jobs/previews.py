@@ -10,16 +10,74 @@ from typing import Annotated, Any
 
 import redis
 import redis.asyncio
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from mam import stored
 from mam.errors import ConversionFailed, MamError, Unavailable
-from mam.transcoding.views import PlanView
+from mam.hls.plan import Format, Profile, Rendition, StreamInfo
 
 PREFIX = "mam:preview:"
 KEEP_SECONDS = 60  # an answer that nobody fetches
 LOOK_SECONDS = 1  # at a time: shorter than a client waits for any answer of Redis
 WAIT_SECONDS = 120  # a source without an index is read whole
+
+
+class RenditionView(BaseModel):
+    """A media playlist that there will be."""
+
+    name: str
+    kind: str = Field(examples=["video", "audio", "subtitles"])
+    codecs: str
+    language: str
+    title: str
+    default: bool
+    width: int | None = None
+    height: int | None = None
+    frame_rate: float | None = None
+    sample_rate: int | None = None
+    channels: int | None = None
+    bandwidth: int = Field(description="Bits a second of the heaviest part; expected.")
+    average_bandwidth: int
+
+    @classmethod
+    def of(cls, rendition: Rendition) -> RenditionView:
+        video, audio = rendition.video, rendition.audio
+        return cls(
+            name=rendition.name,
+            kind="video" if video else "audio" if audio else "subtitles",
+            codecs=",".join(track.codecs for track in rendition.tracks),
+            language=rendition.language,
+            title=rendition.title,
+            default=rendition.default,
+            width=video.width if video else None,
+            height=video.height if video else None,
+            frame_rate=round(video.frame_rate, 3) if video else None,
+            sample_rate=audio.sample_rate if audio else None,
+            channels=audio.channels if audio else None,
+            bandwidth=rendition.bandwidth,
+            average_bandwidth=rendition.average_bandwidth,
+        )
+
+
+class PlanView(BaseModel):
+    """What a conversion would do, and why. Nothing was converted."""
+
+    video: str
+    revision: str = Field(description="Also what the job would be called.")
+    live: bool = Field(description="Whether just this is live already.")
+    profile: Profile
+    format: Format
+    duration_seconds: float
+    source_bytes: int
+    streams: list[StreamInfo] = Field(description="Each stream of the source, and what becomes of it.")
+    notes: list[str] = Field(description="What is wrong with the source and passed over, or cannot be carried over.")
+    renditions: list[RenditionView]
+    segments: int
+    longest_segment_seconds: float
+    tasks: int = Field(description="Parts that as many workers may make at the same time.")
+    estimated_bytes: int
+    estimated_seconds: float = Field(description="A guess, for one machine that does nothing else.")
+    command: str | None = Field(description="The first ffmpeg that would be started; null where all is copied.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,35 +2,19 @@
 
 from __future__ import annotations
 
-import platform
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import redis
-from prometheus_client import CollectorRegistry
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector as PrometheusCollector
 
-from mam.events import sync_client
-from mam.http.metrics import Restarts
 from mam.jobs import queues
-from mam.jobs.lua import BY_HOST, OUTBOX
+from mam.jobs.counters import counted
+from mam.jobs.lua import OUTBOX
 from mam.jobs.presence import Presence, Worker
 from mam.jobs.state import Jobs
-from mam.settings import Settings
 from mam.transcoding.diagnosis import Facts, Memory
-
-# Counters in Redis, which workers add to: name there -> name, help and labels as metrics have them.
-COUNTED = {
-    "media_seconds": ("mam_media_seconds", "Seconds of media made.", ("profile", "worker")),
-    "segments": ("mam_segments", "Segments made.", ("profile", "worker")),
-    "tasks": ("mam_tasks", "Tasks ended, by outcome.", ("task", "outcome", "worker")),
-    "task_seconds": ("mam_task_seconds", "Seconds spent on tasks.", ("task", "worker")),
-    "ffmpeg_failures": ("mam_ffmpeg_failures", "Times that ffmpeg gave up, by reason.", ("reason",)),
-    "jobs_ended": ("mam_jobs_ended", "Jobs ended, by state.", ("state",)),
-    "webhooks": ("mam_webhooks", "Webhooks, by outcome.", ("outcome",)),
-}
 
 
 class Fleet:
@@ -72,22 +56,6 @@ class Fleet:
         yield from counted(self._jobs)
 
 
-def counted(jobs: Jobs, host: str | None = None) -> Iterator[Metric]:
-    """All counters, or those of the workers of one machine."""
-    found: dict[str, dict[tuple[str, ...], float]] = defaultdict(dict)
-    for (name, *values), amount in jobs.counters().items():
-        if name in COUNTED and len(values) == len(COUNTED[name][2]):
-            found[name][tuple(values)] = amount
-    for key, (metric, text, labels) in COUNTED.items():
-        if host is not None and key not in BY_HOST:
-            continue
-        family = CounterMetricFamily(metric, text, labels=labels)
-        for labelled, amount in found[key].items():
-            if len(labelled) == len(labels) and (host is None or labelled[-1] == host):
-                family.add_metric(labelled, amount)
-        yield family
-
-
 def _gauge(name: str, text: str, value: float) -> Metric:
     return GaugeMetricFamily(name, text, value=value)
 
@@ -113,25 +81,3 @@ class Collector(PrometheusCollector):
 
     def describe(self) -> Iterable[Metric]:
         return []  # known when asked for
-
-
-class _Machine(PrometheusCollector):
-    def __init__(self, jobs: Jobs) -> None:
-        self._jobs = jobs
-
-    def collect(self) -> Iterable[Metric]:
-        try:
-            return list(counted(self._jobs, host=platform.node()))
-        except redis.RedisError:
-            return []
-
-    def describe(self) -> Iterable[Metric]:
-        return []
-
-
-def machine(settings: Settings) -> CollectorRegistry:
-    """What the workers of this machine have counted, for an endpoint of their own."""
-    registry = CollectorRegistry()
-    registry.register(_Machine(Jobs(sync_client(settings))))
-    registry.register(Restarts())
-    return registry

@@ -20,6 +20,7 @@ from kombu.exceptions import KombuError
 
 from mam.background import ended, supervised
 from mam.errors import InvalidPlan, JobNotFound, MamError
+from mam.jobs import dispatch
 from mam.jobs.claims import Conversions, Order
 from mam.jobs.job import SILENT_LEASES
 from mam.jobs.queues import jobs_at_hand
@@ -28,7 +29,6 @@ from mam.naming import UNFINISHED, unfinished_key, unfinished_revision
 from mam.origin.revisions import Replaced, Revisions
 from mam.settings import Settings
 from mam.store.objects import Store
-from mam.worker import tasks
 from redis_adapter import make_room
 
 LOCK = "mam:reaper"
@@ -135,7 +135,7 @@ class Reaper:
 
     def _resume(self, order: Order, reason: str) -> bool:
         log.warning("taking up again", extra={"video": order.video, "revision": order.job, "reason": reason})
-        tasks.queue(tasks.plan, self._conversions.resume(order, Mode.REVIVE), "plan")
+        dispatch.queue(dispatch.PLAN, self._conversions.resume(order, Mode.REVIVE), "plan")
         return True
 
 

@@ -26,15 +26,15 @@ from mam.errors import (
 )
 from mam.events import FINAL, Listener
 from mam.http.streams import KEEPALIVE_SECONDS
-from mam.jobs import previews
+from mam.jobs import dispatch, previews
 from mam.jobs.claims import Conversion, Conversions, Order, Wanted
 from mam.jobs.job import Job, State
+from mam.jobs.previews import PlanView
 from mam.jobs.queues import Priority
 from mam.jobs.state import Jobs, Mode
 from mam.naming import Asset
-from mam.transcoding.views import Accepted, AssetRequest, PlanView, Transcoded, TranscodeRequest
+from mam.transcoding.views import Accepted, AssetRequest, Transcoded, TranscodeRequest
 from mam.transcoding.webhooks import Callbacks
-from mam.worker import tasks
 
 AHEAD_SEGMENTS = 2  # made behind the one that a viewer waits for: a player asks for them next
 LOOK_SECONDS = 5  # a waiting request looks at its job this often even when no event came
@@ -97,7 +97,7 @@ class Desk:
         asset = Asset(request.asset_bucket, request.asset_object)
         order, live = await self._apart(self._conversions.draft, asset, request.wanted)
         ask = previews.new_id()
-        await _queued(tasks.preview, order, "preview", ask, live)
+        await _queued(dispatch.PREVIEW, order, "preview", ask, live)
         try:
             return await previews.wait_for(self._redis, ask)
         except RedisError as error:
@@ -139,11 +139,11 @@ class Desk:
         """Has the pictures made of a live video that lacks them. It is live without them too."""
         with suppress(MamError, RedisError, KombuError):
             if self._conversions.lacks_pictures(order):
-                tasks.queue_pictures(order, priority)
+                dispatch.queue_pictures(order, priority)
 
     async def _queue_plan(self, order: Order) -> None:
         try:
-            await _queued(tasks.plan, order, "plan")
+            await _queued(dispatch.PLAN, order, "plan")
         except RedisUnavailable:
             with suppress(RedisError):  # else the claim would stand in the way
                 await asyncio.to_thread(self._jobs.cancel, order.job, order.epoch)
@@ -204,9 +204,9 @@ class Desk:
         if now or following:
             order = Order.of(await asyncio.to_thread(self._jobs.order, job_id))
             if now:
-                await _queued(tasks.seek, order, f"seek:{segment}", segment)
+                await _queued(dispatch.SEEK, order, f"seek:{segment}", segment)
             if following:
-                await _queued(tasks.ahead, order, f"ahead:{segment + 1}", segment + 1, numbers.stop)
+                await _queued(dispatch.AHEAD, order, f"ahead:{segment + 1}", segment + 1, numbers.stop)
         return job.state
 
     async def cancel(self, job_id: str) -> Job:
@@ -215,7 +215,7 @@ class Desk:
         order = await asyncio.to_thread(self._jobs.order, job_id)
         if job.state.is_final or not await asyncio.to_thread(self._jobs.cancel, job_id, job.epoch):
             raise JobEnded(f"The job has ended: {job.state.value}.")
-        await _queued(tasks.discard, Order.of(order), "discard")
+        await _queued(dispatch.DISCARD, Order.of(order), "discard")
         return await asyncio.to_thread(self._jobs.get, job_id)
 
     async def retry(self, job_id: str) -> Job:
@@ -240,9 +240,9 @@ class Desk:
         return await asyncio.to_thread(self._jobs.get, job.id)
 
 
-async def _queued(task: Any, order: Order, name: str, *arguments: Any) -> None:
+async def _queued(task: str, order: Order, name: str, *arguments: Any) -> None:
     """Raises RedisUnavailable when the task cannot be queued."""
     try:
-        await asyncio.wait_for(asyncio.to_thread(tasks.queue, task, order, name, *arguments), QUEUE_SECONDS)
+        await asyncio.wait_for(asyncio.to_thread(dispatch.queue, task, order, name, *arguments), QUEUE_SECONDS)
     except (KombuError, asyncio.TimeoutError) as error:
         raise RedisUnavailable.of(error, "The conversion could not be queued") from error

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from typing_extensions import Self
 
 from mam.errors import Failure
-from mam.hls.plan import Format, Profile, Rendition, StreamInfo
+from mam.hls.plan import Format, Profile, StreamInfo
 from mam.http.numbers import Whole
 from mam.jobs.claims import Wanted
 from mam.jobs.job import Job, Picture, RunningTask, State
@@ -85,64 +85,6 @@ class Accepted(BaseModel):
     status: Literal["accepted"] = "accepted"
     video: str = Field(examples=["sample"])
     job: str = Field(examples=["1f0c9a7be2d4"])
-
-
-class RenditionView(BaseModel):
-    """A media playlist that there will be."""
-
-    name: str
-    kind: str = Field(examples=["video", "audio", "subtitles"])
-    codecs: str
-    language: str
-    title: str
-    default: bool
-    width: int | None = None
-    height: int | None = None
-    frame_rate: float | None = None
-    sample_rate: int | None = None
-    channels: int | None = None
-    bandwidth: int = Field(description="Bits a second of the heaviest part; expected.")
-    average_bandwidth: int
-
-    @classmethod
-    def of(cls, rendition: Rendition) -> RenditionView:
-        video, audio = rendition.video, rendition.audio
-        return cls(
-            name=rendition.name,
-            kind="video" if video else "audio" if audio else "subtitles",
-            codecs=",".join(track.codecs for track in rendition.tracks),
-            language=rendition.language,
-            title=rendition.title,
-            default=rendition.default,
-            width=video.width if video else None,
-            height=video.height if video else None,
-            frame_rate=round(video.frame_rate, 3) if video else None,
-            sample_rate=audio.sample_rate if audio else None,
-            channels=audio.channels if audio else None,
-            bandwidth=rendition.bandwidth,
-            average_bandwidth=rendition.average_bandwidth,
-        )
-
-
-class PlanView(BaseModel):
-    """What a conversion would do, and why. Nothing was converted."""
-
-    video: str
-    revision: str = Field(description="Also what the job would be called.")
-    live: bool = Field(description="Whether just this is live already.")
-    profile: Profile
-    format: Format
-    duration_seconds: float
-    source_bytes: int
-    streams: list[StreamInfo] = Field(description="Each stream of the source, and what becomes of it.")
-    notes: list[str] = Field(description="What is wrong with the source and passed over, or cannot be carried over.")
-    renditions: list[RenditionView]
-    segments: int
-    longest_segment_seconds: float
-    tasks: int = Field(description="Parts that as many workers may make at the same time.")
-    estimated_bytes: int
-    estimated_seconds: float = Field(description="A guess, for one machine that does nothing else.")
-    command: str | None = Field(description="The first ffmpeg that would be started; null where all is copied.")
 
 
 class Progress(BaseModel):

@@ -23,6 +23,7 @@ from mam.hls import playlist, webvtt
 from mam.hls.cues import InvalidSubtitles
 from mam.hls.plan import Plan, Sidecar, Source
 from mam.jobs.claims import Conversions, Order
+from mam.jobs.shared_files import shared_file
 from mam.jobs.state import Jobs
 from mam.media import ffmpeg_process
 from mam.media.muxing import Made
@@ -33,8 +34,8 @@ from mam.origin.revisions import Revisions
 from mam.processes import cores
 from mam.settings import Settings, worker_settings
 from mam.store.objects import Store
-from mam.transcoding.embedded_workers import shared_file, slots
 from mam.worker.priority import Precedence, Urgency
+from mam.worker.process import slots
 
 KEPT_SOURCES = 2  # indexes that a worker keeps: some 25 MB each for a two-hour film
 THREADS = 3  # segments of a chunk in the making at a time: a fourth only waits for the other three

@@ -5,10 +5,10 @@ from __future__ import annotations
 import shlex
 
 from mam.hls.plan import Plan
+from mam.jobs.previews import PlanView, RenditionView
 from mam.media.encode import ChunkEncoder
 from mam.media.source import MediaSource
 from mam.processes import cores
-from mam.transcoding.views import PlanView, RenditionView
 
 # What one machine of two cores does in a second, about
 COPIED_BYTES = 150 << 20

@@ -10,6 +10,8 @@ import redis
 
 from mam.errors import MamError, Unavailable
 from mam.jobs.claims import Order
+from mam.media import ffmpeg_process
+from mam.worker import context
 from mam.worker.lease import Lease
 
 RETRY_SECONDS = (1, 3, 9)  # before each further try of what may succeed a little later
@@ -22,8 +24,6 @@ def lease_of(
     task: Any, shop: Any, order: Order, *, stands_alone: bool = False, extra: bool = False, **more: Any
 ) -> Lease:
     """`stands_alone`: the task belongs to no job; `extra`: to what a job made, which may have succeeded."""
-    from mam.media import ffmpeg_process
-
     idle = shop.settings.stop_idle_minutes
 
     def touch() -> None:
@@ -46,8 +46,6 @@ def lease_of(
 
 def retry_delay(error: Exception, tries: int, lease: float) -> float | None:
     """Seconds after which the task is tried again; None when it is not. An outage ends, a broken file stays so."""
-    from mam.worker import context
-
     if isinstance(error, Unavailable) or context.is_outage(error):
         longest = lease / OUTAGE_LEASES
         return min(RETRY_SECONDS[min(tries, len(RETRY_SECONDS) - 1)], longest) if tries < OUTAGE_TRIES else None
@@ -58,8 +56,6 @@ def retry_delay(error: Exception, tries: int, lease: float) -> float | None:
 
 def account(shop: Any, order: Order, name: str, outcome: str, seconds: float) -> None:
     """A task has ended: nobody is at it any more, and the metrics count it."""
-    from mam.worker import context
-
     kind, host = name.partition(":")[0], context.this_machine()
     quietly(shop.jobs.ended, order.job, name)
     quietly(shop.jobs.count, "tasks", kind, outcome, host=host)

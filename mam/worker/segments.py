@@ -14,6 +14,7 @@ from itertools import islice
 from mam.errors import InvalidPlan, Superseded
 from mam.hls.plan import Chunk, Plan
 from mam.jobs.claims import Order
+from mam.jobs.previews import PlanView
 from mam.media.encode import ChunkEncoder
 from mam.media.ffmpeg_process import Encoder
 from mam.media.muxing import Made
@@ -24,7 +25,6 @@ from mam.media.wishes import Wishes
 from mam.mp4 import index
 from mam.naming import index_key, plan_key, revision_plan_key, unfinished_key
 from mam.processes import cores
-from mam.transcoding.views import PlanView
 from mam.worker import plan_preview
 from mam.worker.context import THREADS, Workshop, this_machine, workshop
 from mam.worker.priority import Urgency

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -12,7 +11,6 @@ from functools import partial
 from math import ceil
 from typing import Any
 
-from celery import Celery
 from celery.signals import celeryd_after_setup, worker_process_init, worker_ready, worker_shutting_down
 from prometheus_client import start_http_server
 
@@ -30,24 +28,22 @@ from mam.errors import (
 )
 from mam.hls.plan import Chunk, Plan, Profile
 from mam.http.logging import setup_logging
-from mam.jobs import queues
+from mam.jobs import previews, queues
 from mam.jobs.claims import Order, Wanted
+from mam.jobs.dispatch import AHEAD, COMMIT, DISCARD, MAKE, PLAN, POSTER, PREVIEW, SEEK, STORYBOARD, app, queue
 from mam.jobs.presence import Presence
-from mam.jobs.queues import HIGH, INTERACTIVE, Priority, task_id
+from mam.jobs.queues import HIGH, INTERACTIVE
 from mam.jobs.state import MAX_ATTEMPTS
 from mam.library.status import Record
 from mam.library.status_store import Known
 from mam.processes import die_with_parent
 from mam.sandbox import box
 from mam.settings import worker_settings
-from mam.transcoding import fleet
-from mam.transcoding.embedded_workers import count_slots, refuse_restarts, say_ready, settle, share_memory
+from mam.worker import context, metrics, publishing, segments, thumbnails
 from mam.worker.lease import Lease, Preempted
 from mam.worker.priority import Urgency
+from mam.worker.process import count_slots, refuse_restarts, say_ready, settle, share_memory
 from mam.worker.retries import account, lease_of, quietly, retry_delay
-
-app = Celery("mam")
-app.config_from_object("mam.jobs.celeryconfig")
 
 # Chunks of one job that are queued or under way at a time, for each slot: all are busy, half as many again wait, which
 # is what autoscalers see, and what the first chunk of another job has to wait for.
@@ -56,6 +52,8 @@ ALONE = 1 << 20  # an earlier version's worker would queue the chunk that follow
 DISCARD_SECONDS, DISCARD_TRIES = 1, 60  # a job's leftovers are removed when its last task has ended
 
 log = logging.getLogger(__name__)
+
+__all__ = ["app"]  # `celery -A mam.worker.tasks` finds it here
 
 
 @celeryd_after_setup.connect
@@ -68,14 +66,11 @@ def _before_children(instance: Any, **_: Any) -> None:
 
 @worker_process_init.connect
 def _prepare(**_: Any) -> None:
-    """In each of the worker's child processes: imports what is slow, so that the first task is not."""
+    """In each of the worker's child processes."""
     die_with_parent()
     box.settle()
     share_memory()
     setup_logging(worker_settings().log_level, service="worker")
-    from mam.worker import context, segments, thumbnails
-
-    assert segments and thumbnails  # libav and numpy are loaded with them
     context.warm_up()
 
 
@@ -86,7 +81,7 @@ def _announce(sender: Any, **_: Any) -> None:
     settings = worker_settings()
     Presence.of(settings, sender).start()
     if settings.worker_metrics_port is not None:
-        start_http_server(settings.worker_metrics_port, registry=fleet.machine(settings))
+        start_http_server(settings.worker_metrics_port, registry=metrics.machine(settings))
 
 
 @worker_shutting_down.connect
@@ -94,28 +89,19 @@ def _take_leave(**_: Any) -> None:
     Presence.leave()
 
 
-def queue(task: Any, order: Order, name: str, *arguments: Any, to: str | None = None) -> None:
-    """Queues a task of a job. `name`: what it is called in the job's state. Raises KombuError."""
-    task.apply_async(
-        (order.to_dict(), *arguments), queue=to, task_id=task_id(order.job, order.epoch, name, uuid.uuid4().hex[:8])
-    )
-
-
-@app.task(name="mam.plan", bind=True, max_retries=None)
+@app.task(name=PLAN, bind=True, max_retries=None)
 def plan(task: Any, order: dict[str, Any]) -> None:
     """Looks at the source and writes its plan, has its chunks made by whoever is free; for a viewer, begins itself."""
     _attempt(task, Order.of(order), "plan", _plan)
 
 
 def _plan(order: Order, lease: Lease) -> None:
-    from mam.worker import context, segments
-
     with context.workshop().precedence.held(Urgency.VIEWER if order.viewer else Urgency.BATCH):
         planned = segments.plan(order, alive=lease.alive)
     made = planned.plan
     if planned.complete:
         _queue_pictures(order, made, storyboard_too=made.encodes)  # else the commit has it made
-        queue(commit, order, "commit")
+        queue(COMMIT, order, "commit")
         return
     chunks = made.chunks()
     # For a viewer, the opening is this task's, and the next one's.
@@ -125,18 +111,15 @@ def _plan(order: Order, lease: Lease) -> None:
     if order.viewer:
         first, last = chunks[0].first, chunks[0].last
         if segments.make(order, Chunk(first, first + 1), task="plan", urgency=Urgency.VIEWER, alive=lease.alive):
-            queue(commit, order, "commit")
+            queue(COMMIT, order, "commit")
         else:
-            queue(ahead, order, "ahead:0", first, last, ALONE)
+            queue(AHEAD, order, "ahead:0", first, last, ALONE)
     _queue_pictures(order, made, storyboard_too=made.encodes)
 
 
-@app.task(name="mam.preview", bind=True, max_retries=0)
+@app.task(name=PREVIEW, bind=True, max_retries=0)
 def preview(task: Any, order: dict[str, Any], ask: str, live: bool, yielding: bool = True) -> None:
     """Works out what a job would do, and tells whoever asked. For a viewer's segment it makes room, but only once."""
-    from mam.jobs import previews
-    from mam.worker import context, segments
-
     shop = context.workshop()
     preempted = partial(_somebody_waits, task) if yielding else None
     lease = lease_of(task, shop, Order.of(order), stands_alone=True, preempted=preempted)
@@ -144,14 +127,14 @@ def preview(task: Any, order: dict[str, Any], ask: str, live: bool, yielding: bo
         with lease, shop.precedence.held(Urgency.AHEAD):
             previews.answer(shop.redis, ask, segments.preview(Order.of(order), live=live, alive=lease.alive))
     except Preempted:
-        queue(preview, Order.of(order), "preview", ask, live, False, to=HIGH)
+        queue(PREVIEW, Order.of(order), "preview", ask, live, False, to=HIGH)
     except Exception as error:
         if not isinstance(error, MamError):
             log.exception("preview failed", extra={"video": order["video"]})
         previews.answer(shop.redis, ask, error if isinstance(error, MamError) else MamError(type(error).__name__))
 
 
-@app.task(name="mam.make", bind=True, max_retries=None)
+@app.task(name=MAKE, bind=True, max_retries=None)
 def make(task: Any, order: dict[str, Any], number: int, window: int = ALONE) -> None:
     """Makes a chunk of the plan, and has the job's next one queued, behind those of other jobs: so they take turns.
 
@@ -161,31 +144,27 @@ def make(task: Any, order: dict[str, Any], number: int, window: int = ALONE) -> 
 
 
 def _make(order: Order, lease: Lease, *, number: int) -> None:
-    from mam.worker import context, segments
-
     shop = context.workshop()
     made, _ = shop.open(order)
     if segments.make(order, made.chunks()[number], task=f"make:{number}", urgency=Urgency.BATCH, alive=lease.alive):
-        queue(commit, order, "commit")
+        queue(COMMIT, order, "commit")
     _queue_next(order, made, by=str(number))
 
 
-@app.task(name="mam.seek", bind=True, max_retries=None)
+@app.task(name=SEEK, bind=True, max_retries=None)
 def seek(task: Any, order: dict[str, Any], number: int) -> None:
     """Makes one segment before anything else: a viewer waits for it."""
     _attempt(task, Order.of(order), f"seek:{number}", partial(_seek, number=number))
 
 
 def _seek(order: Order, lease: Lease, *, number: int) -> None:
-    from mam.worker import segments
-
     if segments.make(
         order, Chunk(number, number + 1), task=f"seek:{number}", urgency=Urgency.VIEWER, alive=lease.alive
     ):
-        queue(commit, order, "commit")
+        queue(COMMIT, order, "commit")
 
 
-@app.task(name="mam.ahead", bind=True, max_retries=None)
+@app.task(name=AHEAD, bind=True, max_retries=None)
 def ahead(task: Any, order: dict[str, Any], first: int, last: int, window: int = 0) -> None:
     """Makes what a viewer will ask for next, unless somebody waits for something: then it makes room at once.
 
@@ -198,8 +177,6 @@ def ahead(task: Any, order: dict[str, Any], first: int, last: int, window: int =
 
 
 def _ahead(order: Order, lease: Lease, *, chunk: Chunk, opening: bool) -> None:
-    from mam.worker import context, segments
-
     shop = context.workshop()
     jobs = shop.jobs
     taken = jobs.take_ahead(order.job, list(chunk))
@@ -207,7 +184,7 @@ def _ahead(order: Order, lease: Lease, *, chunk: Chunk, opening: bool) -> None:
         if taken:
             mine = Chunk(taken[0], taken[-1] + 1)
             if segments.make(order, mine, task=f"ahead:{chunk.first}", urgency=Urgency.AHEAD, alive=lease.alive):
-                queue(commit, order, "commit")
+                queue(COMMIT, order, "commit")
     finally:
         made = jobs.is_made(order.job, chunk)
         left = [number for number, done in zip(chunk, made, strict=True) if not done]
@@ -216,15 +193,13 @@ def _ahead(order: Order, lease: Lease, *, chunk: Chunk, opening: bool) -> None:
             _queue_chunk(order, shop.open(order)[0], 0)
 
 
-@app.task(name="mam.commit", bind=True, max_retries=None)
+@app.task(name=COMMIT, bind=True, max_retries=None)
 def commit(task: Any, order: dict[str, Any]) -> None:
     """Verifies that everything is there, and makes the video live."""
     _attempt(task, Order.of(order), "commit", _commit)
 
 
 def _commit(order: Order, _: Lease) -> None:
-    from mam.worker import context, publishing
-
     made = context.workshop().plan(order)
     if not made.encodes:
         _queue_pictures(order, made, poster_too=False)  # before the job ends: a task of one that has is not run again
@@ -236,43 +211,33 @@ def _commit(order: Order, _: Lease) -> None:
                 _queue_chunk(order, made, number)
 
 
-@app.task(name="mam.poster", bind=True, max_retries=None)
+@app.task(name=POSTER, bind=True, max_retries=None)
 def poster(task: Any, order: dict[str, Any]) -> None:
     """Makes the video's poster; for a viewer's segment it makes room at once."""
     _picture(task, Order.of(order), "poster", Urgency.AHEAD, preempted=partial(_somebody_waits, task))
 
 
-@app.task(name="mam.storyboard", bind=True, max_retries=None)
+@app.task(name=STORYBOARD, bind=True, max_retries=None)
 def storyboard(task: Any, order: dict[str, Any]) -> None:
     """Makes the video's storyboard."""
     _picture(task, Order.of(order), "storyboard", Urgency.BATCH)
 
 
-def queue_pictures(order: Order, priority: Priority) -> None:
-    """Has the poster and the storyboard made of a video that is live. Raises KombuError."""
-    queue(poster, order, "poster")
-    queue(storyboard, order, "storyboard", to=queues.pictures(priority.queue))
-
-
 def _queue_pictures(order: Order, made: Plan, *, poster_too: bool = True, storyboard_too: bool = True) -> None:
     """Where all is copied the storyboard follows the commit: by itself it may take as long as the rest of the job."""
-    from mam.worker import context
-
     if made.video_track is None:
         return
     if poster_too:
-        queue(poster, order, "poster")
+        queue(POSTER, order, "poster")
     if storyboard_too:
         priority = context.workshop().jobs.priority(order.job)
-        queue(storyboard, order, "storyboard", to=queues.pictures(priority.queue))
+        queue(STORYBOARD, order, "storyboard", to=queues.pictures(priority.queue))
 
 
 def _picture(
     task: Any, order: Order, name: str, urgency: Urgency, *, preempted: Callable[[], bool] | None = None
 ) -> None:
     """One try of a task that makes pictures. They are an extra: whatever happens, the job is none the worse for it."""
-    from mam.worker import context, thumbnails
-
     shop = context.workshop()
     make_it = thumbnails.make_poster if name == "poster" else thumbnails.make_storyboard
     fields = {"video": order.video, "revision": order.job, "task": name}
@@ -290,7 +255,7 @@ def _picture(
         log.info("task done", extra={**fields, "seconds": round(time.monotonic() - started, 3)})
     except Preempted:
         outcome = "preempted"
-        queue(poster, order, name, to=_place(shop.jobs.priority(order.job).queue))
+        queue(POSTER, order, name, to=_place(shop.jobs.priority(order.job).queue))
     except Superseded:
         outcome = "stopped"
         log.info("task stopped", extra=fields)
@@ -307,11 +272,9 @@ def _picture(
         account(shop, order, name, outcome, time.monotonic() - started)
 
 
-@app.task(name="mam.discard", bind=True, max_retries=None)
+@app.task(name=DISCARD, bind=True, max_retries=None)
 def discard(task: Any, order: dict[str, Any]) -> None:
     """Removes what a failed or cancelled job left, once nobody is at it any more."""
-    from mam.worker import context, publishing
-
     shop, job = context.workshop(), Order.of(order)
     try:
         with suppress(JobNotFound):  # so may its leftovers be removed
@@ -332,8 +295,6 @@ def discard(task: Any, order: dict[str, Any]) -> None:
 
 def _queue_next(order: Order, made: Plan, *, by: str) -> None:
     """Queues as many of the job's chunks as there is room for. `by`: the chunk that is done, or `plan`."""
-    from mam.worker import context
-
     jobs = context.workshop().jobs
     chunks = made.chunks()
     for number in jobs.next_chunks(order.job, order.epoch, by, _window(jobs.priority(order.job).queue)):
@@ -343,16 +304,12 @@ def _queue_next(order: Order, made: Plan, *, by: str) -> None:
 
 def _queue_chunk(order: Order, made: Plan, number: int) -> None:
     """Queues a chunk by the job's priority as it is now, and by what it takes."""
-    from mam.worker import context
-
     to = context.workshop().jobs.priority(order.job).queue
-    queue(make, order, f"make:{number}", number, ALONE, to=_place(to) if made.is_short else to)
+    queue(MAKE, order, f"make:{number}", number, ALONE, to=_place(to) if made.is_short else to)
 
 
 def _place(to: str) -> str:
     """Where a short task of that queue is to wait."""
-    from mam.worker import context
-
     state = context.workshop().redis
     served = {name for worker in Presence.all(state) for name in worker.queues}
     with app.pool.acquire(block=True) as connection:
@@ -361,8 +318,6 @@ def _place(to: str) -> str:
 
 def _window(to: str) -> int:
     """How many chunks of one job are queued or under way at a time. `to`: the queue that they wait in."""
-    from mam.worker import context
-
     slots = sum(worker.slots for worker in Presence.all(context.workshop().redis) if to in worker.queues)
     return max(LEAST_WINDOW, ceil(WINDOW_PER_SLOT * slots))
 
@@ -387,8 +342,6 @@ def _attempt(
     What may pass is tried again a little later, a few times; what will not fails the job with its reason. `preempted`
     and `pace` say what it makes room for: what waits in a queue, and what is more urgent on the same machine.
     """
-    from mam.worker import context
-
     shop = context.workshop()
     fields = {"video": order.video, "revision": order.job, "task": name}
     started = time.monotonic()
@@ -445,24 +398,20 @@ def _failed(order: Order, error: Exception, fields: dict[str, str]) -> None:
 
 def _start_over(order: Order, wanted: Wanted) -> None:
     """Has the source converted as it is now, in a revision of its own. Raises MamError when it cannot be."""
-    from mam.worker import context
-
     shop = context.workshop()
     for_viewers = not (order.keyed_at or shop.jobs.keyed_at(order.job))
     conversion = shop.conversions.request(order.asset, wanted, viewer=for_viewers, callback=order.callback)
     log.info("conversion starts over", extra={"video": order.video, "revision": order.job, "successor": conversion.job})
     if conversion.order:
-        queue(plan, conversion.order, "plan")
+        queue(PLAN, conversion.order, "plan")
     if conversion.job != order.job and shop.jobs.replace(order.job, order.epoch, conversion.job):
         redis_adapter.invalidate_playlist_cache(order.video)
-        queue(discard, order, "discard")
+        queue(DISCARD, order, "discard")
 
 
 def _fail(order: Order, error: MamError, fields: dict[str, str]) -> None:
-    from mam.worker import context
-
     log.error("job failed", extra={**fields, "code": error.code, "detail": error.detail})
     failed = context.workshop().jobs.fail(order.job, order.epoch, error)
     redis_adapter.invalidate_playlist_cache(order.video)  # its playlist may be out, made from the plan
     if failed and isinstance(error, MediaError | NotFound):
-        queue(discard, order, "discard")
+        queue(DISCARD, order, "discard")

@@ -12,8 +12,8 @@ import redis
 
 from dev.servers import LOOPBACK, start_redis
 from mam.jobs import lua
+from mam.jobs.counters import counted
 from mam.jobs.state import Jobs, Mode
-from mam.transcoding.fleet import counted
 
 JOB = "0123456789ab"
 

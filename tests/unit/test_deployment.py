@@ -27,10 +27,10 @@ from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 from pydantic import ValidationError
 
+from mam.jobs.counters import COUNTED
 from mam.jobs.job import State
 from mam.jobs.queues import BATCH, HIGH, LISTS, LOW, QUEUES, UNACKNOWLEDGED, VIEWERS, served
 from mam.settings import PLACEHOLDER, SERVICES_ALONE, Settings, WorkerSettings
-from mam.transcoding.fleet import COUNTED
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE_FILE = ROOT / "docker-compose.yml"

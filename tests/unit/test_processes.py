@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mam.processes import cores, fitting, memory_limit, quota
-from mam.transcoding.embedded_workers import SLOTS, count_slots, slots
+from mam.worker.process import SLOTS, count_slots, slots
 
 
 @pytest.mark.parametrize(

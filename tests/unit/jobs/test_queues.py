@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from mam.jobs import celeryconfig
 from mam.jobs.queues import BATCH, LISTS, QUEUES, VIEWERS, base, pictures, served, short, together
-from mam.worker.tasks import app
+from mam.worker import tasks
 
-TASKS = sorted(name for name in app.tasks if name.startswith("mam."))
+TASKS = sorted(name for name in tasks.app.tasks if name.startswith("mam."))
 
 
 def test_every_task_has_its_queue() -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from mam.jobs.worker_environment import environment
 from mam.settings import SERVICES_ALONE, Settings, WorkerSettings
-from mam.transcoding import embedded_workers
 
 ROOT = Path(__file__).resolve().parents[3]
 SECRETS = ("TRANSCODE_API_KEY", "PLAYBACK_SECRET", "WEBHOOK_SECRET", "MINIO_UPLOAD_PWD")
@@ -57,7 +57,7 @@ def test_a_worker_needs_no_api_key_and_has_one_that_opens_nothing(monkeypatch: p
 def test_the_service_gives_a_worker_its_settings_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in ({"h264_crf": "20", "IMAGEIO_FFMPEG_EXE": "/x", "LC_ALL": "C"} | HELD | GIVEN).items():
         monkeypatch.setenv(name, value)
-    found = embedded_workers.environment()
+    found = environment()
     assert found.items() >= {("h264_crf", "20"), ("IMAGEIO_FFMPEG_EXE", "/x"), ("LC_ALL", "C"), *HELD.items()}
     assert not [name for name in found if name in GIVEN]
     assert "PATH" in found
@@ -68,9 +68,9 @@ def test_a_worker_forgets_its_environment_once_it_has_read_it_and_so_do_its_chil
     code = """if True:
         import os
         from mam.settings import worker_settings
-        from mam.transcoding import embedded_workers as worker
+        from mam.worker import process
         before = open("/proc/self/environ").read()
-        worker.settle()
+        process.settle()
         pid = os.fork()
         told = [os.environ[name] for name in sorted(os.environ)], open("/proc/self/environ").read()
         print("held-store" in before, "given" in str(told), "held-" in str(told), os.environ["LC_ALL"],

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from mam.errors import Unavailable
+from mam.jobs.shared_files import own_folder, shared_file
 from mam.settings import Settings
-from mam.transcoding.embedded_workers import own_folder, shared_file
 
 
 @pytest.fixture

@@ -1,0 +1,39 @@
+"""What the workers of this machine have counted, for an endpoint of their own."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterable
+
+import redis
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector as PrometheusCollector
+
+from mam.events import sync_client
+from mam.http.metrics import Restarts
+from mam.jobs.counters import counted
+from mam.jobs.state import Jobs
+from mam.settings import Settings
+
+
+class Machine(PrometheusCollector):
+    def __init__(self, jobs: Jobs) -> None:
+        self._jobs = jobs
+
+    def collect(self) -> Iterable[Metric]:
+        try:
+            return list(counted(self._jobs, host=platform.node()))
+        except redis.RedisError:
+            return []
+
+    def describe(self) -> Iterable[Metric]:
+        return []
+
+
+def machine(settings: Settings) -> CollectorRegistry:
+    """What the workers of this machine have counted, for an endpoint of their own."""
+    registry = CollectorRegistry()
+    registry.register(Machine(Jobs(sync_client(settings))))
+    registry.register(Restarts())
+    return registry
