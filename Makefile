@@ -1,6 +1,9 @@
 # Needs make, a POSIX shell and Python >= 3.10 with venv. `make` alone lists what there is.
 PYTHON ?= python3
 ARGS ?=
+# As many processes as there are cores; tests that share something dear run in one of them (tests/conftest.py).
+TOGETHER = -n auto --dist loadgroup
+COLD = tests/integration/test_contract.py::test_a_cold_playlist_is_complete_at_once_and_its_segments_lead_to_signed_ones
 
 VENV = .venv
 INSTALLED = $(VENV)/.installed
@@ -24,11 +27,14 @@ run: $(INSTALLED) $(PAGES)  ## runs everything on this machine until Ctrl-C (por
 	@$(VENV)/bin/python -m dev.run $(ARGS)
 
 test: $(INSTALLED) $(PAGES)  ## runs the tests; some of them: make test ARGS="-k playlist"
-	$(VENV)/bin/python -m pytest -n auto $(ARGS)
+	$(VENV)/bin/python -m pytest $(TOGETHER) $(ARGS)
+
+test-quick: $(INSTALLED)  ## the unit tests and one conversion from end to end, for the everyday loop
+	$(VENV)/bin/python -m pytest $(TOGETHER) -q tests/unit $(COLD) $(ARGS)
 
 test-faults: $(INSTALLED)  ## kills and breaks everything, many times, while it is at work (a quarter of an hour)
 	@mkdir -p .data && rm -f .data/faults.jsonl
-	MAM_FAULTS=9 MAM_FAULTS_REPORT=.data/faults.jsonl $(VENV)/bin/python -m pytest -n auto tests/faults $(ARGS)
+	MAM_FAULTS=9 MAM_FAULTS_REPORT=.data/faults.jsonl $(VENV)/bin/python -m pytest $(TOGETHER) tests/faults $(ARGS)
 
 test-compose: $(INSTALLED)  ## tries the compose file in containers (with Docker; as root on Debian without it too)
 	@tests/compose/run.sh $(ARGS)
@@ -39,8 +45,10 @@ corpus: $(INSTALLED)  ## converts every file of a folder and judges the result: 
 contacts: $(INSTALLED)  ## shows poster and storyboard of every file of a folder: make contacts CORPUS=~/Videos (ARGS=--help)
 	@$(VENV)/bin/python -m dev.contacts $(if $(CORPUS),"$(CORPUS)") $(ARGS)
 
-mutants: $(INSTALLED)  ## converts 500 damaged files; none of them may harm anybody (a quarter of an hour)
-	MAM_MUTANTS=$${MAM_MUTANTS:-500} $(VENV)/bin/python -m pytest -n auto tests/mutants $(ARGS)
+mutants: $(INSTALLED)  ## reads 20,000 damaged indexes and converts 500 damaged files (half an hour)
+	HYPOTHESIS_PROFILE=thorough MAM_FUZZ=$${MAM_FUZZ:-20000} $(VENV)/bin/python -m pytest $(TOGETHER) \
+		--timeout 3600 tests/unit/mp4/test_hostile.py tests/unit/mp4/test_fuzz.py
+	MAM_MUTANTS=$${MAM_MUTANTS:-500} $(VENV)/bin/python -m pytest $(TOGETHER) tests/mutants $(ARGS)
 
 pages: $(PAGES)  ## builds what browsers get (with Node where there is one, else with PyPI's)
 
@@ -110,4 +118,4 @@ $(KEDA):
 	cp "$$(go list -m -f '{{.Dir}}' $(KEDA_SOURCE))/config/crd/bases/keda.sh_scaledobjects.yaml" $@
 	@chmod u+w $@
 
-.PHONY: help run test test-faults test-compose corpus contacts mutants pages screenshots check check-deploy format lock bench minio mc kubeconform clean
+.PHONY: help run test test-quick test-faults test-compose corpus contacts mutants pages screenshots check check-deploy format lock bench minio mc kubeconform clean

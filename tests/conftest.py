@@ -25,6 +25,20 @@ os.environ["TRANSCODE_API_KEY"] = "the key of the tests"
 Settings.model_config["env_file"] = None  # nor of a .env in the checkout
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Says which tests run in one process, where there are several (`--dist loadgroup`).
+
+    These are the unit tests of a module, which are short, and tests that share a fixture of their module. Any other
+    test runs in the first process that is free.
+    """
+    for item in items:
+        if isinstance(item, pytest.Function) and not item.get_closest_marker("xdist_group"):
+            definitions = item._fixtureinfo.name2fixturedefs.values()
+            shares = any(found and found[-1].scope == "module" for found in definitions)
+            if shares or "tests/unit/" in item.nodeid:
+                item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+
+
 @pytest.fixture(scope="session")
 def media(tmp_path_factory: pytest.TempPathFactory) -> MediaFolder:
     """Real media files, made once per session, also where several processes run its tests."""

@@ -90,12 +90,17 @@ def cases(claim: str) -> Any:
     return pytest.mark.parametrize(
         ("name", "player"),
         [
-            pytest.param(name, player, id=f"{name}-{player}", marks=marks(claim, name, player))
+            pytest.param(name, player, id=f"{name}-{player}", marks=[*marks(claim, name, player), together(name)])
             for name, outcome in OUTCOMES.items()
             for player in outcome.players
             if outcome.is_shown or claim == "played"
         ],
     )
+
+
+def together(name: str) -> pytest.MarkDecorator:
+    """One process makes all claims of an outcome: it is converted and played once."""
+    return pytest.mark.xdist_group(f"outcome {name}")
 
 
 def marks(claim: str, name: str, player: str) -> list[pytest.MarkDecorator]:

@@ -83,47 +83,47 @@ def test_an_index_over_no_media_is_damaged_and_nothing_of_it_is_published(
     until(lambda: one_stack.keys(f"{folder}/") == set(), "what was made before is removed")
 
 
-def test_a_failure_is_remembered_without_another_attempt(stack: Stack, media: MediaFolder, folder: str) -> None:
-    key = stack.put(f"{folder}/a.mp4", cut(0.5)(media))
-    assert is_problem(stack.transcode(key), 422, "truncated_media")
-    (job,) = (key for key in stack.redis.scan_iter("mam:job:*") if stack.redis.type(key) == "hash"
-              and stack.redis.hget(key, "key") == f"{folder}/a.mp4")  # fmt: skip
-    before = stack.hash(job)
+def test_a_failure_is_remembered_without_another_attempt(one_stack: Stack, media: MediaFolder, folder: str) -> None:
+    key = one_stack.put(f"{folder}/a.mp4", cut(0.5)(media))
+    assert is_problem(one_stack.transcode(key), 422, "truncated_media")
+    (job,) = (key for key in one_stack.redis.scan_iter("mam:job:*") if one_stack.redis.type(key) == "hash"
+              and one_stack.redis.hget(key, "key") == f"{folder}/a.mp4")  # fmt: skip
+    before = one_stack.hash(job)
     assert (before["state"], before["epoch"]) == ("failed", "1")
     for _ in range(3):
-        assert is_problem(stack.transcode(key), 422, "truncated_media")
-        assert is_problem(stack.get(stack.stream_url(key)), 422, "truncated_media")
-    assert stack.hash(job) == before
-    view = stack.job(job.rpartition(":")[2]).json()
+        assert is_problem(one_stack.transcode(key), 422, "truncated_media")
+        assert is_problem(one_stack.get(one_stack.stream_url(key)), 422, "truncated_media")
+    assert one_stack.hash(job) == before
+    view = one_stack.job(job.rpartition(":")[2]).json()
     assert (view["state"], view["playable"], view["error"]["code"]) == ("failed", False, "truncated_media")
     assert view["error"]["message"]
     assert view["error"]["hint"]
 
 
-def test_a_repaired_file_is_converted_at_once(stack: Stack, media: MediaFolder, folder: str) -> None:
-    key = stack.put(f"{folder}/a.mp4", cut(0.5)(media))
-    assert is_problem(stack.transcode(key), 422, "truncated_media")
-    stack.put(key, media.path(FILM))
-    assert stack.convert(key) == f"{folder}/a"
-    assert complaints(stack.stream_url(key)) == ""
+def test_a_repaired_file_is_converted_at_once(one_stack: Stack, media: MediaFolder, folder: str) -> None:
+    key = one_stack.put(f"{folder}/a.mp4", cut(0.5)(media))
+    assert is_problem(one_stack.transcode(key), 422, "truncated_media")
+    one_stack.put(key, media.path(FILM))
+    assert one_stack.convert(key) == f"{folder}/a"
+    assert complaints(one_stack.stream_url(key)) == ""
 
 
 @pytest.mark.parametrize("recipe", [VP9, WITH_OPUS, WITH_MP2], ids=lambda recipe: recipe.name)
 def test_what_cannot_be_copied_is_refused_with_a_hint_that_helps(
-    stack: Stack, media: MediaFolder, folder: str, recipe: Recipe
+    one_stack: Stack, media: MediaFolder, folder: str, recipe: Recipe
 ) -> None:
-    key = stack.put(f"{folder}/a.mp4", media.path(recipe))
-    answer = stack.transcode(key)
+    key = one_stack.put(f"{folder}/a.mp4", media.path(recipe))
+    answer = one_stack.transcode(key)
     assert is_problem(answer, 422, "not_remuxable")
     assert "reencode=true" in answer.json()["hint"]
-    until(lambda: stack.keys(f"{folder}/") == set(), "what was made before is removed")
-    assert is_problem(stack.get(stack.stream_url(key, profile="source")), 422, "not_remuxable")
+    until(lambda: one_stack.keys(f"{folder}/") == set(), "what was made before is removed")
+    assert is_problem(one_stack.get(one_stack.stream_url(key, profile="source")), 422, "not_remuxable")
 
-    video = stack.convert(key, reencode=True)  # as the hint says
-    url = stack.stream_url(key, reencode="true")
+    video = one_stack.convert(key, reencode=True)  # as the hint says
+    url = one_stack.stream_url(key, reencode="true")
     assert complaints(url) == ""
     assert (probe(url)["video"], probe(url)["audio"]) == ("h264", "aac")
-    made = sum(len(frames(data, "video")) for data in stack.segments(video))
+    made = sum(len(frames(data, "video")) for data in one_stack.segments(video))
     assert made == len(frames(media.path(recipe), "video"))
 
 

@@ -99,17 +99,19 @@ def test_who_does_not_wait_gets_a_job_that_ends_well(stack: Stack, media: MediaF
     assert stack.revision(f"{folder}/a") == body["job"]
 
 
-def test_a_job_that_never_was_is_not_found(stack: Stack) -> None:
-    assert is_problem(stack.job("0123456789ab"), 404, "job_not_found")
+def test_a_job_that_never_was_is_not_found(one_stack: Stack) -> None:
+    assert is_problem(one_stack.job("0123456789ab"), 404, "job_not_found")
 
 
 @pytest.mark.parametrize("api_key", [None, "", "wrong", API_KEY + "x", API_KEY[:-1]])
-def test_without_the_right_key_nothing_is_converted_told_or_deleted(stack: Stack, folder: str, api_key: str) -> None:
+def test_without_the_right_key_nothing_is_converted_told_or_deleted(
+    one_stack: Stack, folder: str, api_key: str
+) -> None:
     body = {"asset_bucket": BUCKET, "asset_object": f"{folder}.mp4"}
-    assert is_problem(stack.post("/transcode", body, api_key=api_key), 403, "forbidden")
-    assert is_problem(stack.job("0123456789ab", api_key=api_key), 403, "forbidden")
-    assert is_problem(stack.delete(stack.cache_url("sample"), api_key=api_key), 403, "forbidden")
-    assert is_problem(stack.delete(stack.stream_url("sample.mp4"), api_key=api_key), 403, "forbidden")
+    assert is_problem(one_stack.post("/transcode", body, api_key=api_key), 403, "forbidden")
+    assert is_problem(one_stack.job("0123456789ab", api_key=api_key), 403, "forbidden")
+    assert is_problem(one_stack.delete(one_stack.cache_url("sample"), api_key=api_key), 403, "forbidden")
+    assert is_problem(one_stack.delete(one_stack.stream_url("sample.mp4"), api_key=api_key), 403, "forbidden")
 
 
 def test_what_is_not_in_a_bucket_is_not_found(stack: Stack, folder: str) -> None:
@@ -194,31 +196,31 @@ def test_requests_that_cannot_be_understood_are_refused(one_stack: Stack, change
 
 
 def test_a_playlist_comes_with_the_headers_that_players_and_browsers_need(
-    stack: Stack, media: MediaFolder, folder: str
+    one_stack: Stack, media: MediaFolder, folder: str
 ) -> None:
-    stack.convert(stack.put(f"{folder}/a.mp4", media.path(CLIP)))
-    url = stack.video_url(f"{folder}/a")
-    answer = stack.get(url, headers={"Origin": "https://example.org"})
+    one_stack.convert(one_stack.put(f"{folder}/a.mp4", media.path(CLIP)))
+    url = one_stack.video_url(f"{folder}/a")
+    answer = one_stack.get(url, headers={"Origin": "https://example.org"})
     assert answer.headers["content-type"].partition(";")[0] == CONTENT_TYPE
     assert answer.headers["access-control-allow-origin"] == "*"
     assert answer.headers["content-encoding"] == "gzip"
     assert "accept-encoding" in answer.headers["vary"].lower()
     assert "private" in answer.headers["cache-control"]
-    preflight = stack.http.options(
+    preflight = one_stack.http.options(
         url, headers={"Origin": "https://example.org", "Access-Control-Request-Method": "GET"}, timeout=30
     )
     assert preflight.status_code == 200
 
 
 def test_a_playlist_is_the_same_packed_and_plain_and_head_tells_of_it(
-    stack: Stack, media: MediaFolder, folder: str
+    one_stack: Stack, media: MediaFolder, folder: str
 ) -> None:
-    key = stack.put(f"{folder}/a.mp4", media.path(CLIP))
-    stack.convert(key)
+    key = one_stack.put(f"{folder}/a.mp4", media.path(CLIP))
+    one_stack.convert(key)
     for path in (f"/video/{folder}/a/playlist.m3u8", f"/stream/{BUCKET}/{key}/playlist.m3u8"):
-        plain_status, plain_headers, plain = raw(stack.vod, "GET", path)
-        packed_status, packed_headers, packed = raw(stack.vod, "GET", path, accept_encoding="gzip")
-        head_status, head_headers, head = raw(stack.vod, "HEAD", path, accept_encoding="gzip")
+        plain_status, plain_headers, plain = raw(one_stack.vod, "GET", path)
+        packed_status, packed_headers, packed = raw(one_stack.vod, "GET", path, accept_encoding="gzip")
+        head_status, head_headers, head = raw(one_stack.vod, "HEAD", path, accept_encoding="gzip")
         assert (plain_status, packed_status, head_status) == (200, 200, 200)
         assert "content-encoding" not in plain_headers
         assert (plain[:7], gzip.decompress(packed), head) == (b"#EXTM3U", plain, b"")

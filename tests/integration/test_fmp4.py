@@ -31,20 +31,20 @@ FMP4 = {"format": "fmp4"}
     ids=lambda value: value if isinstance(value, str) else value.name,
 )  # fmt: skip
 def test_what_fits_into_fragments_plays_in_the_making_and_live(
-    stack: Stack, media: MediaFolder, folder: str, recipe: Recipe, codec: str, profile: str
+    one_stack: Stack, media: MediaFolder, folder: str, recipe: Recipe, codec: str, profile: str
 ) -> None:
-    key = stack.put(f"{folder}/a.mp4", media.path(recipe))
-    url = stack.stream_url(key, profile=profile, **FMP4)
+    key = one_stack.put(f"{folder}/a.mp4", media.path(recipe))
+    url = one_stack.stream_url(key, profile=profile, **FMP4)
     assert complaints(url) == ""  # cold
-    video = stack.convert(key, profile=profile, **FMP4)
-    playlist = stack.playlist(url)
+    video = one_stack.convert(key, profile=profile, **FMP4)
+    playlist = one_stack.playlist(url)
     assert (playlist.version, len(playlist.segment_map)) == (6, 1)
     assert "X-Amz-Signature" in playlist.segment_map[0].uri
     assert complaints(url) == ""
     assert probe(url)["video"] == codec
     if profile != "h264" and recipe is not VP9:
         assert picture_hashes(url) == picture_hashes(media.path(recipe))
-    kinds = {key.rpartition(".")[2] for key in stack.keys(f"{video}/{stack.revision(video)}/")}
+    kinds = {key.rpartition(".")[2] for key in one_stack.keys(f"{video}/{one_stack.revision(video)}/")}
     assert kinds - {"jpg", "vtt"} == {"json", "m3u8", "m4s", "mp4"}  # without pictures
 
 
@@ -59,14 +59,14 @@ def test_hevc_is_named_as_apple_wants_it(one_stack: Stack, media: MediaFolder, f
         assert init.streams.video[0].codec_context.codec_tag == "hvc1"
 
 
-def test_sounds_of_their_own_have_headers_of_their_own(stack: Stack, media: MediaFolder, folder: str) -> None:
-    key = stack.put(f"{folder}/a.mp4", media.path(TWO_LANGUAGES))
-    url = stack.stream_url(key, **FMP4)
+def test_sounds_of_their_own_have_headers_of_their_own(one_stack: Stack, media: MediaFolder, folder: str) -> None:
+    key = one_stack.put(f"{folder}/a.mp4", media.path(TWO_LANGUAGES))
+    url = one_stack.stream_url(key, **FMP4)
     assert complaints(url) == ""
-    video = stack.convert(key, profile="auto", **FMP4)
+    video = one_stack.convert(key, profile="auto", **FMP4)
     assert complaints(url) == ""
     names = {
-        name.rpartition("/")[0].rpartition("/")[2] for name in stack.keys(f"{video}/") if name.endswith("/init.mp4")
+        name.rpartition("/")[0].rpartition("/")[2] for name in one_stack.keys(f"{video}/") if name.endswith("/init.mp4")
     }
     assert names == {"180p", "audio-0", "audio-1"}
 

@@ -36,7 +36,8 @@ def test_an_odd_file_plays_as_its_owner_expects_or_gets_the_answer_it_should(
         return
     assert PLAYS in expected
     url = one_stack.stream_url(key, profile=PROFILES[encoded])
-    assert complaints(url) == ""
+    if not encoded:  # what our own muxer made of the source's packets; `check` decodes every segment of both
+        assert complaints(url) == ""
     assert [str(finding) for finding in check(url).errors if finding.rule not in odd.breaks] == []
     assert objections(odd, url, one_stack.get(url).text, encoded=encoded) == []
 

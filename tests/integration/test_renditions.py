@@ -46,20 +46,20 @@ def heard(segments: list[bytes]) -> list[float]:
 
 @pytest.mark.parametrize("live", [False, True], ids=["in the making", "live"])
 def test_two_languages_become_renditions_that_last_as_long_as_the_picture(
-    stack: Stack, media: MediaFolder, folder: str, live: bool
+    one_stack: Stack, media: MediaFolder, folder: str, live: bool
 ) -> None:
-    key = stack.put(f"{folder}/a.mp4", media.path(TWO_LANGUAGES))
+    key = one_stack.put(f"{folder}/a.mp4", media.path(TWO_LANGUAGES))
     if live:
-        stack.convert(key, profile="auto")
-    url = stack.stream_url(key)
-    whole = stack.playlist(url)
+        one_stack.convert(key, profile="auto")
+    url = one_stack.stream_url(key)
+    whole = one_stack.playlist(url)
     (variant,) = whole.playlists
     assert (variant.stream_info.codecs, variant.stream_info.resolution) == ("avc1.64000c,mp4a.40.2", (320, 180))
     assert [(m.language, m.name, m.default, m.channels) for m in whole.media] == [
         ("en", "English", "YES", "2"),
         ("fr", "Commentaire", "NO", "2"),
     ]
-    made = renditions(stack, url)
+    made = renditions(one_stack, url)
     assert len({tuple(segment.duration for segment in playlist.segments) for playlist, _ in made.values()}) == 1
     assert len({playlist.target_duration for playlist, _ in made.values()}) == 1
     for _, segments in made.values():
@@ -169,10 +169,10 @@ def plan(stack: Stack, key: str, **more: Any) -> dict[str, Any]:
     return found
 
 
-def test_a_plan_says_what_would_be_done_and_does_nothing(stack: Stack, media: MediaFolder, folder: str) -> None:
-    key = stack.put(f"{folder}/a.mp4", media.path(WITH_MP2))
-    found = plan(stack, key, profile="auto")
-    assert stack.keys(f"{folder}/") == set()
+def test_a_plan_says_what_would_be_done_and_does_nothing(one_stack: Stack, media: MediaFolder, folder: str) -> None:
+    key = one_stack.put(f"{folder}/a.mp4", media.path(WITH_MP2))
+    found = plan(one_stack, key, profile="auto")
+    assert one_stack.keys(f"{folder}/") == set()
     video, sound = found["streams"]
     assert (video["kind"], video["codec"], video["action"]) == ("video", "h264", "copy")
     assert (video["width"], video["height"], video["frame_rate"], video["constant_frame_rate"]) == (
@@ -185,12 +185,12 @@ def test_a_plan_says_what_would_be_done_and_does_nothing(stack: Stack, media: Me
     assert (sound["kind"], sound["codec"], sound["action"]) == ("audio", "mp2", "encode")
     assert (sound["sample_rate"], sound["channels"]) == (48000, 2)
     assert "browsers do not play" in sound["reason"]
-    assert found["segments"] == len(stack.plan(stack.convert(key, profile="auto")).timeline)
+    assert found["segments"] == len(one_stack.plan(one_stack.convert(key, profile="auto")).timeline)
     assert found["command"].split()[0].rpartition("/")[2].startswith("ffmpeg")
     assert found["live"] is False
-    assert plan(stack, key, profile="auto")["live"] is True
+    assert plan(one_stack, key, profile="auto")["live"] is True
 
-    size = sum(len(data) for data in stack.segments(f"{folder}/a"))
+    size = sum(len(data) for data in one_stack.segments(f"{folder}/a"))
     assert found["estimated_bytes"] == pytest.approx(size, rel=0.2)
 
 
