@@ -8,9 +8,9 @@ import { icon } from "../shared/icons.js";
 import { navigate } from "../shared/router.js";
 import { copyText, toast, toastError } from "../shared/toasts.js";
 import { texts } from "../texts/index.js";
-import { nameOf, took } from "./board.js";
+import { nameOf, took } from "./store.js";
 import "./chunks.js";
-import * as steering from "./steering.js";
+import * as steering from "./api.js";
 
 const t = texts.jobsPage;
 const PAUSE = 1000; // milliseconds between two questions

@@ -9,11 +9,11 @@ import { icon } from "../shared/icons.js";
 import { MOVED, navigate } from "../shared/router.js";
 import { toast, toastError } from "../shared/toasts.js";
 import { texts } from "../texts/index.js";
-import { Board, nameOf, type Shown, type State, STATES } from "./board.js";
+import { Board, nameOf, type Shown, type State, STATES } from "./store.js";
 import "./fleet.js";
 import type { RowActions } from "./row.js";
 import "./row.js";
-import * as steering from "./steering.js";
+import * as steering from "./api.js";
 
 const t = texts.jobsPage;
 const FRAME = 250; // milliseconds between two pictures of the list, however much happens

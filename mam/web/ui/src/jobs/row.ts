@@ -7,7 +7,7 @@ import { hasEnded } from "../shared/events.js";
 import { ago, dateTime, duration } from "../shared/format.js";
 import { icon } from "../shared/icons.js";
 import { texts } from "../texts/index.js";
-import { folderOf, nameOf, took } from "./board.js";
+import { folderOf, nameOf, took } from "./store.js";
 import "./details.js";
 
 const t = texts.jobsPage;

@@ -14,12 +14,12 @@ import { keepLive } from "./live.js";
 import { Listing, PAGE, type Row } from "./listing.js";
 import "./menu.js";
 import type { Menu } from "./menu.js";
-import { beginWatching, intend } from "./intent.js";
+import { beginWatching, intend } from "./preload.js";
 import { addressOf, isFlat, type Query, queryOf, remember, type Sort, type View, viewOf } from "./query.js";
 import "./rows.js";
 import type { Rows } from "./rows.js";
-import { folders, path, placeName } from "./place.js";
-import { Places } from "./places.js";
+import { folders, path, placeName } from "./breadcrumbs.js";
+import { Places } from "./scroll.js";
 import { Preview } from "./preview.js";
 import { toolbar } from "./toolbar.js";
 

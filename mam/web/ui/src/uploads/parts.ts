@@ -1,7 +1,7 @@
 /** The parts of one file on their way into the store, several at a time. */
 import { ApiError, type Problem, problemOf } from "../shared/api.js";
 import { texts } from "../texts/index.js";
-import { desk, type UploadView } from "./desk.js";
+import { desk, type UploadView } from "./api.js";
 import { patience } from "./pace.js";
 import { NotSent, put } from "./sending.js";
 

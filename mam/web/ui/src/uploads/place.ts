@@ -1,5 +1,5 @@
 /** Where files go that are dropped or chosen on the page that is shown. */
-import type { Terms } from "./desk.js";
+import type { Terms } from "./api.js";
 
 /** What the page shows: a bucket ("" for all) and a folder in it ("courses/", "" for its top). */
 export interface Place {

@@ -5,7 +5,7 @@ import { RELOAD } from "../shared/parts.js";
 import { SESSION, session } from "../shared/session.js";
 import { toastError } from "../shared/toasts.js";
 import { texts } from "../texts/index.js";
-import { desk, type Terms } from "./desk.js";
+import { desk, type Terms } from "./api.js";
 import type { Found } from "./files.js";
 import { taken } from "./locks.js";
 import { folderAt, type Place } from "./place.js";

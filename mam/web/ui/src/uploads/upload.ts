@@ -2,7 +2,7 @@
 import { ApiError, type Problem, problemOf } from "../shared/api.js";
 import { titleOf } from "../shared/names.js";
 import { texts } from "../texts/index.js";
-import { desk, type UploadView, type Verdict } from "./desk.js";
+import { desk, type UploadView, type Verdict } from "./api.js";
 import { take, takeLater } from "./locks.js";
 import { pause, Speed } from "./pace.js";
 import { Gone, Parts, patiently, Unreadable } from "./parts.js";
