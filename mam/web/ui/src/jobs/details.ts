@@ -8,9 +8,9 @@ import { icon } from "../shared/icons.js";
 import { navigate } from "../shared/router.js";
 import { copyText, toast, toastError } from "../shared/toasts.js";
 import { texts } from "../texts/index.js";
-import { nameOf, took } from "./store.js";
+import * as jobsApi from "./api.js";
 import "./chunks.js";
-import * as steering from "./api.js";
+import { nameOf, took } from "./store.js";
 
 const t = texts.jobsPage;
 const PAUSE = 1000; // milliseconds between two questions
@@ -64,7 +64,7 @@ class JobDetails extends Element {
     if (this.isAsking) return;
     this.isAsking = true;
     const { id, updated_at } = this.job;
-    this.whole = await steering.find(id).catch(() => this.whole); // the page says what is away
+    this.whole = await jobsApi.find(id).catch(() => this.whole); // the page says what is away
     this.isAsking = false;
     if (!this.isConnected) return;
     this.timer = window.setTimeout(() => {
@@ -100,7 +100,7 @@ class JobDetails extends Element {
 
   private async encode(): Promise<void> {
     try {
-      const { job, video } = await steering.encode(this.job);
+      const { job, video } = await jobsApi.encode(this.job);
       if (job) navigate(`/jobs?job=${job}`);
       else toast(t.encodeDone(video));
     } catch (error) {

@@ -1,4 +1,4 @@
-/** The jobs that a page knows, in the order in which people look for them. */
+/** The jobs that the page has loaded, in display order. */
 import type { BriefJob } from "../shared/api.js";
 import { hasEnded } from "../shared/events.js";
 import { duration } from "../shared/format.js";
@@ -9,11 +9,11 @@ export type State = BriefJob["state"];
 export const STATES: readonly State[] = ["running", "queued", "succeeded", "failed", "cancelled"];
 
 export interface Shown {
-  going: BriefJob[]; // running ones, the eldest first, then those that wait, in their order
-  ended: BriefJob[]; // the last one first
+  going: BriefJob[]; // running jobs, the oldest first, then queued jobs in queue order
+  ended: BriefJob[]; // the latest first
 }
 
-export class Board {
+export class JobStore {
   private readonly jobs = new Map<string, BriefJob>();
 
   get size(): number {
@@ -24,7 +24,7 @@ export class Board {
     return this.jobs.get(id);
   }
 
-  /** Answers and events overtake each other: what is older than what is known is not taken. */
+  /** Answers and events may arrive out of order: a job that is older than the stored one is ignored. */
   put(job: BriefJob): void {
     const known = this.jobs.get(job.id);
     if (!known || known.updated_at <= job.updated_at) this.jobs.set(job.id, job);
@@ -34,12 +34,12 @@ export class Board {
     this.jobs.delete(id);
   }
 
-  /** Those that have not ended, except `ids`. */
+  /** Active jobs, except `ids`. */
   goingBut(ids: ReadonlySet<string>): BriefJob[] {
     return [...this.jobs.values()].filter((job) => !hasEnded(job) && !ids.has(job.id));
   }
 
-  /** Keeps the last `most` of each way to end, and the job `open`. Whether there were more. */
+  /** Keeps the latest `most` ended jobs of each state, and the job `open`. Returns whether there were more. */
   trim(most: number, open: string): boolean {
     const ended = [...this.jobs.values()].filter(hasEnded).sort(byEnd);
     const count = new Map<State, number>();
@@ -55,7 +55,7 @@ export class Board {
     return [...this.jobs.values()].filter((job) => !hasEnded(job)).length;
   }
 
-  /** Those in a state (null: in any) with all words of `search` somewhere in their names. */
+  /** Jobs in a state (null: all states) whose names contain all words of `search`. */
   shown(state: State | null, search: string): Shown {
     const words = search.toLowerCase().split(/\s+/).filter(Boolean);
     const found = [...this.jobs.values()].filter((job) => (!state || job.state === state) && matches(job, words));
@@ -85,17 +85,17 @@ function byEnd(a: BriefJob, b: BriefJob): number {
 const beginOf = (job: BriefJob) => job.started_at ?? job.created_at;
 const endOf = (job: BriefJob) => job.finished_at ?? job.updated_at;
 
-/** `seconds` of work, as people say it. */
+/** `seconds` of work, as text. */
 export function took(seconds: number): string {
   return seconds < 1 ? texts.jobsPage.moment : duration(seconds);
 }
 
-/** What a job is called: as its file. */
+/** A job's title is its file's. */
 export function nameOf(job: BriefJob): string {
   return titleOf(job.asset_object) || job.video || job.id;
 }
 
-/** Bucket and folder, as a person reads them. */
+/** Bucket and folder, as text. */
 export function folderOf(job: BriefJob): string {
   return [job.asset_bucket, ...job.asset_object.split("/").slice(0, -1)].filter(Boolean).join(" / ");
 }

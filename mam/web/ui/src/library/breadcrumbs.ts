@@ -1,4 +1,4 @@
-/** Where in the buckets one is: the way there, and the folders that lie there. */
+/** The path of the folder that is shown, and the folders in it. */
 import { html, nothing, type TemplateResult } from "lit";
 import type { Folder } from "../shared/api.js";
 import { icon } from "../shared/icons.js";
@@ -7,12 +7,12 @@ import { addressOf, type Query } from "./query.js";
 
 const said = texts.libraryPage;
 
-/** Name of the folder, or of the bucket; "" where everything is shown. */
+/** Name of the folder, or of the bucket; "" when all buckets are shown. */
 export function placeName({ bucket, folder }: Query): string {
   return folder.split("/").at(-2) || bucket;
 }
 
-/** The folders that lie above, the nearest last. */
+/** Links to the parent folders, the nearest last. */
 export function path(query: Query): TemplateResult | typeof nothing {
   const { bucket, folder } = query;
   if (!bucket && !folder) return nothing;

@@ -7,6 +7,7 @@ import { MOVED, navigate } from "../shared/router.js";
 import { session } from "../shared/session.js";
 import { texts } from "../texts/index.js";
 import { Actions } from "./actions.js";
+import { folders, path, placeName } from "./breadcrumbs.js";
 import "./confirm.js";
 import type { Confirm } from "./confirm.js";
 import { empty, nothingFound } from "./empty.js";
@@ -14,12 +15,11 @@ import { keepLive } from "./live.js";
 import { Listing, PAGE, type Row } from "./listing.js";
 import "./menu.js";
 import type { Menu } from "./menu.js";
-import { beginWatching, intend } from "./preload.js";
 import { addressOf, isFlat, type Query, queryOf, remember, type Sort, type View, viewOf } from "./query.js";
 import "./rows.js";
 import type { Rows } from "./rows.js";
-import { folders, path, placeName } from "./breadcrumbs.js";
-import { Places } from "./scroll.js";
+import { Position } from "./scroll.js";
+import { preloadOnHover, preloadOnPress } from "./preload.js";
 import { Preview } from "./preview.js";
 import { toolbar } from "./toolbar.js";
 
@@ -35,7 +35,7 @@ class Library extends Element {
   declare query: Query;
   private readonly listing = new Listing(() => this.requestUpdate());
   private readonly actions = new Actions(this.listing, () => this.querySelector<Confirm>("mam-confirm")!);
-  private readonly places = new Places(this);
+  private readonly position = new Position(this);
   private readonly preview = new Preview((id) => this.rowOf(id)?.asset);
   private readonly end = new IntersectionObserver(([entry]) => entry?.isIntersecting && void this.listing.more(), {
     rootMargin: AHEAD,
@@ -59,7 +59,7 @@ class Library extends Element {
     this.on(this, "pointerdown", (event) => this.pressedLink(event as MouseEvent));
     this.on(this, "pointermove", (event) => this.preview.moved(event as PointerEvent));
     this.on(this, "pointerleave", () => this.preview.stop());
-    for (const kind of ["pointerover", "focusin"]) this.on(this, kind, intend);
+    for (const kind of ["pointerover", "focusin"]) this.on(this, kind, preloadOnHover);
     const width = new ResizeObserver(() => this.resized());
     width.observe(this);
     this.cleanUp(() => width.disconnect());
@@ -73,7 +73,7 @@ class Library extends Element {
   private async ask(): Promise<void> {
     await this.listing.show(this.query);
     await this.updateComplete;
-    this.places.returned();
+    this.position.returned();
   }
 
   private moved(): void {
@@ -94,7 +94,7 @@ class Library extends Element {
 
   /** Another query, in the address too. Typing on replaces what was typed: back leads out of the search at once. */
   private go(change: Partial<Query>, { replace = false } = {}): void {
-    this.places.leave();
+    this.position.leave();
     navigate(addressOf({ ...this.query, ...change }), { replace });
   }
 
@@ -122,7 +122,7 @@ class Library extends Element {
     const target = event.target as HTMLElement;
     const button = target.closest<HTMLElement>("[data-menu]");
     if (!button) {
-      if (target.closest("a")) this.places.leave();
+      if (target.closest("a")) this.position.leave();
       return this.pressedLink(event);
     }
     const row = this.rowOf(button.dataset["menu"]);
@@ -133,7 +133,7 @@ class Library extends Element {
   private pressedLink(event: MouseEvent): void {
     const link = (event.target as HTMLElement).closest<HTMLElement>("a[data-id]");
     const row = link && this.rowOf(link.dataset["id"]);
-    if (row) beginWatching(event, row.asset.playlist);
+    if (row) preloadOnPress(event, row.asset.playlist);
   }
 
   private rowOf(id: string | undefined): Row | undefined {
@@ -152,7 +152,7 @@ class Library extends Element {
   }
 
   protected override willUpdate(): void {
-    this.places.willUpdate();
+    this.position.willUpdate();
     if (this.chunked === this.listing.rows) return;
     this.chunked = this.listing.rows;
     const starts = Array.from({ length: Math.ceil(this.chunked.length / PAGE) }, (_, chunk) => chunk * PAGE);
@@ -161,7 +161,7 @@ class Library extends Element {
 
   protected override updated(changed: PropertyValues): void {
     if (changed.has("query")) document.title = `${placeName(this.query) || said.title} · ${texts.name}`;
-    void this.places.updated();
+    void this.position.updated();
     this.end.disconnect();
     const end = this.querySelector(".library-end");
     if (end) this.end.observe(end); // observed anew, it says at once whether it is near

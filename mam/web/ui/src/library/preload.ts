@@ -1,12 +1,13 @@
-/** What is loaded before it is asked for, by who seems about to watch. */
-import { loadParts, prefetch } from "../player/prefetch.js";
+/** Loads the player and its playlist before the page opens, for a viewer who is about to watch. */
+import { loadParts } from "../player/modules.js";
+import { prefetch } from "../player/prefetch.js";
 
-const HOVER = 100; // milliseconds: shorter ones pass by
+const HOVER = 100; // Milliseconds: a shorter hover only passes over the card.
 let timer = 0;
 let last: Element | null = null;
 
-/** A card is pointed at or focused: if that lasts, the player is loaded. */
-export function intend(event: Event): void {
+/** Loads the player when a card stays hovered or focused. */
+export function preloadOnHover(event: Event): void {
   const card = (event.target as Element).closest(".asset");
   if (card === last) return;
   last = card;
@@ -14,15 +15,17 @@ export function intend(event: Event): void {
   if (card) timer = window.setTimeout(() => void load(), HOVER);
 }
 
-/** A link to a video is pressed or clicked: its playlist is asked for at once. Of a press by touch, which may only
- * scroll, nobody knows whether a click follows; and a playlist that is asked for begins a conversion. */
-export function beginWatching(event: MouseEvent, playlist: string): void {
+/** Requests the playlist when a link to a video is pressed or clicked. A touch press may be a scroll and is ignored:
+ * a request for a playlist starts a conversion. */
+export function preloadOnPress(event: MouseEvent, playlist: string): void {
   const isSure = event.type === "click" || (event instanceof PointerEvent && event.pointerType === "mouse");
   const isElsewhere = event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey;
-  if (isSure && !isElsewhere) prefetch(playlist);
+  if (!isSure || isElsewhere) return;
+  loadParts();
+  prefetch(playlist);
 }
 
 async function load(): Promise<void> {
   loadParts();
-  await import("../player/page.js").catch(() => undefined); // the page that is opened says so
+  await import("../player/page.js").catch(() => undefined); // the router shows the error when the page opens
 }

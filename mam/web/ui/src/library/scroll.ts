@@ -1,21 +1,21 @@
-/** Where one was: the scroll position when one goes back, and the focus when rows change under it. */
+/** Keeps the scroll position for the way back, and the focus when rows change. */
 interface Focus {
   row: string;
   selector: string;
   index: number;
 }
 
-export class Places {
+export class Position {
   private focus: Focus | null = null;
 
   constructor(private readonly page: HTMLElement & { updateComplete: Promise<boolean> }) {}
 
-  /** Notes in the history where one is, before one goes elsewhere. */
+  /** Saves the scroll position in the history before the page changes. */
   leave(): void {
     history.replaceState({ ...history.state, scroll: scrollY }, "");
   }
 
-  /** Goes to where one was here. */
+  /** Restores the scroll position after the way back. */
   returned(): void {
     const scroll: unknown = history.state?.scroll;
     if (typeof scroll !== "number" || scrollY) return;
@@ -31,7 +31,7 @@ export class Places {
     this.focus = { row: row.dataset["row"]!, selector, index: this.rows.indexOf(row) };
   }
 
-  /** Whoever had the focus in a row that moved has it again; where the row has gone, in the one that took its place. */
+  /** Restores the focus in a row that moved. If the row is gone, the row in its place gets it. */
   async updated(): Promise<void> {
     const before = this.focus;
     if (!before) return;

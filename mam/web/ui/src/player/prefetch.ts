@@ -1,14 +1,14 @@
-/** Playlists, asked for before the player that wants them is there: a click begins it all at once. */
+/** Playlists are requested before the player that needs them has loaded: with the click. */
 import { ApiError, isProblem, type Problem, unreachable } from "../shared/api.js";
 
-const KEPT_MS = 10_000; // that what was asked for ahead is waited for by somebody
+const KEPT_MS = 10_000; // A playlist that was requested ahead is kept this long for the player.
 
 export interface Playlist {
   url: string;
   text: string;
 }
 
-/** An error of the service in its own words. `retryAfter`: seconds, where it names them. */
+/** The service's own problem. `retryAfter`: seconds, if the answer has a Retry-After header. */
 export class PlaylistError extends ApiError {
   constructor(
     problem: Problem,
@@ -21,25 +21,13 @@ export class PlaylistError extends ApiError {
 const ahead = new Map<string, { at: number; answer: Promise<Playlist> }>();
 let clicked: number | null = null;
 
-/** Begins to fetch a playlist, and what plays it. Call it on the click that leads to the player. */
+/** Requests a playlist on the click that leads to the player. */
 export function prefetch(url: string): void {
   clicked = performance.now();
-  loadParts();
   ask(url);
 }
 
-/** Begins to load what plays videos; before any click, where one is to be expected. */
-export function loadParts(): void {
-  void import("./chrome.js").catch(() => undefined);
-  if (hasMediaSource()) void import("./streaming.js").catch(() => undefined);
-}
-
-/** Whether hls.js can play here; else the browser does so by itself. */
-export function hasMediaSource(): boolean {
-  return "ManagedMediaSource" in globalThis || "MediaSource" in globalThis;
-}
-
-/** When waiting for the first frame began: with the click, if it was just now. Milliseconds, as `performance.now()`. */
+/** When the wait for the first frame began: at the click, if it is recent, else now. Milliseconds of `performance.now()`. */
 export function began(): number {
   const now = performance.now();
   const at = clicked !== null && now - clicked < KEPT_MS ? clicked : now;
@@ -47,18 +35,18 @@ export function began(): number {
   return at;
 }
 
-/** Asks, unless that was done just now. */
+/** Requests a playlist ahead, unless the same request is recent. */
 export function ask(url: string): void {
   const { href } = new URL(url, location.href);
   const now = performance.now();
   for (const [key, { at }] of ahead) if (now - at > KEPT_MS) ahead.delete(key);
   if (ahead.has(href)) return;
   const answer = load(href);
-  answer.catch(() => undefined); // whoever takes it hears of it
+  answer.catch(() => undefined); // the caller of playlist() handles it
   ahead.set(href, { at: now, answer });
 }
 
-/** The playlist: what was asked for ahead, once, else a fresh one. Throws PlaylistError. */
+/** The playlist that was requested ahead (once), else a new request. Throws PlaylistError. */
 export function playlist(url: string): Promise<Playlist> {
   const { href } = new URL(url, location.href);
   const found = ahead.get(href);
@@ -66,7 +54,7 @@ export function playlist(url: string): Promise<Playlist> {
   return found && performance.now() - found.at < KEPT_MS ? found.answer : load(href);
 }
 
-/** The playlist as it is now, whatever the browser has kept. Throws PlaylistError. */
+/** The current playlist, past the browser's cache. Throws PlaylistError. */
 export function freshPlaylist(url: string): Promise<Playlist> {
   return load(url, "reload");
 }
@@ -85,13 +73,13 @@ async function load(url: string, cache: RequestCache = "default"): Promise<Playl
   throw new PlaylistError(problemIn(text, response.status), after > 0 ? after : null);
 }
 
-/** The problem in an answer's text. */
+/** The problem in the body of an error answer. */
 export function problemIn(text: string, status: number): Problem {
   try {
     const answer: unknown = JSON.parse(text);
     if (isProblem(answer)) return answer;
   } catch {
-    // not from our services
+    // a proxy's answer, not the service's
   }
   return { ...unreachable(), status };
 }

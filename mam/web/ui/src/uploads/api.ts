@@ -43,7 +43,7 @@ export interface Wish {
   fingerprint: string;
 }
 
-export const desk = {
+export const uploadsApi = {
   list: () => call<Terms & { uploads: UploadView[] }>("GET", "/uploads"),
   view: (id: string) => call<UploadView>("GET", `/uploads/${id}`),
   begin: (wish: Wish) => call<UploadView>("POST", "/uploads", wish),

@@ -1,7 +1,7 @@
 /** The parts of one file on their way into the store, several at a time. */
 import { ApiError, type Problem, problemOf } from "../shared/api.js";
 import { texts } from "../texts/index.js";
-import { desk, type UploadView } from "./api.js";
+import { uploadsApi, type UploadView } from "./api.js";
 import { patience } from "./pace.js";
 import { NotSent, put } from "./sending.js";
 
@@ -130,7 +130,7 @@ export class Parts {
   private async ask(first: number): Promise<void> {
     const wanted = this.missing().filter((number) => number >= first && !this.urls.has(number));
     const numbers = [first, ...wanted.filter((number) => number !== first)].slice(0, URLS_AT_ONCE);
-    const { urls } = await patiently(() => desk.urls(this.view.id, numbers), this.stop.signal, this.told);
+    const { urls } = await patiently(() => uploadsApi.urls(this.view.id, numbers), this.stop.signal, this.told);
     for (const [number, url] of Object.entries(urls)) this.urls.set(Number(number), { url, at: Date.now() });
   }
 }

@@ -5,7 +5,7 @@ import { RELOAD } from "../shared/parts.js";
 import { SESSION, session } from "../shared/session.js";
 import { toastError } from "../shared/toasts.js";
 import { texts } from "../texts/index.js";
-import { desk, type Terms } from "./api.js";
+import { uploadsApi, type Terms } from "./api.js";
 import type { Found } from "./files.js";
 import { taken } from "./locks.js";
 import { folderAt, type Place } from "./place.js";
@@ -115,7 +115,7 @@ export class Queue extends EventTarget {
   async open(): Promise<Terms | null> {
     if (!this.isOn) return null;
     try {
-      const [{ uploads, ...terms }, others] = await Promise.all([desk.list(), taken()]);
+      const [{ uploads, ...terms }, others] = await Promise.all([uploadsApi.list(), taken()]);
       this.terms = terms;
       for (const known of remembered()) {
         if (this.uploads.some(({ id }) => id === known.id) || others.has(known.id)) continue;
@@ -236,7 +236,7 @@ export function isOver({ state }: Upload): boolean {
 /** What became of an upload that is not open any more. */
 async function ended({ id, at }: Remembered) {
   try {
-    if (at > Date.now() / 1000 - KNOWN_SECONDS) return await desk.view(id);
+    if (at > Date.now() / 1000 - KNOWN_SECONDS) return await uploadsApi.view(id);
   } catch (error) {
     if (problemOf(error).code !== "upload_not_found") throw error;
   }

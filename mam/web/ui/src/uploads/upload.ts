@@ -2,7 +2,7 @@
 import { ApiError, type Problem, problemOf } from "../shared/api.js";
 import { titleOf } from "../shared/names.js";
 import { texts } from "../texts/index.js";
-import { desk, type UploadView, type Verdict } from "./api.js";
+import { uploadsApi, type UploadView, type Verdict } from "./api.js";
 import { take, takeLater } from "./locks.js";
 import { pause, Speed } from "./pace.js";
 import { Gone, Parts, patiently, Unreadable } from "./parts.js";
@@ -217,7 +217,7 @@ export class Upload {
 
   private async removed(view: UploadView): Promise<void> {
     try {
-      await desk.remove(view.id);
+      await uploadsApi.remove(view.id);
     } catch (error) {
       if (problemOf(error).code !== "upload_not_found") throw error;
     }
@@ -249,7 +249,7 @@ export class Upload {
 
   private async through(signal: AbortSignal): Promise<void> {
     const known = this.view;
-    const view = known ? await this.patiently(() => desk.view(known.id), signal) : await this.begun(signal);
+    const view = known ? await this.patiently(() => uploadsApi.view(known.id), signal) : await this.begun(signal);
     this.knows(view);
     if (view.state === "complete") return this.landed(view);
     if (!(await this.locked(view.id))) return this.become("elsewhere");
@@ -264,7 +264,7 @@ export class Upload {
     const { name, size, folder, fingerprint } = this;
     const wish = { name: this.wanted, size, folder, fingerprint, type: this.file?.type ?? "" };
     const begin = async () => {
-      const view = await desk.begin(wish);
+      const view = await uploadsApi.begin(wish);
       this.knows(view); // also when it was paused or cancelled meanwhile
       remember(view.id, name);
       if (this.handle) void keepHandle(view.id, this.handle).catch(() => null); // then the file is asked for
@@ -292,13 +292,13 @@ export class Upload {
   /** False when parts are missing after all. */
   private async completed(id: string, signal: AbortSignal): Promise<boolean> {
     try {
-      await this.patiently(() => desk.complete(id), signal);
+      await this.patiently(() => uploadsApi.complete(id), signal);
     } catch (error) {
       if (problemOf(error).code !== "upload_incomplete") throw error;
-      this.knows(await this.patiently(() => desk.view(id), signal));
+      this.knows(await this.patiently(() => uploadsApi.view(id), signal));
       return false;
     }
-    this.landed(await this.patiently(() => desk.view(id), signal));
+    this.landed(await this.patiently(() => uploadsApi.view(id), signal));
     return true;
   }
 
@@ -322,7 +322,7 @@ export class Upload {
         this.verdict = this.view.verdict;
         if (this.verdict || !this.view.watch || look === LOOKS) return this.settle();
         await pause(look < FIRST_LOOKS ? 1000 : 5000, this.stop.signal);
-        this.view = await this.patiently(() => desk.view(this.view?.id ?? ""), this.stop.signal);
+        this.view = await this.patiently(() => uploadsApi.view(this.view?.id ?? ""), this.stop.signal);
       }
     } catch {
       // removed from the list, or signed out: then it is looked for again after the next sign-in
