@@ -52,6 +52,9 @@ mutants: $(INSTALLED)  ## reads 20,000 damaged indexes and converts 500 damaged 
 
 pages: $(PAGES)  ## builds what browsers get (with Node where there is one, else with PyPI's)
 
+openapi: $(INSTALLED)  ## writes what the pages' types are generated from, after a change of the API
+	@$(VENV)/bin/python -m dev.openapi
+
 screenshots: $(INSTALLED) $(PAGES)  ## takes pictures of every page, for the README (needs Chromium)
 	@$(VENV)/bin/python -m dev.screenshots
 
@@ -118,4 +121,4 @@ $(KEDA):
 	cp "$$(go list -m -f '{{.Dir}}' $(KEDA_SOURCE))/config/crd/bases/keda.sh_scaledobjects.yaml" $@
 	@chmod u+w $@
 
-.PHONY: help run test test-quick test-faults test-compose corpus contacts mutants pages screenshots check check-deploy format lock bench minio mc kubeconform clean
+.PHONY: help run test test-quick test-faults test-compose corpus contacts mutants pages openapi screenshots check check-deploy format lock bench minio mc kubeconform clean

@@ -1,6 +1,6 @@
 /** The site: what stands above every page, and the page that the address names. */
 import { html, nothing, type TemplateResult } from "lit";
-import { type Problem, problemOf, unquote } from "./shared/api.js";
+import { problemOf, unquote } from "./shared/api.js";
 import { followLinks, MOVED } from "./shared/router.js";
 import { Element } from "./shared/element.js";
 import { icon } from "./shared/icons.js";
@@ -9,6 +9,7 @@ import { SESSION, session } from "./shared/session.js";
 import "./shared/sign-in.js";
 import "./shared/toasts.js";
 import { toastError } from "./shared/toasts.js";
+import type { Problem } from "./shared/types.js";
 import "./library/page.js";
 import "./uploads/tray.js";
 import { texts } from "./texts/index.js";

@@ -1,8 +1,9 @@
 /** The address of the jobs page: which state is shown, and which job is open. */
-import { type State, STATES } from "./store.js";
+import type { JobState } from "../shared/types.js";
+import { STATES } from "./store.js";
 
 export interface Address {
-  state: State | null; // null: all states
+  state: JobState | null; // null: all states
   open: string; // id of the open job, or ""
 }
 

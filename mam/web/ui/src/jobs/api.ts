@@ -1,30 +1,26 @@
-/** What people do with jobs. */
-import { type BriefJob, call, type JobView } from "../shared/api.js";
-
-export interface JobPage {
-  jobs: BriefJob[];
-  next_cursor: string | null;
-}
+/** Requests to /api/jobs. */
+import { call } from "../shared/api.js";
+import type { BriefJobList, BriefJobView, Conversion, JobView } from "../shared/types.js";
 
 const PAGE = 50;
-const url = (job: BriefJob) => `/api/jobs/${job.id}`;
+const url = (job: BriefJobView) => `/api/jobs/${job.id}`;
 
-export const cancel = (job: BriefJob) => call<BriefJob>("DELETE", url(job));
-export const retry = (job: BriefJob) => call<BriefJob>("POST", `${url(job)}/retry`);
-export const setPriority = (job: BriefJob, priority: string) => call<BriefJob>("PATCH", url(job), { priority });
+export const cancel = (job: BriefJobView) => call<BriefJobView>("DELETE", url(job));
+export const retry = (job: BriefJobView) => call<BriefJobView>("POST", `${url(job)}/retry`);
+export const setPriority = (job: BriefJobView, priority: string) => call<BriefJobView>("PATCH", url(job), { priority });
 export const find = (id: string) => call<JobView>("GET", `/api/jobs/${encodeURIComponent(id)}`);
 
-/** Has a file that cannot be copied encoded: the job that does it, or the name of the video that is there already. */
-export function encode(job: BriefJob): Promise<{ video: string; job?: string }> {
+/** Encodes a file that cannot be copied. The answer has a job, unless the video exists already. */
+export function encode(job: BriefJobView): Promise<Conversion> {
   const { asset_bucket, asset_object, format, audio_language, priority } = job;
   const wanted = { asset_bucket, asset_object, profile: "auto", format, audio_language };
   return call("POST", "/api/transcode", { ...wanted, priority, wait: false });
 }
 
-/** Jobs by the moment of their creation, the newest first. */
-export function page(states: readonly string[], cursor: string | null = null, limit = PAGE): Promise<JobPage> {
+/** Jobs by creation time, the newest first. */
+export function page(states: readonly string[], cursor: string | null = null, limit = PAGE): Promise<BriefJobList> {
   const query = new URLSearchParams({ limit: String(limit), brief: "true" });
   for (const state of states) query.append("state", state);
   if (cursor) query.set("cursor", cursor);
-  return call<JobPage>("GET", `/api/jobs?${query}`);
+  return call<BriefJobList>("GET", `/api/jobs?${query}`);
 }

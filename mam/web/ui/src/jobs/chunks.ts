@@ -1,34 +1,21 @@
 /** How far a job is, part by part, as a bar; kept up to date while the job runs. */
 import { html, nothing, svg } from "lit";
-import { call, type BriefJob } from "../shared/api.js";
+import { call } from "../shared/api.js";
 import { Element } from "../shared/element.js";
 import { hasEnded } from "../shared/events.js";
+import type { BriefJobView, ChunksView } from "../shared/types.js";
 import { texts } from "../texts/index.js";
 
 const t = texts.jobsPage;
 const PAUSE = 1000; // milliseconds between two questions
 const QUIET_PAUSE = 5000; // when nothing is heard of a job that runs
 
-interface Chunk {
-  start: number; // seconds
-  end: number;
-  state: "made" | "running" | "waiting";
-  made: number; // of its segments
-}
-
-interface Chunks {
-  segments: number;
-  duration: number;
-  chunks: Chunk[];
-  made: [from: number, to: number][];
-}
-
 type Range = readonly [from: number, to: number];
 
 class JobChunks extends Element {
   static override properties = { job: {}, chunks: { state: true } };
-  declare job: BriefJob;
-  declare chunks: Chunks | null;
+  declare job: BriefJobView;
+  declare chunks: ChunksView | null;
   private timer = 0;
   private asked = 0;
   private asking: AbortController | null = null;
@@ -65,7 +52,7 @@ class JobChunks extends Element {
     this.asking = new AbortController();
     this.asked = performance.now();
     try {
-      this.chunks = await call<Chunks>("GET", `/api/jobs/${id}/chunks`, undefined, this.asking.signal);
+      this.chunks = await call<ChunksView>("GET", `/api/jobs/${id}/chunks`, undefined, this.asking.signal);
     } catch {
       // The page says what is away; the bar stays as it was.
     }

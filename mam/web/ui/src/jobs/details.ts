@@ -1,12 +1,13 @@
 /** An open job: how far it is, its plan, its ffmpeg, its end. */
 import { html, nothing, type TemplateResult } from "lit";
-import { type BriefJob, call, type JobView, problemOf, type Problem, type StreamInfo } from "../shared/api.js";
+import { call, problemOf } from "../shared/api.js";
 import { Element } from "../shared/element.js";
 import { hasEnded } from "../shared/events.js";
 import { dateTime, decimal, duration } from "../shared/format.js";
 import { icon } from "../shared/icons.js";
 import { navigate } from "../shared/router.js";
 import { copyText, toast, toastError } from "../shared/toasts.js";
+import type { BriefJobView, JobView, PlanView, Problem, RenditionView, StreamInfo } from "../shared/types.js";
 import { texts } from "../texts/index.js";
 import * as jobsApi from "./api.js";
 import "./chunks.js";
@@ -17,28 +18,11 @@ const PAUSE = 1000; // milliseconds between two questions
 const UNCOPYABLE = "not_remuxable"; // an error that encoding has not
 const ACTIONS: Record<string, string> = { copy: "is-good", encode: "is-busy" };
 
-interface Rendition {
-  name: string;
-  kind: string;
-  codecs: string;
-  language: string;
-  title: string;
-  width: number | null;
-  height: number | null;
-  channels: number | null;
-  average_bandwidth: number; // bits a second
-}
-
-interface Plan {
-  revision: string;
-  renditions: Rendition[];
-}
-
 class JobDetails extends Element {
   static override properties = { job: {}, whole: { state: true }, plan: { state: true }, problem: { state: true } };
-  declare job: BriefJob;
+  declare job: BriefJobView;
   declare whole: JobView | null; // with what lists leave out; it may be a moment older
-  declare plan: Plan | null;
+  declare plan: PlanView | null;
   declare problem: Problem | null;
 
   private isAsking = false;
@@ -100,9 +84,9 @@ class JobDetails extends Element {
 
   private async encode(): Promise<void> {
     try {
-      const { job, video } = await jobsApi.encode(this.job);
-      if (job) navigate(`/jobs?job=${job}`);
-      else toast(t.encodeDone(video));
+      const answer = await jobsApi.encode(this.job);
+      if ("job" in answer) navigate(`/jobs?job=${answer.job}`);
+      else toast(t.encodeDone(answer.video));
     } catch (error) {
       toastError(error);
     }
@@ -164,7 +148,7 @@ class JobDetails extends Element {
     if (!(event.target as HTMLDetailsElement).open || this.plan) return;
     const { asset_bucket, asset_object, profile, format, audio_language } = this.job;
     try {
-      this.plan = await call<Plan>("POST", "/api/plan", {
+      this.plan = await call<PlanView>("POST", "/api/plan", {
         asset_bucket, asset_object, profile, format, audio_language,
       });
       this.problem = null;
@@ -188,21 +172,19 @@ class JobDetails extends Element {
 
 /** Codec, size and language of a stream, as far as they are known. */
 function described(stream: StreamInfo): string {
-  const number = (name: string) => (typeof stream[name] === "number" ? (stream[name] as number) : null);
-  const [width, height, rate] = [number("width"), number("height"), number("frame_rate")];
-  const [sample, channels] = [number("sample_rate"), number("channels")];
+  const { width, height, frame_rate: rate, sample_rate: sample, channels } = stream;
   return [
-    [stream.codec, stream["profile"]].filter(Boolean).join(" "),
+    [stream.codec, stream.profile].filter(Boolean).join(" "),
     width && height && `${width} × ${height}`,
     rate && t.frameRate(rate),
     sample && `${decimal(sample / 1000)} kHz`,
     channels && t.channels(channels),
     stream.language,
-    stream["title"],
+    stream.title,
   ].filter(Boolean).join(" · ");
 }
 
-function rendition(made: Rendition): TemplateResult {
+function rendition(made: RenditionView): TemplateResult {
   const size = made.width && made.height && `${made.width} × ${made.height}`;
   const about = [size, made.channels && t.channels(made.channels), made.language, made.title, made.codecs].filter(Boolean);
   return html`<li><strong>${t.kinds[made.kind] ?? made.kind}</strong><span>${about.join(" · ")}</span>

@@ -1,9 +1,9 @@
 /** The fleet above the jobs: one line when all is well, and why nothing moves when it does not. */
 import { html, nothing, type TemplateResult } from "lit";
 import { Element } from "../shared/element.js";
-import type { FleetView, WorkerView } from "../shared/events.js";
 import { duration } from "../shared/format.js";
 import { icon } from "../shared/icons.js";
+import type { FleetView, NoteView, WorkerView } from "../shared/types.js";
 import { texts } from "../texts/index.js";
 import "./sparkline.js";
 
@@ -70,7 +70,7 @@ class Fleet extends Element {
   }
 }
 
-function note({ code, message, hint }: FleetView["notes"][number]): TemplateResult {
+function note({ code, message, hint }: NoteView): TemplateResult {
   return html`<div class="notice ${code === "job_troubled" ? "" : "is-bad"}">${icon("warning")}
     <div><strong>${message}</strong><p>${hint}</p></div></div>`;
 }

@@ -1,21 +1,21 @@
 /** The filters above the jobs, the list itself, and the texts of an empty list. */
 import { html, nothing, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
-import type { BriefJob } from "../shared/api.js";
 import { decimal } from "../shared/format.js";
 import { icon } from "../shared/icons.js";
+import type { BriefJobView, JobState } from "../shared/types.js";
 import { texts } from "../texts/index.js";
 import { addressOf } from "./address.js";
 import type { RowActions } from "./row.js";
 import "./row.js";
-import { type Shown, type State, STATES } from "./store.js";
+import { type Shown, STATES } from "./store.js";
 
 const t = texts.jobsPage;
 
 export function filters(
-  state: State | null, counts: Partial<Record<string, number>>, search: string, searched: (text: string) => void,
+  state: JobState | null, counts: Partial<Record<string, number>>, search: string, searched: (text: string) => void,
 ): TemplateResult {
-  const link = (each: State | null) => html`<a href=${addressOf({ state: each, open: "" })} aria-current=${each === state ? "true" : nothing}>
+  const link = (each: JobState | null) => html`<a href=${addressOf({ state: each, open: "" })} aria-current=${each === state ? "true" : nothing}>
     ${t.filters[each ?? "all"]}${each && counts[each] ? html` <span class="number">${decimal(counts[each]!)}</span>` : nothing}</a>`;
   return html`<div class="tools">
     <nav class="filters" aria-label=${t.filters.label}>${link(null)}${STATES.map(link)}</nav>
@@ -56,7 +56,7 @@ export function list({ going, ended }: Shown, options: ListOptions): TemplateRes
     </div>`;
 }
 
-function row(row: BriefJob | string, { actions, now, open }: ListOptions): TemplateResult {
+function row(row: BriefJobView | string, { actions, now, open }: ListOptions): TemplateResult {
   if (typeof row === "string") return html`<li class="job-heading"><h2>${row}</h2></li>`;
   return html`<li data-job=${row.id}>
     <mam-job-row .actions=${actions} .job=${row} .now=${now} .open=${open === row.id}></mam-job-row>
@@ -70,7 +70,7 @@ export function noJobs(): TemplateResult {
 }
 
 /** No job is in the state, or none matches the search. */
-export function nothingFound(state: State | null, search: string): TemplateResult {
+export function nothingFound(state: JobState | null, search: string): TemplateResult {
   if (search) return html`<div class="empty"><h2>${t.empty.search(search)}</h2><p>${t.empty.searchHint}</p></div>`;
   return html`<div class="empty"><h2>${state ? t.empty.none[state] : t.empty.title}</h2></div>`;
 }

@@ -1,8 +1,8 @@
 /** Loads jobs into the store, page by page, and reconciles it with the service after missed events. */
-import { type Problem, problemOf } from "../shared/api.js";
-import type { FleetView } from "../shared/events.js";
+import { problemOf } from "../shared/api.js";
+import type { FleetView, Problem, JobState } from "../shared/types.js";
 import * as jobsApi from "./api.js";
-import type { JobStore, State } from "./store.js";
+import type { JobStore } from "./store.js";
 
 const RETRY_WAIT = 5000; // Milliseconds between a failed request for the list and the next one.
 const PAGE_LIMIT = 500; // The service returns this many jobs at most.
@@ -15,7 +15,7 @@ export class JobLoader {
   isLoaded = false;
   mostEnded = ENDED_STEP; // how many ended jobs are shown
   cursor: string | null = null; // of the next page
-  private state: State | null = null;
+  private state: JobState | null = null;
   private isTrimmed = false; // The store dropped ended jobs: the cursor is past them.
   private wasUneven = false;
   private isStopped = false;
@@ -28,7 +28,7 @@ export class JobLoader {
   ) {}
 
   /** Loads the first page of jobs in a state (null: all states). */
-  show(state: State | null): Promise<void> {
+  show(state: JobState | null): Promise<void> {
     this.isStopped = false;
     this.state = state;
     this.mostEnded = ENDED_STEP;

@@ -1,11 +1,12 @@
 /** The jobs page: the fleet, active jobs and ended jobs. */
 import { html, nothing, type TemplateResult } from "lit";
-import { type BriefJob, problemOf } from "../shared/api.js";
+import { problemOf } from "../shared/api.js";
 import { Element } from "../shared/element.js";
-import { type FleetView, jobEvents } from "../shared/events.js";
+import { jobEvents } from "../shared/events.js";
 import { icon } from "../shared/icons.js";
 import { MOVED, navigate } from "../shared/router.js";
 import { toast, toastError } from "../shared/toasts.js";
+import type { BriefJobView, FleetView, JobState } from "../shared/types.js";
 import { texts } from "../texts/index.js";
 import { addressOf, readAddress } from "./address.js";
 import * as jobsApi from "./api.js";
@@ -14,7 +15,7 @@ import "./fleet.js";
 import { filters, list, noJobs, nothingFound } from "./list.js";
 import { JobLoader } from "./loader.js";
 import type { RowActions } from "./row.js";
-import { JobStore, nameOf, type State } from "./store.js";
+import { JobStore, nameOf } from "./store.js";
 
 const t = texts.jobsPage;
 const FRAME = 250; // Milliseconds between two updates of the list, however many events arrive.
@@ -33,13 +34,13 @@ class Jobs extends Element implements RowActions {
     asking: { state: true },
     mostGoing: { state: true },
   };
-  declare state: State | null; // which jobs are shown; null: all
+  declare state: JobState | null; // which jobs are shown; null: all
   declare open: string; // the id of the open job
   declare search: string;
   declare now: number; // Unix seconds
   declare isLost: boolean;
   declare isMissing: boolean; // the open job
-  declare asking: BriefJob | null; // whether to cancel it
+  declare asking: BriefJobView | null; // whether to cancel it
   declare mostGoing: number;
   private readonly store = new JobStore();
   private readonly loader = new JobLoader(this.store, () => this.requestUpdate());
@@ -138,13 +139,13 @@ class Jobs extends Element implements RowActions {
 
   // actions
 
-  toggle(job: BriefJob): void {
+  toggle(job: BriefJobView): void {
     this.open = this.open === job.id ? "" : job.id;
     this.isMissing = false;
     navigate(addressOf({ state: this.state, open: this.open }), { replace: true });
   }
 
-  cancel(job: BriefJob): void {
+  cancel(job: BriefJobView): void {
     if (isBarelyBegun(job)) return void this.cancelNow(job);
     this.asking = job;
     void this.updateComplete.then(() => openDialog(this.querySelector("dialog")!));
@@ -156,20 +157,20 @@ class Jobs extends Element implements RowActions {
     if (job && yes) void this.cancelNow(job);
   }
 
-  private cancelNow(job: BriefJob): Promise<void> {
+  private cancelNow(job: BriefJobView): Promise<void> {
     return this.act(job, () => jobsApi.cancel(job), t.cancelled(nameOf(job)));
   }
 
-  retry(job: BriefJob): void {
+  retry(job: BriefJobView): void {
     void this.act(job, () => jobsApi.retry(job), t.retried(nameOf(job)));
   }
 
-  prioritise(job: BriefJob, priority: string): void {
-    const done = t.prioritised(nameOf(job), t.priorities[priority as BriefJob["priority"]]);
+  prioritise(job: BriefJobView, priority: string): void {
+    const done = t.prioritised(nameOf(job), t.priorities[priority as BriefJobView["priority"]]);
     void this.act(job, () => jobsApi.setPriority(job, priority), done);
   }
 
-  private async act(job: BriefJob, ask: () => Promise<BriefJob>, done: string): Promise<void> {
+  private async act(job: BriefJobView, ask: () => Promise<BriefJobView>, done: string): Promise<void> {
     if (this.busy.has(job.id)) return;
     this.busy.add(job.id);
     try {

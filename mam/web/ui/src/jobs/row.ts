@@ -1,11 +1,12 @@
 /** A job in the list: a line, or a card on a phone, which opens. */
 import { html, nothing, type TemplateResult } from "lit";
 import { live } from "lit/directives/live.js";
-import { type BriefJob, quotePath } from "../shared/api.js";
+import { quotePath } from "../shared/api.js";
 import { Element } from "../shared/element.js";
 import { hasEnded } from "../shared/events.js";
 import { ago, dateTime, duration } from "../shared/format.js";
 import { icon } from "../shared/icons.js";
+import type { BriefJobView } from "../shared/types.js";
 import { texts } from "../texts/index.js";
 import { folderOf, nameOf, took } from "./store.js";
 import "./details.js";
@@ -15,15 +16,15 @@ const BADGES = { running: "is-busy", queued: "", succeeded: "is-good", failed: "
 
 /** What a row asks of the page. */
 export interface RowActions {
-  toggle(job: BriefJob): void;
-  cancel(job: BriefJob): void;
-  retry(job: BriefJob): void;
-  prioritise(job: BriefJob, priority: string): void;
+  toggle(job: BriefJobView): void;
+  cancel(job: BriefJobView): void;
+  retry(job: BriefJobView): void;
+  prioritise(job: BriefJobView, priority: string): void;
 }
 
 class JobRow extends Element {
   static override properties = { job: {}, open: {}, now: {} };
-  declare job: BriefJob;
+  declare job: BriefJobView;
   declare open: boolean;
   declare now: number; // Unix seconds
   declare actions: RowActions;
@@ -122,11 +123,11 @@ class JobRow extends Element {
 }
 
 /** Whether it was begun and no worker is at it. */
-function isIdle({ state, running, progress }: BriefJob): boolean {
+function isIdle({ state, running, progress }: BriefJobView): boolean {
   return state === "running" && !running.length && progress.segments_total !== null;
 }
 
-function isWatchable(job: BriefJob): boolean {
+function isWatchable(job: BriefJobView): boolean {
   return job.playable && job.state !== "failed" && job.state !== "cancelled";
 }
 customElements.define("mam-job-row", JobRow);

@@ -1,7 +1,8 @@
 /** What can be done with a video, as entries of its menu. */
-import { type AssetView, call, quotePath } from "../shared/api.js";
+import { call, quotePath } from "../shared/api.js";
 import { icon } from "../shared/icons.js";
 import { copyText, toast, toastError } from "../shared/toasts.js";
+import type { AssetView, Conversion, ConversionRequest } from "../shared/types.js";
 import { texts } from "../texts/index.js";
 import type { Confirm } from "./confirm.js";
 import { convertingLine, playingLine } from "./curl.js";
@@ -40,9 +41,9 @@ export class Actions {
   }
 
   private convert(asset: AssetView, profile: "auto" | "h264"): Promise<void> {
-    const wanted = { asset_bucket: asset.bucket, asset_object: asset.key, profile, wait: false };
+    const wanted: ConversionRequest = { asset_bucket: asset.bucket, asset_object: asset.key, profile, wait: false };
     return this.attempt(asset, async () => {
-      const { status } = await call<{ status: string }>("POST", "/api/transcode", wanted);
+      const { status } = await call<Conversion>("POST", "/api/transcode", wanted);
       return status === "accepted" ? said.begun(asset.title) : said.isLive(asset.title);
     });
   }

@@ -1,7 +1,7 @@
 /** The path of the folder that is shown, and the folders in it. */
 import { html, nothing, type TemplateResult } from "lit";
-import type { Folder } from "../shared/api.js";
 import { icon } from "../shared/icons.js";
+import type { FolderView } from "../shared/types.js";
 import { texts } from "../texts/index.js";
 import { addressOf, type Query } from "./query.js";
 
@@ -25,9 +25,9 @@ export function path(query: Query): TemplateResult | typeof nothing {
   </nav>`;
 }
 
-export function folders(query: Query, found: Folder[]): TemplateResult | typeof nothing {
+export function folders(query: Query, found: FolderView[]): TemplateResult | typeof nothing {
   if (!found.length) return nothing;
-  const tile = ({ bucket, path, name, assets }: Folder) => html`<li>
+  const tile = ({ bucket, path, name, assets }: FolderView) => html`<li>
     <a class="folder" href=${addressOf({ ...query, bucket, folder: path })}>
       ${icon("folder")}<span class="folder-name">${name}</span>
       ${assets === null ? nothing : html`<span class="quiet number">${said.count(assets)}</span>`}

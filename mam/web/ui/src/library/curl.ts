@@ -1,6 +1,6 @@
 /** Lines that do in a shell what the page does. */
-import type { AssetView } from "../shared/api.js";
 import { playlistLine, shellWord } from "../shared/shell.js";
+import type { AssetView } from "../shared/types.js";
 
 export function playingLine(asset: AssetView): string {
   return playlistLine(location.origin + asset.playlist);

@@ -1,8 +1,8 @@
 /** A video as a card of the grid or a line of the list. */
 import { html, nothing, type TemplateResult } from "lit";
-import type { AssetView, Fault } from "../shared/api.js";
 import { bytes, date, dateTime, duration } from "../shared/format.js";
 import { icon } from "../shared/icons.js";
+import type { AssetView, Failure } from "../shared/types.js";
 import { texts } from "../texts/index.js";
 import type { Row } from "./listing.js";
 import type { View } from "./query.js";
@@ -68,7 +68,7 @@ function badge(row: Row): TemplateResult {
   return html`<span class="badge ${kind}">${said.states[state]}</span>`;
 }
 
-function reason(error: Fault | null): TemplateResult {
+function reason(error: Failure | null): TemplateResult {
   if (!error) return html`<p class="asset-fault">${said.failedSilently}</p>`;
   return html`<p class="asset-fault"><strong>${error.message}</strong> ${error.hint}</p>`;
 }

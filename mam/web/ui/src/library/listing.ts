@@ -1,13 +1,14 @@
 /** The rows that were loaded so far, kept true while things happen. */
-import { type AssetPage, type AssetView, call, type Folder, type BriefJob, type Problem, problemOf, quotePath } from "../shared/api.js";
+import { call, problemOf, quotePath } from "../shared/api.js";
 import { hasEnded } from "../shared/events.js";
+import type { AssetList, AssetView, BriefJobView, FolderView, Problem } from "../shared/types.js";
 import { addressOf, parameters, type Query } from "./query.js";
 
 /** An asset and the job that is under way for it. Replaced when something about it changes, never changed. */
 export interface Row {
   readonly id: string;
   readonly asset: AssetView;
-  readonly job: BriefJob | null;
+  readonly job: BriefJobView | null;
 }
 
 export const PAGE = 60; // divisible by every number of columns that there may be
@@ -19,7 +20,7 @@ const KEPT = 8; // listings that are there at once when one goes back
 
 interface Found {
   rows: Row[];
-  folders: Folder[];
+  folders: FolderView[];
   total: number;
   cursor: string | null;
   isComplete: boolean;
@@ -37,7 +38,7 @@ export class Listing {
   private asking = new AbortController();
   private refreshing: Promise<void> | null = null;
   private timer = 0;
-  private readonly jobs = new Map<string, BriefJob>(); // under way, by asset
+  private readonly jobs = new Map<string, BriefJobView>(); // under way, by asset
 
   /** `changed` is called after each change. */
   constructor(private readonly changed: () => void) {}
@@ -124,7 +125,7 @@ export class Listing {
   }
 
   /** A job has begun, got on or ended. Gives the row of its asset, if there is one. */
-  told(job: BriefJob): Row | null {
+  told(job: BriefJobView): Row | null {
     const id = `${job.asset_bucket}/${job.asset_object}`;
     if (hasEnded(job)) {
       if (this.jobs.get(id)?.id === job.id) this.jobs.delete(id);
@@ -153,7 +154,7 @@ export class Listing {
     return { id, asset, job: this.jobs.get(id) ?? null };
   }
 
-  private read(page: AssetPage): Found {
+  private read(page: AssetList): Found {
     const before = new Map(this.rows.map((row) => [row.id, row]));
     const rows = page.assets.map((asset) => {
       const [row, old] = [this.row(asset), before.get(idOf(asset))];
@@ -162,8 +163,8 @@ export class Listing {
     return { rows, folders: page.folders, total: page.total, cursor: page.next_cursor, isComplete: page.complete };
   }
 
-  private ask(more: Record<string, string>, signal: AbortSignal): Promise<AssetPage> {
-    return call<AssetPage>("GET", `/assets?${parameters(this.query!, more)}`, undefined, signal);
+  private ask(more: Record<string, string>, signal: AbortSignal): Promise<AssetList> {
+    return call<AssetList>("GET", `/assets?${parameters(this.query!, more)}`, undefined, signal);
   }
 
   private async attempt(work: (signal: AbortSignal) => Promise<void>): Promise<void> {

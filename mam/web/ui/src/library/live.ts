@@ -1,6 +1,6 @@
 /** Keeps a listing true by itself: jobs as they get on, uploads, and now and then another look. */
-import type { BriefJob } from "../shared/api.js";
 import { hasEnded, jobEvents } from "../shared/events.js";
+import type { BriefJobView } from "../shared/types.js";
 import type { Listing, Row } from "./listing.js";
 
 const LOOK_AGAIN = 30_000; // milliseconds: what others put into the buckets is listed no more often
@@ -19,7 +19,7 @@ export function keepLive(listing: Listing, isFiltered: () => boolean): () => voi
   };
   const lookAt = ({ asset }: Row) => void listing.reread(asset.bucket, asset.key).catch(() => undefined); // it is gone, or the next look has it
 
-  const told = (job: BriefJob) => {
+  const told = (job: BriefJobView) => {
     const row = listing.told(job);
     if (isFiltered() && (!row || hasEnded(job))) lookSoon();
     if (!row) return;

@@ -1,10 +1,10 @@
 /** The library: which videos there are, and what can be done with them. */
 import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
-import type { Problem } from "../shared/api.js";
 import { Element } from "../shared/element.js";
 import { icon } from "../shared/icons.js";
 import { MOVED, navigate } from "../shared/router.js";
 import { session } from "../shared/session.js";
+import type { Problem } from "../shared/types.js";
 import { texts } from "../texts/index.js";
 import { Actions } from "./actions.js";
 import { folders, path, placeName } from "./breadcrumbs.js";

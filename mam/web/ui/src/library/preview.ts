@@ -1,5 +1,5 @@
 /** A look into a video before it is opened: its storyboard runs under the pointer, as far as that is across the picture. */
-import type { AssetView } from "../shared/api.js";
+import type { AssetView } from "../shared/types.js";
 
 interface Tile {
   sheet: string;

@@ -1,6 +1,6 @@
 /** What the library shows, as it stands in the page's address. */
-import type { AssetState } from "../shared/api.js";
 import { texts } from "../texts/index.js";
+import type { AssetState } from "../shared/types.js";
 
 export type Sort = keyof typeof texts.libraryPage.sorts;
 export type View = "grid" | "list";

@@ -1,8 +1,8 @@
 /** Search, filter, sort and view. */
 import { html, type TemplateResult } from "lit";
 import { live } from "lit/directives/live.js";
-import type { AssetState } from "../shared/api.js";
 import { icon } from "../shared/icons.js";
+import type { AssetState } from "../shared/types.js";
 import { texts } from "../texts/index.js";
 import { addressOf, type Query, type Sort, type View, viewOf } from "./query.js";
 

@@ -1,7 +1,8 @@
 /** What lies over the picture: media-chrome's controls and menus, in this player's arrangement. */
 import { html, nothing, svg, type TemplateResult } from "lit";
 import { texts } from "../texts/index.js";
-import { percentOf, type StreamStatus } from "./status.js";
+import type { StatusView } from "../shared/types.js";
+import { percentOf } from "./status.js";
 
 /** Which menus there is something to choose in. */
 export interface Choices {
@@ -31,7 +32,7 @@ interface Offers {
   hasPicture: boolean;
 }
 
-export function bottom(status: StreamStatus | null, { hasSubtitles, hasPicture }: Offers): TemplateResult {
+export function bottom(status: StatusView | null, { hasSubtitles, hasPicture }: Offers): TemplateResult {
   return html`
     <div class="mam-bottom">
       <div class="mam-timeline">
@@ -57,7 +58,7 @@ export function bottom(status: StreamStatus | null, { hasSubtitles, hasPicture }
 }
 
 /** Which parts are there already, along the time line: a picture a thousandth of the film wide at least. */
-function made(status: StreamStatus): TemplateResult {
+function made(status: StatusView): TemplateResult {
   const length = status.duration || 1;
   const part = ([from, to]: [number, number]) =>
     svg`<rect x=${from} y="0" width=${Math.max(to - from, length / 1000)} height="1"></rect>`;

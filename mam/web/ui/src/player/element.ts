@@ -2,11 +2,12 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { keyed } from "lit/directives/keyed.js";
 import { ref } from "lit/directives/ref.js";
-import { type Problem, problemOf } from "../shared/api.js";
+import { problemOf } from "../shared/api.js";
 import { Element } from "../shared/element.js";
 import { titleOf } from "../shared/names.js";
 import { part } from "../shared/parts.js";
 import { MOVED } from "../shared/router.js";
+import type { Problem, StatusView } from "../shared/types.js";
 import { texts } from "../texts/index.js";
 import { playlistUrl, statusUrl, watchUrl, wishesOf } from "./address.js";
 import { Captions } from "./captions.js";
@@ -20,13 +21,13 @@ import { hasMediaSource, loadParts } from "./modules.js";
 import { failurePanel, labelChrome, statisticsPanel, top } from "./overlays.js";
 import { ask, began } from "./prefetch.js";
 import { forget, remember, stoppedAt } from "./resume.js";
-import { type Failure, Retries } from "./retries.js";
+import { type PlaybackFailure, Retries } from "./retries.js";
 import { statistics } from "./statistics.js";
-import { StatusWatch, type StreamStatus } from "./status.js";
+import { StatusWatch } from "./status.js";
 import { Timers } from "./timers.js";
 import { whyNothing } from "./waiting.js";
 
-/** Fired when the stream's status has changed; bubbles. `detail`: StreamStatus. */
+/** Fired when the stream's status has changed; bubbles. `detail`: StatusView. */
 export const STATUS = "mam-status";
 /** Fired when a playlist arrives with signed URLs; bubbles. `detail`: their end, in Unix seconds. */
 export const SIGNED = "mam-signed";
@@ -58,8 +59,8 @@ class Player extends Element implements Told {
   declare bucket: string;
   declare path: string;
   declare embedded: boolean;
-  declare status: StreamStatus | null;
-  declare failure: Failure | null;
+  declare status: StatusView | null;
+  declare failure: PlaybackFailure | null;
   declare notice: string; // shown while it holds
   declare message: string; // shown for a moment after a key
   declare resumed: number | null;

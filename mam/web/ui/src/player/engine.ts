@@ -1,5 +1,5 @@
 /** What plays: hls.js, or the browser by itself. */
-import type { Problem } from "../shared/api.js";
+import type { Problem } from "../shared/types.js";
 import type { Waiting } from "./waiting.js";
 
 /** What an engine tells while it plays. */

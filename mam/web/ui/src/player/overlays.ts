@@ -3,7 +3,7 @@ import { html, nothing, type TemplateResult } from "lit";
 import { duration } from "../shared/format.js";
 import { icon } from "../shared/icons.js";
 import { texts } from "../texts/index.js";
-import type { Failure } from "./retries.js";
+import type { PlaybackFailure } from "./retries.js";
 
 const words = texts.player;
 
@@ -46,7 +46,7 @@ export function statisticsPanel(rows: TemplateResult, close: () => void): Templa
   </div>`;
 }
 
-export function failurePanel({ problem, retryIn }: Failure, retry: () => void): TemplateResult {
+export function failurePanel({ problem, retryIn }: PlaybackFailure, retry: () => void): TemplateResult {
   return html`<div class="mam-problem" noautohide role="alert">
     ${icon("warning")}
     <h2>${problem.title}</h2>

@@ -1,18 +1,18 @@
 /** The page around the player. */
 import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { keyed } from "lit/directives/keyed.js";
-import type { StreamInfo } from "../shared/api.js";
 import { Element } from "../shared/element.js";
 import { dateTime, duration } from "../shared/format.js";
 import { icon } from "../shared/icons.js";
 import { titleOf } from "../shared/names.js";
 import { playlistLine } from "../shared/shell.js";
 import { copyText } from "../shared/toasts.js";
+import type { StatusView, StreamInfo } from "../shared/types.js";
 import { texts } from "../texts/index.js";
 import { playlistUrl } from "./address.js";
 import { SIGNED, STATUS } from "./element.js";
 import { embedCode, ffmpegLine, linkAt, vlcLine } from "./share.js";
-import { percentOf, type StreamStatus } from "./status.js";
+import { percentOf } from "./status.js";
 
 const words = texts.player.page;
 const BADGES = { new: "", making: "is-busy", live: "is-good", failed: "is-bad" };
@@ -21,8 +21,8 @@ class Watch extends Element {
   static override properties = { bucket: {}, path: {}, status: { state: true }, until: { state: true } };
   declare bucket: string;
   declare path: string;
-  declare status: StreamStatus | null;
-  declare until: number | null; // Unix seconds: so long what was loaded is signed
+  declare status: StatusView | null;
+  declare until: number | null; // Unix seconds: the end of the signatures in the loaded playlist
 
   constructor() {
     super();
@@ -31,7 +31,7 @@ class Watch extends Element {
 
   override connectedCallback(): void {
     super.connectedCallback();
-    this.on(this, STATUS, (event) => (this.status = (event as CustomEvent<StreamStatus>).detail));
+    this.on(this, STATUS, (event) => (this.status = (event as CustomEvent<StatusView>).detail));
     this.on(this, SIGNED, (event) => (this.until = (event as CustomEvent<number>).detail));
     const before = document.title;
     this.cleanUp(() => (document.title = before));
@@ -89,8 +89,8 @@ class Watch extends Element {
 
   private uses(): TemplateResult {
     const playlist = `${location.origin}${playlistUrl(this.bucket, this.path)}`;
-    const signed = this.status?.signed_until ?? this.until;
-    const about = signed ? `${words.playlistHint} ${words.signedUntil(dateTime(signed))}` : words.playlistHint;
+    const { until } = this;
+    const about = until ? `${words.playlistHint} ${words.signedUntil(dateTime(until))}` : words.playlistHint;
     return html`<section class="card" aria-labelledby="mam-use">
       <h2 id="mam-use">${words.use}</h2>
       <ul class="mam-uses">

@@ -1,5 +1,6 @@
 /** Playlists are requested before the player that needs them has loaded: with the click. */
-import { ApiError, isProblem, type Problem, unreachable } from "../shared/api.js";
+import { ApiError, isProblem, unreachable } from "../shared/api.js";
+import type { Problem } from "../shared/types.js";
 
 const KEPT_MS = 10_000; // A playlist that was requested ahead is kept this long for the player.
 

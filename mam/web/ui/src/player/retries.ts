@@ -1,5 +1,5 @@
 /** What the player does after a failure: tries again by itself after a while, or waits for the viewer. */
-import type { Problem } from "../shared/api.js";
+import type { Problem } from "../shared/types.js";
 import type { Timers } from "./timers.js";
 
 const RETRY_SECONDS = [3, 5, 10, 20, 30]; // The wait grows with each failure.
@@ -7,7 +7,7 @@ const PASSING = ["unreachable", "segment_pending", "too_many_conversions"]; // S
 const RELOADS = 3; // The player reloads the playlist this many times a minute by itself.
 const RELOADS_MS = 60_000;
 
-export interface Failure {
+export interface PlaybackFailure {
   problem: Problem;
   retryIn: number | null; // seconds; null: only the viewer tries again
 }
@@ -19,12 +19,12 @@ export class Retries {
   /** `changed` is called with the failure each second while the player waits, `retry` at the end. */
   constructor(
     private readonly timers: Timers,
-    private readonly changed: (failure: Failure) => void,
+    private readonly changed: (failure: PlaybackFailure) => void,
     private readonly retry: () => void,
   ) {}
 
   /** Starts the countdown, if the problem is likely to pass. Returns the failure. */
-  failed(problem: Problem, retryAfter: number | null): Failure {
+  failed(problem: Problem, retryAfter: number | null): PlaybackFailure {
     const passes = retryAfter !== null || PASSING.includes(problem.code);
     const seconds = RETRY_SECONDS[Math.min(this.failures, RETRY_SECONDS.length - 1)]!;
     const retryIn = passes ? Math.max(retryAfter ?? 0, seconds) : null;

@@ -1,27 +1,12 @@
 /** What is known of a stream, asked again for as long as it is in the making and somebody looks. */
-import { type AssetState, call, type Fault, type StreamInfo } from "../shared/api.js";
+import { call } from "../shared/api.js";
+import type { StatusView } from "../shared/types.js";
 
 const SECONDS = 2;
 const LATER = 10; // times that pictures are waited for, which may come after the last segment
 
-export interface StreamStatus {
-  state: AssetState;
-  video: string | null;
-  revision: string | null;
-  profile: string | null;
-  format: string | null;
-  duration: number | null; // seconds
-  percent: number;
-  made: [from: number, to: number][]; // seconds
-  streams: StreamInfo[];
-  poster: string | null;
-  storyboard: string | null;
-  signed_until?: number | null; // Unix seconds
-  error: Fault | null;
-}
-
 /** What is made, as people read it: 100 is what is live. */
-export function percentOf({ percent }: StreamStatus): number {
+export function percentOf({ percent }: StatusView): number {
   return Math.min(99, Math.floor(percent));
 }
 
@@ -36,7 +21,7 @@ export class StatusWatch {
 
   constructor(
     private readonly url: string,
-    private readonly told: (status: StreamStatus) => void,
+    private readonly told: (status: StatusView) => void,
   ) {
     document.addEventListener("visibilitychange", this.seen);
   }
@@ -45,7 +30,7 @@ export class StatusWatch {
   async look(): Promise<void> {
     clearTimeout(this.timer);
     try {
-      const status = await call<StreamStatus>("GET", this.url);
+      const status = await call<StatusView>("GET", this.url);
       if (this.isOver) return;
       this.goesOn = this.mayChange(status);
       this.told(status);
@@ -56,7 +41,7 @@ export class StatusWatch {
     if (this.goesOn && !this.isOver && !document.hidden) this.timer = setTimeout(() => void this.look(), 1000 * SECONDS);
   }
 
-  private mayChange({ state, storyboard, streams }: StreamStatus): boolean {
+  private mayChange({ state, storyboard, streams }: StatusView): boolean {
     if (state === "making") this.later = LATER;
     const lacks = state === "live" && !storyboard && streams.some(({ kind }) => kind === "video");
     return state === "making" || (lacks && this.later-- > 0);

@@ -1,6 +1,7 @@
 /** The engine with hls.js. */
 import Hls, { type ErrorData, type Fragment, type HlsConfig, type LoaderResponse, type LoadPolicy, type RetryConfig } from "hls.js";
-import { ApiError, type Problem, unplayable, unreachable } from "../shared/api.js";
+import { ApiError, unplayable, unreachable } from "../shared/api.js";
+import type { Problem } from "../shared/types.js";
 import type { Engine, Facts, Told } from "./engine.js";
 import type { Lists } from "./lists.js";
 import { type Heard, playlistLoader, segmentLoader } from "./loaders.js";

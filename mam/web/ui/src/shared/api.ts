@@ -1,118 +1,17 @@
-/** What pages ask of the service, and what it answers. */
+/** Requests of the pages, and the problems that they end in. */
 import { texts } from "../texts/index.js";
+import type { Problem } from "./types.js";
 
-/** RFC 9457, as every error of the services. */
-export interface Problem {
-  type: string;
-  title: string;
-  status: number;
-  detail: string;
-  code: string;
-  hint: string;
-}
-
-/** An error in the API's own words. `problem.code` is "unreachable" when there was no answer at all. */
+/** A failed request, with the service's problem. `problem.code` is "unreachable" if there was no answer. */
 export class ApiError extends Error {
   constructor(readonly problem: Problem) {
     super(problem.detail);
   }
 }
 
-export type AssetState = "new" | "making" | "live" | "failed";
-export type Fault = { code: string; message: string; hint: string };
-
-export interface AssetView {
-  bucket: string;
-  key: string;
-  title: string;
-  size: number; // bytes
-  modified: number; // Unix seconds
-  state: AssetState;
-  video: string | null;
-  job: string | null;
-  duration: number | null; // seconds
-  playable: boolean;
-  poster: string | null;
-  storyboard: string | null;
-  error: Fault | null;
-  watch: string;
-  playlist: string;
-}
-
-export interface Folder {
-  bucket: string;
-  path: string;
-  name: string;
-  assets: number | null; // null until the bucket was listed
-}
-
-export interface AssetPage {
-  assets: AssetView[];
-  folders: Folder[];
-  total: number;
-  next_cursor: string | null;
-  listed_at: number | null;
-  complete: boolean;
-}
-
-export interface SessionView {
-  signed_in: boolean;
-  ends_at: number | null;
-  uploads: boolean;
-}
-
-/** As lists and events have it. */
-export interface BriefJob {
-  id: string;
-  state: "queued" | "running" | "succeeded" | "failed" | "cancelled";
-  playable: boolean;
-  video: string;
-  asset_bucket: string;
-  asset_object: string;
-  profile: string;
-  format: string;
-  audio_language: string;
-  priority: "high" | "normal" | "low";
-  duration_seconds: number | null;
-  progress: {
-    percent: number;
-    segments_done: number;
-    segments_total: number | null;
-    speed: number | null; // seconds of media made in a second
-    eta_seconds: number | null;
-    queue_position: number | null;
-  };
-  attempts: number;
-  running: { name: string; worker: string; since: number; attempt: number }[];
-  trouble: string | null;
-  error: Fault | null;
-  replaced_by: string | null;
-  created_at: number;
-  started_at: number | null;
-  finished_at: number | null;
-  updated_at: number;
-}
-
-/** As it is asked for by its id. */
-export interface JobView extends BriefJob {
-  streams: StreamInfo[];
-  command: string | null;
-  said: string[];
-}
-
-export interface StreamInfo {
-  number: number;
-  kind: string;
-  codec: string;
-  action: string;
-  reason: string;
-  language?: string;
-  [more: string]: unknown;
-}
-
 type Method = "GET" | "POST" | "PATCH" | "DELETE";
 
-/** Fired on `window` when an answer says that nobody is signed in. */
+/** Fired on `window` when the session has ended. */
 export const SIGNED_OUT = "mam-signed-out";
 
 /** The answer's JSON. Throws ApiError. */
@@ -144,11 +43,18 @@ export async function call<T>(method: Method, url: string, body?: unknown, signa
   throw new ApiError(problem);
 }
 
-/** What an error of any kind says to people. Of those that are no ApiError the page itself is to blame. */
+/** The problem to show for an error of any kind. Anything but an ApiError is a fault of the page. */
 export function problemOf(error: unknown): Problem {
   if (error instanceof ApiError) return error.problem;
   const { title, hint } = texts.unexpected;
-  return { type: "about:blank", title, status: 0, detail: `${title} ${String(error)}`, code: "unexpected", hint };
+  return localProblem("unexpected", { title, hint, detail: `${title} ${String(error)}` });
+}
+
+/** A problem that the page finds itself, in the form of the services' problems. */
+export function localProblem(
+  code: string, { title, hint, detail = title, status = 0 }: { title: string; hint: string; detail?: string; status?: number },
+): Problem {
+  return { type: "about:blank", title, status, detail, code, hint, request_id: null };
 }
 
 /** A path with each of its parts quoted, slashes kept. */
@@ -156,7 +62,7 @@ export function quotePath(path: string): string {
   return path.split("/").map(encodeURIComponent).join("/");
 }
 
-/** The text of a part of a path. What is no escape in it stands for itself, as it does for the service. */
+/** Decodes a part of a path. Invalid escapes stay as they are, as the service does it. */
 export function unquote(part: string): string {
   return part.replace(/(?:%[0-9a-f]{2})+/gi, (escapes) => {
     try {
@@ -168,11 +74,10 @@ export function unquote(part: string): string {
 }
 
 export function unreachable(): Problem {
-  const [title, hint] = [texts.lostConnection, texts.lostConnectionHint];
-  return { type: "about:blank", title, status: 0, detail: title, code: "unreachable", hint };
+  return localProblem("unreachable", { title: texts.lostConnection, hint: texts.lostConnectionHint });
 }
 
-/** null for an empty answer, undefined for what is no JSON. */
+/** null for an empty body, undefined for anything but JSON. */
 function parsed(text: string): unknown {
   try {
     return text ? JSON.parse(text) : null;
@@ -181,10 +86,10 @@ function parsed(text: string): unknown {
   }
 }
 
-/** What the browser cannot play, whatever it says of why. */
+/** The browser cannot play the video. `detail`: its reason, if it gives one. */
 export function unplayable(detail: string): Problem {
   const { unplayable: title, unplayableHint: hint } = texts.player;
-  return { type: "about:blank", title, status: 0, detail, code: "unplayable", hint };
+  return localProblem("unplayable", { title, hint, detail });
 }
 
 export function isProblem(answer: unknown): answer is Problem {

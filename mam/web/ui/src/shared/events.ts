@@ -1,27 +1,10 @@
 /** What happens to jobs and to the fleet, as it happens: one stream of events for the whole site. */
-import { call, type BriefJob, type SessionView, SIGNED_OUT } from "./api.js";
-
-export interface WorkerView {
-  name: string;
-  host: string;
-  slots: number;
-  queues: string[];
-  since: number; // Unix seconds
-  tasks: { job: string; video: string; name: string; since: number }[];
-}
-
-export interface FleetView {
-  workers: WorkerView[];
-  slots: number;
-  queues: Record<string, number>; // tasks that wait
-  jobs: Record<string, number>; // that have not ended, by state
-  speed: number; // seconds of media made in a second
-  notes: { code: string; message: string; hint: string }[]; // why something does not move
-}
+import { call, SIGNED_OUT } from "./api.js";
+import type { BriefJobView, FleetView, SessionView } from "./types.js";
 
 export interface JobListener {
   /** A job as it is now. At first all that have not ended, then each that changes, the end of one included. */
-  job?(job: BriefJob): void;
+  job?(job: BriefJobView): void;
   fleet?(fleet: FleetView): void;
   /** The stream stands, for the first time or again. What ended while it did not is not told: look for yourself. */
   opened?(): void;
@@ -37,7 +20,7 @@ const HIDDEN_LINGER = 10_000; // a browser has six connections to a host: tabs t
 
 class JobEvents {
   private readonly listeners = new Set<JobListener>();
-  private readonly going = new Map<string, BriefJob>(); // for listeners that come later
+  private readonly going = new Map<string, BriefJobView>(); // for listeners that come later
   private fleet: FleetView | null = null;
   private source: EventSource | null = null;
   private isOpen = false;
@@ -78,7 +61,7 @@ class JobEvents {
     this.source = source;
     source.addEventListener("open", () => this.opened());
     source.addEventListener("error", () => this.failed(source));
-    source.addEventListener("job", (event) => this.changed(JSON.parse((event as MessageEvent<string>).data) as BriefJob));
+    source.addEventListener("job", (event) => this.changed(JSON.parse((event as MessageEvent<string>).data) as BriefJobView));
     source.addEventListener("fleet", (event) => {
       this.fleet = JSON.parse((event as MessageEvent<string>).data) as FleetView;
       for (const listener of this.listeners) listener.fleet?.(this.fleet);
@@ -92,7 +75,7 @@ class JobEvents {
     for (const listener of this.listeners) listener.opened?.();
   }
 
-  private changed(job: BriefJob): void {
+  private changed(job: BriefJobView): void {
     if (hasEnded(job)) this.going.delete(job.id);
     else this.going.set(job.id, job);
     for (const listener of this.listeners) listener.job?.(job);
@@ -124,7 +107,7 @@ class JobEvents {
   }
 }
 
-export function hasEnded(job: BriefJob): boolean {
+export function hasEnded(job: BriefJobView): boolean {
   return job.state !== "queued" && job.state !== "running";
 }
 

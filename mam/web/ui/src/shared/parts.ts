@@ -1,6 +1,7 @@
 /** Parts of the site that are fetched when they are needed. After an update of the service an open page names old ones. */
 import { texts } from "../texts/index.js";
-import { ApiError, type Problem, unreachable } from "./api.js";
+import { ApiError, localProblem, unreachable } from "./api.js";
+import type { Problem } from "./types.js";
 
 /** Fired on `window` before the page is loaded anew by itself; cancelable by what would be lost. */
 export const RELOAD = "mam-reload";
@@ -38,5 +39,5 @@ function mayReload(): boolean {
 
 function outdated(): Problem {
   const { title, hint } = texts.outdated;
-  return { type: "about:blank", title, status: 0, detail: title, code: "outdated", hint };
+  return localProblem("outdated", { title, hint });
 }

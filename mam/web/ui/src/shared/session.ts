@@ -1,5 +1,6 @@
 /** Whether somebody is signed in, for whoever wants to know. */
-import { call, type SessionView, SIGNED_OUT } from "./api.js";
+import { call, SIGNED_OUT } from "./api.js";
+import type { SessionView } from "./types.js";
 
 /** Fired on `window` when `session.view` has changed. */
 export const SESSION = "mam-session";

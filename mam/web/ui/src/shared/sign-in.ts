@@ -1,9 +1,10 @@
 /** The sign-in, in place of what needs it. */
 import { html, nothing } from "lit";
 import { texts } from "../texts/index.js";
-import { type Problem, problemOf } from "./api.js";
+import { problemOf } from "./api.js";
 import { Element } from "./element.js";
 import { session } from "./session.js";
+import type { Problem } from "./types.js";
 
 class SignIn extends Element {
   static override properties = { problem: { state: true }, busy: { state: true } };

@@ -1,9 +1,10 @@
 /** Short messages at the edge of the page. Errors stay until they are closed. */
 import { html, nothing } from "lit";
 import { texts } from "../texts/index.js";
-import { type Problem, problemOf } from "./api.js";
+import { problemOf } from "./api.js";
 import { Element } from "./element.js";
 import { icon } from "./icons.js";
+import type { Problem } from "./types.js";
 
 interface Toast {
   id: number;

@@ -1,7 +1,8 @@
 /** The parts of one file on their way into the store, several at a time. */
-import { ApiError, type Problem, problemOf } from "../shared/api.js";
+import { ApiError, localProblem, problemOf } from "../shared/api.js";
+import type { Problem, UploadView } from "../shared/types.js";
 import { texts } from "../texts/index.js";
-import { uploadsApi, type UploadView } from "./api.js";
+import { uploadsApi } from "./api.js";
 import { patience } from "./pace.js";
 import { NotSent, put } from "./sending.js";
 
@@ -167,11 +168,11 @@ function unanswered(error: NotSent, attempt: number): Problem {
   const isOffline = error.status === 0 && !navigator.onLine;
   const { offline, storeSilent, storeBusy } = texts.uploads.trouble;
   const [title, hint] = isOffline || (attempt < 2 && error.status === 0) ? offline : error.status ? storeBusy : storeSilent;
-  return { type: "about:blank", title, detail: title, hint, status: error.status, code: "store_silent" };
+  return localProblem("store_silent", { title, hint, status: error.status });
 }
 
 function refusal(error: NotSent): Problem {
   const { title, hint } = texts.uploads.storeRefused;
   const detail = error.message ? `${title} ${error.message}` : title;
-  return { type: "about:blank", title, detail, hint, status: error.status, code: "store_refused" };
+  return localProblem("store_refused", { title, detail, hint, status: error.status });
 }

@@ -1,11 +1,12 @@
 /** All uploads of this tab: which of them run, and what a sign-in, a reload and other tabs mean to them. */
-import { type Problem, problemOf } from "../shared/api.js";
+import { localProblem, problemOf } from "../shared/api.js";
 import { titleOf } from "../shared/names.js";
 import { RELOAD } from "../shared/parts.js";
 import { SESSION, session } from "../shared/session.js";
 import { toastError } from "../shared/toasts.js";
+import type { Problem, UploadTerms } from "../shared/types.js";
 import { texts } from "../texts/index.js";
-import { uploadsApi, type Terms } from "./api.js";
+import { uploadsApi } from "./api.js";
 import type { Found } from "./files.js";
 import { taken } from "./locks.js";
 import { folderAt, type Place } from "./place.js";
@@ -28,7 +29,7 @@ export class Queue extends EventTarget {
   uploads: readonly Upload[] = [];
   leftOut: readonly string[] = []; // names of files in folders that are no videos
   unread: readonly string[] = []; // names of what was dropped and could not be read
-  terms: Terms | null = null;
+  terms: UploadTerms | null = null;
   private timer: ReturnType<typeof setTimeout> | null = null;
   private later: ReturnType<typeof setTimeout> | null = null;
   private isBusy = false; // with many at once
@@ -112,7 +113,7 @@ export class Queue extends EventTarget {
   }
 
   /** Learns where files go, and finds what earlier visits left behind. */
-  async open(): Promise<Terms | null> {
+  async open(): Promise<UploadTerms | null> {
     if (!this.isOn) return null;
     try {
       const [{ uploads, ...terms }, others] = await Promise.all([uploadsApi.list(), taken()]);
@@ -135,7 +136,7 @@ export class Queue extends EventTarget {
   }
 
   /** How many were added, or go on. Each file is looked at once, be they thousands. */
-  private addAll(wanted: readonly Found[], below: string, terms: Terms): number {
+  private addAll(wanted: readonly Found[], below: string, terms: UploadTerms): number {
     const known = new Map<string, Upload[]>();
     const note = (upload: Upload) => {
       const alike = known.get(upload.fingerprint);
@@ -261,11 +262,11 @@ function joinSubtitles(uploads: readonly Upload[], came: readonly Upload[]): voi
   }
 }
 
-function isTaken(name: string, { extensions }: Terms): boolean {
+function isTaken(name: string, { extensions }: UploadTerms): boolean {
   return extensions.includes(name.split(".").at(-1)!.toLowerCase());
 }
 
 function emptyFile(name: string): Problem {
   const { title, hint } = texts.uploads.empty(name);
-  return { type: "about:blank", title, detail: title, hint, status: 422, code: "empty_file" };
+  return localProblem("empty_file", { title, hint, status: 422 });
 }

@@ -1,7 +1,8 @@
 /** Subtitles that arrive after their video was converted: it is converted again, with them, and plays on meanwhile. */
-import { type AssetPage, type AssetView, call } from "../shared/api.js";
+import { call } from "../shared/api.js";
 import { titleOf } from "../shared/names.js";
 import { toast, toastError } from "../shared/toasts.js";
+import type { AssetList, AssetView, Conversion, StatusView } from "../shared/types.js";
 import { texts } from "../texts/index.js";
 import { statusUrl } from "../player/address.js";
 
@@ -32,15 +33,15 @@ async function videoOf({ bucket, key }: Arrived): Promise<AssetView | null> {
   const stems = [titleOf(key)];
   for (let shorter = titleOf(stems[0]!); shorter !== stems.at(-1); shorter = titleOf(shorter)) stems.push(shorter);
   const query = new URLSearchParams({ bucket, folder, q: stems.at(-1)!, limit: String(MOST) });
-  const { assets } = await call<AssetPage>("GET", `/assets?${query}`);
+  const { assets } = await call<AssetList>("GET", `/assets?${query}`);
   const named = (stem: string) => assets.find((asset) => asset.key.startsWith(folder) && stem === titleOf(asset.key) && !asset.key.slice(folder.length).includes("/"));
   return stems.map(named).find((asset) => asset !== undefined) ?? null;
 }
 
 /** As it was converted before. */
 async function convert({ bucket, key, title }: AssetView): Promise<void> {
-  const { profile, format } = await call<{ profile: string | null; format: string | null }>("GET", statusUrl(bucket, key));
+  const { profile, format } = await call<StatusView>("GET", statusUrl(bucket, key));
   const wanted = { asset_bucket: bucket, asset_object: key, profile: profile ?? "auto", format: format ?? "ts", wait: false };
-  const { status } = await call<{ status: string }>("POST", "/api/transcode", wanted);
+  const { status } = await call<Conversion>("POST", "/api/transcode", wanted);
   if (status === "accepted") toast(texts.uploads.taken(title));
 }

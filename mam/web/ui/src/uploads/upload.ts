@@ -1,8 +1,9 @@
 /** One upload, from its file to what the service says of it: a state machine. */
-import { ApiError, type Problem, problemOf } from "../shared/api.js";
+import { ApiError, localProblem, problemOf } from "../shared/api.js";
 import { titleOf } from "../shared/names.js";
+import type { Problem, UploadView, Verdict } from "../shared/types.js";
 import { texts } from "../texts/index.js";
-import { uploadsApi, type UploadView, type Verdict } from "./api.js";
+import { uploadsApi } from "./api.js";
 import { take, takeLater } from "./locks.js";
 import { pause, Speed } from "./pace.js";
 import { Gone, Parts, patiently, Unreadable } from "./parts.js";
@@ -171,7 +172,7 @@ export class Upload {
   /** A file was chosen that is not this one's. */
   isAnother(): void {
     const [title, hint] = [texts.uploads.otherFile(this.name), texts.uploads.otherFileHint];
-    this.hear({ type: "about:blank", title, detail: title, hint, status: 422, code: "other_file" });
+    this.hear(localProblem("other_file", { title, hint, status: 422 }));
   }
 
   signedIn(): void {
@@ -342,7 +343,7 @@ export class Upload {
       return this.become("interrupted");
     }
     const { title, hint } = texts.uploads.forgotten;
-    const forgotten: Problem = { type: "about:blank", title, detail: title, hint, status: 404, code: "upload_not_found" };
+    const forgotten = localProblem("upload_not_found", { title, hint, status: 404 });
     this.problem = error instanceof Gone ? forgotten : problemOf(error);
     this.become(this.view ? "failed" : "refused");
   }
