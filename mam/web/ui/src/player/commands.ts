@@ -1,21 +1,28 @@
 /** What keys do: media-chrome gets the request, and the player shows a short message. */
 import { texts } from "../texts/index.js";
 import type { Playing } from "./keys.js";
+import type { Timers } from "./timers.js";
 
 /** The player, as its commands need it. */
 interface Stage {
   video: HTMLVideoElement;
   querySelector: HTMLElement["querySelector"];
-  showMessage(text: string): void;
+  requestUpdate(): void;
   toggleStatistics(): void;
 }
 
 const words = texts.player;
+const MESSAGE_MS = 900; // A message is shown this long.
 const VOLUME_STEPS = 20; // The volume is rounded to a twentieth.
 const [SLOWEST, FASTEST] = [0.25, 2];
 
 export class Commands implements Playing {
-  constructor(private readonly stage: Stage) {}
+  message = ""; // shown for a moment
+
+  constructor(
+    private readonly stage: Stage,
+    private readonly timers: Timers,
+  ) {}
 
   get video(): HTMLVideoElement {
     return this.stage.video;
@@ -34,12 +41,12 @@ export class Commands implements Playing {
 
   seekBy(seconds: number): void {
     this.seekTo(this.video.currentTime + seconds);
-    this.stage.showMessage(words.said.seek(seconds));
+    this.show(words.said.seek(seconds));
   }
 
   togglePlay(): void {
     const { paused } = this.video;
-    this.stage.showMessage(paused ? words.said.play : words.said.pause);
+    this.show(paused ? words.said.play : words.said.pause);
     this.request(paused ? "mediaplayrequest" : "mediapauserequest");
   }
 
@@ -47,19 +54,19 @@ export class Commands implements Playing {
     const volume = Math.round(VOLUME_STEPS * Math.max(0, Math.min(1, this.video.volume + by))) / VOLUME_STEPS;
     this.request("mediavolumerequest", volume);
     if (volume && this.video.muted) this.request("mediaunmuterequest");
-    this.stage.showMessage(words.said.volume(Math.round(100 * volume)));
+    this.show(words.said.volume(Math.round(100 * volume)));
   }
 
   toggleMuted(): void {
     const { muted } = this.video;
-    this.stage.showMessage(muted ? words.said.unmuted : words.said.muted);
+    this.show(muted ? words.said.unmuted : words.said.muted);
     this.request(muted ? "mediaunmuterequest" : "mediamuterequest");
   }
 
   changeSpeed(by: number): void {
     const rate = Math.max(SLOWEST, Math.min(FASTEST, this.video.playbackRate + by));
     this.request("mediaplaybackraterequest", rate);
-    this.stage.showMessage(words.said.speed(String(rate)));
+    this.show(words.said.speed(String(rate)));
   }
 
   toggleStatistics(): void {
@@ -68,5 +75,11 @@ export class Commands implements Playing {
 
   showHelp(): void {
     this.stage.querySelector<HTMLDialogElement>(".mam-help")?.showModal();
+  }
+
+  private show(message: string): void {
+    this.message = message;
+    this.stage.requestUpdate();
+    if (message) this.timers.start("message", MESSAGE_MS, () => this.show(""));
   }
 }

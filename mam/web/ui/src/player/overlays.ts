@@ -1,5 +1,6 @@
 /** What lies over the picture besides the controls: title, messages, captions at the top, statistics, failures. */
 import { html, nothing, type TemplateResult } from "lit";
+import { keyed } from "lit/directives/keyed.js";
 import { duration } from "../shared/format.js";
 import { icon } from "../shared/icons.js";
 import { texts } from "../texts/index.js";
@@ -70,4 +71,10 @@ export function labelChrome(player: HTMLElement, label: string): void {
     back?.setAttribute("role", "menuitem"); // a menu has no other buttons
     back?.setAttribute("aria-label", words.back(menu.querySelector("[slot=title]")?.textContent ?? ""));
   }
+}
+
+/** The pictures over the time line. `loads`: a new number loads them again. */
+export function storyboard(url: string | null | undefined, loads: number): TemplateResult | typeof nothing {
+  if (!url) return nothing;
+  return html`${keyed(`${url} ${loads}`, html`<track kind="metadata" label="thumbnails" src=${url} default />`)}`;
 }
