@@ -81,7 +81,7 @@ def test_jobs_appear_get_on_and_end_without_a_reload(person: Tab, media: MediaFo
     mine = row(page, job)
     expect(mine).to_contain_text(f"myvideos / {folder}")
     expect(mine.get_by_text("Done", exact=True)).to_be_visible(timeout=LONG_PATIENCE)
-    expect(mine).to_contain_text("Made in")
+    expect(mine).to_contain_text("Took")
     watch = mine.get_by_role("link", name="Watch My film")
     expect(watch).to_have_attribute("href", f"/watch/myvideos/{folder}/My%20film.mp4")
     seen = page.evaluate("window.seen")
@@ -127,7 +127,7 @@ def test_what_ffmpeg_said_last_is_there_when_it_has_failed(person: Tab, media: M
     page = person.sign_in("/jobs")
     mine = page.locator("[data-job]", has_text=folder)
     mine.locator("[aria-expanded]").click()
-    said = mine.get_by_role("region", name="What ffmpeg said last")
+    said = mine.get_by_role("region", name="Last output of ffmpeg")
     expect(said).to_contain_text(re.compile("nvalid|rror"))
     said.focus()
     expect(said).to_be_focused()
@@ -146,15 +146,15 @@ def test_an_open_job_shows_its_plan_its_command_and_how_far_it_is(
         expect(streams).to_contain_text("Encoded")
         expect(mine.get_by_role("listitem").filter(has_text="Audio")).to_contain_text("Copied")
 
-        bar = mine.get_by_role("img", name="How far it is, part by part")
+        bar = mine.get_by_role("img", name="Progress by part")
         expect(bar).to_be_visible()
-        expect(mine.get_by_text(re.compile(r"^\d+ of \d+ segments made, \d parts? in the making$"))).to_be_visible()
+        expect(mine.get_by_text(re.compile(r"^\d+ of \d+ segments done, \d parts? running$"))).to_be_visible()
         expect(mine.get_by_role("region", name="The ffmpeg command")).to_contain_text("libx264")
         mine.get_by_role("button", name="Copy the command").click()
         assert "-filter_complex" in page.evaluate("navigator.clipboard.readText()")
         assert person.violations() == []
         delete(slow, job)
-        expect(mine.get_by_text(re.compile("parts? in the making$"))).to_have_count(0)
+        expect(mine.get_by_text(re.compile("parts? running$"))).to_have_count(0)
 
 
 def test_the_bar_of_an_open_job_is_asked_for_at_most_once_a_second(
@@ -206,7 +206,7 @@ def test_a_job_of_a_higher_priority_goes_first(browser: Browser, slow: Stack, me
         second = begin(slow, f"{folder}/second.mp4", media.path(LONG), reencode=True)
         third = begin(slow, f"{folder}/third.mp4", media.path(CLIP), reencode=True)
         page = person.sign_in("/jobs")
-        expect(row(page, second).get_by_text("waits for a free worker")).to_be_visible()
+        expect(row(page, second).get_by_text("waiting for a free worker")).to_be_visible()
         row(page, third).get_by_label("Priority of third").select_option("High priority")
         expect(page.get_by_role("status").filter(has_text="third: high priority.")).to_be_visible()
         assert slow.job(third).json()["priority"] == "high"
@@ -221,7 +221,7 @@ def test_a_stranger_sees_that_no_worker_is_there(
         env = own(one_s3.server.address, server.port, EMBEDDED_WORKERS="0")
         with Stack(one_s3, env, tmp_path / "services").running() as stack, tab(browser, stack) as person:
             page = person.sign_in("/jobs")
-            expect(page.get_by_role("heading", name="Nothing has been converted yet")).to_be_visible()
+            expect(page.get_by_role("heading", name="No jobs yet")).to_be_visible()
             expect(page.get_by_role("link", name="Go to the library")).to_have_attribute("href", "/")
             notice = page.locator(".notice", has_text="No worker is there")
             expect(notice).to_contain_text("EMBEDDED_WORKERS")
@@ -230,7 +230,7 @@ def test_a_stranger_sees_that_no_worker_is_there(
             with pytest.raises(Exception, match="timed out"):  # nobody plans it
                 stack.http.post(url, json=body, headers={"x-api-key": API_KEY}, timeout=2)
             expect(notice).to_contain_text("one task waits")
-            expect(page.get_by_text("Next to begin")).to_be_visible()
+            expect(page.get_by_text("Next in the queue")).to_be_visible()
             assert person.violations() == []
 
 
@@ -241,13 +241,13 @@ def test_a_lost_connection_is_told_of_and_comes_back_by_itself(
         env = own(one_s3.server.address, server.port)
         with Stack(one_s3, env, tmp_path / "services").running() as stack, tab(browser, stack) as person:
             page = person.sign_in("/jobs")
-            expect(page.get_by_text("nothing waits")).to_be_visible()
+            expect(page.get_by_text("queue is empty")).to_be_visible()
             person.allowed.append("503|ERR_")
             stack.transcoder.terminate()
-            expect(page.get_by_text("No news from the service.")).to_be_visible(timeout=LONG_PATIENCE)
+            expect(page.get_by_text("Connection lost")).to_be_visible(timeout=LONG_PATIENCE)
             stack.transcoder.stop()
             stack.start_transcoder()
-            expect(page.get_by_text("No news from the service.")).to_be_hidden(timeout=LONG_PATIENCE)
+            expect(page.get_by_text("Connection lost")).to_be_hidden(timeout=LONG_PATIENCE)
             stack.wait_until_ready()
             job = begin(stack, f"{folder}/a.mp4", media.path(CLIP))
             expect(row(page, job).get_by_text("Done", exact=True)).to_be_visible(timeout=LONG_PATIENCE)
@@ -321,7 +321,7 @@ def test_the_keyboard_alone_opens_searches_and_filters(person: Tab, media: Media
     page.reload()
     expect(page.get_by_role("region", name="More about alpha")).to_be_visible()
     page.get_by_role("searchbox").fill("no such name")
-    expect(page.get_by_role("heading", name="No job here has “no such name” in its name.")).to_be_visible()
+    expect(page.get_by_role("heading", name="No job matches “no such name”.")).to_be_visible()
 
 
 def test_older_jobs_are_shown_on_request(person: Tab, media: MediaFolder, folder: str) -> None:

@@ -225,7 +225,7 @@ def test_convert_now_gets_live_before_ones_eyes_in_every_tab(
         choose(page, "a", "Re-encode to H.264")
         expect(page.get_by_text("“a” is being converted.")).to_be_visible()
         for each in (page, other.page):
-            expect(row(each, "a").get_by_text(re.compile("^(Making|Waiting)"))).to_be_visible()
+            expect(row(each, "a").get_by_text(re.compile("^(Converting|Waiting)"))).to_be_visible()
         for each in (page, other.page):
             expect(row(each, "a").get_by_text("Live")).to_be_visible(timeout=90_000)
             expect(row(each, "a").get_by_text("0:24")).to_be_visible()
@@ -266,7 +266,7 @@ def test_deleting_a_stream_asks_and_leaves_the_file(person: Tab, site: Stack, me
     page = person.sign_in(address(folder))
     choose(page, "a", re.compile("Delete the stream"))
     dialog = page.get_by_role("dialog", name="Delete the stream of “a”?")
-    expect(dialog).to_contain_text(f"The file itself stays: {BUCKET}/{key}.")
+    expect(dialog).to_contain_text(f"The file itself is kept: {BUCKET}/{key}.")
     assert person.violations() == []
     dialog.get_by_role("button", name="Cancel").click()
     expect(dialog).to_be_hidden()
@@ -286,7 +286,7 @@ def test_clearing_the_cache_has_playlists_built_anew(person: Tab, site: Stack, m
     assert any(video in name for name in site.redis.scan_iter("*playlist*"))
     page = person.sign_in(address(folder))
     choose(page, "a", "Clear cache")
-    expect(page.get_by_text("The playlists of “a” are built anew from now on.")).to_be_visible()
+    expect(page.get_by_text("The playlist cache of “a” is cleared.")).to_be_visible()
     assert not any(video in name and site.redis.type(name) == "hash" for name in site.redis.scan_iter("*playlist*"))
 
 
@@ -321,8 +321,8 @@ def test_it_copies_where_the_browser_has_no_clipboard_for_pages(person: Tab, sit
     page.evaluate("document.execCommand = () => false")
     page.get_by_role("searchbox").fill("")
     choose(page, "a", "Copy curl line: playlist")
-    expect(page.get_by_text("The browser does not let this page copy.")).to_be_visible()
-    expect(page.get_by_text(re.compile("copy it by hand: curl --compressed"))).to_be_visible()
+    expect(page.get_by_text("The browser does not allow this page to copy.")).to_be_visible()
+    expect(page.get_by_text(re.compile("copy it yourself: curl --compressed"))).to_be_visible()
 
 
 def test_everything_is_reached_by_the_keyboard_alone(person: Tab, site: Stack, media: MediaFolder, folder: str) -> None:
@@ -517,7 +517,7 @@ def test_what_is_being_made_is_cancelled_from_its_menu(
     page = person.sign_in(address(folder))
     expect(row(page, "long").get_by_text("Not converted")).to_be_visible()
     assert site.transcode(key, wait=False, profile="h264").status_code == 202
-    expect(row(page, "long").get_by_text("Making")).to_be_visible()  # the menu is that of the state it is opened in
+    expect(row(page, "long").get_by_text("Converting")).to_be_visible()  # the menu is that of the state it is opened in
     choose(page, "long", "Cancel the conversion")
     expect(page.get_by_text("The conversion of “long” is cancelled.")).to_be_visible()
     expect(row(page, "long").get_by_text("Not converted")).to_be_visible()

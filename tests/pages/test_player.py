@@ -98,7 +98,7 @@ def test_a_film_that_was_never_converted_plays_and_a_far_seek_lands(person: Tab,
     assert page.title() == "long · MAM"
     expect(page.get_by_role("heading", name="long", exact=True)).to_be_visible()
     expect(page.get_by_text("Live", exact=True)).to_be_visible()
-    expect(page.get_by_role("row", name="Picture h264")).to_contain_text("copied")
+    expect(page.get_by_role("row", name="Video h264")).to_contain_text("copied")
 
 
 def test_one_goes_on_where_one_stopped_unless_the_address_names_a_time(person: Tab, put: Put) -> None:
@@ -263,7 +263,7 @@ def test_a_lost_connection_is_said_and_it_goes_on_by_itself(person: Tab, put: Pu
     plays_from(page, 0)
     page.context.set_offline(True)
     press(page, "9")
-    expect(page.get_by_text("The connection is lost. It goes on by itself.")).to_be_visible()
+    expect(page.get_by_text("Connection lost. Playback resumes by itself.")).to_be_visible()
     page.context.set_offline(False)
     plays_from(page, 81)
     expect(page.get_by_text("The connection is lost.")).to_be_hidden()
@@ -274,8 +274,8 @@ def test_what_is_made_already_is_seen_while_a_video_is_in_the_making(person: Tab
     plays_from(page, 0)
     strip = page.locator(".mam-timeline").get_by_role("img")
     until(lambda: page.locator(".mam-made rect").count() > 0, "a part is shown as made", seconds=SECONDS)
-    assert "% made" in (strip.get_attribute("aria-label") or "")
-    expect(page.locator(".mam-facts")).to_contain_text("In the making")
+    assert "% converted" in (strip.get_attribute("aria-label") or "")
+    expect(page.locator(".mam-facts")).to_contain_text("Converting")
     press(page, "7")
     plays_from(page, 63, "a part plays that was not made when it was asked for")
     until(lambda: "Live" in page.locator(".mam-facts").inner_text(), "it is live", seconds=150)
@@ -314,7 +314,7 @@ def test_lines_for_other_programs_are_copied(person: Tab, site: Stack, put: Put)
     assert copied("VLC") == f"vlc {playlist}"
     assert f'src="{person.origin}/embed/{BUCKET}/{key}"' in copied("Embed code")
     page.reload()
-    expect(page.get_by_text("is signed until")).to_be_visible()
+    expect(page.get_by_text("are valid until")).to_be_visible()
 
 
 def test_it_plays_in_a_frame_of_another_site(person: Tab, put: Put) -> None:
@@ -494,7 +494,7 @@ def test_of_sound_alone_one_sees_how_long_it_is_and_how_much_is_made(person: Tab
     for shown in ("media-time-display", "media-play-button", "media-time-range"):
         assert page.evaluate(on_top, f".mam-bottom {shown}"), shown
     expect(page.locator("media-pip-button")).to_have_count(0)
-    expect(page.get_by_text("Sound only")).to_be_visible()
+    expect(page.get_by_text("Audio only")).to_be_visible()
     assert person.violations() == []
 
 
@@ -577,7 +577,7 @@ def test_nothing_is_wrong_with_the_page(browser: Browser, site: Stack, put: Put,
         page = watch(person, key)
         plays_from(page, 0)
         page.evaluate("document.querySelector('video').pause()")
-        expect(page.get_by_role("row", name="Picture h264")).to_be_visible()
+        expect(page.get_by_role("row", name="Video h264")).to_be_visible()
         assert person.violations() == []
         assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]  # type: ignore[index]
         page.locator("media-settings-menu-button").click()

@@ -196,9 +196,9 @@ def test_a_folder_keeps_its_paths_and_what_is_no_video_is_left_out(
     page = library(person, folder)
     choose(page, tmp_path / "courses", name="folder")
     expect(page.get_by_role("heading", name="6 files uploaded")).to_be_visible(timeout=60_000)
-    expect(page.get_by_text("“notes.txt” was left out")).to_be_visible()
+    expect(page.get_by_text("“notes.txt” was skipped")).to_be_visible()
     assert person.site.keys(f"{folder}/", bucket=BUCKET) == {f"{folder}/{name}" for name in names}
-    page.get_by_role("button", name="Close the uploads").click()
+    page.get_by_role("button", name="Close uploads").click()
     expect(page.get_by_role("region", name="Uploads")).to_have_count(0)
 
 
@@ -210,11 +210,11 @@ def test_a_few_parts_are_under_way_at_a_time_whatever_is_chosen(
     line = Line(page, parts=0)
     choose(page, *films)
     line.wait_until(lambda: line.held == 6, "six parts are under way")
-    expect(row(page, "2.mp4")).to_contain_text("Waiting for its turn")
+    expect(row(page, "2.mp4")).to_contain_text("Waiting")
     page.get_by_role("button", name="Pause all").click()
     expect(page.get_by_role("heading", name="3 files paused")).to_be_visible()
     line.widen_anew()
-    page.get_by_role("button", name="Go on with all").click()
+    page.get_by_role("button", name="Resume all").click()
     expect(page.get_by_role("heading", name="3 files uploaded")).to_be_visible(timeout=60_000)
     assert line.most <= 6
     assert all(is_there(person.site, f"{folder}/{film.name}", film) for film in films)
@@ -250,7 +250,7 @@ def test_what_cannot_be_read_of_a_dropped_folder_is_named_and_the_rest_arrives(
     }""")
     drag(page, tmp_path / "deep")("drop")
     expect(page.get_by_role("heading", name="2 files uploaded")).to_be_visible()
-    expect(page.get_by_text("“b.mp4” was left out: the browser cannot read it.")).to_be_visible()
+    expect(page.get_by_text("“b.mp4” was skipped: the browser cannot read it.")).to_be_visible()
     assert person.site.keys(f"{folder}/", bucket=BUCKET) == {f"{folder}/deep/{name}" for name in ("a.mp4", "c.mp4")}
 
 
@@ -266,7 +266,7 @@ def test_subtitles_stay_with_the_video_that_they_came_with(
     page = library(person, folder)
     choose(page, *reversed(files))  # whatever comes first
     expect(page.get_by_role("heading", name="5 files uploaded")).to_be_visible()
-    expect(row(page, "talk.srt")).to_contain_text("Its name was taken: it is “talk (2).srt” there.")
+    expect(row(page, "talk.srt")).to_contain_text("The name was taken. It is stored as “talk (2).srt”.")
     ours = ("talk (2).mp4", "talk (2).srt", "talk (2).en.forced.srt", "talk (2).mp4.de.vtt", "alone.srt")
     assert site.keys(f"{folder}/", bucket=BUCKET) == {f"{folder}/{name}" for name in ("talk.mp4", *ours)}
 
@@ -293,7 +293,7 @@ def test_subtitles_do_not_wait_for_a_video_that_is_refused(
         return bool(held)
 
     until(is_begun, "the video is begun")
-    expect(row(page, "talk.srt")).to_contain_text("Waiting for its turn")
+    expect(row(page, "talk.srt")).to_contain_text("Waiting")
     person.allowed.append("403")
     held.pop().fulfill(status=403, body="refused")
     expect(row(page, "talk.srt")).to_contain_text("Uploaded")
@@ -332,9 +332,9 @@ def test_of_many_that_have_arrived_the_last_ones_are_shown(person: Tab, folder: 
     page = library(person, folder)
     choose(page, *files)
     expect(page.get_by_role("heading", name="33 files uploaded")).to_be_visible()
-    expect(page.get_by_text("3 more files have arrived before these.")).to_be_visible()
+    expect(page.get_by_text("3 more files were uploaded before these.")).to_be_visible()
     expect(page.get_by_role("region", name="Uploads").get_by_role("listitem")).to_have_count(30)
-    page.get_by_role("button", name="Close the uploads").click()
+    page.get_by_role("button", name="Close uploads").click()
     expect(page.get_by_role("region", name="Uploads")).to_have_count(0)
 
 
@@ -367,9 +367,9 @@ def test_a_dropped_file_goes_on_after_a_reload_by_one_click(person: Tab, film: P
     line.wait_for(2)
     person.allowed.append("ERR_ABORTED|ERR_FAILED")
     reload(page)
-    expect(row(page, "film.mp4")).to_contain_text("can go on")
+    expect(row(page, "film.mp4")).to_contain_text("can be resumed")
     line.widen_anew()
-    row(page, "film.mp4").get_by_role("button", name="Go on with film.mp4").click()
+    row(page, "film.mp4").get_by_role("button", name="Resume film.mp4").click()
     expect(row(page, "film.mp4")).to_contain_text("Uploaded")
     assert sorted(line.sent) == [3, 4, 5]
     assert is_there(person.site, f"{folder}/film.mp4", film)
@@ -386,7 +386,7 @@ def test_another_file_does_not_go_on_with_an_interrupted_one(person: Tab, film: 
     with page.expect_file_chooser() as chooser:
         row(page, "film.mp4").get_by_role("button", name="Choose the file film.mp4").click()
     chooser.value.set_files(str(clip))
-    expect(row(page, "film.mp4")).to_contain_text("That is not the “film.mp4” that was interrupted.")
+    expect(row(page, "film.mp4")).to_contain_text("This is not the “film.mp4” that was interrupted.")
     row(page, "film.mp4").get_by_role("button", name="Cancel film.mp4").click()
     expect(row(page, "film.mp4")).to_have_count(0)
     until(lambda: not list(Multipart(person.site.settings).unfinished(f"{folder}/")), "the store has no parts of it")
@@ -401,7 +401,7 @@ def test_a_lost_network_is_waited_for(person: Tab, film: Path, folder: str) -> N
     line.sent.clear()
     page.context.set_offline(True)
     line.widen()
-    expect(row(page, "film.mp4")).to_contain_text("No connection. It goes on by itself.")
+    expect(row(page, "film.mp4")).to_contain_text("Connection lost. The upload resumes by itself.")
     page.context.set_offline(False)
     expect(row(page, "film.mp4")).to_contain_text("Uploaded")
     assert {1, 2}.isdisjoint(line.sent)
@@ -438,7 +438,7 @@ def test_a_pause_sends_nothing_and_what_was_sent_stays(person: Tab, film: Path, 
     line.widen_anew()
     page.get_by_role("link", name="Jobs").click()
     expect(row(page, "film.mp4")).to_contain_text("Paused")
-    row(page, "film.mp4").get_by_role("button", name="Go on with film.mp4").click()
+    row(page, "film.mp4").get_by_role("button", name="Resume film.mp4").click()
     expect(row(page, "film.mp4")).to_contain_text("Uploaded")
     assert sorted(line.sent) == [3, 4, 5]
     assert is_there(person.site, f"{folder}/film.mp4", film)
@@ -482,7 +482,7 @@ def test_cancelling_throws_away_what_has_arrived_and_asks_when_that_is_much(
     assert len(list(Multipart(person.site.settings).unfinished(f"{folder}/"))) == 1
     cancel = row(page, "long.mp4").get_by_role("button", name="Cancel long.mp4")
     cancel.click()
-    page.get_by_role("dialog").get_by_role("button", name="Keep it").click()
+    page.get_by_role("dialog").get_by_role("button", name="Keep uploading").click()
     expect(row(page, "long.mp4")).to_be_visible()
     cancel.click()
     assert person.violations() == []
@@ -523,7 +523,7 @@ def test_what_is_not_taken_is_named_before_a_byte_goes(person: Tab, tmp_path: Pa
     expect(row(page, "huge.mp4")).to_contain_text("MAX_UPLOAD_BYTES")
     assert line.sent == []
     assert person.violations() == []
-    row(page, "notes.pdf").get_by_role("button", name="Take notes.pdf from the list").click()
+    row(page, "notes.pdf").get_by_role("button", name="Remove notes.pdf from the list").click()
     expect(row(page, "notes.pdf")).to_have_count(0)
 
 
@@ -531,7 +531,7 @@ def test_a_taken_name_gets_a_number_and_says_so(person: Tab, clip: Path, folder:
     person.site.put(f"{folder}/clip.mp4", b"there")
     page = library(person, folder)
     choose(page, clip)
-    expect(row(page, "clip.mp4")).to_contain_text("Its name was taken: it is “clip (2).mp4” there.")
+    expect(row(page, "clip.mp4")).to_contain_text("The name was taken. It is stored as “clip (2).mp4”.")
     expect(row(page, "clip.mp4")).to_contain_text("Uploaded")
     link = row(page, "clip.mp4").get_by_role("link", name="Watch")
     expect(link).to_have_attribute("href", quote_path(f"/watch/{BUCKET}/{folder}/clip (2).mp4"))
@@ -551,7 +551,7 @@ def test_a_second_tab_does_not_send_what_the_first_one_sends(
         expect(other.page.get_by_role("button", name="Sign out")).to_be_visible()
         expect(other.page.get_by_role("region", name="Uploads")).to_have_count(0)
         choose(other.page, film)
-        expect(row(other.page, "film.mp4")).to_contain_text("Another tab is sending it")
+        expect(row(other.page, "film.mp4")).to_contain_text("Uploading in another tab")
         line.widen()
         expect(row(page, "film.mp4")).to_contain_text("Uploaded")
         expect(row(other.page, "film.mp4")).to_contain_text("Uploaded")
@@ -570,7 +570,7 @@ def test_a_second_tab_goes_on_when_the_first_one_is_closed(
         line.wait_for(2)
         second = Line(page)
         choose(page, film)
-        expect(row(page, "film.mp4")).to_contain_text("Another tab is sending it")
+        expect(row(page, "film.mp4")).to_contain_text("Uploading in another tab")
     expect(row(page, "film.mp4")).to_contain_text("Uploaded")
     assert {1, 2}.isdisjoint(second.sent)
     assert is_there(person.site, f"{folder}/film.mp4", film)
@@ -632,10 +632,10 @@ def test_the_tray_is_accessible_and_fits(
         expect(row(page, "clip.mp4")).to_contain_text("Uploaded · ", timeout=60_000)
         assert person.violations() == []
         assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]  # type: ignore[index]
-        page.get_by_role("button", name="Fold the uploads").click()
+        page.get_by_role("button", name="Collapse uploads").click()
         expect(row(page, "film.mp4")).to_have_count(0)
         assert person.violations() == []
-        page.get_by_role("button", name="Unfold the uploads").click()
+        page.get_by_role("button", name="Expand uploads").click()
         line.widen()
         expect(row(page, "film.mp4")).to_contain_text("Uploaded")
 
@@ -652,7 +652,7 @@ def test_what_went_wrong_stands_above_what_went_well(person: Tab, folder: str, t
     expect(page.get_by_role("heading", name="1 file could not be used")).to_be_visible(timeout=60_000)
     names = page.get_by_role("region", name="Uploads").locator(".upload-name")
     expect(names.first).to_have_text("z.mp4")
-    page.get_by_role("button", name="Close the uploads").click()
+    page.get_by_role("button", name="Close uploads").click()
     page.reload()
     card = page.locator(".asset", has_text="z")
     expect(card).to_contain_text("Failed")

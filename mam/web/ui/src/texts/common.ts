@@ -1,4 +1,4 @@
-/** What is said on every page. One language here; another one is another folder with the same shape. */
+/** Texts of all pages. Another language is another folder with the same shape. */
 export const common = {
   name: "MAM",
   library: "Library",
@@ -14,27 +14,27 @@ export const common = {
   loading: "Loading …",
   notifications: "Notifications",
   lostConnection: "The service cannot be reached.",
-  lostConnectionHint: "The page asks again by itself; check that the service runs and that you are online.",
+  lostConnectionHint: "The page tries again by itself. Check that the service is running and that you are online.",
   unexpected: {
     title: "Something went wrong in this page.",
-    hint: "Reload it. If it happens again, the browser's console says more.",
+    hint: "Reload the page. If it happens again, see the browser's console.",
   },
   outdated: {
     title: "A part of this page is missing.",
-    hint: "The service may have been updated: reload the page. If that does not help, look at the log of the VoD service.",
+    hint: "The service may have been updated. Reload the page. If that does not help, look at the log of the VoD service.",
   },
   reload: "Reload the page",
   uncopied: {
-    title: "The browser does not let this page copy.",
-    hint: (text: string) => `It does over HTTPS and on localhost. Here, select it and copy it by hand: ${text}`,
+    title: "The browser does not allow this page to copy.",
+    hint: (text: string) => `Copying works over HTTPS and on localhost. Here, select the text and copy it yourself: ${text}`,
   },
-  notFound: "There is no such page.",
+  notFound: "Page not found.",
   signIn: {
     title: "Sign in",
-    intro: "The library, uploads and jobs need the API key. Watching needs nothing.",
+    intro: "The library, uploads and jobs need the API key. Watching does not.",
     key: "API key",
     hint: ["The value of TRANSCODE_API_KEY; ", "make run", " prints it."],
     submit: "Sign in",
-    again: "The session has ended. Sign in again to go on where you were.",
+    again: "The session has ended. Sign in again to continue.",
   },
 };

@@ -1,4 +1,4 @@
-/** Everything that people read, in one place. */
+/** All texts of the pages. */
 import { common } from "./common.js";
 import { jobs } from "./jobs.js";
 import { library } from "./library.js";

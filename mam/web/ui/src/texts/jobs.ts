@@ -1,22 +1,22 @@
-/** What is said on the jobs page. */
+/** Texts of the jobs page. */
 import { decimal } from "../shared/format.js";
 
 const count = (number: number, one: string, many: string) => `${decimal(number)} ${number === 1 ? one : many}`;
 
-/** What a task does, by its name: `make:7` is the eighth part. */
+/** Describes a task by its name: `make:7` is the eighth part. */
 function task(name: string): string {
   const [kind, number] = name.split(":");
   const at = decimal(Number(number) + 1);
-  const said: Record<string, string> = {
-    plan: "looking at the file",
-    make: `making part ${at}`,
-    seek: `making segment ${at}, which somebody waits for`,
-    ahead: `making segment ${at} ahead`,
+  const tasks: Record<string, string> = {
+    plan: "reading the file",
+    make: `converting part ${at}`,
+    seek: `converting segment ${at}, a viewer is waiting`,
+    ahead: `converting segment ${at} ahead`,
     commit: "publishing",
-    poster: "making the poster",
-    storyboard: "making the storyboard",
+    poster: "creating the poster",
+    storyboard: "creating the storyboard",
   };
-  return said[kind!] ?? name;
+  return tasks[kind!] ?? name;
 }
 
 export const jobs = {
@@ -33,43 +33,43 @@ export const jobs = {
   states: { running: "Running", queued: "Waiting", succeeded: "Done", failed: "Failed", cancelled: "Cancelled" },
   search: "Search by name",
   list: "Jobs",
-  going: "Under way",
+  going: "Active",
   ended: "Ended",
   more: "Show older jobs",
-  moreGoing: (number: number) => `Show ${count(number, "more job", "more jobs")} that wait`,
+  moreGoing: (number: number) => `Show ${count(number, "more active job", "more active jobs")}`,
   shown: (number: number) => count(number, "job", "jobs"),
-  noSuchJob: "The job that the address names is not known any more. Jobs are kept for a week.",
-  lost: "No news from the service.",
-  lostHint: "It is tried again by itself; until then what is shown may be old.",
+  noSuchJob: "This job no longer exists. Jobs are kept for a week.",
+  lost: "Connection lost",
+  lostHint: "The page reconnects by itself. Until then, the list may be out of date.",
   empty: {
-    title: "Nothing has been converted yet",
-    text: "A job turns one of your videos into a stream that plays everywhere. It begins by itself when somebody watches a video for the first time, or when you convert one in the library.",
+    title: "No jobs yet",
+    text: "A job converts one of your videos into a stream that plays everywhere. It starts when a video is watched for the first time, or when you convert one in the library.",
     action: "Go to the library",
     none: {
-      running: "Nothing is being converted right now.",
-      queued: "Nothing waits.",
+      running: "No job is running.",
+      queued: "Queue is empty.",
       succeeded: "No job is done yet.",
       failed: "No job has failed.",
       cancelled: "No job was cancelled.",
     },
-    search: (text: string) => `No job here has “${text}” in its name.`,
-    searchHint: "Only what is listed is searched. Older jobs can be shown below.",
+    search: (text: string) => `No job matches “${text}”.`,
+    searchHint: "Only the jobs in the list are searched. You can show older jobs below.",
   },
 
   // a row
   progress: (title: string) => `Progress of ${title}`,
   percent: (percent: number) => `${decimal(Math.floor(percent))} %`,
   speed: (speed: number) => `${decimal(speed)}×`,
-  speedTitle: "Seconds of video made in a second",
+  speedTitle: "Seconds of video converted per second",
   left: (time: string) => `${time} left`,
-  looking: "Looking at the file",
-  waits: "waits for a free worker",
-  next: "Next to begin",
+  looking: "Reading the file",
+  waits: "waiting for a free worker",
+  next: "Next in the queue",
   position: (position: number) => `Number ${decimal(position)} in the queue`,
-  took: (time: string) => `Made in ${time}`,
+  took: (time: string) => `Took ${time}`,
   moment: "less than a second",
   cancelledAt: (percent: number) => `Cancelled at ${decimal(Math.floor(percent))} %`,
-  neverBegun: "Cancelled before it began",
+  neverBegun: "Cancelled before it started",
   attempts: (attempts: number) => `Attempt ${attempts}`,
   workers: (names: string[]) => (names.length > 2 ? count(names.length, "worker", "workers") : names.join(", ")),
   priority: (title: string) => `Priority of ${title}`,
@@ -78,23 +78,23 @@ export const jobs = {
   cancel: (title: string) => `Cancel ${title}`,
   retry: (title: string) => `Try ${title} again`,
   cancelled: (title: string) => `${title} was cancelled.`,
-  retried: (title: string) => `${title} is made again.`,
+  retried: (title: string) => `${title} is converted again.`,
   prioritised: (title: string, priority: string) => `${title}: ${priority.toLowerCase()}.`,
 
   // before it is cancelled
   ask: {
     title: (title: string) => `Cancel ${title}?`,
     text: (percent: number, time: string) =>
-      `${decimal(Math.floor(percent))} % of it is made, which took ${time}. What is made so far is thrown away.`,
-    keep: "Let it go on",
+      `${decimal(Math.floor(percent))} % is converted, after ${time}. This work will be lost.`,
+    keep: "Keep it running",
     cancel: "Cancel the job",
   },
 
   // an open job
   details: (title: string) => `More about ${title}`,
-  replaced: "The file has changed since. Another job converts it as it is now.",
-  replacedLink: "Show that job",
-  trouble: "A part of it is tried again.",
+  replaced: "The file has changed. A newer job converts its current version.",
+  replacedLink: "Show the newer job",
+  trouble: "A task failed and is being retried.",
   code: "Error code",
   facts: {
     id: "Job",
@@ -103,12 +103,12 @@ export const jobs = {
     profile: "Profile",
     format: "Segments",
     duration: "Length",
-    created: "Asked for",
-    started: "Begun",
+    created: "Created",
+    started: "Started",
     finished: "Ended",
     took: "Took",
     attempts: "Attempts",
-    workers: "At it now",
+    workers: "Current tasks",
   },
   profiles: {
     source: "Copied as it is (source)",
@@ -119,14 +119,14 @@ export const jobs = {
   task,
   taskOf: (task: string, worker: string, time: string) => `${task}, on ${worker}, for ${time}`,
   encode: "Encode it instead",
-  encodeDone: (video: string) => `${video} is made already.`,
-  chunks: "How far it is, part by part",
+  encodeDone: (video: string) => `${video} already exists.`,
+  chunks: "Progress by part",
   segments: (made: number, all: number, running: number) =>
-    `${decimal(made)} of ${count(all, "segment", "segments")} made` +
-    (running ? `, ${count(running, "part", "parts")} in the making` : ""),
-  legend: { made: "Made", running: "In the making", waiting: "Waiting" },
-  streams: "What becomes of each stream",
-  noStreams: "Known as soon as the file has been looked at.",
+    `${decimal(made)} of ${count(all, "segment", "segments")} done` +
+    (running ? `, ${count(running, "part", "parts")} running` : ""),
+  legend: { made: "Done", running: "Running", waiting: "Waiting" },
+  streams: "Streams",
+  noStreams: "Shown once the file has been read.",
   kinds: {
     video: "Video",
     audio: "Audio",
@@ -140,11 +140,11 @@ export const jobs = {
   frameRate: (rate: number) => `${decimal(rate)} fps`,
   renditions: "Renditions",
   bits: (bits: number) => `${decimal(bits / 1e6)} Mbit/s`,
-  changedSince: "The file or its streams have changed since: these are of what would be made now.",
+  changedSince: "The file or its stream has changed. A new conversion would have these renditions.",
   command: "The ffmpeg command",
   copyCommand: "Copy the command",
-  said: "What ffmpeg said last",
-  saidNothing: "Nothing: it has found nothing to complain about.",
+  said: "Last output of ffmpeg",
+  saidNothing: "ffmpeg has printed nothing.",
 
   // the fleet
   fleet: {
@@ -153,24 +153,24 @@ export const jobs = {
     workers: (number: number) => count(number, "worker", "workers"),
     slots: (busy: number, slots: number) =>
       busy ? `${decimal(busy)} of ${count(slots, "slot", "slots")} busy` : `${count(slots, "slot", "slots")} free`,
-    waiting: (number: number) => (number ? `${count(number, "task waits", "tasks wait")}` : "nothing waits"),
+    waiting: (number: number) => (number ? count(number, "task waiting", "tasks waiting") : "queue is empty"),
     idle: "idle",
-    speed: (speed: number) => `${decimal(speed)} s of video a second`,
-    trend: (most: number) => `Speed over the last minute, at most ${decimal(most)} s of video a second`,
+    speed: (speed: number) => `${decimal(speed)} s of video per second`,
+    trend: (most: number) => `Speed over the last minute, at most ${decimal(most)} s of video per second`,
     more: "Workers and queues",
     workersTitle: "Workers",
     queuesTitle: "Queues",
-    free: "Nothing to do",
+    free: "Idle",
     host: (host: string) => `on ${host}`,
     serves: (queues: string[]) => `serves ${queues.join(", ")}`,
     since: (time: string) => `for ${time}`,
     tasks: (number: number) => count(number, "task", "tasks"),
     queues: {
-      interactive: "somebody waits for these",
-      ahead: "what viewers are likely to ask for next",
-      high: "conversions of high priority",
-      batch: "conversions of normal priority",
-      low: "conversions of low priority",
+      interactive: "a viewer is waiting",
+      ahead: "the next segments for viewers",
+      high: "high-priority conversions",
+      batch: "normal-priority conversions",
+      low: "low-priority conversions",
     } as Record<string, string>,
   },
 };

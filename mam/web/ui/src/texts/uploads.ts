@@ -1,4 +1,4 @@
-/** What is said of uploads. */
+/** Texts of uploads. */
 const files = (count: number) => (count === 1 ? "1 file" : `${count} files`);
 
 export const uploads = {
@@ -18,67 +18,67 @@ export const uploads = {
   arrived: (count: number) => `${files(count)} uploaded`,
   percent: (percent: number) => `${percent} %`,
   timeLeft: (time: string) => `${time} left`,
-  collapse: "Fold the uploads",
-  expand: "Unfold the uploads",
-  clear: "Close the uploads",
+  collapse: "Collapse uploads",
+  expand: "Expand uploads",
+  clear: "Close uploads",
   pauseAll: "Pause all",
-  goOnAll: "Go on with all",
+  goOnAll: "Resume all",
   pausedMore: (count: number) => `and ${files(count)} more`,
-  waitingMore: (count: number) => `and ${files(count)} more, which wait for their turn`,
-  arrivedMore: (count: number) => `${count} more ${count === 1 ? "file has" : "files have"} arrived before these.`,
+  waitingMore: (count: number) => `and ${files(count)} more waiting`,
+  arrivedMore: (count: number) => `${count} more ${count === 1 ? "file was" : "files were"} uploaded before these.`,
   leftOut: (count: number, example: string) =>
-    count === 1 ? `“${example}” was left out: it is not a video.` : `${files(count)}, such as “${example}”, were left out: they are not videos.`,
+    count === 1 ? `“${example}” was skipped: it is not a video.` : `${files(count)}, such as “${example}”, were skipped: they are not videos.`,
   unread: (count: number, example: string) =>
     count === 1
-      ? `“${example}” was left out: the browser cannot read it. Check that it is still there and may be read, then drop it again.`
-      : `${count} files or folders, such as “${example}”, were left out: the browser cannot read them. Check that they are still there and may be read, then drop them again.`,
+      ? `“${example}” was skipped: the browser cannot read it. Check that it still exists and is readable, then drop it again.`
+      : `${count} files or folders, such as “${example}”, were skipped: the browser cannot read them. Check that they still exist and are readable, then drop them again.`,
 
   states: {
-    waiting: "Waiting for its turn",
+    waiting: "Waiting",
     starting: "Starting …",
-    completing: "Sent; the store puts it together …",
-    checking: "Uploaded; checking whether it is a video …",
+    completing: "Sent. The store assembles the file …",
+    checking: "Uploaded. Checking the file …",
     done: "Uploaded",
     paused: "Paused",
-    held: "Goes on once you have signed in",
-    elsewhere: "Another tab is sending it",
-    interrupted: "Interrupted. Choose or drop the same file again to go on.",
-    interruptedHandle: "Interrupted; it can go on.",
+    held: "Resumes after you sign in",
+    elsewhere: "Uploading in another tab",
+    interrupted: "Interrupted. Choose or drop the same file again to resume.",
+    interruptedHandle: "Interrupted. It can be resumed.",
   },
   sent: (sent: string, all: string) => `${sent} of ${all}`,
   perSecond: (bytes: string) => `${bytes}/s`,
-  otherName: (name: string) => `Its name was taken: it is “${name}” there.`,
+  otherName: (name: string) => `The name was taken. It is stored as “${name}”.`,
   progressOf: (name: string) => `Progress of ${name}`,
 
   taken: (title: string) => `“${title}” is being converted again with these subtitles.`,
   watch: "Watch",
   pause: (name: string) => `Pause ${name}`,
-  goOn: "Go on",
-  goOnWith: (name: string) => `Go on with ${name}`,
+  goOn: "Resume",
+  goOnWith: (name: string) => `Resume ${name}`,
   cancel: (name: string) => `Cancel ${name}`,
-  dismiss: (name: string) => `Take ${name} from the list`,
+  dismiss: (name: string) => `Remove ${name} from the list`,
   choose: "Choose the file",
   chooseFor: (name: string) => `Choose the file ${name}`,
   removeFile: "Remove the file",
 
   sureTitle: "Cancel this upload?",
-  sure: (name: string, sent: string, all: string) => `Of “${name}” ${sent} of ${all} have arrived. They are thrown away.`,
-  keep: "Keep it",
+  sure: (name: string, sent: string, all: string) => `${sent} of ${all} of “${name}” are uploaded. They will be deleted.`,
+  keep: "Keep uploading",
   sureYes: "Cancel the upload",
 
-  otherFile: (name: string) => `That is not the “${name}” that was interrupted.`,
-  otherFileHint: "Its name, size or date is another. Drop it on the library to upload it as a file of its own.",
-  empty: (name: string) => ({ title: `“${name}” is empty.`, hint: "Check that it was saved whole." }),
-  forgotten: { title: "The store forgets the upload again and again.", hint: "Try it once more; look at the log of the VoD service." },
+  otherFile: (name: string) => `This is not the “${name}” that was interrupted.`,
+  otherFileHint: "Its name, size or date differs. To upload it as a separate file, drop it on the library.",
+  empty: (name: string) => ({ title: `“${name}” is empty.`, hint: "Check that it was saved completely." }),
+  forgotten: { title: "The store has lost the upload several times.", hint: "Try again. If that does not help, look at the log of the VoD service." },
   storeRefused: {
     title: "The store refused a part.",
-    hint: "Try it once more; if that does not help, look at the log of the store, and of the proxy before it.",
+    hint: "Try again. If that does not help, look at the logs of the store and of the proxy in front of it.",
   },
-  /** What passes by itself: what it is, and what happens meanwhile. */
+  /** Temporary trouble: the cause, and what the page does about it. */
   trouble: {
-    offline: ["No connection.", "It goes on by itself."],
-    storeBusy: ["The store is busy.", "It goes on by itself."],
-    storeSilent: ["The store does not answer.", "It is tried again; check that it runs, and lets pages of this address send files (CORS)."],
+    offline: ["Connection lost.", "The upload resumes by itself."],
+    storeBusy: ["The store is busy.", "The upload resumes by itself."],
+    storeSilent: ["The store does not answer.", "The upload is retried. Check that the store is running, and that it accepts uploads from this address (CORS)."],
   } satisfies Record<string, [string, string]>,
 
   said: {
