@@ -1,4 +1,4 @@
-/** The site: what stands above every page, and the page that the address names. */
+/** The site: the header of all pages, and the page of the address. */
 import { html, nothing, type TemplateResult } from "lit";
 import { problemOf, unquote } from "./shared/api.js";
 import { followLinks, MOVED } from "./shared/router.js";
@@ -14,9 +14,9 @@ import "./library/page.js";
 import "./uploads/tray.js";
 import { texts } from "./texts/index.js";
 
-const AGAIN = 5000; // milliseconds until it is asked once more whether somebody is signed in
+const AGAIN = 5000; // Milliseconds until the session is requested again after a failure.
 
-/** What an address shows. `open`: also to who is not signed in. */
+/** The page of an address. `open`: without a session too. */
 interface Page {
   name: "library" | "jobs" | "watch";
   open: boolean;
@@ -39,9 +39,9 @@ function pageOf(path: string): Page | null {
 class App extends Element {
   static override properties = { path: { state: true }, signedIn: { state: true }, unknown: { state: true }, missing: { state: true } };
   declare path: string;
-  declare signedIn: boolean | null; // null: not known yet
-  declare unknown: Problem | null; // why it is not known
-  declare missing: Problem | null; // why the page is not there
+  declare signedIn: boolean | null; // null: not loaded yet
+  declare unknown: Problem | null; // why the session could not be loaded
+  declare missing: Problem | null; // why the page could not be loaded
 
   constructor() {
     super();
@@ -79,7 +79,7 @@ class App extends Element {
   }
 
   private moved(): void {
-    if (this.path === location.pathname) return; // the page itself follows its query
+    if (this.path === location.pathname) return; // the page itself handles a change of the query
     this.path = location.pathname;
     void this.loadPage();
     scrollTo(0, 0);

@@ -1,4 +1,4 @@
-/** How far a job is, part by part, as a bar; kept up to date while the job runs. */
+/** A bar with the progress of each part of a job, updated while the job runs. */
 import { html, nothing, svg } from "lit";
 import { call } from "../shared/api.js";
 import { Element } from "../shared/element.js";
@@ -7,8 +7,8 @@ import type { BriefJobView, ChunksView } from "../shared/types.js";
 import { texts } from "../texts/index.js";
 
 const t = texts.jobsPage;
-const PAUSE = 1000; // milliseconds between two questions
-const QUIET_PAUSE = 5000; // when nothing is heard of a job that runs
+const PAUSE = 1000; // Milliseconds between two requests.
+const QUIET_PAUSE = 5000; // Milliseconds, while a running job sends no events.
 
 type Range = readonly [from: number, to: number];
 
@@ -40,7 +40,7 @@ class JobChunks extends Element {
     if (changed.has("job")) this.ask();
   }
 
-  /** Soon, but never twice a second; what happens while an answer is on its way is asked for after it. */
+  /** Requests the chunks soon, at most once a second. A change during a request leads to another one. */
   private ask(): void {
     clearTimeout(this.timer);
     this.timer = window.setTimeout(() => void this.load(), Math.max(this.asked + PAUSE - performance.now(), 0));
@@ -54,7 +54,7 @@ class JobChunks extends Element {
     try {
       this.chunks = await call<ChunksView>("GET", `/api/jobs/${id}/chunks`, undefined, this.asking.signal);
     } catch {
-      // The page says what is away; the bar stays as it was.
+      // The page shows the failure; the bar stays as it is.
     }
     this.asking = null;
     if (!this.isConnected) return;
@@ -80,7 +80,7 @@ class JobChunks extends Element {
   }
 }
 
-/** All ranges as one shape: thousands of them cost as much as one. */
+/** All ranges as one path: thousands of them are as cheap as one. */
 function path(ranges: readonly Range[]): string {
   return ranges.map(([from, to]) => `M${from} 0H${to}V1H${from}z`).join("");
 }

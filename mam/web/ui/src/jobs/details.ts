@@ -1,4 +1,4 @@
-/** An open job: how far it is, its plan, its ffmpeg, its end. */
+/** The details of an open job: progress, facts, streams, ffmpeg. */
 import { html, nothing, type TemplateResult } from "lit";
 import { call, problemOf } from "../shared/api.js";
 import { Element } from "../shared/element.js";
@@ -14,14 +14,14 @@ import "./chunks.js";
 import { nameOf, took } from "./store.js";
 
 const t = texts.jobsPage;
-const PAUSE = 1000; // milliseconds between two questions
-const UNCOPYABLE = "not_remuxable"; // an error that encoding has not
+const PAUSE = 1000; // Milliseconds between two requests.
+const UNCOPYABLE = "not_remuxable"; // This error does not occur when the file is encoded.
 const ACTIONS: Record<string, string> = { copy: "is-good", encode: "is-busy" };
 
 class JobDetails extends Element {
   static override properties = { job: {}, whole: { state: true }, plan: { state: true }, problem: { state: true } };
   declare job: BriefJobView;
-  declare whole: JobView | null; // with what lists leave out; it may be a moment older
+  declare whole: JobView | null; // with streams and ffmpeg, which lists omit; slightly older than `job`
   declare plan: PlanView | null;
   declare problem: Problem | null;
 
@@ -43,12 +43,12 @@ class JobDetails extends Element {
     if (changed.has("job") && !this.timer) void this.load();
   }
 
-  /** The whole job, now and after each change, at most once in PAUSE. */
+  /** Loads the whole job, now and after each change, at most once per PAUSE. */
   private async load(): Promise<void> {
     if (this.isAsking) return;
     this.isAsking = true;
     const { id, updated_at } = this.job;
-    this.whole = await jobsApi.find(id).catch(() => this.whole); // the page says what is away
+    this.whole = await jobsApi.find(id).catch(() => this.whole); // the page shows the failure
     this.isAsking = false;
     if (!this.isConnected) return;
     this.timer = window.setTimeout(() => {
@@ -131,7 +131,7 @@ class JobDetails extends Element {
     </li>`;
   }
 
-  /** They are in the plan alone, and that costs a look at the file: it is made when somebody wants it. */
+  /** Only the plan has the renditions, and a plan reads the file: it is requested when the viewer opens them. */
   private renditions(): TemplateResult {
     const { plan, problem, job } = this;
     return html`<details class="renditions" @toggle=${(event: Event) => this.opened(event)}>

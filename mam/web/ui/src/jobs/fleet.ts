@@ -1,4 +1,4 @@
-/** The fleet above the jobs: one line when all is well, and why nothing moves when it does not. */
+/** The fleet above the jobs: one line, and the reasons if jobs do not progress. */
 import { html, nothing, type TemplateResult } from "lit";
 import { Element } from "../shared/element.js";
 import { duration } from "../shared/format.js";
@@ -9,8 +9,8 @@ import "./sparkline.js";
 
 const jobs = texts.jobsPage;
 const t = jobs.fleet;
-const CALM = new Set(["all_busy"]); // it only says why something waits
-const DOTS = 24; // slots that are drawn one by one
+const CALM = new Set(["all_busy"]); // These notes explain a wait; nothing is wrong.
+const DOTS = 24; // Up to this many slots are drawn one by one.
 
 class Fleet extends Element {
   static override properties = { fleet: {}, open: { state: true } };
@@ -24,7 +24,7 @@ class Fleet extends Element {
     this.open = false;
   }
 
-  /** What is read out: once for each thing that is wrong, however its numbers change. */
+  /** The text for screen readers: once for each problem, even when its numbers change. */
   private announcement(): string {
     const grave = this.fleet?.notes.filter(({ code }) => !CALM.has(code)) ?? [];
     const codes = grave.map(({ code }) => code).join();
@@ -89,7 +89,7 @@ function worker(worker: WorkerView): TemplateResult {
   </li>`;
 }
 
-/** A worker may hold more tasks for a moment than it has slots. */
+/** For a moment, a worker may hold more tasks than it has slots. */
 function busySlots(worker: WorkerView): number {
   return Math.min(worker.tasks.length, worker.slots);
 }

@@ -63,7 +63,7 @@ function row(row: BriefJobView | string, { actions, now, open }: ListOptions): T
   </li>`;
 }
 
-/** Before the first job of all. */
+/** There are no jobs at all. */
 export function noJobs(): TemplateResult {
   return html`<div class="empty">${icon("convert")}<h2>${t.empty.title}</h2><p>${t.empty.text}</p>
     <a class="button is-primary" href="/">${t.empty.action}</a></div>`;

@@ -1,4 +1,4 @@
-/** A job in the list: a line, or a card on a phone, which opens. */
+/** A job in the list: a line on a desktop, a card on a phone. It opens to its details. */
 import { html, nothing, type TemplateResult } from "lit";
 import { live } from "lit/directives/live.js";
 import { quotePath } from "../shared/api.js";
@@ -14,7 +14,7 @@ import "./details.js";
 const t = texts.jobsPage;
 const BADGES = { running: "is-busy", queued: "", succeeded: "is-good", failed: "is-bad", cancelled: "" };
 
-/** What a row asks of the page. */
+/** Actions of a row, which the page performs. */
 export interface RowActions {
   toggle(job: BriefJobView): void;
   cancel(job: BriefJobView): void;
@@ -35,7 +35,7 @@ class JobRow extends Element {
   }
 
   protected override updated(): void {
-    // A button that had the focus may have gone with the state of the job.
+    // A button with the focus may disappear when the job's state changes.
     if (this.hadFocus && !this.contains(document.activeElement)) this.querySelector<HTMLElement>(".job-toggle")?.focus();
   }
 
@@ -43,7 +43,7 @@ class JobRow extends Element {
     const { job, open } = this;
     const title = nameOf(job);
     const details = `job-${job.id}`;
-    const shown = isIdle(job) ? "queued" : job.state; // it was begun, and waits again
+    const shown = isIdle(job) ? "queued" : job.state; // it has started, and waits for a worker again
     return html`<div class="job ${open ? "is-open" : ""}">
         <div class="job-name">
           <button class="job-toggle" aria-expanded=${open ? "true" : "false"} aria-controls=${details}
@@ -61,7 +61,7 @@ class JobRow extends Element {
   private progress(title: string): TemplateResult {
     const { state, error, progress, started_at, finished_at } = this.job;
     if (state === "failed" && error) {
-      if (this.open) return html``; // it is said below, with more room
+      if (this.open) return html``; // the details show it
       return html`<span class="job-error"><span class="error">${error.message}</span> <span class="quiet">${error.hint}</span></span>`;
     }
     if (state === "succeeded") {
@@ -122,7 +122,7 @@ class JobRow extends Element {
   }
 }
 
-/** Whether it was begun and no worker is at it. */
+/** Whether the job has started and no worker processes it. */
 function isIdle({ state, running, progress }: BriefJobView): boolean {
   return state === "running" && !running.length && progress.segments_total !== null;
 }

@@ -1,4 +1,4 @@
-/** A number over the last minute, as a small line. */
+/** A small line chart of a number over the last minute. */
 import { html, nothing } from "lit";
 import { Element } from "../shared/element.js";
 import { texts } from "../texts/index.js";

@@ -1,4 +1,4 @@
-/** What can be done with a video, as entries of its menu. */
+/** The actions of a video's menu. */
 import { call, quotePath } from "../shared/api.js";
 import { icon } from "../shared/icons.js";
 import { copyText, toast, toastError } from "../shared/toasts.js";
@@ -17,7 +17,7 @@ export class Actions {
     private readonly confirm: () => Confirm,
   ) {}
 
-  /** Those that make sense for it as it is. */
+  /** The actions that fit the video's state. */
   of({ asset, job }: Row): MenuItem[] {
     const { state, video, watch } = asset;
     const isBusy = state === "making" || job !== null;
@@ -72,7 +72,7 @@ export class Actions {
     });
   }
 
-  /** Does it, says so, and shows the asset as it is then: after a failure too, which may be part of what is known. */
+  /** Performs an action, shows its result, and loads the asset again, also after a failure. */
   private async attempt(asset: AssetView, work: () => Promise<string>): Promise<void> {
     try {
       toast(await work());

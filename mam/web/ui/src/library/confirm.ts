@@ -1,4 +1,4 @@
-/** A question before something is done that cannot be undone. */
+/** A dialog that asks before an action that cannot be undone. */
 import { html, nothing } from "lit";
 import { Element } from "../shared/element.js";
 import { texts } from "../texts/index.js";
@@ -19,7 +19,7 @@ class Confirm extends Element {
     this.question = null;
   }
 
-  /** Whether the person agrees. */
+  /** Whether the user agrees. */
   async ask(question: Question): Promise<boolean> {
     this.question = question;
     await this.updateComplete;

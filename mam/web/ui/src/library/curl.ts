@@ -1,4 +1,4 @@
-/** Lines that do in a shell what the page does. */
+/** Shell commands that do the same as the library. */
 import { playlistLine, shellWord } from "../shared/shell.js";
 import type { AssetView } from "../shared/types.js";
 
@@ -6,14 +6,14 @@ export function playingLine(asset: AssetView): string {
   return playlistLine(location.origin + asset.playlist);
 }
 
-/** The key is the shell's: no page knows it. */
+/** The command takes the API key from the shell: pages do not have it. */
 export function convertingLine(asset: AssetView): string {
   const body = { asset_bucket: asset.bucket, asset_object: asset.key, profile: "auto", wait: false };
   const headers = `-H "x-api-key: $TRANSCODE_API_KEY" -H "content-type: application/json"`;
   return `curl -X POST ${shellWord(`${location.origin}/api/transcode`)} ${headers} -d ${shellWord(JSON.stringify(body))}`;
 }
 
-/** How a file gets into a folder with MinIO's own client. */
+/** Copies a file into a folder with MinIO's client. */
 export function puttingLine(bucket: string, folder: string): string {
   return `mc cp film.mp4 ${shellWord(`minio/${bucket}/${folder}`)}`;
 }

@@ -1,4 +1,4 @@
-/** What stands where no video is. */
+/** The texts of an empty library. */
 import { html, type TemplateResult } from "lit";
 import { icon } from "../shared/icons.js";
 import { copyText } from "../shared/toasts.js";
@@ -7,9 +7,9 @@ import { puttingLine } from "./curl.js";
 import { addressOf, type Query } from "./query.js";
 
 const said = texts.libraryPage;
-const A_BUCKET = "myvideos"; // where nobody knows which there are
+const A_BUCKET = "myvideos"; // An example, if no bucket is known.
 
-/** No video at all: what to do first. */
+/** There is no video at all: the first steps. */
 export function empty(query: Query, hasUploads: boolean): TemplateResult {
   const line = puttingLine(query.bucket || A_BUCKET, query.folder);
   const copy = () => copyText(line);
@@ -25,7 +25,7 @@ export function empty(query: Query, hasUploads: boolean): TemplateResult {
   </div>`;
 }
 
-/** Nothing that matches. */
+/** No video matches the query. */
 export function nothingFound(query: Query): TemplateResult {
   const { q, state, bucket, folder } = query;
   const name = state && said.states[state];

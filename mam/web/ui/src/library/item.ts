@@ -9,13 +9,13 @@ import type { View } from "./query.js";
 
 const said = texts.libraryPage;
 
-/** How much is made of what is being made; null where nothing is. */
+/** Progress of the conversion; null if there is none. */
 function percentOf({ asset, job }: Row): number | null {
   if (job) return Math.floor(job.progress.percent);
   return asset.state === "making" ? 0 : null;
 }
 
-/** `isFlat`: what lies in different folders is shown together, so each says where it lies. */
+/** `isFlat`: videos of several folders are shown together, so each shows its folder. */
 export function item(row: Row, view: View, isFlat: boolean): TemplateResult {
   const { asset } = row;
   const place = isFlat ? html`<span class="asset-place">${placeOf(asset)}</span>` : nothing;
@@ -52,7 +52,7 @@ function picture(row: Row): TemplateResult {
   `;
 }
 
-/** Whatever is shorter than a second is not nothing. */
+/** Less than a second is shown as one second. */
 function length({ duration: seconds }: AssetView): string {
   return seconds === null ? "" : duration(Math.max(1, seconds));
 }

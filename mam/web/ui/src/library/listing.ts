@@ -1,22 +1,22 @@
-/** The rows that were loaded so far, kept true while things happen. */
+/** The loaded rows of the library, updated while videos and jobs change. */
 import { call, problemOf, quotePath } from "../shared/api.js";
 import { hasEnded } from "../shared/events.js";
 import type { AssetList, AssetView, BriefJobView, FolderView, Problem } from "../shared/types.js";
 import { addressOf, parameters, type Query } from "./query.js";
 
-/** An asset and the job that is under way for it. Replaced when something about it changes, never changed. */
+/** An asset and its active job. A change replaces the row; rows are immutable. */
 export interface Row {
   readonly id: string;
   readonly asset: AssetView;
   readonly job: BriefJobView | null;
 }
 
-export const PAGE = 60; // divisible by every number of columns that there may be
-const REFRESHED = 200; // rows that are asked for at once when those shown are looked at again; the service's limit
-const MOST_REFRESHED = 1000; // rows: those below are read again when one gets there
-const UNFINISHED_WAIT = 2000; // milliseconds between looks while the buckets are still being listed
-const RETRY_WAIT = 5000; // milliseconds after a failure that may pass
-const KEPT = 8; // listings that are there at once when one goes back
+export const PAGE = 60; // Divisible by every possible number of columns.
+const REFRESHED = 200; // Rows per request of a refresh: the service's limit.
+const MOST_REFRESHED = 1000; // A refresh loads this many rows at most.
+const UNFINISHED_WAIT = 2000; // Milliseconds between refreshes while the buckets are being listed.
+const RETRY_WAIT = 5000; // Milliseconds until the next try after a temporary failure.
+const KEPT = 8; // Listings that are kept for the way back.
 
 interface Found {
   rows: Row[];
@@ -32,13 +32,13 @@ const kept = new Map<string, Found>();
 export class Listing {
   found: Found = NOTHING;
   problem: Problem | null = null;
-  isLoading = true; // what is shown, if anything, belongs to an earlier question
+  isLoading = true; // the rows, if any, belong to an earlier query
   isLoadingMore = false;
   private query: Query | null = null;
   private asking = new AbortController();
   private refreshing: Promise<void> | null = null;
   private timer = 0;
-  private readonly jobs = new Map<string, BriefJobView>(); // under way, by asset
+  private readonly jobs = new Map<string, BriefJobView>(); // active jobs, by asset
 
   /** `changed` is called after each change. */
   constructor(private readonly changed: () => void) {}
@@ -51,7 +51,7 @@ export class Listing {
     return this.found.cursor !== null;
   }
 
-  /** Shows what a query finds: at once what it found before, if it was asked lately, then what it finds now. */
+  /** Shows the result of a query: a recent result at once, then the current one. */
   async show(query: Query): Promise<void> {
     this.stop();
     this.query = query;
@@ -74,7 +74,7 @@ export class Listing {
     this.isLoadingMore = false;
   }
 
-  /** The next page. After a failure not before what is shown was read again: the page asks each time it is drawn. */
+  /** Loads the next page. After a failure it waits for a refresh, because the page asks at each render. */
   async more(): Promise<void> {
     if (!this.hasMore || this.isLoadingMore || this.isLoading || this.problem) return;
     this.isLoadingMore = true;
@@ -90,7 +90,7 @@ export class Listing {
     this.isLoadingMore = false;
   }
 
-  /** Reads again what is shown, without anything moving that did not change. */
+  /** Loads the shown rows again. Unchanged rows stay in place. */
   refresh(): Promise<void> {
     if (this.isLoadingMore) return Promise.resolve();
     this.refreshing ??= this.readAgain().finally(() => (this.refreshing = null));
@@ -107,24 +107,24 @@ export class Listing {
         fresh.rows.push(...this.read(page).rows);
       }
       const isAll = page.next_cursor === null || this.rows.length <= fresh.rows.length;
-      const below = isAll ? [] : this.rows.slice(fresh.rows.length); // positions stay good: so does the cursor
+      const below = isAll ? [] : this.rows.slice(fresh.rows.length); // their positions are unchanged, so the cursor is still valid
       const cursor = isAll ? page.next_cursor : this.found.cursor;
       this.take({ ...fresh, rows: unique([...fresh.rows, ...below]), cursor });
     });
   }
 
-  /** Reads one asset again. */
+  /** Loads one asset again. */
   async reread(bucket: string, key: string): Promise<void> {
     const asset = await call<AssetView>("GET", `/assets/${bucket}/${quotePath(key)}`);
     this.replace(asset);
   }
 
-  /** What is known of an asset by now. */
+  /** Takes over the current state of an asset. */
   replace(asset: AssetView): void {
     this.update(idOf(asset), () => this.row(asset));
   }
 
-  /** A job has begun, got on or ended. Gives the row of its asset, if there is one. */
+  /** Takes over the state of a job. Returns the row of its asset, if it has one. */
   told(job: BriefJobView): Row | null {
     const id = `${job.asset_bucket}/${job.asset_object}`;
     if (hasEnded(job)) {
@@ -133,7 +133,7 @@ export class Listing {
     return this.update(id, ({ asset }) => this.row(asset));
   }
 
-  /** Nobody knows of jobs: those that go on are told anew. */
+  /** Forgets all jobs: the stream of events sends the active ones again. */
   forgetJobs(): void {
     this.jobs.clear();
   }
@@ -173,9 +173,9 @@ export class Listing {
       await work(signal);
       this.problem = null;
     } catch (error) {
-      if (signal.aborted) return; // outrun by another question
+      if (signal.aborted) return; // a newer query replaced this one
       this.problem = problemOf(error);
-      if (this.isLoading) this.found = NOTHING; // what is shown answers another question
+      if (this.isLoading) this.found = NOTHING; // the rows belong to another query
       this.lookAgain(RETRY_WAIT, this.problem.status === 0 || this.problem.status >= 500);
     }
     this.isLoading = false;
@@ -200,7 +200,7 @@ export function idOf(asset: Pick<AssetView, "bucket" | "key">): string {
   return `${asset.bucket}/${asset.key}`;
 }
 
-/** A row that moved on between two pages would be on both. */
+/** A row that moved between two requests would be on both pages. */
 function unique(rows: Row[]): Row[] {
   return [...new Map(rows.map((row) => [row.id, row])).values()];
 }

@@ -1,13 +1,13 @@
-/** Keeps a listing true by itself: jobs as they get on, uploads, and now and then another look. */
+/** Keeps a listing up to date: by events of jobs, by uploads, and by a refresh now and then. */
 import { hasEnded, jobEvents } from "../shared/events.js";
 import type { BriefJobView } from "../shared/types.js";
 import type { Listing, Row } from "./listing.js";
 
-const LOOK_AGAIN = 30_000; // milliseconds: what others put into the buckets is listed no more often
-const SOON = 800; // milliseconds: many changes at a time are one look
-const PICTURES_WAIT = 4000; // between looks for the poster of a video in the making
+const LOOK_AGAIN = 30_000; // Milliseconds between refreshes: other clients may change the buckets.
+const SOON = 800; // Milliseconds: changes within this time lead to one refresh.
+const PICTURES_WAIT = 4000; // Milliseconds between requests for the poster of a video that is being converted.
 
-/** Until the function that it gives is called. `isFiltered`: whether a state decides what is shown. */
+/** Returns the function that ends it. `isFiltered`: whether the listing is filtered by state. */
 export function keepLive(listing: Listing, isFiltered: () => boolean): () => void {
   const looked = new Map<string, { about: string; at: number }>(); // by row
   let soon = 0;
@@ -17,7 +17,7 @@ export function keepLive(listing: Listing, isFiltered: () => boolean): () => voi
     clearTimeout(soon);
     soon = window.setTimeout(() => void listing.refresh(), SOON);
   };
-  const lookAt = ({ asset }: Row) => void listing.reread(asset.bucket, asset.key).catch(() => undefined); // it is gone, or the next look has it
+  const lookAt = ({ asset }: Row) => void listing.reread(asset.bucket, asset.key).catch(() => undefined); // it is gone, or the next refresh shows it
 
   const told = (job: BriefJobView) => {
     const row = listing.told(job);
@@ -36,7 +36,7 @@ export function keepLive(listing: Listing, isFiltered: () => boolean): () => voi
     job: told,
     opened: () => {
       listing.forgetJobs();
-      if (!isFirst) lookSoon(); // what ended meanwhile was not told
+      if (!isFirst) lookSoon(); // jobs that ended in between sent no event
       isFirst = false;
     },
   });
@@ -44,7 +44,7 @@ export function keepLive(listing: Listing, isFiltered: () => boolean): () => voi
   const visible = () => document.hidden || lookSoon();
   const uploaded = (event: Event) => {
     const { bucket, key } = (event as CustomEvent<{ bucket: string; key: string }>).detail;
-    void listing.reread(bucket, key).catch(() => undefined).then(lookSoon); // asked for by name, it is there at once
+    void listing.reread(bucket, key).catch(() => undefined).then(lookSoon); // the service lists an asset at once when it is requested by name
   };
   document.addEventListener("visibilitychange", visible);
   window.addEventListener("mam-uploaded", uploaded);

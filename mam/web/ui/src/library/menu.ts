@@ -1,4 +1,4 @@
-/** A menu of actions beside the button that opened it: one for the whole page, so that nothing clips it. */
+/** The menu of actions beside its button. There is one for the whole page, so no card clips it. */
 import { html, type TemplateResult } from "lit";
 import { Element } from "../shared/element.js";
 
@@ -34,7 +34,7 @@ class Menu extends Element {
     this.on(this, "keydown", (event) => this.pressed(event as KeyboardEvent));
   }
 
-  /** Opens it, or closes it where it was open at that button. */
+  /** Opens the menu at a button, or closes it if it is open there. */
   async toggle(opener: HTMLElement, label: string, items: MenuItem[]): Promise<void> {
     const wasOpen = this.opener === opener;
     this.close(wasOpen);
@@ -57,7 +57,7 @@ class Menu extends Element {
     return [...this.querySelectorAll<HTMLElement>("[role=menuitem]")];
   }
 
-  /** Below the button, or above it where there is more room. In the page rather than the window: it scrolls along. */
+  /** Below the button, or above it if there is more room. The position is relative to the page, so the menu scrolls with it. */
   private place(button: DOMRect): void {
     const menu = this.querySelector<HTMLElement>(".menu");
     if (!menu) return;

@@ -1,4 +1,4 @@
-/** The library: which videos there are, and what can be done with them. */
+/** The library page: videos, folders, search and actions. */
 import { html, nothing, type PropertyValues, type TemplateResult } from "lit";
 import { Element } from "../shared/element.js";
 import { icon } from "../shared/icons.js";
@@ -24,11 +24,11 @@ import { Preview } from "./preview.js";
 import { toolbar } from "./toolbar.js";
 
 const said = texts.libraryPage;
-const TYPING = 50; // milliseconds: keys that follow each other faster than twice that are one question; others ask at once
-const AHEAD = "1500px 0px"; // how far below the window the next page is asked for
+const TYPING = 50; // Milliseconds. Keys within twice this time lead to one request; a single key leads to one at once.
+const AHEAD = "1500px 0px"; // The next page is requested this far below the window.
 const COMING = html`<div class="assets" aria-hidden="true">
   ${Array.from({ length: 12 }, () => html`<div class="asset is-coming"><div class="asset-picture"></div></div>`)}
-</div>`; // what stands there until the first answer
+</div>`; // placeholders until the first answer
 
 class Library extends Element {
   static override properties = { query: { state: true } };
@@ -42,7 +42,7 @@ class Library extends Element {
   });
   private typing = 0;
   private typedAt = 0;
-  private words: string | null = null; // in the search field, where the address does not have them to the letter
+  private words: string | null = null; // the search field, if it differs from the address
   private chunks: Row[][] = [];
   private chunked: readonly Row[] = [];
 
@@ -92,7 +92,7 @@ class Library extends Element {
     void this.ask();
   }
 
-  /** Another query, in the address too. Typing on replaces what was typed: back leads out of the search at once. */
+  /** Changes the query and the address. Further typing replaces the history entry, so one step back leaves the search. */
   private go(change: Partial<Query>, { replace = false } = {}): void {
     this.position.leave();
     navigate(addressOf({ ...this.query, ...change }), { replace });
@@ -164,7 +164,7 @@ class Library extends Element {
     void this.position.updated();
     this.end.disconnect();
     const end = this.querySelector(".library-end");
-    if (end) this.end.observe(end); // observed anew, it says at once whether it is near
+    if (end) this.end.observe(end); // a new observation reports at once whether it is near
   }
 
   protected override render() {

@@ -1,4 +1,4 @@
-/** A look into a video before it is opened: its storyboard runs under the pointer, as far as that is across the picture. */
+/** Previews a video in its card: the pointer's position across the picture selects a tile of the storyboard. */
 import type { AssetView } from "../shared/types.js";
 
 interface Tile {
@@ -9,19 +9,19 @@ interface Tile {
   height: number;
 }
 
-const HOVER = 150; // milliseconds: whoever passes by loads nothing
+const HOVER = 150; // Milliseconds: a shorter hover loads nothing.
 const TILE = /^(\S+)#xywh=(\d+),(\d+),(\d+),(\d+)$/gm;
 
-/** Of the cards within one element. Nothing moves by itself. */
+/** Serves all cards within one element. Only the pointer moves the picture. */
 export class Preview {
   private card: HTMLElement | null = null;
   private canvas: HTMLCanvasElement | null = null;
   private tiles: Tile[] = [];
-  private readonly sheets = new Map<string, HTMLImageElement>(); // of the card
+  private readonly sheets = new Map<string, HTMLImageElement>(); // of the current card
   private timer = 0;
-  private part = 0; // of the picture's width that the pointer is across
+  private part = 0; // position of the pointer across the picture, from 0 to 1
 
-  /** `assetOf`: what a row shows. */
+  /** `assetOf`: the asset of a row. */
   constructor(private readonly assetOf: (row: string) => AssetView | undefined) {}
 
   moved(event: PointerEvent): void {
@@ -51,7 +51,7 @@ export class Preview {
   }
 
   private async load(storyboard: string, card: HTMLElement, picture: HTMLElement): Promise<void> {
-    const answer = await fetch(storyboard).catch(() => null); // without it the poster stays
+    const answer = await fetch(storyboard).catch(() => null); // without a storyboard, the poster stays
     const text = answer?.ok ? await answer.text() : "";
     if (this.card !== card || !card.isConnected) return;
     this.tiles = [...text.matchAll(TILE)].map(([, sheet, ...at]) => {
@@ -70,7 +70,7 @@ export class Preview {
     const { canvas } = this;
     if (!tile || !canvas) return;
     const sheet = this.sheet(tile.sheet);
-    if (!sheet.complete || !sheet.naturalWidth) return; // it draws when it is there
+    if (!sheet.complete || !sheet.naturalWidth) return; // it is drawn once it has loaded
     Object.assign(canvas, { width: tile.width, height: tile.height, hidden: false });
     canvas.getContext("2d")?.drawImage(sheet, tile.x, tile.y, tile.width, tile.height, 0, 0, tile.width, tile.height);
   }

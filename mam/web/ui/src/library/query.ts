@@ -1,11 +1,11 @@
-/** What the library shows, as it stands in the page's address. */
+/** The library's query: what the address says to show. */
 import { texts } from "../texts/index.js";
 import type { AssetState } from "../shared/types.js";
 
 export type Sort = keyof typeof texts.libraryPage.sorts;
 export type View = "grid" | "list";
 
-/** `bucket`, `folder`: "" for all; a folder ends in a slash. `view`: null where the address does not say. */
+/** `bucket`, `folder`: "" for all; a folder ends in a slash. `view`: null if the address has none. */
 export interface Query {
   bucket: string;
   folder: string;
@@ -32,26 +32,26 @@ export function queryOf(search: string): Query {
   };
 }
 
-/** The page's address that shows it. What goes without saying is left out. */
+/** The address of a query, without default values. */
 export function addressOf(query: Query): string {
   const { view, ...rest } = query;
   const text = parameters(rest, view ? { view } : {}).toString().replaceAll("%2F", "/");
   return text ? `/?${text}` : "/";
 }
 
-/** What GET /assets is asked. */
+/** The parameters of GET /assets. */
 export function parameters(query: Omit<Query, "view">, more: Record<string, string>): URLSearchParams {
   const { bucket, folder, q, state, sort } = query;
   const all = { bucket, folder, q: q.trim(), state, sort: sort === "name" ? "" : sort, ...more };
   return new URLSearchParams(Object.entries(all).filter(([, value]) => value));
 }
 
-/** Whether videos of all folders below are shown, rather than one folder's. */
+/** Whether videos of all subfolders are shown together. */
 export function isFlat({ q, state }: Query): boolean {
   return Boolean(q.trim() || state);
 }
 
-/** The view of the address, else the one that was chosen last. */
+/** The view of the address, or the one that was chosen last. */
 export function viewOf({ view }: Query): View {
   return view ?? (remembered() === "list" ? "list" : "grid");
 }
@@ -60,7 +60,7 @@ export function remember(view: View): void {
   try {
     localStorage.setItem(REMEMBERED, view);
   } catch {
-    // a browser that stores nothing: the address has it
+    // without storage, the address still has the view
   }
 }
 

@@ -1,4 +1,4 @@
-/** A page's worth of rows, drawn while it is near what one sees: however far one scrolls, the page stays small. */
+/** One page of rows. It is drawn only near the window, so the document stays small however far the user scrolls. */
 import { html, nothing } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 import { Element } from "../shared/element.js";
@@ -6,7 +6,7 @@ import { item } from "./item.js";
 import type { Row } from "./listing.js";
 import type { View } from "./query.js";
 
-const NEAR = "1600px 0px"; // farther than where the next page is asked for: what comes is drawn once
+const NEAR = "1600px 0px"; // More than the distance at which the next page is requested: new rows are drawn once.
 
 const nearness = new IntersectionObserver(
   (entries) => {
@@ -25,7 +25,7 @@ class Rows extends Element {
     isDrawn: { state: true },
   };
   declare rows: Row[];
-  declare first: number; // place of the first one among all
+  declare first: number; // index of the first row in the listing
   declare total: number;
   declare view: View;
   declare isFlat: boolean;
@@ -49,13 +49,13 @@ class Rows extends Element {
     this.settle();
   }
 
-  /** Forgets its height: the window has another width. */
+  /** Takes a new height when the width of the window changes. */
   resized(height: number): void {
     if (!this.isDrawn) this.style.height = `${height}px`;
   }
 
   private settle(): void {
-    const isDrawn = this.isNear || this.contains(document.activeElement); // whoever is in it must not be thrown out
+    const isDrawn = this.isNear || this.contains(document.activeElement); // the focus must not be lost
     if (isDrawn === this.isDrawn) return;
     this.style.height = isDrawn ? "" : `${this.offsetHeight}px`;
     this.isDrawn = isDrawn;

@@ -1,4 +1,4 @@
-/** Where things of an asset are, and what an address asks of the player. */
+/** URLs of an asset, and the player's options in an address. */
 import { quotePath } from "../shared/api.js";
 
 const TIME = /^(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?$/;

@@ -1,16 +1,16 @@
-/** Captions over the picture and above the controls, where the browser would draw them under both. */
+/** Draws captions over the picture and above the controls. The browser would draw them below the controls. */
 import { html, nothing, type TemplateResult } from "lit";
 
-/** Whether a cue is to stand at the upper edge: only where its author says so. */
+/** Whether a cue belongs to the upper edge: only if its author says so. */
 export function isAtTop({ line, snapToLines }: VTTCue): boolean {
   if (typeof line !== "number") return false;
-  return snapToLines ? line >= 0 && line < 5 : line < 40; // lines from the top; else percent of the height
+  return snapToLines ? line >= 0 && line < 5 : line < 40; // lines from the top, or percent of the height
 }
 
-/** Draws the cues of a video's tracks that are shown, each time they change. */
+/** Draws the cues of the shown tracks at each change. */
 export class Captions {
   private cues: VTTCue[] = [];
-  private isNative = false; // a picture in picture, or a telephone's full screen, which no page draws over
+  private isNative = false; // in picture-in-picture and in a phone's full screen, the browser draws the captions
   private readonly undo: (() => void)[] = [];
 
   constructor(
@@ -48,7 +48,7 @@ export class Captions {
     this.changed();
   }
 
-  /** What stands at the upper edge, or at the lower one. */
+  /** The cues at the upper or lower edge. */
   render(isTop: boolean): TemplateResult | typeof nothing {
     const cues = this.isNative ? [] : this.cues.filter((cue) => isAtTop(cue) === isTop);
     if (!cues.length) return nothing;

@@ -1,13 +1,13 @@
-/** What was chosen for one video and holds for the next: subtitles and speed, remembered in this browser. */
+/** Choices that apply to the next video too: subtitles and speed, remembered in this browser. */
 const KEY = "mam-choices";
 
 export interface Chosen {
-  subtitles?: string; // a language, or the name of a track that has none
-  hasSubtitles?: boolean; // whether they are shown
+  subtitles?: string; // a language, or the label of a track without one
+  hasSubtitles?: boolean; // whether subtitles are shown
   speed?: number;
 }
 
-/** Whether anything is remembered here: a frame of another site may have no storage. */
+/** Whether this browser remembers choices: a frame of another site may have no storage. */
 export function canRemember(): boolean {
   try {
     return Boolean(localStorage);
@@ -29,7 +29,7 @@ export function choose(more: Chosen): void {
   try {
     localStorage.setItem(KEY, JSON.stringify({ ...chosen(), ...more }));
   } catch {
-    // full, or not allowed: then it is chosen again
+    // full, or not allowed: the viewer chooses again
   }
 }
 
@@ -38,14 +38,14 @@ export function captionTracks({ textTracks }: HTMLVideoElement): TextTrack[] {
   return [...textTracks].filter(isCaption);
 }
 
-/** Shows a track that has come, if it is what was chosen for an earlier video. */
+/** Shows a new track, if it matches the choice for an earlier video. */
 export function showChosen(video: HTMLVideoElement, track: TextTrack | null): void {
   const { subtitles, hasSubtitles } = chosen();
   if (!track || !hasSubtitles || !isCaption(track) || markOf(track) !== subtitles) return;
   if (!captionTracks(video).some(isShown)) track.mode = "showing";
 }
 
-/** Remembers what is shown now. `isToggled`: no language was chosen; the last one is meant, rather than the first. */
+/** Remembers the shown subtitles. `isToggled`: no language was chosen, so the last chosen one is shown, not the first. */
 export function rememberSubtitles(video: HTMLVideoElement, isToggled: boolean): void {
   const tracks = captionTracks(video);
   let shown = tracks.find(isShown);

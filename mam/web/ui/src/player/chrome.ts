@@ -1,5 +1,5 @@
-/** The controls: what the player uses of media-chrome. */
-import "./nonce.js"; // first: media-chrome writes its styles as soon as there is an element of its
+/** The elements of media-chrome that the player uses. */
+import "./nonce.js"; // first: media-chrome writes styles with its first element
 import "media-chrome/dist/media-controller.js";
 import "media-chrome/dist/media-captions-button.js";
 import "media-chrome/dist/media-control-bar.js";

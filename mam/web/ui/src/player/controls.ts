@@ -1,10 +1,10 @@
-/** What lies over the picture: media-chrome's controls and menus, in this player's arrangement. */
+/** The controls and menus over the picture, built of media-chrome's elements. */
 import { html, nothing, svg, type TemplateResult } from "lit";
 import { texts } from "../texts/index.js";
 import type { StatusView } from "../shared/types.js";
 import { percentOf } from "./status.js";
 
-/** Which menus there is something to choose in. */
+/** How many choices each menu has. */
 export interface Choices {
   qualities: number;
   sounds: number;
@@ -14,7 +14,7 @@ export interface Choices {
 const words = texts.player;
 const RATES = "0.5 0.75 1 1.25 1.5 1.75 2";
 
-/** Over the middle of the picture: large enough for thumbs. */
+/** Buttons in the middle of the picture, large enough for touch. */
 export function centre(): TemplateResult {
   return html`
     <media-loading-indicator slot="centered-chrome" noautohide></media-loading-indicator>
@@ -26,7 +26,7 @@ export function centre(): TemplateResult {
   `;
 }
 
-/** What the video has that there are buttons for. */
+/** What the video has, as far as buttons depend on it. */
 interface Offers {
   hasSubtitles: boolean;
   hasPicture: boolean;
@@ -57,7 +57,7 @@ export function bottom(status: StatusView | null, { hasSubtitles, hasPicture }: 
   `;
 }
 
-/** Which parts are there already, along the time line: a picture a thousandth of the film wide at least. */
+/** Finished parts along the time line. Each is drawn at least a thousandth of the video wide. */
 function made(status: StatusView): TemplateResult {
   const length = status.duration || 1;
   const part = ([from, to]: [number, number]) =>
@@ -71,7 +71,7 @@ export interface MenuActions {
   help: () => void;
 }
 
-/** No white space between the items: media-chrome takes it away, and lit would miss it. */
+/** No white space between the items: media-chrome removes it, and lit needs its nodes. */
 export function menus({ qualities, sounds, subtitles }: Choices, actions: MenuActions): TemplateResult {
   const quality = html`<media-rendition-menu slot="submenu" hidden>${title(words.quality)}</media-rendition-menu>`;
   const audio = html`<media-audio-track-menu slot="submenu" hidden>${title(words.audio)}</media-audio-track-menu>`;

@@ -1,28 +1,28 @@
-/** What plays: hls.js, or the browser by itself. */
+/** The interface of the engines: hls.js, or the browser's own HLS. */
 import type { Problem } from "../shared/types.js";
 import type { Waiting } from "./waiting.js";
 
-/** What an engine tells while it plays. */
+/** Events of an engine. */
 export interface Told {
-  /** `isOutdated`: a segment was refused that the playlist names: there is another playlist by now, or a reason. */
+  /** `isOutdated`: a segment of the playlist was refused, so there may be a newer playlist. */
   failed(problem: Problem, retryAfter: number | null, isOutdated?: boolean): void;
-  lost(isLost: boolean): void; // the connection; it is tried again meanwhile
-  renewed(): void; // signatures had ended
+  lost(isLost: boolean): void; // the connection; the engine retries
+  renewed(): void; // expired signatures were renewed
   signed(until: number): void; // Unix seconds
 }
 
-/** What is known of what is played. */
+/** Facts for the statistics. */
 export interface Facts {
   engine: string;
   codecs: string;
-  bitrate: number | null; // bits a second
-  bandwidth: number | null; // bits a second
+  bitrate: number | null; // bits per second
+  bandwidth: number | null; // bits per second
   origin: "made" | "stored" | null; // of the last segment
 }
 
 export interface Engine {
   facts(): Facts;
-  /** What is on its way while nothing plays. */
+  /** What the engine waits for while nothing plays. */
   waiting(): Waiting;
   destroy(): void;
 }

@@ -1,9 +1,9 @@
-/** The keyboard: what each key does, wherever on the page one is, unless something else there wants the key. */
+/** Keyboard shortcuts. They work on the whole page, unless the focused element uses the key. */
 
-/** What keys do things with. */
+/** The player, as the keys use it. */
 export interface Playing {
   video: HTMLVideoElement;
-  /** Asks media-chrome for something, as its buttons do. */
+  /** Sends a request to media-chrome, as its buttons do. */
   request(name: string, detail?: unknown): void;
   seekBy(seconds: number): void;
   seekTo(seconds: number): void;
@@ -40,9 +40,9 @@ const ACTIONS: Record<string, (playing: Playing) => void> = {
   i: (playing) => playing.toggleStatistics(),
   "?": (playing) => playing.showHelp(),
 };
-const PAGE_KEYS = ["ArrowUp", "ArrowDown", "Home", "End"]; // they scroll, unless one is in the player
+const PAGE_KEYS = ["ArrowUp", "ArrowDown", "Home", "End"]; // they scroll the page, unless the focus is in the player
 
-/** Does what the key stands for. */
+/** Performs the action of a key. */
 export function pressed(event: KeyboardEvent, screen: Element, playing: Playing): void {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
   const isInside = event.composedPath().includes(screen);
@@ -58,13 +58,13 @@ function actionOf(key: string): ((playing: Playing) => void) | undefined {
   return ACTIONS[key.length === 1 ? key.toLowerCase() : key];
 }
 
-/** Whether what has the focus does something of its own with the key. */
+/** Whether the focused element uses the key itself. */
 function isWanted(event: KeyboardEvent): boolean {
   const [target] = event.composedPath();
   if (!(target instanceof Element)) return false;
   if (document.querySelector("dialog[open]")) return true;
   const path = event.composedPath().filter((each): each is Element => each instanceof Element);
-  if (path.some((each) => each.matches("media-time-range"))) return false; // its own steps are a hundredth of the film
+  if (path.some((each) => each.matches("media-time-range"))) return false; // its own steps are too large: a hundredth of the video
   if (target.matches("input, textarea, select, [contenteditable]")) return true;
   if (path.some((each) => each.matches("[role=menu]"))) return true;
   const isButton = path.some((each) => each.matches("button, a, summary, [role=button]"));

@@ -1,4 +1,4 @@
-/** Lists of qualities and sounds, in the shape in which media-chrome looks for them at a media element. */
+/** Lists of qualities and audio tracks, in the form that media-chrome expects at a media element. */
 
 export interface Rendition {
   id: string;
@@ -15,13 +15,13 @@ export interface Sound {
   enabled: boolean;
 }
 
-/** Who plays what is chosen. -1: what suits the connection. */
+/** Applies a choice. -1: automatic, by bandwidth. */
 export interface Chooser {
   readonly manualLevel: number;
   nextLevel: number;
 }
 
-/** A list that tells when it changes. Its items are its numbered properties, as in the DOM's own lists. */
+/** A list that fires events when it changes. Its items are numbered properties, as in the DOM's lists. */
 export class TrackList<T> extends EventTarget {
   [index: number]: T;
   length = 0;
@@ -60,7 +60,7 @@ export class Lists {
   readonly renditions = new Renditions();
   readonly sounds = new TrackList<Sound>();
 
-  /** Puts them at `video`, before media-chrome looks there. Some browsers have an unused one of their own. */
+  /** Attaches the lists to `video`, before media-chrome reads them. Some browsers have an unused list of their own. */
   attach(video: HTMLVideoElement): void {
     Object.defineProperty(video, "videoRenditions", { value: this.renditions, configurable: true });
     Object.defineProperty(video, "audioTracks", { value: this.sounds, configurable: true });

@@ -1,4 +1,4 @@
-/** How hls.js gets what it asks for: playlists that are on their way already, and segments whose signatures may have ended. */
+/** Loaders for hls.js: playlists that were requested ahead, and segments whose signatures may have expired. */
 import Hls, {
   type FragmentLoaderContext,
   type HlsConfig,
@@ -13,13 +13,13 @@ import { ApiError } from "../shared/api.js";
 import { playlist } from "./prefetch.js";
 import type { Addresses } from "./signatures.js";
 
-const REFUSED = [401, 403, 404, 410]; // what has expired, or lies elsewhere since the video is live
+const REFUSED = [401, 403, 404, 410]; // The URL has expired, or the segment moved when the video went live.
 const BaseLoader = Hls.DefaultConfig.loader;
 
-/** What loaders tell. */
+/** Events of the loaders. */
 export interface Heard {
   playlist(text: string): void;
-  refused(error: unknown): void; // why there is no playlist
+  refused(error: unknown): void; // the reason that there is no playlist
   segment(url: string): void;
   renewed(): void;
 }
@@ -98,7 +98,7 @@ export function segmentLoader(addresses: Addresses, heard: Heard) {
       });
     }
 
-    /** Asks at the segment's present place, if that is another one. */
+    /** Requests the segment at its current URL, if that has changed. */
     private async again(
       named: string, asked: string, context: FragmentLoaderContext, how: LoaderConfiguration,
       callbacks: LoaderCallbacks<FragmentLoaderContext>,
@@ -109,7 +109,7 @@ export function segmentLoader(addresses: Addresses, heard: Heard) {
       heard.renewed();
       this.inner.destroy();
       this.inner = new BaseLoader(this.config);
-      Object.assign(this.stats, noStats()); // hls.js holds on to the object
+      Object.assign(this.stats, noStats()); // hls.js keeps a reference to this object
       this.inner.stats = this.stats;
       this.send(fresh, context, how, callbacks);
       return true;

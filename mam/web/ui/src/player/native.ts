@@ -1,4 +1,4 @@
-/** The engine of browsers that play HLS by themselves and in no other way. */
+/** The engine for browsers that only play HLS themselves. */
 import { ApiError, unplayable } from "../shared/api.js";
 import { texts } from "../texts/index.js";
 import type { Engine, Facts, Told } from "./engine.js";
@@ -22,7 +22,7 @@ export class Native implements Engine {
     void this.begin(startAt);
   }
 
-  /** The browser does not tell why it gets no playlist: so it is asked for before. */
+  /** The browser gives no reason when a playlist fails: the page requests it first. */
   private async begin(startAt: number | null): Promise<void> {
     try {
       const { text } = await playlist(this.url);
@@ -39,7 +39,7 @@ export class Native implements Engine {
     if (startAt) this.video.addEventListener("loadedmetadata", () => (this.video.currentTime = startAt), { once: true });
   }
 
-  /** Signatures may have ended: the same playlist anew, at the same place. */
+  /** The signatures may have expired: loads the playlist again, at the same position. */
   private async recover(): Promise<void> {
     const { currentTime, paused } = this.video;
     try {
@@ -66,7 +66,7 @@ export class Native implements Engine {
     return { engine: texts.player.facts.native, codecs: "", bitrate: null, bandwidth: null, origin: null };
   }
 
-  /** The browser tells nothing of how fast it loads. */
+  /** The browser does not report its download speed. */
   waiting(): Waiting {
     return { for: this.video.src ? "segment" : "playlist", isMade: false, needed: null, measured: null };
   }

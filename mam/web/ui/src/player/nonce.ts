@@ -1,4 +1,4 @@
-/** Gives the styles that media-chrome writes into its shadow roots the page's nonce: without it they are blocked. */
+/** Adds the page's nonce to the styles in media-chrome's shadow roots. Without it the policy blocks them. */
 const nonce = document.querySelector<HTMLScriptElement>("script[nonce]")?.nonce;
 
 type Setting = "setHTMLUnsafe" | "innerHTML";
@@ -7,7 +7,7 @@ function withNonce(root: ShadowRoot, html: string): string {
   return root.host.localName.startsWith("media-") ? html.replaceAll("<style", `<style nonce="${nonce}"`) : html;
 }
 
-/** Wraps a way in which HTML gets into a shadow root, wherever the browser has it. */
+/** Wraps a setter of a shadow root's HTML, if the browser has it. */
 function wrap(name: Setting): void {
   const owner = [ShadowRoot.prototype, Element.prototype].find((each) => Object.hasOwn(each, name));
   const found = Object.getOwnPropertyDescriptor(owner ?? {}, name);

@@ -1,9 +1,9 @@
-/** What is copied from a page: links, and lines for other programs. */
+/** Links and commands to copy from the player's page. */
 import { titleOf } from "../shared/names.js";
 import { shellWord } from "../shared/shell.js";
 import { embedUrl, watchUrl } from "./address.js";
 
-/** The page at a time; without one near the beginning. */
+/** Link to the page at a time; without the time near the beginning. */
 export function linkAt(bucket: string, path: string, seconds: number): string {
   const at = Math.floor(seconds);
   return `${location.origin}${watchUrl(bucket, path)}${at > 0 ? `?t=${at}` : ""}`;

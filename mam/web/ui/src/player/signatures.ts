@@ -1,7 +1,7 @@
-/** Until when the URLs in a playlist hold, and where segments are once they do not. */
+/** The expiry of signed URLs in a playlist, and the new URLs of segments after it. */
 import { freshPlaylist } from "./prefetch.js";
 
-/** When the first signed URL in a text ends, in Unix seconds (X-Amz-Date + X-Amz-Expires). */
+/** When the first signed URL in a text expires, in Unix seconds (X-Amz-Date + X-Amz-Expires). */
 export function signedUntil(text: string): number | null {
   const [, date] = /[?&]X-Amz-Date=(\d{8}T\d{6}Z)/.exec(text) ?? [];
   const [, expires] = /[?&]X-Amz-Expires=(\d+)/.exec(text) ?? [];
@@ -10,7 +10,7 @@ export function signedUntil(text: string): number | null {
   return Date.parse(iso) / 1000 + Number(expires);
 }
 
-/** The fresh URLs of segments whose URLs ran out. hls.js knows those of the playlist that it read; it is not read again. */
+/** New URLs for segments whose URLs have expired. hls.js keeps the URLs of the playlist that it read once. */
 export class Addresses {
   private readonly fresh = new Map<string, string>();
   private readonly asked = new Map<string, Promise<void>>();
@@ -21,7 +21,7 @@ export class Addresses {
     return this.fresh.get(nameOf(url)) ?? url;
   }
 
-  /** Asks for a media playlist again, once for all who do so at a time. Throws PlaylistError. */
+  /** Loads a media playlist again; concurrent callers share one request. Throws PlaylistError. */
   renew(playlist: string): Promise<void> {
     const going = this.asked.get(playlist);
     if (going) return going;
@@ -46,7 +46,7 @@ function urisIn(text: string): string[] {
   return [...maps, ...lines.filter((line) => line && !line.startsWith("#"))];
 }
 
-/** What stays the same of a segment's URL, also when the video is live meanwhile: revision, rendition and file. */
+/** The constant part of a segment's URL, before and after the video is live: revision, rendition and file. */
 function nameOf(url: string): string {
   return new URL(url).pathname.split("/").slice(-3).join("/");
 }

@@ -1,4 +1,4 @@
-/** What the statistics say: looked up once a second while they are shown. */
+/** The statistics, updated once a second while they are shown. */
 import { html, type TemplateResult } from "lit";
 import { decimal } from "../shared/format.js";
 import { texts } from "../texts/index.js";
@@ -24,7 +24,7 @@ export function statistics(video: HTMLVideoElement, engine: Engine | null, first
   return html`${rows.map(([name, value]) => html`<div><dt>${name}</dt><dd class="number">${value}</dd></div>`)}`;
 }
 
-/** Seconds that play without anything more. */
+/** Seconds in the buffer after the current time. */
 function bufferedAhead({ buffered, currentTime }: HTMLVideoElement): number {
   for (let n = 0; n < buffered.length; n += 1) {
     if (buffered.start(n) <= currentTime + 0.1 && currentTime < buffered.end(n)) return buffered.end(n) - currentTime;

@@ -1,11 +1,11 @@
-/** What is known of a stream, asked again for as long as it is in the making and somebody looks. */
+/** The status of a stream, polled while it is converted and the page is visible. */
 import { call } from "../shared/api.js";
 import type { StatusView } from "../shared/types.js";
 
 const SECONDS = 2;
-const LATER = 10; // times that pictures are waited for, which may come after the last segment
+const LATER = 10; // Requests for the poster and storyboard, which may follow the last segment.
 
-/** What is made, as people read it: 100 is what is live. */
+/** Progress as text: only a live stream has 100 %. */
 export function percentOf({ percent }: StatusView): number {
   return Math.min(99, Math.floor(percent));
 }
@@ -26,7 +26,7 @@ export class StatusWatch {
     document.addEventListener("visibilitychange", this.seen);
   }
 
-  /** Asks now, and then again while something changes. */
+  /** Requests the status now, and again while it may change. */
   async look(): Promise<void> {
     clearTimeout(this.timer);
     try {
@@ -35,7 +35,7 @@ export class StatusWatch {
       this.goesOn = this.mayChange(status);
       this.told(status);
     } catch {
-      // the player says what is wrong; this is only what it is decorated with
+      // the player shows its own failures; the status is only an addition
     }
     clearTimeout(this.timer);
     if (this.goesOn && !this.isOver && !document.hidden) this.timer = setTimeout(() => void this.look(), 1000 * SECONDS);

@@ -10,11 +10,11 @@ import { Addresses, signedUntil } from "./signatures.js";
 import { offerTracks } from "./tracks.js";
 import type { Waiting } from "./waiting.js";
 
-const WAIT_MS = 45_000; // a segment that is not made yet is waited for by the service for 30 s
+const WAIT_MS = 45_000; // The service itself waits up to 30 s for a segment.
 const WHOLE_MS = 120_000;
-const AWAY = [0, 429, 502, 503, 504]; // it passes: the network is away, or the service asks for patience
-const RECOVERIES = 3; // of the decoder in a minute
-const RATES = 20; // segments whose bitrates are averaged
+const AWAY = [0, 429, 502, 503, 504]; // Temporary failures: no network, or the service asks to wait.
+const RECOVERIES = 3; // Recoveries of the decoder in a minute.
+const RATES = 20; // Bitrates are averaged over this many segments.
 
 const RETRY: RetryConfig = { maxNumRetry: 6, retryDelayMs: 500, maxRetryDelayMs: 5000, backoff: "exponential", shouldRetry };
 const SEGMENTS: LoadPolicy = {
@@ -24,14 +24,14 @@ const PLAYLISTS: LoadPolicy = {
   default: { maxTimeToFirstByteMs: WHOLE_MS, maxLoadTimeMs: WHOLE_MS, timeoutRetry: null, errorRetry: null },
 };
 
-/** Whoever watches waits rather than sees it end: a lost network is tried again for as long as it takes. */
+/** A lost connection is retried without end: a viewer waits rather than sees an error. */
 function shouldRetry(
   _: RetryConfig | null | undefined, __: number, isTimeout: boolean, response: LoaderResponse | undefined, retry: boolean,
 ): boolean {
   return isTimeout || (response ? AWAY.includes(response.code ?? 0) || retry : retry);
 }
 
-/** Whether a segment is not to be had, at its present place neither: hls.js would ask on for half a minute. */
+/** Whether a segment cannot be loaded, at its current URL neither. hls.js would retry for half a minute. */
 function isRefused({ details, frag, response }: ErrorData): boolean {
   const code = response?.code ?? 0;
   return details === Hls.ErrorDetails.FRAG_LOAD_ERROR && frag?.type !== "subtitle" && code >= 400 && code < 500 && !AWAY.includes(code);
@@ -41,12 +41,12 @@ export class Streaming implements Engine, Heard {
   private readonly hls: Hls;
   private readonly addresses: Addresses;
   private readonly recoveries: number[] = [];
-  private why: unknown = null; // the last playlist was refused
-  private readonly codecs = new Map<string, string>(); // by the buffer that they go into
+  private why: unknown = null; // why the last playlist was refused
+  private readonly codecs = new Map<string, string>(); // by buffer
   private hasPlaylist = false;
-  private loading: Fragment | null = null; // of the picture, or of the sound where there is none
+  private loading: Fragment | null = null; // of the video, or of the audio if there is no video
   private origin: Facts["origin"] = null;
-  private rates: number[] = []; // bits a second
+  private rates: number[] = []; // bits per second
 
   constructor(
     private readonly video: HTMLVideoElement,
@@ -75,11 +75,11 @@ export class Streaming implements Engine, Heard {
 
   private config(startAt: number | null): Partial<HlsConfig> {
     return {
-      workerPath: HLS_WORKER, // a file: the page allows no script from a blob
+      workerPath: HLS_WORKER, // a file: the page's policy allows no script from a blob
       startPosition: startAt ?? -1,
       startFragPrefetch: true,
       capLevelToPlayerSize: true,
-      abrEwmaDefaultEstimate: 5_000_000, // begins with what most connections carry, not with the worst picture
+      abrEwmaDefaultEstimate: 5_000_000, // start with what most connections can carry, not with the lowest quality
       maxBufferLength: 30,
       maxMaxBufferLength: 120,
       backBufferLength: 90,
@@ -91,7 +91,7 @@ export class Streaming implements Engine, Heard {
     };
   }
 
-  // heard from the loaders
+  // events of the loaders
 
   playlist(text: string): void {
     this.why = null;
@@ -137,7 +137,7 @@ export class Streaming implements Engine, Heard {
     return this.recoveries.filter((at) => now - at < 60_000).length <= RECOVERIES;
   }
 
-  /** In the API's words: of the playlist, or of the segment that was refused. */
+  /** The API's problem of the refused playlist or segment. */
   private problemOf(error: ErrorData): Problem {
     if (this.why instanceof ApiError) return this.why.problem;
     const { networkDetails, response } = error;
@@ -149,7 +149,7 @@ export class Streaming implements Engine, Heard {
   facts(): Facts {
     const level = this.hls.levels[Math.max(this.hls.currentLevel, 0)];
     const measured = this.rates.reduce((sum, rate) => sum + rate, 0) / this.rates.length;
-    const bitrate = level?.bitrate || measured || null; // one rendition alone does not name it
+    const bitrate = level?.bitrate || measured || null; // a single rendition has no bitrate in the playlist
     const bandwidth = Number.isFinite(this.hls.bandwidthEstimate) ? this.hls.bandwidthEstimate : null;
     return { engine: `hls.js ${Hls.version}`, codecs: [...this.codecs.values()].join(", "), bitrate, bandwidth, origin: this.origin };
   }

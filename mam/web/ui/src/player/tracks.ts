@@ -1,16 +1,16 @@
-/** Qualities and sounds of hls.js, as they are listed for the menus. */
+/** Lists the qualities and audio tracks of hls.js for the menus. */
 import Hls, { type Level } from "hls.js";
 import { texts } from "../texts/index.js";
 import type { Lists, Rendition, Sound } from "./lists.js";
 
-/** Keeps the lists in step with `hls`. */
+/** Keeps the lists up to date with `hls`. */
 export function offerTracks(hls: Hls, video: HTMLVideoElement, { renditions, sounds }: Lists): void {
   renditions.chooser = hls;
   const list = () => renditions.fill(hls.levels.map((level, n) => renditionOf(level, n, video)).filter(hasPicture), "addrendition");
   hls.on(Hls.Events.MANIFEST_PARSED, list);
   hls.on(Hls.Events.LEVELS_UPDATED, list);
   hls.on(Hls.Events.LEVEL_SWITCHED, () => renditions.tell("change"));
-  const sized = () => renditions.length <= 1 && list(); // one alone does not say how large it is
+  const sized = () => renditions.length <= 1 && list(); // a single quality has no size in the playlist
   video.addEventListener("resize", sized);
   hls.on(Hls.Events.DESTROYING, () => video.removeEventListener("resize", sized));
 

@@ -1,19 +1,19 @@
-/** Why nothing comes yet, as far as it is known: what people are told while they wait. */
+/** The reason for a wait, as text for the viewer. */
 import { decimal } from "../shared/format.js";
 import { texts } from "../texts/index.js";
 
-/** What is on its way. `needed`, `measured`: bits a second; null while that cannot be told. */
+/** What the player waits for. `needed`, `measured`: bits per second; null if unknown. */
 export interface Waiting {
   for: "playlist" | "segment";
-  isMade: boolean; // the segment is made for this viewer
+  isMade: boolean; // the segment is converted on demand
   needed: number | null;
   measured: number | null;
 }
 
 const words = texts.player.waiting;
-const ENOUGH = 1.1; // times what a second of the video has: less than that, and it stops again and again
+const ENOUGH = 1.1; // Below this multiple of the video's bitrate, playback stops again and again.
 
-/** `null`: what plays it is not here yet. */
+/** `null`: the player's modules are still loading. */
 export function whyNothing(waiting: Waiting | null): string {
   if (!waiting) return words.player;
   if (waiting.for === "playlist") return words.playlist;

@@ -1,4 +1,4 @@
-/** The base of this site's elements: in the page's own tree, so that one stylesheet holds for all of them. */
+/** The base of all elements. They render without a shadow root, so one stylesheet applies to all of them. */
 import { LitElement } from "lit";
 
 export class Element extends LitElement {
@@ -8,7 +8,7 @@ export class Element extends LitElement {
     return this;
   }
 
-  /** Listens for as long as the element is in the page. Call it from `connectedCallback`. */
+  /** Listens while the element is in the page. Call it from `connectedCallback`. */
   protected on(target: EventTarget, kind: string, listener: (event: Event) => void, options: { capture?: boolean } = {}): void {
     target.addEventListener(kind, listener, options);
     this.undo.push(() => target.removeEventListener(kind, listener, options));

@@ -1,26 +1,26 @@
-/** What happens to jobs and to the fleet, as it happens: one stream of events for the whole site. */
+/** Events of jobs and of the fleet: one stream for the whole site. */
 import { call, SIGNED_OUT } from "./api.js";
 import type { BriefJobView, FleetView, SessionView } from "./types.js";
 
 export interface JobListener {
-  /** A job as it is now. At first all that have not ended, then each that changes, the end of one included. */
+  /** The current state of a job: first of all active jobs, then of each job that changes or ends. */
   job?(job: BriefJobView): void;
   fleet?(fleet: FleetView): void;
-  /** The stream stands, for the first time or again. What ended while it did not is not told: look for yourself. */
+  /** The stream is open, for the first time or again. Jobs that ended in between send no event. */
   opened?(): void;
-  /** It does not: what is shown may be old. */
+  /** The stream is closed: the page may be out of date. */
   lost?(): void;
 }
 
 const ADDRESS = "/api/events";
-const FIRST_WAIT = 1000; // milliseconds until it is asked for again; doubled each time
+const FIRST_WAIT = 1000; // Milliseconds until the stream is opened again. The wait doubles each time.
 const LONGEST_WAIT = 15_000;
-const LINGER = 2000; // for whoever comes next: moving from page to page opens nothing anew
-const HIDDEN_LINGER = 10_000; // a browser has six connections to a host: tabs that nobody sees must not hold them
+const LINGER = 2000; // The stream stays open this long without listeners: the next page uses the same one.
+const HIDDEN_LINGER = 10_000; // A browser has six connections to a host: hidden tabs must not hold them.
 
 class JobEvents {
   private readonly listeners = new Set<JobListener>();
-  private readonly going = new Map<string, BriefJobView>(); // for listeners that come later
+  private readonly going = new Map<string, BriefJobView>(); // active jobs, for later listeners
   private fleet: FleetView | null = null;
   private source: EventSource | null = null;
   private isOpen = false;
@@ -31,7 +31,7 @@ class JobEvents {
     document.addEventListener("visibilitychange", () => this.settle(document.hidden ? HIDDEN_LINGER : 0));
   }
 
-  /** Tells `listener` of everything from now on, beginning with what is known. Returns how to stop it. */
+  /** Sends all known jobs and all later events to `listener`. Returns the function that ends it. */
   subscribe(listener: JobListener): () => void {
     this.listeners.add(listener);
     if (this.isOpen) {
@@ -46,7 +46,7 @@ class JobEvents {
     };
   }
 
-  /** Opens or closes the stream, whichever is due, `later` milliseconds from now. */
+  /** Opens or closes the stream as needed, in `later` milliseconds. */
   private settle(later: number): void {
     clearTimeout(this.timer);
     this.timer = window.setTimeout(() => {
@@ -84,17 +84,17 @@ class JobEvents {
   private failed(source: EventSource): void {
     if (this.isOpen) for (const listener of this.listeners) listener.lost?.();
     this.isOpen = false;
-    if (source.readyState !== EventSource.CLOSED) return; // the browser asks again by itself
+    if (source.readyState !== EventSource.CLOSED) return; // the browser reconnects by itself
     this.close();
     void this.askWhy();
   }
 
-  /** The answer was no stream, and an EventSource does not say why: perhaps the session has ended. */
+  /** An EventSource gives no reason for a failure: the session may have ended. */
   private async askWhy(): Promise<void> {
     const view = await call<SessionView>("GET", "/session").catch(() => null);
     if (view && !view.signed_in) {
       window.dispatchEvent(new Event(SIGNED_OUT));
-      return; // whoever signs in again opens pages, which subscribe
+      return; // after the next sign-in the pages subscribe again
     }
     this.settle(this.wait);
     this.wait = Math.min(2 * this.wait, LONGEST_WAIT);

@@ -1,4 +1,4 @@
-/** Numbers as people read them. */
+/** Numbers, sizes and times as text. */
 const number = new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 });
 const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
 const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });

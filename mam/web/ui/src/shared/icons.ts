@@ -26,7 +26,7 @@ const PATHS = {
   signOut: svg`<path d="M14 4.5H6.5a2 2 0 0 0-2 2v11a2 2 0 0 0 2 2H14M10 12h10M16.5 8.5L20 12l-3.5 3.5"/>`,
 };
 
-/** Decoration: whatever it stands for is said beside it, or by the label of its button. */
+/** Icons are decoration: a text or the label of the button has the meaning. */
 export function icon(name: keyof typeof PATHS): TemplateResult {
   return html`<svg class="icon" viewBox="0 0 24 24" aria-hidden="true">${PATHS[name]}</svg>`;
 }

@@ -1,4 +1,4 @@
-/** What files are called. */
+/** Titles of files. */
 
 /** The file's name without folders and extension. */
 export function titleOf(path: string): string {

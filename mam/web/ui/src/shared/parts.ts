@@ -1,15 +1,15 @@
-/** Parts of the site that are fetched when they are needed. After an update of the service an open page names old ones. */
+/** Loads chunks of the site on demand. After an update of the service, an open page refers to old chunks. */
 import { texts } from "../texts/index.js";
 import { ApiError, localProblem, unreachable } from "./api.js";
 import type { Problem } from "./types.js";
 
-/** Fired on `window` before the page is loaded anew by itself; cancelable by what would be lost. */
+/** Fired on `window` before the page reloads by itself. A listener with unsaved work cancels it. */
 export const RELOAD = "mam-reload";
 
 const RELOADED = "mam:reloaded";
-const ONCE_MS = 60_000; // a second time within it would be a circle
+const ONCE_MS = 60_000; // A second reload within this time would be a loop.
 
-/** The part, or the whole address anew, once, where it is gone. Throws ApiError. */
+/** Loads a chunk. If it is gone, the page reloads once. Throws ApiError. */
 export async function part<T>(load: () => Promise<T>): Promise<T> {
   try {
     return await load();
@@ -17,11 +17,11 @@ export async function part<T>(load: () => Promise<T>): Promise<T> {
     if (!(await answers())) throw new ApiError(unreachable());
     if (!mayReload()) throw new ApiError(outdated());
     location.reload();
-    return new Promise(() => undefined); // nothing follows in this page
+    return new Promise(() => undefined); // the page is about to reload
   }
 }
 
-/** Whether the service is there at all: without it, there would be less after a reload than before. */
+/** Whether the service answers: without it, a reload would lose the page. */
 function answers(): Promise<boolean> {
   return fetch(location.href, { method: "HEAD" }).then(({ ok }) => ok, () => false);
 }
@@ -33,7 +33,7 @@ function mayReload(): boolean {
     sessionStorage.setItem(RELOADED, String(Date.now()));
     return true;
   } catch {
-    return false; // a browser that stores nothing would go round and round
+    return false; // without storage, the page could reload in a loop
   }
 }
 

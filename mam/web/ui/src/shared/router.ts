@@ -1,4 +1,4 @@
-/** Moves between pages without loading them anew: uploads go on meanwhile. */
+/** Changes the page without a reload, so uploads continue. */
 
 /** Fired on `window` after the address has changed. */
 export const MOVED = "mam-moved";
@@ -9,7 +9,7 @@ export function navigate(url: string, { replace = false } = {}): void {
   window.dispatchEvent(new Event(MOVED));
 }
 
-/** Makes links of this site change the page in place; whatever opens elsewhere is left alone. */
+/** Handles links of this site. Links that open another tab or site are left to the browser. */
 export function followLinks(): void {
   window.addEventListener("popstate", () => window.dispatchEvent(new Event(MOVED)));
   document.addEventListener("click", (event) => {

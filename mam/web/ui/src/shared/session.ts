@@ -1,4 +1,4 @@
-/** Whether somebody is signed in, for whoever wants to know. */
+/** The session: whether the user is signed in. */
 import { call, SIGNED_OUT } from "./api.js";
 import type { SessionView } from "./types.js";
 
@@ -6,7 +6,7 @@ import type { SessionView } from "./types.js";
 export const SESSION = "mam-session";
 
 class Session {
-  view: SessionView | null = null; // null: not asked yet
+  view: SessionView | null = null; // null: not loaded yet
   expired = false; // it ended while the page was open
 
   constructor() {

@@ -1,12 +1,12 @@
-/** Lines that do in a shell what a page does. */
+/** Shell commands that do the same as a page. */
 
-/** A word of a POSIX shell that stands for just this text. A name that begins with a dash is no option. */
+/** Quotes a text as one word of a POSIX shell. A name with a leading dash is not taken for an option. */
 export function shellWord(text: string): string {
   const safe = text.startsWith("-") ? `./${text}` : text;
   return /^[A-Za-z0-9_./:@%+,=-]+$/.test(safe) ? safe : `'${safe.replaceAll("'", `'\\''`)}'`;
 }
 
-/** Shows a playlist. `url`: whole. */
+/** Shows a playlist. `url`: absolute. */
 export function playlistLine(url: string): string {
   return `curl --compressed ${shellWord(url)}`;
 }

@@ -1,4 +1,4 @@
-/** The sign-in, in place of what needs it. */
+/** The sign-in form, in place of a page that needs a session. */
 import { html, nothing } from "lit";
 import { texts } from "../texts/index.js";
 import { problemOf } from "./api.js";

@@ -21,20 +21,20 @@ export function toast(title: string, hint = ""): void {
   show({ title, hint, isError: false });
 }
 
-/** What went wrong, in the API's own words. */
+/** Shows an error with the API's title and hint. */
 export function toastError(error: unknown): void {
   const problem: Problem = problemOf(error);
   show({ title: problem.detail || problem.title, hint: problem.hint, isError: true });
 }
 
-/** Copies a text and says so; or what to do, where the browser does not let it. */
+/** Copies a text and confirms it, or shows what to do if the browser does not allow it. */
 export async function copyText(text: string): Promise<void> {
   const { title, hint } = texts.uncopied;
   if (await isCopied(text)) toast(texts.copied);
   else show({ title, hint: hint(text), isError: true });
 }
 
-/** Over plain HTTP from another host there is no clipboard; the old way is there. */
+/** Over plain HTTP from another host there is no clipboard API: execCommand still works there. */
 async function isCopied(text: string): Promise<boolean> {
   try {
     await navigator.clipboard.writeText(text);
@@ -48,7 +48,7 @@ function isCopiedBySelection(text: string): boolean {
   const before = document.activeElement;
   const field = document.createElement("textarea");
   Object.assign(field, { value: text, readOnly: true, className: "visually-hidden" });
-  field.style.position = "fixed"; // at the end of the page it would scroll there
+  field.style.position = "fixed"; // otherwise the page would scroll to it
   document.body.append(field);
   field.select();
   try {

@@ -1,4 +1,4 @@
-/** `<mam-upload-button .bucket .folder>`: chooses files, or a folder. While it is on the page, files can be dropped there. */
+/** `<mam-upload-button .bucket .folder>`: chooses files or a folder. While it is on the page, files can be dropped. */
 import { html, nothing } from "lit";
 import { Element } from "../shared/element.js";
 import { icon } from "../shared/icons.js";
@@ -8,7 +8,7 @@ import { chosen } from "./files.js";
 import { isElsewhere, type Place, standsFor, wayTo } from "./place.js";
 import { CHANGE, queue } from "./queue.js";
 
-const MENU_WIDTH = 220; // pixels, with some air
+const MENU_WIDTH = 220; // Pixels, with a margin.
 const CAN_FOLDERS = "webkitdirectory" in HTMLInputElement.prototype;
 
 class UploadButton extends Element {
@@ -16,7 +16,7 @@ class UploadButton extends Element {
   declare bucket: string;
   declare folder: string;
   declare isOpen: boolean;
-  private opensRight = false; // where its menu has no room to the left
+  private opensRight = false; // if its menu has no room on the left
   private readonly place: Place = { bucket: "", folder: "" };
 
   constructor() {
@@ -30,7 +30,7 @@ class UploadButton extends Element {
     super.connectedCallback();
     this.cleanUp(standsFor(this.place));
     this.on(window, SESSION, () => this.requestUpdate());
-    this.on(queue, CHANGE, () => this.requestUpdate()); // it learns which files are taken
+    this.on(queue, CHANGE, () => this.requestUpdate()); // the queue knows which files are accepted
     this.on(document, "pointerdown", (event) => {
       if (!this.contains(event.target as Node)) this.isOpen = false;
     });

@@ -1,4 +1,4 @@
-/** Files dragged over the page: says where they would go, and takes them. */
+/** Drag and drop of files: shows the target folder, and takes the files. */
 import { html, nothing } from "lit";
 import { Element } from "../shared/element.js";
 import { icon } from "../shared/icons.js";
@@ -26,13 +26,13 @@ class Drop extends Element {
     on("dragenter", (event) => this.over(event));
     on("dragover", (event) => this.over(event));
     on("dragleave", ({ relatedTarget }) => {
-      if (!relatedTarget) this.isOver = false; // out of the window
+      if (!relatedTarget) this.isOver = false; // the pointer left the window
     });
     this.on(queue, CHANGE, () => this.requestUpdate());
     on("drop", (event) => void this.take(event));
   }
 
-  /** Elsewhere a drop would load the file in place of the page, and end what is on its way. */
+  /** On other pages a drop would open the file in place of the page and end the uploads. */
   private over(event: DragEvent): void {
     event.preventDefault();
     this.isOver = queue.isOn && currentPlace() !== null;

@@ -1,14 +1,14 @@
-/** The files that people drop or choose, with the folders that they lie in. */
+/** Dropped or chosen files, with their folders. */
 import type { FileHandle } from "./storage.js";
 
-/** `folder`: "courses/2024/" within what was dropped, or "". `handle`: with it the file can be read after a reload. */
+/** `folder`: "courses/2024/" within the drop, or "". `handle`: makes the file readable after a reload. */
 export interface Found {
   file: File;
   folder: string;
   handle: FileHandle | null;
 }
 
-/** What was dropped. `unread`: names of what lies in it and cannot be read: the browser may not, or it is gone. */
+/** The content of a drop. `unread`: names of files that are gone or that the browser may not read. */
 export interface Dropped {
   found: Found[];
   unread: string[];
@@ -24,9 +24,9 @@ type Handle = FileHandle | FolderHandle;
 type WithHandle = DataTransferItem & { getAsFileSystemHandle?(): Promise<Handle | null> };
 
 const ORDER = new Intl.Collator(undefined, { numeric: true });
-const SYSTEM_FILES = /^(\..*|Thumbs\.db|desktop\.ini)$/i; // nobody means to upload them
+const SYSTEM_FILES = /^(\..*|Thumbs\.db|desktop\.ini)$/i; // They are never uploaded.
 
-/** Of an `<input>`, with folders where it was for a folder. */
+/** The files of an `<input>`, with folders if it is for a folder. */
 export function chosen(input: HTMLInputElement): Found[] {
   return [...(input.files ?? [])].map((file) => {
     const path = file.webkitRelativePath;
@@ -34,7 +34,7 @@ export function chosen(input: HTMLInputElement): Found[] {
   }).filter(({ file, folder }) => isMeant(file.name, folder));
 }
 
-/** Of a drop: folders with all that lies in them. To be called within its event: afterwards there is nothing to see. */
+/** The files of a drop, with all subfolders. Call it within the event: afterwards the drop is empty. */
 export async function dropped(data: DataTransfer): Promise<Dropped> {
   const items = [...data.items].filter(({ kind }) => kind === "file");
   const taken = items.map((item) => ({
@@ -55,7 +55,7 @@ export async function dropped(data: DataTransfer): Promise<Dropped> {
   return { found: all.flatMap(({ found }) => sorted(found)), unread: all.flatMap(({ unread }) => unread) };
 }
 
-/** One that cannot be read costs no other. */
+/** An unreadable file does not affect the others. */
 async function ofHandle(handle: Handle, folder: string, into: Dropped): Promise<void> {
   if (!isMeant(handle.name, folder)) return;
   try {
@@ -77,7 +77,7 @@ async function ofEntry(entry: FileSystemEntry, folder: string, into: Dropped): P
     const reader = (entry as FileSystemDirectoryEntry).createReader();
     for (;;) {
       const some = await new Promise<FileSystemEntry[]>((resolve, reject) => reader.readEntries(resolve, reject));
-      if (!some.length) return; // it gives a hundred at a time
+      if (!some.length) return; // the browser returns a hundred at a time
       for (const child of some) await ofEntry(child, `${folder}${entry.name}/`, into);
     }
   } catch {

@@ -1,18 +1,18 @@
-/** Which tab sends an upload: one at a time. Where pages come without TLS there are no locks, and two may. */
+/** Locks: one tab sends an upload. Without TLS browsers have no locks, and two tabs may send the same upload. */
 
 const PREFIX = "mam-upload-";
 
-/** Takes an upload for this tab; null when another has it. What comes back gives it up again. */
+/** Locks an upload for this tab; null if another tab has it. Returns the function that releases it. */
 export function take(id: string): Promise<(() => void) | null> {
   return request(id, { ifAvailable: true });
 }
 
-/** Waits until no other tab has it. Raises the signal's reason. */
+/** Waits until no other tab has the lock. Throws the signal's reason. */
 export async function takeLater(id: string, signal: AbortSignal): Promise<() => void> {
   return (await request(id, { signal })) ?? (() => undefined);
 }
 
-/** The uploads that any tab sends. */
+/** The uploads that are locked by any tab. */
 export async function taken(): Promise<Set<string>> {
   const { held = [] } = (await locks()?.query()) ?? {};
   return new Set(held.map(({ name = "" }) => name.slice(PREFIX.length)));
@@ -24,7 +24,7 @@ function request(id: string, options: LockOptions): Promise<(() => void) | null>
   return new Promise((resolve, reject) => {
     const holding = (lock: Lock | null) => {
       if (!lock) return resolve(null);
-      return new Promise<void>((release) => resolve(release)); // it is ours until this settles, or the tab is closed
+      return new Promise<void>((release) => resolve(release)); // the lock is held until this resolves or the tab closes
     };
     manager.request(PREFIX + id, options, holding).catch(reject);
   });

@@ -1,6 +1,6 @@
-/** How fast bytes go, and how long one waits after what went wrong. */
+/** The speed of an upload, and the waits after failures. */
 
-const WINDOW_MS = 8000; // long enough that a part's end does not show, short enough to believe
+const WINDOW_MS = 8000; // Long enough to smooth the gaps between parts, short enough to follow the connection.
 const LONGEST_WAIT_MS = 30_000;
 
 /** Bytes per second over the last seconds. */
@@ -18,7 +18,7 @@ export class Speed {
     this.marks = [];
   }
 
-  /** null for as long as nobody can say. */
+  /** null while it is unknown. */
   get value(): number | null {
     const now = performance.now();
     const [first, last] = [this.marks[0], this.marks.at(-1)];
@@ -27,12 +27,12 @@ export class Speed {
   }
 }
 
-/** Waits, longer each time, or until the network is back. Raises the signal's reason. */
+/** Waits, longer each time, or until the network is back. Throws the signal's reason. */
 export function patience(attempt: number, signal: AbortSignal): Promise<void> {
   return pause(Math.min(LONGEST_WAIT_MS, 1000 * 2 ** attempt) * (0.75 + Math.random() / 2), signal);
 }
 
-/** Waits, or until the network is back. Raises the signal's reason. */
+/** Waits, or until the network is back. Throws the signal's reason. */
 export function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     const end = () => {

@@ -1,4 +1,4 @@
-/** The parts of one file on their way into the store, several at a time. */
+/** Sends the parts of one file to the store, several at a time. */
 import { ApiError, localProblem, problemOf } from "../shared/api.js";
 import type { Problem, UploadView } from "../shared/types.js";
 import { texts } from "../texts/index.js";
@@ -7,30 +7,30 @@ import { patience } from "./pace.js";
 import { NotSent, put } from "./sending.js";
 
 const PARTS_AT_ONCE = 3;
-const URLS_AT_ONCE = 12; // few enough that the last of them is used long before it ends, on a slow line too
-const FRESH_MS = 40 * 60_000; // URLs live an hour; those that end earlier are refused and asked for anew
-const REFUSALS = 3; // of one part, each with a fresh URL, until it is given up
+const URLS_AT_ONCE = 12; // Few enough that the last URL is used long before it expires, on a slow connection too.
+const FRESH_MS = 40 * 60_000; // URLs are valid for an hour. A refused URL is requested again.
+const REFUSALS = 3; // A part is given up after this many refusals, each with a new URL.
 
-/** The store knows nothing of the upload any more. */
+/** The store has lost the upload. */
 export class Gone extends Error {}
 
-/** The file has been moved or changed since it was chosen. */
+/** The file was moved or changed after it was chosen. */
 export class Unreadable extends Error {}
 
-/** What happens meanwhile. `trouble`: what is waited for, null once it has passed. */
+/** Events of an upload. `trouble`: a temporary problem, null once it is over. */
 interface Told {
   progress(): void;
   trouble(problem: Problem | null): void;
 }
 
-/** One attempt at what is missing of an upload. */
+/** One attempt to send the missing parts of an upload. */
 export class Parts {
   private readonly urls = new Map<number, { url: string; at: number }>();
-  private readonly sent = new Map<number, number>(); // bytes of those on their way
+  private readonly sent = new Map<number, number>(); // bytes of parts that are being sent
   private readonly stop = new AbortController();
   private asking: Promise<void> | null = null;
 
-  /** `arrived`: what need not be sent; grows. */
+  /** `arrived`: parts that the store has; grows. */
   constructor(
     private readonly view: UploadView,
     private readonly file: File,
@@ -38,7 +38,7 @@ export class Parts {
     private readonly told: Told,
   ) {}
 
-  /** Bytes of the file that the store has, or that are on their way there. */
+  /** Bytes of the file that the store has or that are being sent. */
   get bytes(): number {
     let bytes = 0;
     for (const number of this.arrived) bytes += this.range(number).length;
@@ -46,7 +46,7 @@ export class Parts {
     return bytes;
   }
 
-  /** Sends all that is missing. Raises Gone, Unreadable, ApiError, the signal's reason. */
+  /** Sends all missing parts. Throws Gone, Unreadable, ApiError, the signal's reason. */
   async send(signal: AbortSignal): Promise<void> {
     const stop = () => this.stop.abort(signal.reason);
     signal.addEventListener("abort", stop);
@@ -54,7 +54,7 @@ export class Parts {
     try {
       await Promise.all(Array.from({ length: PARTS_AT_ONCE }, () => this.lane()));
     } catch (error) {
-      this.stop.abort(error); // the other lanes
+      this.stop.abort(error); // ends the other senders
       throw error;
     } finally {
       signal.removeEventListener("abort", stop);
@@ -72,7 +72,7 @@ export class Parts {
     }
   }
 
-  /** Roughly in order: stores that write a file as it comes have to wait for what is left out. */
+  /** Parts are sent roughly in order: some stores write the file in order and wait for a missing part. */
   private next(): number | undefined {
     return this.missing().find((number) => !this.sent.has(number));
   }
@@ -105,7 +105,7 @@ export class Parts {
         if (error.status === 404) throw new Gone();
         const isRefused = error.status >= 400 && error.status < 500 && error.status !== 429;
         if (isRefused && (refusals += 1) >= REFUSALS) throw new ApiError(refusal(error));
-        if (isRefused && refusals === 1) continue; // its URL has ended, most likely
+        if (isRefused && refusals === 1) continue; // its URL has probably expired
         await checkReadable(piece);
         this.told.trouble(unanswered(error, attempt));
         await patience(attempt, this.stop.signal);
@@ -136,7 +136,7 @@ export class Parts {
   }
 }
 
-/** Asks the service again and again for as long as it cannot answer. Raises ApiError, the signal's reason. */
+/** Repeats a request until the service answers. Throws ApiError, the signal's reason. */
 export async function patiently<T>(ask: () => Promise<T>, signal: AbortSignal, told: Pick<Told, "trouble">): Promise<T> {
   for (let attempt = 0; ; attempt += 1) {
     try {
@@ -155,7 +155,7 @@ export async function patiently<T>(ask: () => Promise<T>, signal: AbortSignal, t
   }
 }
 
-/** A browser says the same of a lost network and of a file that is gone. Raises Unreadable. */
+/** A browser reports a lost network and a missing file alike. Throws Unreadable. */
 async function checkReadable(piece: Blob): Promise<void> {
   try {
     await piece.slice(0, 1).arrayBuffer();

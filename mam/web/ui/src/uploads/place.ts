@@ -1,7 +1,7 @@
-/** Where files go that are dropped or chosen on the page that is shown. */
+/** The target folder of files that are dropped or chosen on the current page. */
 import type { UploadTerms } from "../shared/types.js";
 
-/** What the page shows: a bucket ("" for all) and a folder in it ("courses/", "" for its top). */
+/** The bucket ("" for all) and folder ("courses/", "" for the top) that a page shows. */
 export interface Place {
   bucket: string;
   folder: string;
@@ -9,29 +9,29 @@ export interface Place {
 
 const shown: Place[] = [];
 
-/** The place of the page that is shown; null where nothing can be dropped. */
+/** The place of the current page; null if it takes no files. */
 export function currentPlace(): Place | null {
   return shown.at(-1) ?? null;
 }
 
-/** A button that stands for a place. What comes back takes it away again. */
+/** Registers the place of a button. Returns the function that removes it. */
 export function standsFor(place: Place): () => void {
   shown.push(place);
   return () => void shown.splice(shown.indexOf(place), 1);
 }
 
-/** The folder below the prefix that files go to. Of buckets that take none, and outside of the prefix: its top. */
+/** The target folder below the prefix. Outside of the upload bucket or prefix it is the top folder. */
 export function folderAt(place: Place | null, terms: UploadTerms): string {
   if (!place || (place.bucket && place.bucket !== terms.bucket)) return "";
   return place.folder.startsWith(terms.prefix) ? place.folder.slice(terms.prefix.length) : "";
 }
 
-/** The whole way there, as people read it. */
+/** The whole path of the target, as text. */
 export function wayTo(place: Place | null, terms: UploadTerms): string {
   return [terms.bucket, ...`${terms.prefix}${folderAt(place, terms)}`.split("/")].filter(Boolean).join(" / ");
 }
 
-/** Whether files go elsewhere than to the place that is shown: nothing else can be uploaded to. */
+/** Whether the target differs from the place that the page shows. */
 export function isElsewhere(place: Place, terms: UploadTerms): boolean {
   const { bucket, folder } = place;
   return Boolean(bucket !== terms.bucket || folder !== `${terms.prefix}${folderAt(place, terms)}`);

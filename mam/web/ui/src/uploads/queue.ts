@@ -1,4 +1,4 @@
-/** All uploads of this tab: which of them run, and what a sign-in, a reload and other tabs mean to them. */
+/** All uploads of this tab: starts them in turn, and handles sign-ins, reloads and other tabs. */
 import { localProblem, problemOf } from "../shared/api.js";
 import { titleOf } from "../shared/names.js";
 import { RELOAD } from "../shared/parts.js";
@@ -11,28 +11,29 @@ import type { Found } from "./files.js";
 import { taken } from "./locks.js";
 import { folderAt, type Place } from "./place.js";
 import { fingerprint, forget, handleOf, type Remembered, remembered } from "./storage.js";
-import { type State, Upload } from "./upload.js";
+import type { State } from "./states.js";
+import { Upload } from "./upload.js";
 
-const FILES_AT_ONCE = 2; // each with some parts: more would share the same line
-const SHOWN_MS = 250; // between two looks at progress
+const FILES_AT_ONCE = 2; // Each sends several parts at once; more files would only share the connection.
+const SHOWN_MS = 250; // Milliseconds between two updates of the progress.
 const SUBTITLES = /\.(srt|vtt)$/i;
-const KNOWN_SECONDS = 24 * 3600; // so long the service knows of what is complete
+const KNOWN_SECONDS = 24 * 3600; // The service keeps completed uploads this long.
 
-/** What `Queue` fires: something is to be shown anew. */
+/** Fired by `Queue` when the view has to change. */
 export const CHANGE = "change";
-/** What `Queue` fires with {upload, before}: one has gone from one state to another. */
+/** Fired by `Queue` with {upload, before} when an upload changes its state. */
 export const MOVE = "move";
-/** What `Queue` fires with the number of files: they were added. */
+/** Fired by `Queue` with the number of added files. */
 export const ADD = "add";
 
 export class Queue extends EventTarget {
   uploads: readonly Upload[] = [];
-  leftOut: readonly string[] = []; // names of files in folders that are no videos
-  unread: readonly string[] = []; // names of what was dropped and could not be read
+  leftOut: readonly string[] = []; // names of files in dropped folders that are not videos
+  unread: readonly string[] = []; // names of dropped files that could not be read
   terms: UploadTerms | null = null;
   private timer: ReturnType<typeof setTimeout> | null = null;
   private later: ReturnType<typeof setTimeout> | null = null;
-  private isBusy = false; // with many at once
+  private isBusy = false; // with many uploads at once
 
   constructor() {
     super();
@@ -41,11 +42,11 @@ export class Queue extends EventTarget {
     window.addEventListener("beforeunload", (event) => {
       if (!this.uploads.some(({ goesOn }) => goesOn)) return;
       event.preventDefault();
-      event.returnValue = true; // what browsers before 2023 heed
+      event.returnValue = true; // for browsers before 2023
     });
     window.addEventListener(RELOAD, (event) => this.uploads.some(({ goesOn }) => goesOn) && event.preventDefault());
     document.addEventListener("visibilitychange", () => {
-      if (!document.hidden) void this.open(); // another tab may have been closed in the middle
+      if (!document.hidden) void this.open(); // another tab may have been closed during an upload
     });
     this.sessionChanged();
   }
@@ -54,7 +55,7 @@ export class Queue extends EventTarget {
     return Boolean(session.view?.signed_in && session.view.uploads);
   }
 
-  /** Files that somebody wants at a place. `unread`: what was dropped with them and cannot be read. */
+  /** Adds files for a folder. `unread`: files of the same drop that cannot be read. */
   async add(found: readonly Found[], place: Place | null, unread: readonly string[] = []): Promise<void> {
     this.unread = [...this.unread, ...unread];
     if (unread.length) this.show();
@@ -69,7 +70,7 @@ export class Queue extends EventTarget {
     this.show();
   }
 
-  /** Ends it, as `Upload.cancel`, and takes it from the list. */
+  /** Cancels an upload, as `Upload.cancel`, and removes it from the list. */
   async remove(upload: Upload): Promise<void> {
     try {
       await upload.cancel();
@@ -79,7 +80,7 @@ export class Queue extends EventTarget {
     this.takeOff(upload);
   }
 
-  /** Takes it from the list alone. */
+  /** Removes an upload from the list only. */
   dismiss(upload: Upload): void {
     upload.dismiss();
     this.takeOff(upload);
@@ -91,7 +92,7 @@ export class Queue extends EventTarget {
     this.show();
   }
 
-  /** Takes away all rows of what is over. */
+  /** Removes all finished uploads from the list. */
   clear(): void {
     this.leftOut = this.unread = [];
     this.together(() => {
@@ -112,7 +113,7 @@ export class Queue extends EventTarget {
     });
   }
 
-  /** Learns where files go, and finds what earlier visits left behind. */
+  /** Loads the terms of uploads, and finds the uploads of earlier visits. */
   async open(): Promise<UploadTerms | null> {
     if (!this.isOn) return null;
     try {
@@ -135,7 +136,7 @@ export class Queue extends EventTarget {
     }
   }
 
-  /** How many were added, or go on. Each file is looked at once, be they thousands. */
+  /** Returns how many files were added or resumed. Linear in the number of files: there may be thousands. */
   private addAll(wanted: readonly Found[], below: string, terms: UploadTerms): number {
     const known = new Map<string, Upload[]>();
     const note = (upload: Upload) => {
@@ -166,7 +167,7 @@ export class Queue extends EventTarget {
     this.uploads = [...this.uploads, ...fresh.map(([upload]) => upload)];
     for (const [upload, file] of fresh) {
       if (!file.size) upload.refuse(emptyFile(file.name));
-      // What will be refused is named so at once, before others have had their turn.
+      // A file that will be refused is shown as refused at once, before its turn.
       else if (!isTaken(file.name, terms) || file.size > terms.max_bytes) upload.start();
     }
     return fresh.length + resumed;
@@ -183,7 +184,7 @@ export class Queue extends EventTarget {
     this.show();
   };
 
-  /** Does something with many; which of them run is looked at once, after it. */
+  /** Changes many uploads, and starts the next ones once, afterwards. */
   private together<T>(act: () => T): T {
     this.isBusy = true;
     try {
@@ -199,7 +200,7 @@ export class Queue extends EventTarget {
     while (this.isOn && this.uploads.filter(({ runs }) => runs).length < FILES_AT_ONCE) {
       const next = this.uploads.find(({ isReady }) => isReady);
       if (!next) return;
-      next.start(); // which comes back here at once
+      next.start(); // this calls back here at once
     }
   }
 
@@ -207,7 +208,7 @@ export class Queue extends EventTarget {
     if (this.timer) clearTimeout(this.timer);
     this.timer = null;
     this.dispatchEvent(new Event(CHANGE));
-    // What stands still is seen to do so.
+    // A paused upload is shown as paused.
     if (this.uploads.some(({ state }) => state === "sending")) this.later ??= setTimeout(() => this.tick(), 1000);
   }
 
@@ -229,12 +230,12 @@ export class Queue extends EventTarget {
 
 export const queue = new Queue();
 
-/** Whether nothing more will come of it. */
+/** Whether the upload is finished. */
 export function isOver({ state }: Upload): boolean {
   return state === "done" || state === "bad" || state === "refused";
 }
 
-/** What became of an upload that is not open any more. */
+/** The outcome of an upload that is no longer open. */
 async function ended({ id, at }: Remembered) {
   try {
     if (at > Date.now() / 1000 - KNOWN_SECONDS) return await uploadsApi.view(id);
@@ -245,7 +246,7 @@ async function ended({ id, at }: Remembered) {
   return null;
 }
 
-/** Tells subtitles which of the media that they came with is theirs: talk.mp4 for talk.srt, talk.en.srt, talk.mp4.srt. */
+/** Assigns subtitles to the media of the same drop: talk.mp4 for talk.srt, talk.en.srt, talk.mp4.srt. */
 function joinSubtitles(uploads: readonly Upload[], came: readonly Upload[]): void {
   const place = ({ folder }: Upload, name: string) => `${folder}\n${name}`;
   const media = new Map<string, Upload>();

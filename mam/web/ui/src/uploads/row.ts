@@ -5,7 +5,7 @@ import { icon } from "../shared/icons.js";
 import { texts } from "../texts/index.js";
 import type { Upload } from "./upload.js";
 
-/** What a person may do with an upload. */
+/** The actions of an upload. */
 export interface Acts {
   choose(upload: Upload): void;
   goOn(upload: Upload): void;
@@ -74,7 +74,7 @@ function more({ state, verdict, size, bytes: arrived }: Upload): string[] {
   return [bytes(size)];
 }
 
-/** What there is to do next, where it is the person's turn. */
+/** The next action, if the upload waits for the user. */
 function mainAct(upload: Upload, acts: Acts): TemplateResult | typeof nothing {
   const { uploads } = texts;
   const { state, name, handle } = upload;
@@ -91,7 +91,7 @@ function mainAct(upload: Upload, acts: Acts): TemplateResult | typeof nothing {
 function smallActs(upload: Upload, acts: Acts): TemplateResult {
   const { uploads } = texts;
   const { state, name, view } = upload;
-  const isQuiet = ["done", "checking", "bad", "refused"].includes(state); // nothing of it is thrown away
+  const isQuiet = ["done", "checking", "bad", "refused"].includes(state); // removing the row deletes nothing
   const button = (kind: "pause" | "play" | "close", label: string, act: () => void) =>
     html`<button class="icon-button" aria-label=${label} title=${label} @click=${act}>${icon(kind)}</button>`;
   const isAsset = state === "done" || state === "checking";

@@ -1,18 +1,18 @@
-/** One part on its way into the store. */
+/** Sends one part to the store. */
 
-const SILENT_MS = 60_000; // without a byte or an answer: a phone that changed its network never hears of the old one
+const SILENT_MS = 60_000; // Without a byte or an answer: after a change of network, a phone never gets the answer.
 
-/** The store refused a part, or (status 0) nothing came of it: no network, no store, or not from this page. */
+/** The store refused a part, or (status 0) there was no answer: no network, no store, or no permission (CORS). */
 export class NotSent extends Error {
   constructor(readonly status: number, said = "") {
     super(/<Message>([^<]*)/.exec(said)?.[1] ?? said.slice(0, 200));
   }
 }
 
-/** PUTs a piece of a file, which the browser reads as it goes. Raises NotSent; AbortError by the signal. */
+/** PUTs a slice of a file, which the browser streams. Throws NotSent, or AbortError by the signal. */
 export function put(url: string, piece: Blob, signal: AbortSignal, told: (bytes: number) => void): Promise<void> {
   return new Promise((resolve, reject) => {
-    const request = new XMLHttpRequest(); // fetch tells nothing of what has been sent
+    const request = new XMLHttpRequest(); // fetch does not report upload progress
     let watch = setTimeout(silent, SILENT_MS);
     function silent(): void {
       request.abort();

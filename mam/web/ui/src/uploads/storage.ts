@@ -1,17 +1,17 @@
-/** What is remembered of uploads over a reload: which are this browser's, and where the browser allows it, their files. */
+/** Remembers this browser's uploads over a reload, and their files if the browser allows it. */
 
 const KEY = "mam-uploads";
-const KEPT_SECONDS = 30 * 24 * 3600; // longer than anybody sets UPLOAD_HOURS
+const KEPT_SECONDS = 30 * 24 * 3600; // Longer than any sensible UPLOAD_HOURS.
 const HANDLES = "handles";
 
-/** One upload that this browser began. */
+/** An upload that this browser started. */
 export interface Remembered {
   id: string;
   name: string;
-  at: number; // Unix seconds of the last sign of life
+  at: number; // Unix seconds of the last activity
 }
 
-/** The File System Access API, as far as browsers that have it agree. */
+/** The part of the File System Access API that all its browsers share. */
 export interface FileHandle {
   kind: "file";
   name: string;
@@ -20,7 +20,7 @@ export interface FileHandle {
   requestPermission?(options: { mode: "read" }): Promise<PermissionState>;
 }
 
-/** The same file again has the same one. */
+/** The same file has the same fingerprint again. */
 export function fingerprint(file: File): string {
   return `${file.name}-${file.size}-${file.lastModified}`;
 }
@@ -36,14 +36,14 @@ export function remember(id: string, name: string): void {
 
 export function forget(id: string): void {
   write(remembered().filter((each) => each.id !== id));
-  void handles((store) => store.delete(id)).catch(() => null); // a browser without a database has none of it
+  void handles((store) => store.delete(id)).catch(() => null); // without a database there is nothing to delete
 }
 
 export async function keepHandle(id: string, handle: FileHandle): Promise<void> {
   await handles((store) => store.put(handle, id));
 }
 
-/** The file of an upload, which may be read again once the person allows it. */
+/** The file of an upload, which the page may read once the user allows it. */
 export async function handleOf(id: string): Promise<FileHandle | null> {
   return (await handles<FileHandle | undefined>((store) => store.get(id)).catch(() => undefined)) ?? null;
 }
@@ -53,7 +53,7 @@ function read(): Remembered[] {
     const found: unknown = JSON.parse(localStorage.getItem(KEY) ?? "[]");
     return Array.isArray(found) ? (found as Remembered[]) : [];
   } catch {
-    return []; // private windows of some browsers refuse it
+    return []; // private windows of some browsers have no database
   }
 }
 
@@ -62,7 +62,7 @@ function write(all: Remembered[]): void {
     if (all.length) localStorage.setItem(KEY, JSON.stringify(all));
     else localStorage.removeItem(KEY);
   } catch {
-    // it is not remembered then: the same file dropped again goes on all the same
+    // not remembered: the upload resumes when the same file is dropped again
   }
 }
 

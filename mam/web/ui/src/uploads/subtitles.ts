@@ -1,4 +1,4 @@
-/** Subtitles that arrive after their video was converted: it is converted again, with them, and plays on meanwhile. */
+/** Subtitles that are uploaded after the conversion of their video: it is converted again with them, and stays playable. */
 import { call } from "../shared/api.js";
 import { titleOf } from "../shared/names.js";
 import { toast, toastError } from "../shared/toasts.js";
@@ -7,27 +7,27 @@ import { texts } from "../texts/index.js";
 import { statusUrl } from "../player/address.js";
 
 const SUBTITLES = /\.(srt|vtt)$/i;
-const SETTLE_MS = 3000; // several languages that arrive together are one conversion
-const MOST = 200; // assets that are looked at: as many as one answer has
+const SETTLE_MS = 3000; // Several languages at once lead to one conversion.
+const MOST = 200; // The service returns this many assets at most.
 
 interface Arrived {
   bucket: string;
   key: string;
 }
 
-const due = new Map<string, ReturnType<typeof setTimeout>>(); // by the video
+const due = new Map<string, ReturnType<typeof setTimeout>>(); // by video
 
-/** To be told of each upload that is complete. */
+/** Call it after each completed upload. */
 export async function arrived(file: Arrived): Promise<void> {
   if (!SUBTITLES.test(file.key)) return;
-  const asset = await videoOf(file).catch(() => null); // the library shows the file, and its menu does the same
+  const asset = await videoOf(file).catch(() => null); // the menu of the video in the library does the same
   if (!asset || (asset.state !== "live" && asset.state !== "making")) return;
   const id = `${asset.bucket}/${asset.key}`;
   clearTimeout(due.get(id));
   due.set(id, setTimeout(() => void convert(asset).catch(toastError), SETTLE_MS));
 }
 
-/** talk.mp4 for talk.srt and talk.en.srt. */
+/** The video of a subtitle file: talk.mp4 for talk.srt and talk.en.srt. */
 async function videoOf({ bucket, key }: Arrived): Promise<AssetView | null> {
   const folder = key.slice(0, key.lastIndexOf("/") + 1);
   const stems = [titleOf(key)];
@@ -38,7 +38,7 @@ async function videoOf({ bucket, key }: Arrived): Promise<AssetView | null> {
   return stems.map(named).find((asset) => asset !== undefined) ?? null;
 }
 
-/** As it was converted before. */
+/** Converts a video again, with its profile and format. */
 async function convert({ bucket, key, title }: AssetView): Promise<void> {
   const { profile, format } = await call<StatusView>("GET", statusUrl(bucket, key));
   const wanted = { asset_bucket: bucket, asset_object: key, profile: profile ?? "auto", format: format ?? "ts", wait: false };

@@ -1,4 +1,4 @@
-/** `<mam-uploads>`: the uploads of this tab, at the lower right on every page; and what is dropped on the page. */
+/** `<mam-uploads>`: the list of uploads at the lower right of every page, and drag and drop. */
 import { html, nothing, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 import { Element } from "../shared/element.js";
@@ -12,19 +12,20 @@ import { ADD, CHANGE, isOver, MOVE, queue } from "./queue.js";
 import { wayTo } from "./place.js";
 import { row } from "./row.js";
 import { arrived } from "./subtitles.js";
-import { type State, type Upload, UPLOADED } from "./upload.js";
+import type { State } from "./states.js";
+import { type Upload, UPLOADED } from "./upload.js";
 
-const MUCH = 32e6; // bytes that nobody throws away by a slip of the finger
+const MUCH = 32e6; // From this many uploaded bytes on, the page asks before it cancels.
 const UNWELL: readonly State[] = ["bad", "refused", "failed", "interrupted"];
 const STILL: readonly State[] = ["waiting", "paused", "held"];
-const STILL_SHOWN = 30; // rows of those that stand still: of a folder with thousands nobody reads them
-const DONE_SHOWN = 30; // of those that have arrived: the last ones
+const STILL_SHOWN = 30; // Rows of waiting and paused uploads: a folder may have thousands.
+const DONE_SHOWN = 30; // Rows of finished uploads: the latest.
 
 class Uploads extends Element {
   static override properties = { isFolded: { state: true }, sure: { state: true }, said: { state: true } };
   declare isFolded: boolean;
-  declare sure: Upload | null; // asked whether to cancel it
-  declare said: string; // to screen readers
+  declare sure: Upload | null; // the upload whose cancellation needs a confirmation
+  declare said: string; // for screen readers
   private choosing: Upload | null = null;
   private readonly size = new ResizeObserver(() => this.measure());
 
@@ -59,13 +60,13 @@ class Uploads extends Element {
     if (!this.sure && dialog?.open) dialog.close();
   }
 
-  /** So that what the page says at its lower edge stands above the tray. */
+  /** Keeps messages at the lower edge of the page above the tray. */
   private measure(): void {
     const height = this.querySelector<HTMLElement>(".tray")?.offsetHeight ?? 0;
     document.documentElement.style.setProperty("--tray", `${height}px`);
   }
 
-  /** Says aloud what matters: what went wrong, and that all is there. */
+  /** Announces failures and the end of all uploads to screen readers. */
   private moved({ upload, before }: { upload: Upload; before: State }): void {
     const { said } = texts.uploads;
     const why = upload.state === "bad" && upload.verdict && !upload.verdict.ok ? upload.verdict.message : upload.problem?.detail;
@@ -75,7 +76,7 @@ class Uploads extends Element {
     }
   }
 
-  // what the rows ask for
+  // actions of the rows
 
   private readonly acts = {
     choose: (upload: Upload) => {
@@ -99,7 +100,7 @@ class Uploads extends Element {
       if (file && upload.isOf(file)) return upload.goOn(file);
       if (file) upload.isAnother();
     } catch {
-      // the file is gone, or the browser asks nobody: then it is chosen by hand
+      // the file is gone, or the browser does not ask for permission: the user chooses the file
     }
     upload.handle = null;
     this.requestUpdate();
@@ -115,7 +116,7 @@ class Uploads extends Element {
     else upload.isAnother();
   }
 
-  /** Ends it, and keeps the focus where its row was. */
+  /** Cancels an upload and keeps the focus at the place of its row. */
   private async drop(upload: Upload, end: () => unknown = () => queue.remove(upload)): Promise<void> {
     const rows = [...this.querySelectorAll(".upload")];
     const at = rows.findIndex((each) => each.contains(document.activeElement));
@@ -134,7 +135,7 @@ class Uploads extends Element {
     dialog.returnValue = "";
   }
 
-  // what is shown
+  // view
 
   protected override render() {
     if (!queue.isOn) return nothing;
@@ -187,7 +188,7 @@ class Uploads extends Element {
     const more = later.some(({ state }) => state === "waiting") ? uploads.waitingMore : uploads.pausedMore;
     const unseen = new Set([...later, ...earlier]);
     const seen = queue.uploads.filter((upload) => !unseen.has(upload));
-    const rank = ({ state }: Upload) => Number(!UNWELL.includes(state)); // what somebody must see to comes first
+    const rank = ({ state }: Upload) => Number(!UNWELL.includes(state)); // uploads that need attention come first
     return html`
       ${queue.unread.length
         ? html`<p class="tray-note">${icon("warning")}${uploads.unread(queue.unread.length, queue.unread[0]!)}</p>`
@@ -203,7 +204,7 @@ class Uploads extends Element {
 }
 customElements.define("mam-uploads", Uploads);
 
-/** All that is under way, as one bar. */
+/** The progress of all active uploads as one bar. */
 function total(running: Upload[]): TemplateResult {
   const [sent, all] = [sum(running, ({ bytes }) => bytes), sum(running, ({ size }) => size)];
   const percent = Math.floor((100 * sent) / all);

@@ -1,4 +1,4 @@
-/** One upload, from its file to what the service says of it: a state machine. */
+/** One upload, from the file to the service's verdict: a state machine. */
 import { ApiError, localProblem, problemOf } from "../shared/api.js";
 import { titleOf } from "../shared/names.js";
 import type { Problem, UploadView, Verdict } from "../shared/types.js";
@@ -7,45 +7,26 @@ import { uploadsApi } from "./api.js";
 import { take, takeLater } from "./locks.js";
 import { pause, Speed } from "./pace.js";
 import { Gone, Parts, patiently, Unreadable } from "./parts.js";
+import { ACTIVE, mayFollow, type State } from "./states.js";
 import { fingerprint, type FileHandle, forget, keepHandle, remember } from "./storage.js";
-
-/** From each state, those that may follow. */
-const NEXT = {
-  waiting: ["starting", "paused", "held"], // for its turn
-  starting: ["sending", "completing", "checking", "done", "refused", "failed", "paused", "held", "elsewhere", "interrupted"],
-  sending: ["starting", "completing", "failed", "paused", "held", "interrupted"],
-  completing: ["starting", "sending", "checking", "done", "failed", "paused", "held"],
-  checking: ["done", "bad"], // it has arrived: is it a video?
-  done: [],
-  bad: [], // it is none
-  paused: ["waiting"], // by the person
-  held: ["waiting"], // nobody is signed in
-  elsewhere: ["waiting", "held"], // another tab sends it
-  interrupted: ["waiting"], // its file has to be chosen again
-  refused: [], // before a byte went
-  failed: ["waiting"],
-} as const satisfies Record<string, readonly string[]>;
-
-export type State = keyof typeof NEXT;
 
 /** Fired on `window` with {bucket, key} once an asset can be watched. */
 export const UPLOADED = "mam-uploaded";
-/** Fired on `window` with {bucket, key} once an asset that was no video is gone again. */
+/** Fired on `window` with {bucket, key} once an object that is not a video has been removed. */
 export const REMOVED = "mam-removed";
 
-const GO_ON: readonly State[] = ["waiting", "starting", "sending", "completing"];
-const FIRST_LOOKS = 10; // for the verdict, a second apart; then rarer
+const FIRST_LOOKS = 10; // The verdict is polled this often at intervals of a second, then more slowly.
 const LOOKS = 60;
-const BEGINNINGS = 3; // of one file, when the store forgets it again and again
+const BEGINNINGS = 3; // Attempts for one file, if the store loses the upload.
 
 export class Upload {
   state: State;
   view: UploadView | null = null;
   verdict: Verdict | null = null;
   problem: Problem | null = null; // why it was refused or failed
-  trouble: Problem | null = null; // what it waits for
+  trouble: Problem | null = null; // the temporary problem that it waits for
   handle: FileHandle | null = null;
-  medium: Upload | null = null; // of subtitles: what they came with, whose name they share
+  medium: Upload | null = null; // of subtitles: the video of the same drop, whose name they follow
   readonly speed = new Speed();
   private file: File | null;
   private arrived = new Set<number>();
@@ -54,9 +35,9 @@ export class Upload {
   private release: (() => void) | null = null; // of the lock
   private beginning: Promise<unknown> | null = null;
   private isLooking = false;
-  private isOff = false; // the list
+  private isOff = false; // removed from the list
 
-  /** `changed`: told of each change, with the state before it. */
+  /** `changed` is called after each change, with the previous state. */
   private constructor(
     readonly name: string,
     readonly size: number,
@@ -76,7 +57,7 @@ export class Upload {
     return upload;
   }
 
-  /** One that an earlier visit left behind. */
+  /** An upload of an earlier visit. */
   static again(view: UploadView, name: string, handle: FileHandle | null, changed: (upload: Upload, before: State) => void): Upload {
     const upload = new Upload(name, view.size, view.folder, view.fingerprint, null, changed);
     upload.handle = handle;
@@ -88,22 +69,22 @@ export class Upload {
     return upload;
   }
 
-  // what others see
+  // state
 
   get id(): string | null {
     return this.view?.id ?? null;
   }
 
-  /** Whether something happens, or will by itself. */
+  /** Whether it runs, or will run by itself. */
   get goesOn(): boolean {
-    return GO_ON.includes(this.state);
+    return ACTIVE.includes(this.state);
   }
 
   get runs(): boolean {
     return this.goesOn && this.state !== "waiting";
   }
 
-  /** Bytes that have arrived or are on their way. */
+  /** Bytes that the store has or that are being sent. */
   get bytes(): number {
     if (["checking", "done", "bad"].includes(this.state)) return this.size;
     if (this.parts) return this.parts.bytes;
@@ -111,7 +92,7 @@ export class Upload {
     return this.arrived.size * part - (this.arrived.has(parts) ? parts * part - this.size : 0);
   }
 
-  /** Whether it may begin: what subtitles are called depends on what their medium is. */
+  /** Whether it may start: the name of subtitles depends on the name that their video gets. */
   get isReady(): boolean {
     return this.state === "waiting" && !this.medium?.isUnnamed;
   }
@@ -120,7 +101,7 @@ export class Upload {
     return !this.view && !this.isOff && (this.goesOn || this.state === "paused" || this.state === "held");
   }
 
-  /** The name that is asked for. */
+  /** The requested name. */
   private get wanted(): string {
     const { medium, name } = this;
     const key = medium?.view?.key;
@@ -132,7 +113,7 @@ export class Upload {
     return this.state === "sending" && speed ? (this.size - this.bytes) / speed : null;
   }
 
-  /** What the object is called, where that is not the file's own name. */
+  /** The name of the object, if it differs from the file's name. */
   get otherName(): string | null {
     const name = this.view?.key.split("/").at(-1);
     return name === undefined || name === this.name.normalize() ? null : name;
@@ -142,9 +123,9 @@ export class Upload {
     return this.fingerprint === fingerprint(file);
   }
 
-  // what others make it do
+  // actions
 
-  /** Begins, or goes on with what is missing. */
+  /** Starts, or resumes with the missing parts. */
   start(): void {
     this.stop = new AbortController();
     this.become("starting");
@@ -155,12 +136,12 @@ export class Upload {
     this.halt("paused");
   }
 
-  /** Until somebody is signed in. */
+  /** Pauses until the next sign-in. */
   hold(): void {
     if (this.goesOn || this.state === "elsewhere") this.halt("held");
   }
 
-  /** From wherever it stands, with its file where it had lost that. */
+  /** Resumes from any state, with a file if it was lost. */
   goOn(file: File | null = this.file, handle: FileHandle | null = this.handle): void {
     if (!file) return;
     this.file = file;
@@ -169,7 +150,7 @@ export class Upload {
     this.become("waiting");
   }
 
-  /** A file was chosen that is not this one's. */
+  /** The user chose another file than this one's. */
   isAnother(): void {
     const [title, hint] = [texts.uploads.otherFile(this.name), texts.uploads.otherFileHint];
     this.hear(localProblem("other_file", { title, hint, status: 422 }));
@@ -186,30 +167,30 @@ export class Upload {
     this.become("refused");
   }
 
-  /** Ends it: what has arrived of an open one is removed, and an object that is no video. Raises ApiError. */
+  /** Cancels: removes the parts of an open upload, or an object that is not a video. Throws ApiError. */
   async cancel(): Promise<void> {
     this.stop.abort();
     await this.beginning?.catch(() => null);
     this.isOff = true;
-    if (this.state === "elsewhere") return; // it is the other tab's
+    if (this.state === "elsewhere") return; // the other tab owns it
     try {
       if (this.view && !["done", "checking"].includes(this.state)) await this.removed(this.view);
     } catch (error) {
       this.isOff = false;
-      if (this.goesOn) this.become("paused"); // it is stopped, and still there
+      if (this.goesOn) this.become("paused"); // it is stopped, and the store still has it
       throw error;
     }
     this.leave();
   }
 
-  /** Looks no more at what has arrived, and leaves it where it is. */
+  /** Removes it from the list; the object stays. */
   dismiss(): void {
     this.stop.abort();
     this.isOff = true;
-    if (this.state !== "done") this.leave(); // which it has done then
+    if (this.state !== "done") this.leave(); // a finished upload has left already
   }
 
-  /** Gives up its lock; nothing is remembered of it. */
+  /** Releases its lock and forgets the upload. */
   private leave(): void {
     this.release?.();
     this.release = null;
@@ -225,7 +206,7 @@ export class Upload {
     if (this.state === "bad") tell(REMOVED, view);
   }
 
-  // how it goes on
+  // transfer
 
   private async run(signal: AbortSignal): Promise<void> {
     try {
@@ -236,7 +217,7 @@ export class Upload {
         } catch (error) {
           signal.throwIfAborted();
           if (!isGone(error) || beginning === BEGINNINGS) throw error;
-          this.leave(); // its parts were swept, here or there: all over again
+          this.leave(); // the store or the service has removed its parts: start again
           this.view = null;
           if (this.state !== "starting") this.become("starting");
         }
@@ -266,9 +247,9 @@ export class Upload {
     const wish = { name: this.wanted, size, folder, fingerprint, type: this.file?.type ?? "" };
     const begin = async () => {
       const view = await uploadsApi.begin(wish);
-      this.knows(view); // also when it was paused or cancelled meanwhile
+      this.knows(view); // also if it was paused or cancelled in the meantime
       remember(view.id, name);
-      if (this.handle) void keepHandle(view.id, this.handle).catch(() => null); // then the file is asked for
+      if (this.handle) void keepHandle(view.id, this.handle).catch(() => null); // without it, the user chooses the file again
       return view;
     };
     return this.patiently(() => (this.beginning = begin()), signal);
@@ -290,7 +271,7 @@ export class Upload {
     await this.parts.send(signal);
   }
 
-  /** False when parts are missing after all. */
+  /** False if parts are missing. */
   private async completed(id: string, signal: AbortSignal): Promise<boolean> {
     try {
       await this.patiently(() => uploadsApi.complete(id), signal);
@@ -305,7 +286,7 @@ export class Upload {
 
   private landed(view: UploadView): void {
     this.view = view;
-    remember(view.id, this.name); // until it is known what it is
+    remember(view.id, this.name); // until the verdict is known
     this.become("checking");
     this.release?.();
     this.release = null;
@@ -314,7 +295,7 @@ export class Upload {
     void this.judged();
   }
 
-  /** Looks until it is known whether it is a video. Subtitles are taken as they are. */
+  /** Polls until the verdict is known. Subtitles have none. */
   private async judged(): Promise<void> {
     if (this.isLooking) return;
     this.isLooking = true;
@@ -326,7 +307,7 @@ export class Upload {
         this.view = await this.patiently(() => uploadsApi.view(this.view?.id ?? ""), this.stop.signal);
       }
     } catch {
-      // removed from the list, or signed out: then it is looked for again after the next sign-in
+      // removed from the list, or signed out: the polling starts again after the next sign-in
     } finally {
       this.isLooking = false;
     }
@@ -348,7 +329,7 @@ export class Upload {
     this.become(this.view ? "failed" : "refused");
   }
 
-  // small steps
+  // helpers
 
   private knows(view: UploadView): void {
     this.view = view;
@@ -377,20 +358,20 @@ export class Upload {
 
   private become(state: State): void {
     const before = this.state;
-    if (!(NEXT[before] as readonly State[]).includes(state)) throw new Error(`no way from ${before} to ${state}`);
+    if (!mayFollow(before, state)) throw new Error(`no way from ${before} to ${state}`);
     this.state = state;
     this.trouble = null;
     this.changed(this, before);
     if (state === "elsewhere") void this.takenLater();
   }
 
-  /** Goes on once the other tab is done with it, or closed. */
+  /** Resumes once the other tab has finished or closed. */
   private async takenLater(): Promise<void> {
     try {
       this.release = await takeLater(this.id ?? "", this.stop.signal);
       this.become("waiting");
     } catch {
-      // removed from the list, or held: it is asked for again when it goes on
+      // removed from the list, or held: the lock is requested again when it resumes
     }
   }
 }
