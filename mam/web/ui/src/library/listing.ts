@@ -125,7 +125,7 @@ export class Listing {
   }
 
   /** Takes over the state of a job. Returns the row of its asset, if it has one. */
-  told(job: BriefJobView): Row | null {
+  jobChanged(job: BriefJobView): Row | null {
     const id = `${job.asset_bucket}/${job.asset_object}`;
     if (hasEnded(job)) {
       if (this.jobs.get(id)?.id === job.id) this.jobs.delete(id);

@@ -19,8 +19,8 @@ export function keepLive(listing: Listing, isFiltered: () => boolean): () => voi
   };
   const lookAt = ({ asset }: Row) => void listing.reread(asset.bucket, asset.key).catch(() => undefined); // it is gone, or the next refresh shows it
 
-  const told = (job: BriefJobView) => {
-    const row = listing.told(job);
+  const changed = (job: BriefJobView) => {
+    const row = listing.jobChanged(job);
     if (isFiltered() && (!row || hasEnded(job))) lookSoon();
     if (!row) return;
     const about = `${job.id} ${job.playable} ${hasEnded(job)}`;
@@ -33,7 +33,7 @@ export function keepLive(listing: Listing, isFiltered: () => boolean): () => voi
   };
 
   const stopEvents = jobEvents.subscribe({
-    job: told,
+    job: changed,
     opened: () => {
       listing.forgetJobs();
       if (!isFirst) lookSoon(); // jobs that ended in between sent no event

@@ -1,6 +1,6 @@
 /** What keys do: media-chrome gets the request, and the player shows a short message. */
 import { texts } from "../texts/index.js";
-import type { Playing } from "./keys.js";
+import type { PlayerActions } from "./keys.js";
 import type { Timers } from "./timers.js";
 
 /** The player, as its commands need it. */
@@ -16,7 +16,7 @@ const MESSAGE_MS = 900; // A message is shown this long.
 const VOLUME_STEPS = 20; // The volume is rounded to a twentieth.
 const [SLOWEST, FASTEST] = [0.25, 2];
 
-export class Commands implements Playing {
+export class Commands implements PlayerActions {
   message = ""; // shown for a moment
 
   constructor(

@@ -14,7 +14,7 @@ import { canRemember } from "./choices.js";
 import { Commands } from "./commands.js";
 import { bottom, centre, help, menus } from "./controls.js";
 import { ChoiceCount } from "./counting.js";
-import type { Engine, Told } from "./engine.js";
+import type { Engine, EngineEvents } from "./engine.js";
 import { pressed } from "./keys.js";
 import { FirstFrame } from "./first-frame.js";
 import { Lists } from "./lists.js";
@@ -38,7 +38,7 @@ const RESUMED_MS = 8000;
 
 const words = texts.player;
 
-class Player extends Element implements Told {
+class Player extends Element implements EngineEvents {
   static override properties = {
     bucket: {},
     path: {},
@@ -224,8 +224,6 @@ class Player extends Element implements Told {
     const video = this.querySelector("video");
     if (video) this.position.save(this.name, video);
   }
-
-  // subtitles
 
   private drawCaptions(): void {
     this.video.classList.add("has-own-captions");

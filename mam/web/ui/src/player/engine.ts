@@ -3,7 +3,7 @@ import type { Problem } from "../shared/types.js";
 import type { Waiting } from "./waiting.js";
 
 /** Events of an engine. */
-export interface Told {
+export interface EngineEvents {
   /** `isOutdated`: a segment of the playlist was refused, so there may be a newer playlist. */
   failed(problem: Problem, retryAfter: number | null, isOutdated?: boolean): void;
   lost(isLost: boolean): void; // the connection; the engine retries

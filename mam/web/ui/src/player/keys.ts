@@ -1,7 +1,7 @@
 /** Keyboard shortcuts. They work on the whole page, unless the focused element uses the key. */
 
 /** The player, as the keys use it. */
-export interface Playing {
+export interface PlayerActions {
   video: HTMLVideoElement;
   /** Sends a request to media-chrome, as its buttons do. */
   request(name: string, detail?: unknown): void;
@@ -20,41 +20,41 @@ const LONG_STEP = 10;
 const VOLUME_STEP = 0.05;
 const SPEED_STEP = 0.25;
 
-const ACTIONS: Record<string, (playing: Playing) => void> = {
-  " ": (playing) => playing.togglePlay(),
-  k: (playing) => playing.togglePlay(),
-  ArrowLeft: (playing) => playing.seekBy(-SHORT_STEP),
-  ArrowRight: (playing) => playing.seekBy(SHORT_STEP),
-  j: (playing) => playing.seekBy(-LONG_STEP),
-  l: (playing) => playing.seekBy(LONG_STEP),
-  Home: (playing) => playing.seekTo(0),
-  End: (playing) => playing.seekTo(playing.video.duration),
-  ArrowUp: (playing) => playing.changeVolume(VOLUME_STEP),
-  ArrowDown: (playing) => playing.changeVolume(-VOLUME_STEP),
-  m: (playing) => playing.toggleMuted(),
-  c: (playing) => playing.request("mediatogglesubtitlesrequest"),
-  "<": (playing) => playing.changeSpeed(-SPEED_STEP),
-  ">": (playing) => playing.changeSpeed(SPEED_STEP),
-  f: (playing) => playing.request(document.fullscreenElement ? "mediaexitfullscreenrequest" : "mediaenterfullscreenrequest"),
-  p: (playing) => playing.request(document.pictureInPictureElement ? "mediaexitpiprequest" : "mediaenterpiprequest"),
-  i: (playing) => playing.toggleStatistics(),
-  "?": (playing) => playing.showHelp(),
+const ACTIONS: Record<string, (player: PlayerActions) => void> = {
+  " ": (player) => player.togglePlay(),
+  k: (player) => player.togglePlay(),
+  ArrowLeft: (player) => player.seekBy(-SHORT_STEP),
+  ArrowRight: (player) => player.seekBy(SHORT_STEP),
+  j: (player) => player.seekBy(-LONG_STEP),
+  l: (player) => player.seekBy(LONG_STEP),
+  Home: (player) => player.seekTo(0),
+  End: (player) => player.seekTo(player.video.duration),
+  ArrowUp: (player) => player.changeVolume(VOLUME_STEP),
+  ArrowDown: (player) => player.changeVolume(-VOLUME_STEP),
+  m: (player) => player.toggleMuted(),
+  c: (player) => player.request("mediatogglesubtitlesrequest"),
+  "<": (player) => player.changeSpeed(-SPEED_STEP),
+  ">": (player) => player.changeSpeed(SPEED_STEP),
+  f: (player) => player.request(document.fullscreenElement ? "mediaexitfullscreenrequest" : "mediaenterfullscreenrequest"),
+  p: (player) => player.request(document.pictureInPictureElement ? "mediaexitpiprequest" : "mediaenterpiprequest"),
+  i: (player) => player.toggleStatistics(),
+  "?": (player) => player.showHelp(),
 };
 const PAGE_KEYS = ["ArrowUp", "ArrowDown", "Home", "End"]; // they scroll the page, unless the focus is in the player
 
 /** Performs the action of a key. */
-export function pressed(event: KeyboardEvent, screen: Element, playing: Playing): void {
+export function pressed(event: KeyboardEvent, screen: Element, player: PlayerActions): void {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
   const isInside = event.composedPath().includes(screen);
   const action = actionOf(event.key);
   if (!action || isWanted(event) || (!isInside && PAGE_KEYS.includes(event.key))) return;
   event.preventDefault();
   event.stopPropagation();
-  action(playing);
+  action(player);
 }
 
-function actionOf(key: string): ((playing: Playing) => void) | undefined {
-  if (/^\d$/.test(key)) return (playing) => playing.seekTo((Number(key) / 10) * playing.video.duration);
+function actionOf(key: string): ((player: PlayerActions) => void) | undefined {
+  if (/^\d$/.test(key)) return (player) => player.seekTo((Number(key) / 10) * player.video.duration);
   return ACTIONS[key.length === 1 ? key.toLowerCase() : key];
 }
 

@@ -17,7 +17,7 @@ const REFUSED = [401, 403, 404, 410]; // The URL has expired, or the segment mov
 const BaseLoader = Hls.DefaultConfig.loader;
 
 /** Events of the loaders. */
-export interface Heard {
+export interface LoaderEvents {
   playlist(text: string): void;
   refused(error: unknown): void; // the reason that there is no playlist
   segment(url: string): void;
@@ -30,7 +30,7 @@ function noStats(): LoaderStats {
   return { ...stats, loading: times(), parsing: { start: 0, end: 0 }, buffering: times() };
 }
 
-export function playlistLoader(heard: Heard) {
+export function playlistLoader(events: LoaderEvents) {
   return class PlaylistLoader implements Loader<PlaylistLoaderContext> {
     context: PlaylistLoaderContext | null = null;
     stats = noStats();
@@ -48,11 +48,11 @@ export function playlistLoader(heard: Heard) {
         if (stats.aborted) return;
         stats.loading.first = stats.loading.end = performance.now();
         stats.loaded = stats.total = text.length;
-        heard.playlist(text);
+        events.playlist(text);
         callbacks.onSuccess({ url, data: text, code: 200 }, stats, context, null);
       } catch (error) {
         if (stats.aborted) return;
-        heard.refused(error);
+        events.refused(error);
         const code = error instanceof ApiError ? error.problem.status : 0;
         callbacks.onError({ code, text: String(error) }, context, null, stats);
       }
@@ -69,7 +69,7 @@ export function playlistLoader(heard: Heard) {
   };
 }
 
-export function segmentLoader(addresses: Addresses, heard: Heard) {
+export function segmentLoader(addresses: Addresses, events: LoaderEvents) {
   return class SegmentLoader implements Loader<FragmentLoaderContext> {
     context: FragmentLoaderContext | null = null;
     stats: LoaderStats;
@@ -91,7 +91,7 @@ export function segmentLoader(addresses: Addresses, heard: Heard) {
           const failed = () => this.isOver || callbacks.onError(error, loaded, details, stats);
           if (!REFUSED.includes(error.code)) return void failed();
           this.again(named, asked, context, how, callbacks).then((sent) => sent || failed(), (why: unknown) => {
-            heard.refused(why);
+            events.refused(why);
             failed();
           });
         },
@@ -106,7 +106,7 @@ export function segmentLoader(addresses: Addresses, heard: Heard) {
       if (addresses.of(named) === asked) await addresses.renew(context.frag.baseurl);
       const fresh = addresses.of(named);
       if (this.isOver || fresh === asked) return this.isOver;
-      heard.renewed();
+      events.renewed();
       this.inner.destroy();
       this.inner = new BaseLoader(this.config);
       Object.assign(this.stats, noStats()); // hls.js keeps a reference to this object
@@ -120,7 +120,7 @@ export function segmentLoader(addresses: Addresses, heard: Heard) {
       callbacks: LoaderCallbacks<FragmentLoaderContext>,
     ): void {
       context.url = url;
-      heard.segment(url);
+      events.segment(url);
       this.inner.load(context, how, callbacks as unknown as LoaderCallbacks<LoaderContext>);
     }
 

@@ -1,5 +1,5 @@
 /** The modules that play: hls.js or the browser's own HLS, and the controls. Each is a chunk of its own. */
-import type { Engine, Told } from "./engine.js";
+import type { Engine, EngineEvents } from "./engine.js";
 import type { Lists } from "./lists.js";
 
 /** Starts to load the player's chunks before a click, when one is likely. */
@@ -8,13 +8,13 @@ export function loadParts(): void {
   if (hasMediaSource()) void import("./streaming.js").catch(() => undefined);
 }
 
-type CreateEngine = (video: HTMLVideoElement, url: string, at: number | null, told: Told, lists: Lists) => Engine;
+type CreateEngine = (video: HTMLVideoElement, url: string, at: number | null, events: EngineEvents, lists: Lists) => Engine;
 
 /** Loads the controls and the engine; returns what creates one. */
 export async function loadEngine(): Promise<CreateEngine> {
   const [, modules] = await Promise.all([import("./chrome.js"), hasMediaSource() ? import("./streaming.js") : import("./native.js")]);
-  return (video, url, at, told, lists) =>
-    "Streaming" in modules ? new modules.Streaming(video, url, at, told, lists) : new modules.Native(video, url, at, told);
+  return (video, url, at, events, lists) =>
+    "Streaming" in modules ? new modules.Streaming(video, url, at, events, lists) : new modules.Native(video, url, at, events);
 }
 
 /** Whether hls.js can play here. Otherwise the browser plays HLS itself. */

@@ -1,7 +1,7 @@
 /** The engine for browsers that only play HLS themselves. */
 import { ApiError, unplayable } from "../shared/api.js";
 import { texts } from "../texts/index.js";
-import type { Engine, Facts, Told } from "./engine.js";
+import type { Engine, EngineEvents, Facts } from "./engine.js";
 import { freshPlaylist, playlist, PlaylistError } from "./prefetch.js";
 import { signedUntil } from "./signatures.js";
 import type { Waiting } from "./waiting.js";
@@ -15,7 +15,7 @@ export class Native implements Engine {
     private readonly video: HTMLVideoElement,
     private readonly url: string,
     startAt: number | null,
-    private readonly told: Told,
+    private readonly events: EngineEvents,
   ) {
     video.addEventListener("error", this.onError);
     video.addEventListener("playing", () => ((this.hasBegun = true), (this.renewals = 0)));
@@ -27,7 +27,7 @@ export class Native implements Engine {
     try {
       const { text } = await playlist(this.url);
       const until = signedUntil(text);
-      if (until) this.told.signed(until);
+      if (until) this.events.signed(until);
       this.load(startAt);
     } catch (error) {
       this.fail(error);
@@ -49,17 +49,17 @@ export class Native implements Engine {
       return;
     }
     if (!this.hasBegun || ++this.renewals > 1) {
-      this.told.failed(unplayable(this.video.error?.message ?? ""), null);
+      this.events.failed(unplayable(this.video.error?.message ?? ""), null);
       return;
     }
-    this.told.renewed();
+    this.events.renewed();
     this.load(currentTime);
     if (!paused) void this.video.play().catch(() => undefined);
   }
 
   private fail(error: unknown): void {
     const problem = error instanceof ApiError ? error.problem : unplayable(String(error));
-    this.told.failed(problem, error instanceof PlaylistError ? error.retryAfter : null);
+    this.events.failed(problem, error instanceof PlaylistError ? error.retryAfter : null);
   }
 
   facts(): Facts {

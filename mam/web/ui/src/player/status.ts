@@ -21,7 +21,7 @@ export class StatusWatch {
 
   constructor(
     private readonly url: string,
-    private readonly told: (status: StatusView) => void,
+    private readonly changed: (status: StatusView) => void,
   ) {
     document.addEventListener("visibilitychange", this.seen);
   }
@@ -33,7 +33,7 @@ export class StatusWatch {
       const status = await call<StatusView>("GET", this.url);
       if (this.isOver) return;
       this.goesOn = this.mayChange(status);
-      this.told(status);
+      this.changed(status);
     } catch {
       // the player shows its own failures; the status is only an addition
     }

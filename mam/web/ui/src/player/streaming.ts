@@ -2,9 +2,9 @@
 import Hls, { type ErrorData, type Fragment, type HlsConfig, type LoaderResponse, type LoadPolicy, type RetryConfig } from "hls.js";
 import { ApiError, unplayable, unreachable } from "../shared/api.js";
 import type { Problem } from "../shared/types.js";
-import type { Engine, Facts, Told } from "./engine.js";
+import type { Engine, EngineEvents, Facts } from "./engine.js";
 import type { Lists } from "./lists.js";
-import { type Heard, playlistLoader, segmentLoader } from "./loaders.js";
+import { type LoaderEvents, playlistLoader, segmentLoader } from "./loaders.js";
 import { PlaylistError, problemIn } from "./prefetch.js";
 import { Addresses, signedUntil } from "./signatures.js";
 import { offerTracks } from "./tracks.js";
@@ -37,7 +37,7 @@ function isRefused({ details, frag, response }: ErrorData): boolean {
   return details === Hls.ErrorDetails.FRAG_LOAD_ERROR && frag?.type !== "subtitle" && code >= 400 && code < 500 && !AWAY.includes(code);
 }
 
-export class Streaming implements Engine, Heard {
+export class Streaming implements Engine, LoaderEvents {
   private readonly hls: Hls;
   private readonly addresses: Addresses;
   private readonly recoveries: number[] = [];
@@ -52,7 +52,7 @@ export class Streaming implements Engine, Heard {
     private readonly video: HTMLVideoElement,
     url: string,
     startAt: number | null,
-    private readonly told: Told,
+    private readonly events: EngineEvents,
     lists: Lists,
   ) {
     this.addresses = new Addresses((text) => this.playlist(text));
@@ -63,7 +63,7 @@ export class Streaming implements Engine, Heard {
       if (frag.type === "main") this.loading = frag;
     });
     this.hls.on(Hls.Events.FRAG_LOADED, (_, { frag }) => {
-      told.lost(false);
+      events.lost(false);
       if (frag.type === "main") this.rates = [...this.rates, (8 * frag.stats.total) / frag.duration].slice(-RATES);
     });
     this.hls.on(Hls.Events.BUFFER_CODECS, (_, tracks) => {
@@ -97,7 +97,7 @@ export class Streaming implements Engine, Heard {
     this.why = null;
     this.hasPlaylist = true;
     const until = signedUntil(text);
-    if (until) this.told.signed(until);
+    if (until) this.events.signed(until);
   }
 
   refused(error: unknown): void {
@@ -109,16 +109,16 @@ export class Streaming implements Engine, Heard {
   }
 
   renewed(): void {
-    this.told.renewed();
+    this.events.renewed();
   }
 
   // errors
 
   private onError(error: ErrorData): void {
-    if (isRefused(error)) return this.told.failed(this.problemOf(error), null, true);
+    if (isRefused(error)) return this.events.failed(this.problemOf(error), null, true);
     if (!error.fatal) {
       if (error.type === Hls.ErrorTypes.NETWORK_ERROR && AWAY.includes(error.response?.code ?? -1)) {
-        this.told.lost(error.response?.code === 0);
+        this.events.lost(error.response?.code === 0);
       }
       return;
     }
@@ -128,7 +128,7 @@ export class Streaming implements Engine, Heard {
     }
     const isNetwork = error.type === Hls.ErrorTypes.NETWORK_ERROR;
     const retryAfter = this.why instanceof PlaylistError ? this.why.retryAfter : null;
-    this.told.failed(isNetwork ? this.problemOf(error) : unplayable(error.details), isNetwork ? retryAfter : null);
+    this.events.failed(isNetwork ? this.problemOf(error) : unplayable(error.details), isNetwork ? retryAfter : null);
   }
 
   private mayRecover(): boolean {

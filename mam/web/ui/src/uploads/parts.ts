@@ -18,7 +18,7 @@ export class Gone extends Error {}
 export class Unreadable extends Error {}
 
 /** Events of an upload. `trouble`: a temporary problem, null once it is over. */
-interface Told {
+interface UploadEvents {
   progress(): void;
   trouble(problem: Problem | null): void;
 }
@@ -35,7 +35,7 @@ export class Parts {
     private readonly view: UploadView,
     private readonly file: File,
     private readonly arrived: Set<number>,
-    private readonly told: Told,
+    private readonly events: UploadEvents,
   ) {}
 
   /** Bytes of the file that the store has or that are being sent. */
@@ -95,7 +95,7 @@ export class Parts {
       try {
         await put(url, piece, this.stop.signal, (bytes) => this.heard(number, bytes));
         this.arrived.add(number);
-        this.told.trouble(null);
+        this.events.trouble(null);
         return;
       } catch (error) {
         this.stop.signal.throwIfAborted();
@@ -107,7 +107,7 @@ export class Parts {
         if (isRefused && (refusals += 1) >= REFUSALS) throw new ApiError(refusal(error));
         if (isRefused && refusals === 1) continue; // its URL has probably expired
         await checkReadable(piece);
-        this.told.trouble(unanswered(error, attempt));
+        this.events.trouble(unanswered(error, attempt));
         await patience(attempt, this.stop.signal);
       }
     }
@@ -115,7 +115,7 @@ export class Parts {
 
   private heard(number: number, bytes: number): void {
     this.sent.set(number, bytes);
-    this.told.progress();
+    this.events.progress();
   }
 
   private async url(number: number): Promise<string> {
@@ -131,25 +131,25 @@ export class Parts {
   private async ask(first: number): Promise<void> {
     const wanted = this.missing().filter((number) => number >= first && !this.urls.has(number));
     const numbers = [first, ...wanted.filter((number) => number !== first)].slice(0, URLS_AT_ONCE);
-    const { urls } = await patiently(() => uploadsApi.urls(this.view.id, numbers), this.stop.signal, this.told);
+    const { urls } = await patiently(() => uploadsApi.urls(this.view.id, numbers), this.stop.signal, this.events);
     for (const [number, url] of Object.entries(urls)) this.urls.set(Number(number), { url, at: Date.now() });
   }
 }
 
 /** Repeats a request until the service answers. Throws ApiError, the signal's reason. */
-export async function patiently<T>(ask: () => Promise<T>, signal: AbortSignal, told: Pick<Told, "trouble">): Promise<T> {
+export async function patiently<T>(ask: () => Promise<T>, signal: AbortSignal, events: Pick<UploadEvents, "trouble">): Promise<T> {
   for (let attempt = 0; ; attempt += 1) {
     try {
       const answer = await ask();
       signal.throwIfAborted();
-      told.trouble(null);
+      events.trouble(null);
       return answer;
     } catch (error) {
       signal.throwIfAborted();
       const problem = problemOf(error);
       const passes = error instanceof ApiError && (problem.status === 0 || problem.status >= 500 || problem.status === 429);
       if (!passes) throw error;
-      told.trouble(problem);
+      events.trouble(problem);
       await patience(attempt, signal);
     }
   }

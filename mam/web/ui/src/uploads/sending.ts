@@ -10,7 +10,7 @@ export class NotSent extends Error {
 }
 
 /** PUTs a slice of a file, which the browser streams. Throws NotSent, or AbortError by the signal. */
-export function put(url: string, piece: Blob, signal: AbortSignal, told: (bytes: number) => void): Promise<void> {
+export function put(url: string, piece: Blob, signal: AbortSignal, progressed: (bytes: number) => void): Promise<void> {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest(); // fetch does not report upload progress
     let watch = setTimeout(silent, SILENT_MS);
@@ -30,7 +30,7 @@ export function put(url: string, piece: Blob, signal: AbortSignal, told: (bytes:
     request.upload.onprogress = ({ loaded }) => {
       clearTimeout(watch);
       watch = setTimeout(silent, SILENT_MS);
-      told(loaded);
+      progressed(loaded);
     };
     request.onload = () => {
       const isThere = request.status >= 200 && request.status < 300;

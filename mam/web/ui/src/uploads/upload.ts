@@ -262,12 +262,12 @@ export class Upload {
 
   private async sent(view: UploadView, signal: AbortSignal): Promise<void> {
     if (!this.file) throw new Unreadable();
-    const told = {
+    const events = {
       progress: () => this.progressed(),
       trouble: (problem: Problem | null) => this.hear(problem),
     };
     this.speed.reset();
-    this.parts = new Parts(view, this.file, this.arrived, told);
+    this.parts = new Parts(view, this.file, this.arrived, events);
     await this.parts.send(signal);
   }
 
