@@ -20,10 +20,14 @@ from mam.http.logging import setup_logging
 from mam.http.service import Service
 from mam.http.streams import KEEPALIVE, MEDIA_TYPE, EventStream, event
 from mam.jobs.claims import Conversions
+from mam.jobs.counters import Counters
 from mam.jobs.job import State
+from mam.jobs.paging import CURSOR
 from mam.jobs.previews import PlanView
+from mam.jobs.progress import Progress
 from mam.jobs.queues import broker_client
-from mam.jobs.state import CURSOR, Jobs
+from mam.jobs.state import Jobs
+from mam.jobs.viewers import Viewers
 from mam.naming import MAX_KEY_BYTES, REVISION
 from mam.settings import Settings
 from mam.store import connections as store_connections
@@ -69,19 +73,19 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     state.settings = settings
     state.store = Store(settings, store_connections.REQUEST)
     client, broker = sync_client(settings, REQUEST), broker_client(settings)
-    state.jobs = Jobs(client)
+    state.jobs, counters = Jobs(client), Counters(client)
     conversions = Conversions(settings, state.store, state.jobs)
     state.redis = async_client(settings)
     state.listener = Listener(state.redis)
-    state.desk = Desk(state.jobs, conversions, state.listener, Callbacks(settings), state.redis)
-    hooks = Webhooks(settings, state.jobs, client, state.listener)
-    workers = fleet.Fleet(state.jobs, client, broker)
+    state.desk = Desk(state.jobs, Viewers(client), conversions, state.listener, Callbacks(settings), state.redis)
+    hooks = Webhooks(settings, state.jobs, counters, client, state.listener)
+    workers = fleet.Fleet(state.jobs, counters, client, broker)
     state.recorder.also(fleet.Collector(workers))
     state.glance = Glance(settings, state.store, workers)
     state.feed = Feed(state.jobs, state.listener, state.glance)
-    state.layouts = Layouts(state.store, settings.minio_bucket_vod, state.jobs)
+    state.layouts = Layouts(state.store, settings.minio_bucket_vod, state.jobs, Progress(client))
     state.workers = EmbeddedWorkers(settings)
-    reaper = Reaper(settings, state.store, state.jobs, conversions, state=client, broker=broker)
+    reaper = Reaper(settings, state.store, state.jobs, counters, conversions, state=client, broker=broker)
     await state.listener.start()
     await state.workers.start()
     await reaper.start()

@@ -38,8 +38,9 @@ from dev.servers import (
 )
 from mam.events import sync_client
 from mam.jobs.job import Job
+from mam.jobs.keys import PICTURES_PREFIX, PREFIX
 from mam.jobs.queues import LISTS
-from mam.jobs.state import PICTURES_PREFIX, PREFIX, Jobs
+from mam.jobs.state import Jobs
 from mam.naming import poster_key, stem, storyboard_key
 from mam.settings import Settings
 

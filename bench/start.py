@@ -11,7 +11,7 @@ from bench.player import Player, Stream
 from bench.run import Run, say
 from bench.stack import BenchError
 from bench.table import Bar, Line, Measure, Row, Rule
-from mam.jobs.state import Jobs
+from mam.jobs.progress import Progress
 
 START = Bar(Rule.AT_MOST, 0.2, aim=0.12)
 NO_SLOWER = Bar(Rule.RATIO_AT_MOST, 2)
@@ -104,10 +104,10 @@ def seek_encode(run: Run) -> Iterator[Row]:
 def _seeks(run: Run, key: str, player: Player, stream: Stream) -> dict[int, float]:
     """Seconds to fetch segments that nobody has made yet, by their numbers. Raises BenchError when there are none."""
     stack = run.stack
-    jobs, job = Jobs(stack.redis), stack.jobs(key)[0].id
+    progress, job = Progress(stack.redis), stack.jobs(key)[0].id
     sought = {}
     for number in _far(len(stream.uris)):
-        if not jobs.is_made(job, [number])[0]:
+        if not progress.is_made(job, [number])[0]:
             sought[number] = player.seconds_of(stream.uris[number])
     if not sought:
         raise BenchError("The whole film was converted before the first seek.")

@@ -1,14 +1,19 @@
-"""What workers count in Redis, as Prometheus metrics."""
+"""What workers and services count in Redis, and the same as Prometheus metrics."""
 
 from __future__ import annotations
 
+import sys
+import time
 from collections import defaultdict
 from collections.abc import Iterator
+from typing import Any
 
+import redis
 from prometheus_client.core import CounterMetricFamily, Metric
 
-from mam.jobs.lua import BY_HOST
-from mam.jobs.state import Jobs
+from mam import stored
+from mam.jobs import lua
+from mam.jobs.keys import COUNTERS, HOST_COUNTERS, HOST_SECONDS, HOSTS
 
 # Counters in Redis, which workers add to: name there -> name, help and labels as metrics have them.
 COUNTED = {
@@ -20,12 +25,64 @@ COUNTED = {
     "jobs_ended": ("mam_jobs_ended", "Jobs ended, by state.", ("state",)),
     "webhooks": ("mam_webhooks", "Webhooks, by outcome.", ("outcome",)),
 }
+BY_HOST = ("media_seconds", "segments", "tasks", "task_seconds")  # counters that each machine has of its own
 
 
-def counted(jobs: Jobs, host: str | None = None) -> Iterator[Metric]:
+class Counters:
+    """Counters that all processes add to. A machine's own are forgotten a day after it last counted."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._client = client
+        self._count = client.register_script(lua.COUNT)
+        self._speed = client.register_script(lua.FLEET_SPEED)
+
+    def count(self, name: str, *labels: str, by: float = 1, host: str = "") -> None:
+        """Adds to a counter that metrics show. `host`: the machine whose counter it is; '' for the system's."""
+        counter = "|".join((name, *labels))
+        if host:
+            self._count(args=[host, counter, by])
+        else:
+            self._client.hincrbyfloat(COUNTERS, counter, by)
+
+    def all(self) -> dict[tuple[str, ...], float]:
+        """All counters: (name, label, ...) to their value; the last label of a machine's is that machine."""
+        with self._client.pipeline(transaction=False) as pipe:
+            pipe.zremrangebyscore(HOSTS, "-inf", time.time() - HOST_SECONDS)
+            pipe.zrange(HOSTS, 0, -1)
+            pipe.hgetall(COUNTERS)
+            _, names, system = stored.answers(pipe.execute(raise_on_error=False))
+        hosts = stored.texts(names or ())
+        with self._client.pipeline(transaction=False) as pipe:
+            for host in hosts:
+                pipe.hgetall(HOST_COUNTERS + host)
+            by_host = zip(hosts, stored.answers(pipe.execute(raise_on_error=False)), strict=True)
+        found = _amounts(system)
+        for host, counters in by_host:
+            found |= {(*name, host): amount for name, amount in _amounts(counters).items()}
+        return found
+
+    def fleet_speed(self) -> float:
+        """Seconds of media that all workers together made in a second, over the last ten."""
+        return stored.number(self._speed()) or 0.0
+
+    def forget_old(self) -> None:
+        """Drops what earlier versions counted by process."""
+        counters: list[bytes] = self._client.hkeys(COUNTERS)  # type: ignore[assignment]
+        old = [name for name in counters if (stored.text(name) or "").partition("|")[0] in BY_HOST]
+        if old:
+            self._client.hdel(COUNTERS, *old)
+
+
+def _amounts(raw: Any) -> dict[tuple[str, ...], float]:
+    """Counters as they lie in a hash: (name, label, ...) to their value."""
+    found = {name: stored.number(value, most=sys.float_info.max) for name, value in stored.mapping(raw).items()}
+    return {(*name.split("|"),): amount for name, amount in found.items() if amount is not None}
+
+
+def counted(counters: Counters, host: str | None = None) -> Iterator[Metric]:
     """All counters, or those of the workers of one machine."""
     found: dict[str, dict[tuple[str, ...], float]] = defaultdict(dict)
-    for (name, *values), amount in jobs.counters().items():
+    for (name, *values), amount in counters.all().items():
         if name in COUNTED and len(values) == len(COUNTED[name][2]):
             found[name][tuple(values)] = amount
     for key, (metric, text, labels) in COUNTED.items():

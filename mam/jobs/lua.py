@@ -1,30 +1,27 @@
 """What must happen at once, or not at all: the changes of a job's state, as Lua that Redis runs.
 
-KEYS[1] of each is the job's hash. Beside it lie `:made` (a bit per segment), `:attempts` (starts of each task since it
-last got on), `:running` (who is at which task), `:callbacks` (whom to tell), `:todo` (the chunks that nobody was given
-yet) and `:given` (those that were queued and are not done, each with who queued it).
+KEYS[1] of each is the job's hash; what lies beside it is named in mam/jobs/keys.py.
 """
 
 from __future__ import annotations
 
+from mam.jobs.keys import (
+    ACTIVE,
+    ALL,
+    ASSET,
+    COUNTERS,
+    HOST_COUNTERS,
+    HOST_SECONDS,
+    HOSTS,
+    OUTBOX,
+    PICTURING,
+    QUEUED,
+    SPEED,
+    SPEED_SECONDS,
+)
 from mam.library.lua import JOB as LIBRARY
 
-# Sorted sets of job ids by the moment of their creation: all jobs, those that have not ended, those that nobody began.
-ALL, ACTIVE, QUEUED = "mam:jobs", "mam:jobs:active", "mam:jobs:queued"
-PICTURING = "mam:jobs:picturing"  # a set of the ids of jobs, ended ones too, whose pictures somebody is at
-COUNTERS = "mam:counters"  # a hash: `name|label|label` -> how much of it there ever was
-# And a machine: what its workers count. Machines come and go, so theirs are forgotten a day after they last counted.
-HOST_COUNTERS = "mam:counters:"
-HOSTS = "mam:counting-hosts"  # a sorted set: machines by the moment at which they last counted
-HOST_SECONDS = 24 * 3600
-BY_HOST = ("media_seconds", "segments", "tasks", "task_seconds")
-OUTBOX = "mam:webhooks"  # a sorted set: what callers are to be told, by the moment at which it is due
-ASSET = "mam:asset:"  # and `bucket/key`: a sorted set of the ids of its jobs by the moment of their creation
 ASSET_JOBS = 20  # of an asset that are found by it: more than there are ways to convert it
-# And a second of Redis's clock: milliseconds of media that all workers made in it. Whole ones: INCRBYFLOAT in a script
-# has Redis 6.2 write beyond its own memory.
-SPEED = "mam:speed:"
-SPEED_SECONDS = 10  # over which the fleet's speed is measured
 
 _COUNT = f"""
 local function count(host, name, by)
@@ -269,9 +266,6 @@ publish('pictured', {{picture = ARGV[4]}})
 return 1
 """
 
-# ARGV: now. Somebody watches what is still known.
-VIEWED = "if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HSET', KEYS[1], 'viewed_at', ARGV[1]) end"
-
 # The first entry of the outbox that is due, put off for as long as its delivery may take. ARGV: now, until when.
 TAKE = """
 local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, 1)[1]
@@ -290,26 +284,4 @@ else
   redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
 end
 return ARGV[1]
-"""
-
-# Whether a segment is to be made for a viewer now. KEYS: one per segment, the wanted one first. ARGV: seconds.
-# `wanted`: somebody is at it or will be next, and at what follows too; `ahead`: it was to be made after others.
-SEEK = """
-if redis.call('GET', KEYS[1]) == 'wanted' then return {0, 0} end
-redis.call('SET', KEYS[1], 'wanted', 'EX', ARGV[1])
-local following = 0
-for n = 2, #KEYS do
-  if redis.call('SET', KEYS[n], 'ahead', 'NX', 'EX', ARGV[1]) then following = following + 1 end
-end
-return {1, following}
-"""
-
-# Which segments nobody is at; from now on the caller is. KEYS: one per segment. ARGV: seconds.
-AHEAD = """
-local free = {}
-for n, key in ipairs(KEYS) do
-  free[n] = redis.call('GET', key) == 'wanted' and 0 or 1
-  if free[n] == 1 then redis.call('SET', key, 'wanted', 'EX', ARGV[1]) end
-end
-return free
 """

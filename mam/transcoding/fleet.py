@@ -10,8 +10,8 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector as PrometheusCollector
 
 from mam.jobs import queues
-from mam.jobs.counters import counted
-from mam.jobs.lua import OUTBOX
+from mam.jobs.counters import Counters, counted
+from mam.jobs.keys import OUTBOX
 from mam.jobs.presence import Presence, Worker
 from mam.jobs.state import Jobs
 from mam.transcoding.diagnosis import Facts, Memory
@@ -20,8 +20,9 @@ from mam.transcoding.diagnosis import Facts, Memory
 class Fleet:
     """Blocking: call it from a thread."""
 
-    def __init__(self, jobs: Jobs, state: redis.Redis, broker: redis.Redis) -> None:
+    def __init__(self, jobs: Jobs, counters: Counters, state: redis.Redis, broker: redis.Redis) -> None:
         self._jobs = jobs
+        self._counters = counters
         self._state = state
         self._broker = broker
 
@@ -33,7 +34,7 @@ class Fleet:
             counts=self._jobs.counts(),
             begun=tuple(self._jobs.begun()),
             picturing=tuple(self._jobs.picturing()),
-            speed=self._jobs.fleet_speed(),
+            speed=self._counters.fleet_speed(),
             memory=self._memory(),
         )
 
@@ -53,7 +54,7 @@ class Fleet:
         yield _gauge("mam_webhooks_waiting", "Webhooks that are to be delivered.", int(self._state.zcard(OUTBOX)))
         yield _labelled("mam_jobs", "Jobs that have not ended.", "state", self._jobs.counts())
         yield _labelled("mam_queue_length", "Tasks that wait.", "queue", queues.lengths(self._broker))
-        yield from counted(self._jobs)
+        yield from counted(self._counters)
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:

@@ -10,6 +10,7 @@ from itertools import pairwise
 
 from mam.hls.plan import Chunk, Plan
 from mam.jobs.job import Job, RunningTask, State
+from mam.jobs.progress import Progress
 from mam.jobs.state import Jobs
 from mam.naming import revision_plan_key
 from mam.store.objects import Store
@@ -39,10 +40,11 @@ class Layout:
 class Layouts:
     """The parts of jobs. Blocking: call it from a thread."""
 
-    def __init__(self, store: Store, bucket: str, jobs: Jobs) -> None:
+    def __init__(self, store: Store, bucket: str, jobs: Jobs, progress: Progress) -> None:
         self._store = store
         self._bucket = bucket
         self._jobs = jobs
+        self._progress = progress
         self._known: OrderedDict[str, Layout] = OrderedDict()
 
     def view(self, job_id: str) -> ChunksView:
@@ -53,7 +55,7 @@ class Layouts:
             return ChunksView()
         if job.state is State.SUCCEEDED:
             return view(layout, [True] * layout.segments, ())
-        made = self._jobs.made_segments(job.id, layout.segments)
+        made = self._progress.made_segments(job.id, layout.segments)
         return view(layout, made, () if job.state.is_final else job.running)
 
     def _layout(self, job: Job) -> Layout | None:

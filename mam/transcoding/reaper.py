@@ -22,6 +22,7 @@ from mam.background import ended, supervised
 from mam.errors import InvalidPlan, JobNotFound, MamError
 from mam.jobs import dispatch
 from mam.jobs.claims import Conversions, Order
+from mam.jobs.counters import Counters
 from mam.jobs.job import SILENT_LEASES
 from mam.jobs.queues import jobs_at_hand
 from mam.jobs.state import Jobs, Mode
@@ -47,6 +48,7 @@ class Reaper:
         settings: Settings,
         store: Store,
         jobs: Jobs,
+        counters: Counters,
         conversions: Conversions,
         *,
         state: redis.Redis,
@@ -55,6 +57,7 @@ class Reaper:
         self._settings = settings
         self._store = store
         self._jobs = jobs
+        self._counters = counters
         self._conversions = conversions
         self._state = state
         self._broker = broker
@@ -86,6 +89,7 @@ class Reaper:
     def look(self) -> list[str]:
         """Takes up again whatever was lost; the ids of those jobs. What fails keeps nothing else from being done."""
         _tried(self._jobs.forget_old)
+        _tried(self._counters.forget_old)
         _tried(self._remove_expired)
         return [*(_tried(self._forgotten) or ()), *(_tried(self._stranded) or ())]
 

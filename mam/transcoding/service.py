@@ -32,6 +32,7 @@ from mam.jobs.job import Job, State
 from mam.jobs.previews import PlanView
 from mam.jobs.queues import Priority
 from mam.jobs.state import Jobs, Mode
+from mam.jobs.viewers import Viewers
 from mam.naming import Asset
 from mam.transcoding.views import Accepted, AssetRequest, Transcoded, TranscodeRequest
 from mam.transcoding.webhooks import Callbacks
@@ -52,6 +53,7 @@ class Desk:
     def __init__(
         self,
         jobs: Jobs,
+        viewers: Viewers,
         conversions: Conversions,
         listener: Listener,
         callbacks: Callbacks,
@@ -59,6 +61,7 @@ class Desk:
     ) -> None:
         self._redis = client
         self._jobs = jobs
+        self._viewers = viewers
         self._callbacks = callbacks
         self._conversions = conversions
         self._listener = listener
@@ -187,7 +190,7 @@ class Desk:
     async def seek(self, job_id: str, segment: int) -> State:
         """Has the segment made next, and those behind it soon, unless it is there or on its way."""
         job = await asyncio.to_thread(self._jobs.get, job_id)
-        await asyncio.to_thread(self._jobs.viewed, job_id)
+        await asyncio.to_thread(self._viewers.viewed, job_id)
         if job.state is State.FAILED:
             raise job.failure()
         if job.state is State.CANCELLED:
@@ -200,7 +203,7 @@ class Desk:
         if segment >= job.segments_total:
             raise NotFound(f"The video has {job.segments_total} segments.", hint="Ask for the playlist again.")
         numbers = range(segment, min(segment + 1 + AHEAD_SEGMENTS, job.segments_total))
-        now, following = await asyncio.to_thread(self._jobs.take_seek, job_id, numbers)
+        now, following = await asyncio.to_thread(self._viewers.take_seek, job_id, numbers)
         if now or following:
             order = Order.of(await asyncio.to_thread(self._jobs.order, job_id))
             if now:

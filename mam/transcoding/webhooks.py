@@ -30,7 +30,9 @@ from mam import stored
 from mam.background import supervised
 from mam.errors import InvalidCallback, JobNotFound
 from mam.events import Event, Listener
-from mam.jobs.lua import OUTBOX, TAKE
+from mam.jobs.counters import Counters
+from mam.jobs.keys import OUTBOX
+from mam.jobs.lua import TAKE
 from mam.jobs.state import Jobs
 from mam.settings import Settings
 from mam.transcoding import views
@@ -148,10 +150,13 @@ class _Told:
 class Webhooks:
     """Delivers what is in the outbox. Any process of the service may run one: they share the work."""
 
-    def __init__(self, settings: Settings, jobs: Jobs, client: redis.Redis, listener: Listener) -> None:
+    def __init__(
+        self, settings: Settings, jobs: Jobs, counters: Counters, client: redis.Redis, listener: Listener
+    ) -> None:
         self._callbacks = Callbacks(settings)
         self._secrets = [secret.get_secret_value().encode() for secret in settings.webhook_secret or ()]
         self._jobs = jobs
+        self._counters = counters
         self._client = client
         self._take = client.register_script(TAKE)
         self._happened = asyncio.Event()
@@ -232,7 +237,7 @@ class Webhooks:
             self._end(entry, "given_up")
             log.error("webhook given up", extra={**fields, "outcome": outcome, "attempt": attempt})
         else:
-            self._jobs.count("webhooks", "retried")
+            self._counters.count("webhooks", "retried")
             log.warning("webhook not delivered", extra={**fields, "outcome": outcome, "attempt": attempt})
             later = json.dumps({**json.loads(entry), "attempt": attempt + 1})
             with self._client.pipeline(transaction=True) as pipe:
@@ -242,7 +247,7 @@ class Webhooks:
 
     def _end(self, entry: bytes, outcome: str) -> None:
         self._client.zrem(OUTBOX, entry)
-        self._jobs.count("webhooks", outcome)
+        self._counters.count("webhooks", outcome)
 
     def _body(self, event: _Told) -> bytes:
         data: dict[str, Any] = {"id": event.job}

@@ -23,8 +23,11 @@ from mam.hls import playlist, webvtt
 from mam.hls.cues import InvalidSubtitles
 from mam.hls.plan import Plan, Sidecar, Source
 from mam.jobs.claims import Conversions, Order
+from mam.jobs.counters import Counters
+from mam.jobs.progress import Progress
 from mam.jobs.shared_files import shared_file
 from mam.jobs.state import Jobs
+from mam.jobs.viewers import Viewers
 from mam.media import ffmpeg_process
 from mam.media.muxing import Made
 from mam.media.source import MediaSource, open_source
@@ -52,6 +55,9 @@ class Workshop:
     store: Store
     redis: redis.Redis
     jobs: Jobs
+    progress: Progress
+    viewers: Viewers
+    counters: Counters
     conversions: Conversions
     revisions: Revisions
     precedence: Precedence
@@ -146,6 +152,9 @@ def workshop() -> Workshop:
         store,
         client,
         jobs,
+        Progress(client),
+        Viewers(client),
+        Counters(client),
         Conversions(settings, store, jobs),
         Revisions(store, settings.minio_bucket_vod),
         Precedence(shared_file(settings, "urgency")),

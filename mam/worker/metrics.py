@@ -12,18 +12,17 @@ from prometheus_client.registry import Collector as PrometheusCollector
 
 from mam.events import sync_client
 from mam.http.metrics import Restarts
-from mam.jobs.counters import counted
-from mam.jobs.state import Jobs
+from mam.jobs.counters import Counters, counted
 from mam.settings import Settings
 
 
 class Machine(PrometheusCollector):
-    def __init__(self, jobs: Jobs) -> None:
-        self._jobs = jobs
+    def __init__(self, counters: Counters) -> None:
+        self._counters = counters
 
     def collect(self) -> Iterable[Metric]:
         try:
-            return list(counted(self._jobs, host=platform.node()))
+            return list(counted(self._counters, host=platform.node()))
         except redis.RedisError:
             return []
 
@@ -34,6 +33,6 @@ class Machine(PrometheusCollector):
 def machine(settings: Settings) -> CollectorRegistry:
     """What the workers of this machine have counted, for an endpoint of their own."""
     registry = CollectorRegistry()
-    registry.register(Machine(Jobs(sync_client(settings))))
+    registry.register(Machine(Counters(sync_client(settings))))
     registry.register(Restarts())
     return registry

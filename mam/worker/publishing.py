@@ -43,12 +43,12 @@ def commit(order: Order, plan: Plan) -> list[int]:
         log.warning(
             "segments are missing", extra={"video": order.video, "revision": order.job, "segments": missing[:9]}
         )
-        shop.jobs.incomplete(order.job, order.epoch, missing)
+        shop.progress.incomplete(order.job, order.epoch, missing)
         return missing
     current = shop.store.head(order.bucket, order.key)
     if current is None or current.version != plan.source.version:
         raise SourceChanged("The source was changed or removed before its conversion ended.")
-    if not shop.jobs.touch(order.job, order.epoch):
+    if not shop.progress.touch(order.job, order.epoch):
         raise Superseded("The job was cancelled or taken over.")
     verify(shop, plan, files)
     _publish(shop, order, plan, files)

@@ -12,6 +12,7 @@ from mam.errors import MamError, Unavailable
 from mam.jobs.claims import Order
 from mam.media import ffmpeg_process
 from mam.worker import context
+from mam.worker.context import Workshop
 from mam.worker.lease import Lease
 
 RETRY_SECONDS = (1, 3, 9)  # before each further try of what may succeed a little later
@@ -21,7 +22,7 @@ STALL_MARGIN = 10  # seconds after which a task is left to another worker, when 
 
 
 def lease_of(
-    task: Any, shop: Any, order: Order, *, stands_alone: bool = False, extra: bool = False, **more: Any
+    task: Any, shop: Workshop, order: Order, *, stands_alone: bool = False, extra: bool = False, **more: Any
 ) -> Lease:
     """`stands_alone`: the task belongs to no job; `extra`: to what a job made, which may have succeeded."""
     idle = shop.settings.stop_idle_minutes
@@ -29,9 +30,9 @@ def lease_of(
     def touch() -> None:
         if stands_alone or extra:
             return
-        if idle and shop.jobs.is_idle(order.job, idle):
+        if idle and shop.viewers.is_idle(order.job, idle):
             shop.jobs.cancel(order.job, order.epoch)
-        shop.jobs.touch(order.job, order.epoch)
+        shop.progress.touch(order.job, order.epoch)
 
     return Lease(
         task,
@@ -54,12 +55,12 @@ def retry_delay(error: Exception, tries: int, lease: float) -> float | None:
     return None
 
 
-def account(shop: Any, order: Order, name: str, outcome: str, seconds: float) -> None:
+def account(shop: Workshop, order: Order, name: str, outcome: str, seconds: float) -> None:
     """A task has ended: nobody is at it any more, and the metrics count it."""
     kind, host = name.partition(":")[0], context.this_machine()
-    quietly(shop.jobs.ended, order.job, name)
-    quietly(shop.jobs.count, "tasks", kind, outcome, host=host)
-    quietly(shop.jobs.count, "task_seconds", kind, by=seconds, host=host)
+    quietly(shop.progress.ended, order.job, name)
+    quietly(shop.counters.count, "tasks", kind, outcome, host=host)
+    quietly(shop.counters.count, "task_seconds", kind, by=seconds, host=host)
 
 
 def quietly(call: Callable[..., object], *arguments: Any, **options: Any) -> None:

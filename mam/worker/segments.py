@@ -77,15 +77,15 @@ def plan(order: Order, *, alive: Alive) -> Planned:
         write.result()
     there = existing(made, listing.result())
     if order.viewer and 0 not in there:
-        shop.jobs.take_ahead(order.job, [0])  # before anybody can ask for it
+        shop.viewers.take_ahead(order.job, [0])  # before anybody can ask for it
     duration = float(made.timeline.duration)
     streams = json.dumps([stream.model_dump(exclude_none=True) for stream in made.streams])
     notes = json.dumps(made.notes) if made.notes else ""
-    if not shop.jobs.planned(
+    if not shop.progress.planned(
         order.job, order.epoch, segments=len(made.timeline), duration=duration, streams=streams, notes=notes
     ):
         raise Superseded("The job was cancelled or taken over.")
-    complete = bool(there) and shop.jobs.found(order.job, order.epoch, _seconds(made, there))
+    complete = bool(there) and shop.progress.found(order.job, order.epoch, _seconds(made, there))
     if first is not None and 0 not in there:
         shop.put(made, first)
         there.add(0)
@@ -152,7 +152,7 @@ def make(order: Order, chunk: Chunk, *, task: str, urgency: Urgency, alive: Aliv
     completed = False
     with shop.precedence.held(urgency):
         made, media = shop.open(order)
-        there = shop.jobs.is_made(order.job, chunk)
+        there = shop.progress.is_made(order.job, chunk)
         missing = [number for number, done in zip(chunk, there, strict=True) if not done]
         if not missing:
             return False
@@ -168,7 +168,7 @@ def make(order: Order, chunk: Chunk, *, task: str, urgency: Urgency, alive: Aliv
 
 
 def _report(shop: Workshop, order: Order, made: Plan, number: int, task: str) -> bool:
-    return shop.jobs.made(
+    return shop.progress.made(
         order.job, order.epoch, _seconds(made, [number]), task=task, profile=order.profile, host=this_machine()
     )
 
@@ -188,7 +188,7 @@ def _remuxed(
     def copied(number: int) -> int:
         if urgency is not Urgency.VIEWER:
             shop.precedence.give_way(urgency)
-            if shop.jobs.is_made(order.job, [number])[0]:
+            if shop.progress.is_made(order.job, [number])[0]:
                 return number  # a viewer asked for it meanwhile
         shop.put(made, remuxer.segment(number))
         return number
@@ -261,9 +261,9 @@ def _recorder(shop: Workshop, order: Order) -> Callable[[Encoder], None]:
     def watch(encoder: Encoder) -> None:
         nonlocal shown
         if shown is None:
-            shop.jobs.encoding(order.job, order.epoch, encoder.command)
+            shop.progress.encoding(order.job, order.epoch, encoder.command)
         if (said := tuple(encoder.said)) != (shown or ()):
-            shop.jobs.said(order.job, order.epoch, said)
+            shop.progress.said(order.job, order.epoch, said)
         shown = said
 
     return watch

@@ -32,8 +32,8 @@ from mam.jobs import previews, queues
 from mam.jobs.claims import Order, Wanted
 from mam.jobs.dispatch import AHEAD, COMMIT, DISCARD, MAKE, PLAN, POSTER, PREVIEW, SEEK, STORYBOARD, app, queue
 from mam.jobs.presence import Presence
+from mam.jobs.progress import MAX_ATTEMPTS
 from mam.jobs.queues import HIGH, INTERACTIVE
-from mam.jobs.state import MAX_ATTEMPTS
 from mam.library.status import Record
 from mam.library.status_store import Known
 from mam.processes import die_with_parent
@@ -106,7 +106,7 @@ def _plan(order: Order, lease: Lease) -> None:
     chunks = made.chunks()
     # For a viewer, the opening is this task's, and the next one's.
     missing = [number for number in range(int(order.viewer), len(chunks)) if planned.misses(chunks[number])]
-    context.workshop().jobs.divide(order.job, order.epoch, missing)
+    context.workshop().progress.divide(order.job, order.epoch, missing)
     _queue_next(order, made, by="plan")
     if order.viewer:
         first, last = chunks[0].first, chunks[0].last
@@ -178,17 +178,16 @@ def ahead(task: Any, order: dict[str, Any], first: int, last: int, window: int =
 
 def _ahead(order: Order, lease: Lease, *, chunk: Chunk, opening: bool) -> None:
     shop = context.workshop()
-    jobs = shop.jobs
-    taken = jobs.take_ahead(order.job, list(chunk))
+    taken = shop.viewers.take_ahead(order.job, list(chunk))
     try:
         if taken:
             mine = Chunk(taken[0], taken[-1] + 1)
             if segments.make(order, mine, task=f"ahead:{chunk.first}", urgency=Urgency.AHEAD, alive=lease.alive):
                 queue(COMMIT, order, "commit")
     finally:
-        made = jobs.is_made(order.job, chunk)
+        made = shop.progress.is_made(order.job, chunk)
         left = [number for number, done in zip(chunk, made, strict=True) if not done]
-        jobs.drop_seek(order.job, [number for number in left if number in taken])
+        shop.viewers.drop_seek(order.job, [number for number in left if number in taken])
         if opening and left:
             _queue_chunk(order, shop.open(order)[0], 0)
 
@@ -244,7 +243,7 @@ def _picture(
     started, outcome = time.monotonic(), "done"
     lease = lease_of(task, shop, order, extra=True, preempted=preempted, each_look=shop.pacer(urgency))
     try:
-        count = shop.jobs.attempt_picture(
+        count = shop.progress.attempt_picture(
             order.job, order.epoch, name, context.this_worker(), parent=str(task.request.hostname or "")
         )
         if count > MAX_ATTEMPTS:
@@ -295,9 +294,9 @@ def discard(task: Any, order: dict[str, Any]) -> None:
 
 def _queue_next(order: Order, made: Plan, *, by: str) -> None:
     """Queues as many of the job's chunks as there is room for. `by`: the chunk that is done, or `plan`."""
-    jobs = context.workshop().jobs
-    chunks = made.chunks()
-    for number in jobs.next_chunks(order.job, order.epoch, by, _window(jobs.priority(order.job).queue)):
+    shop, chunks = context.workshop(), made.chunks()
+    window = _window(shop.jobs.priority(order.job).queue)
+    for number in shop.progress.next_chunks(order.job, order.epoch, by, window):
         if number < len(chunks):
             _queue_chunk(order, made, number)
 
@@ -351,7 +350,7 @@ def _attempt(
     )
     try:
         parent = str(task.request.hostname or "")
-        count = shop.jobs.attempt(order.job, order.epoch, name, context.this_worker(), parent=parent)
+        count = shop.progress.attempt(order.job, order.epoch, name, context.this_worker(), parent=parent)
         if count is None:
             raise Superseded("The job has ended, or was taken over, before the task began.")
         if count > MAX_ATTEMPTS:
@@ -368,11 +367,11 @@ def _attempt(
         delay = retry_delay(error, task.request.retries, shop.settings.task_lease_seconds)
         outcome = "failed" if delay is None else "retried"
         if isinstance(error, EncoderFailed):
-            quietly(shop.jobs.count, "ffmpeg_failures", error.code)
+            quietly(shop.counters.count, "ffmpeg_failures", error.code)
         if delay is not None:
             detail = error.detail if isinstance(error, MamError) else type(error).__name__
             log.warning("task retried", extra={**fields, "detail": detail})
-            quietly(shop.jobs.troubled, order.job, order.epoch, detail)
+            quietly(shop.progress.troubled, order.job, order.epoch, detail)
             raise task.retry(exc=error, countdown=delay) from error
         _failed(order, error, fields)
     finally:

@@ -108,7 +108,7 @@ def check_wanted(shop: Workshop, order: Order) -> None:
 
 def announce(shop: Workshop, order: Order, kind: Picture) -> None:
     """Makes known that a picture is there: to those who look at the job, and to the library."""
-    shop.jobs.pictured(order.job, order.epoch, kind)
+    shop.progress.pictured(order.job, order.epoch, kind)
     Known(shop.redis).pictured(order.asset, order.job, kind.value)
     log.info("picture is there", extra={"video": order.video, "revision": order.job, "picture": kind.value})
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from mam.jobs.lua import HOST_COUNTERS
+from mam.jobs.keys import HOST_COUNTERS
 from mam.processes import cores, stand_back
 from tests.conftest import KINDS
 from tests.faults.proxy import Mood

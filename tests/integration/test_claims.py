@@ -6,6 +6,7 @@ import redis
 
 from dev.servers import LOOPBACK, Server
 from mam.jobs.state import Claim, Jobs, Mode
+from mam.jobs.viewers import Viewers
 
 JOB = "0123456789ab"
 
@@ -30,10 +31,10 @@ def test_what_has_succeeded_is_begun_again_only_by_who_has_looked_once_more(redi
 def test_who_watches_a_job_that_has_expired_brings_nothing_to_life(redis_server: Server) -> None:
     with redis.Redis(LOOPBACK, redis_server.port, 9) as client:
         client.flushdb()
-        jobs = Jobs(client)
-        jobs.viewed(JOB)
+        jobs, viewers = Jobs(client), Viewers(client)
+        viewers.viewed(JOB)
         assert not client.exists(f"mam:job:{JOB}")
         jobs.claim(JOB, {"video": "a"}, viewer=True)
-        jobs.viewed(JOB)
+        viewers.viewed(JOB)
         assert client.hexists(f"mam:job:{JOB}", "viewed_at")
         assert client.ttl(f"mam:job:{JOB}") > 0

@@ -16,6 +16,7 @@ import requests
 
 from dev.servers import LOOPBACK, ROOT, Server
 from mam.jobs.presence import BEAT_SECONDS
+from mam.jobs.progress import Progress
 from mam.jobs.queues import LISTS, UNACKNOWLEDGED
 from mam.jobs.state import Jobs
 from tests.integration.steering import call
@@ -229,13 +230,13 @@ def use(used: Used, media: MediaFolder) -> None:
     with suppress(AssertionError):  # where the store has no key for uploads
         upload.upload(media.path(CLIP), folder="garbage")
     client = redis.Redis(LOOPBACK, stack.settings.redis_port, stack.settings.redis_db)
-    jobs = Jobs(client)
+    jobs, progress = Jobs(client), Progress(client)
     asset = {"video": "garbage/never", "bucket": BUCKET, "key": "garbage/never.mp4"}
     _, epoch = jobs.claim(UNFINISHED, asset, viewer=True)
-    jobs.divide(UNFINISHED, epoch, range(4))
-    jobs.next_chunks(UNFINISHED, epoch, "plan", 2)
-    jobs.attempt(UNFINISHED, epoch, "make:1", "host:1", parent="worker@host")
-    jobs.attempt_picture(UNFINISHED, epoch, "poster", "host:1")
+    progress.divide(UNFINISHED, epoch, range(4))
+    progress.next_chunks(UNFINISHED, epoch, "plan", 2)
+    progress.attempt(UNFINISHED, epoch, "make:1", "host:1", parent="worker@host")
+    progress.attempt_picture(UNFINISHED, epoch, "poster", "host:1")
     jobs.claim_name("garbage/never", "myvideos/garbage/never.mp4")
     client.hset("mam:overtaken", "batch", 1)
     client.set("mam:pictures:" + UNFINISHED, "1", ex=3600)

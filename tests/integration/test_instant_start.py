@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from mam.jobs.state import PREFIX
+from mam.jobs.keys import PREFIX
 from tests.integration.system import Stack, is_problem, until
 from tests.media import FILM, LONG, MediaFolder
 

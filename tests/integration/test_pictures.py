@@ -16,7 +16,7 @@ import requests
 
 from dev.contacts import pixels_of
 from mam.hls import webvtt
-from mam.jobs.state import PICTURES_PREFIX, PREFIX
+from mam.jobs.keys import PICTURES_PREFIX, PREFIX
 from mam.naming import commit_key, poster_key, revision_prefix, storyboard_key
 from tests import painted
 from tests.integration.steering import SLOW

@@ -11,7 +11,9 @@ import redis
 from dev.servers import LOOPBACK, Server
 from mam.errors import EncoderFailed, Failure
 from mam.events import channel
+from mam.jobs.progress import Progress
 from mam.jobs.state import Jobs, Mode
+from mam.jobs.viewers import Viewers
 from mam.library.lua import CHANNEL, COMPLETE, HASH
 from mam.library.status import FOREIGN, Record, foreign_field
 from mam.library.status_store import Known
@@ -36,6 +38,11 @@ def jobs(client: redis.Redis) -> Jobs:
 
 
 @pytest.fixture
+def progress(client: redis.Redis) -> Progress:
+    return Progress(client)
+
+
+@pytest.fixture
 def known(client: redis.Redis) -> Known:
     return Known(client)
 
@@ -45,12 +52,12 @@ def claim(jobs: Jobs, job: str, mode: Mode = Mode.ASK) -> int:
     return jobs.claim(job, fields, viewer=False, mode=mode)[1]
 
 
-def plan(jobs: Jobs, job: str, epoch: int, duration: float = 12.5) -> None:
-    jobs.planned(job, epoch, segments=2, duration=duration, streams="[]")
+def plan(progress: Progress, job: str, epoch: int, duration: float = 12.5) -> None:
+    progress.planned(job, epoch, segments=2, duration=duration, streams="[]")
 
 
-def make(jobs: Jobs, job: str, epoch: int) -> None:
-    jobs.made(job, epoch, {0: 6.0}, task="make:0", profile="auto", host="w")
+def make(progress: Progress, job: str, epoch: int) -> None:
+    progress.made(job, epoch, {0: 6.0}, task="make:0", profile="auto", host="w")
 
 
 def record(known: Known) -> Record | None:
@@ -62,12 +69,12 @@ def state(known: Known) -> tuple[str, str]:
     return found.state, found.revision
 
 
-def test_a_job_is_followed_from_its_claim_to_its_commit(jobs: Jobs, known: Known) -> None:
+def test_a_job_is_followed_from_its_claim_to_its_commit(jobs: Jobs, progress: Progress, known: Known) -> None:
     epoch = claim(jobs, OLD)
     assert record(known) == Record(video="a", job=OLD, stage="making", version=f"v-{OLD}")
-    plan(jobs, OLD, epoch)
+    plan(progress, OLD, epoch)
     assert record(known) == Record(video="a", job=OLD, stage="making", version=f"v-{OLD}", duration=12.5)
-    make(jobs, OLD, epoch)
+    make(progress, OLD, epoch)
     assert (found := record(known)) and found.is_playable
     jobs.succeed(OLD, epoch)
     assert record(known) == Record(video="a", live=OLD, duration=12.5, is_playable=True)
@@ -83,11 +90,11 @@ def test_a_failure_has_its_reason_and_a_retry_has_none(jobs: Jobs, known: Known)
     assert (found.state, found.error) == ("making", None)
 
 
-def test_what_an_earlier_leader_reports_is_not_noted(jobs: Jobs, known: Known) -> None:
+def test_what_an_earlier_leader_reports_is_not_noted(jobs: Jobs, progress: Progress, known: Known) -> None:
     earlier = claim(jobs, OLD)
     now = claim(jobs, OLD, Mode.REVIVE)
     jobs.fail(OLD, earlier, EncoderFailed("late"))
-    make(jobs, OLD, earlier)
+    make(progress, OLD, earlier)
     assert (found := record(known)) and not found.is_playable
     assert state(known) == ("making", OLD)
     jobs.succeed(OLD, now)
@@ -209,15 +216,15 @@ def test_a_tree_of_another_tool_comes_and_goes(known: Known) -> None:
     assert known.load().records[field].state == "new"
 
 
-def test_each_change_is_told_once(client: redis.Redis, jobs: Jobs, known: Known) -> None:
+def test_each_change_is_told_once(client: redis.Redis, jobs: Jobs, progress: Progress, known: Known) -> None:
     with client.pubsub() as listening:  # type: ignore[no-untyped-call]
         listening.subscribe(channel(client, CHANNEL))
         listening.get_message(timeout=5)
         epoch = claim(jobs, OLD)
-        jobs.touch(OLD, epoch)
-        jobs.said(OLD, epoch, ["something"])
-        make(jobs, OLD, epoch)
-        make(jobs, OLD, epoch)
+        progress.touch(OLD, epoch)
+        progress.said(OLD, epoch, ["something"])
+        make(progress, OLD, epoch)
+        make(progress, OLD, epoch)
         jobs.succeed(OLD, epoch)
         told = []
         while message := listening.get_message(timeout=1):
@@ -229,20 +236,20 @@ def test_each_change_is_told_once(client: redis.Redis, jobs: Jobs, known: Known)
     ]
 
 
-def test_who_makes_pictures_of_a_job_that_has_ended_is_known(jobs: Jobs) -> None:
+def test_who_makes_pictures_of_a_job_that_has_ended_is_known(jobs: Jobs, progress: Progress) -> None:
     epoch = claim(jobs, OLD)
     jobs.succeed(OLD, epoch)
     for name in ("poster", "storyboard"):
-        assert jobs.attempt_picture(OLD, epoch, name, "host:7", parent="anything@host") == 1
+        assert progress.attempt_picture(OLD, epoch, name, "host:7", parent="anything@host") == 1
     (found,) = jobs.picturing()
     assert (found.id, found.video) == (OLD, "a")
     assert [(task.name, task.worker, task.parent) for task in found.running] == [
         ("poster", "host:7", "anything@host"),
         ("storyboard", "host:7", "anything@host"),
     ]
-    jobs.ended(OLD, "poster")
+    progress.ended(OLD, "poster")
     assert [task.name for task in jobs.picturing()[0].running] == ["storyboard"]
-    jobs.ended(OLD, "storyboard")
+    progress.ended(OLD, "storyboard")
     assert jobs.picturing() == []
 
 
@@ -256,7 +263,7 @@ def test_what_happens_is_told_within_the_database_alone(client: redis.Redis, red
             listening.psubscribe(channel(there, "mam:*"))
             listening.get_message(timeout=5)
         jobs.succeed(OLD, claim(jobs, OLD))
-        jobs.drop_seek(OLD, [3])
+        Viewers(client).drop_seek(OLD, [3])
         heard = [message["channel"].decode() for message in iter(lambda: ours.get_message(timeout=1), None)]
         assert {name.partition("@")[0] for name in heard} == {f"mam:job:{OLD}", "mam:library"}
         assert theirs.get_message(timeout=0.1) is None

@@ -15,6 +15,7 @@ import redis
 
 from dev.servers import LOOPBACK, Server
 from mam.jobs import queues
+from mam.jobs.progress import Progress
 from mam.jobs.queues import BATCH, LISTS, MOST_OVERTAKING
 from mam.jobs.state import Jobs
 from tests.conftest import KINDS
@@ -147,16 +148,20 @@ def test_short_tasks_wait_with_the_others_where_no_worker_knows_their_queue(clie
 
 
 def test_a_job_has_only_so_many_chunks_queued_and_each_once(client: redis.Redis) -> None:
-    jobs, job = Jobs(client), "0123456789ab"
+    jobs, progress, job = Jobs(client), Progress(client), "0123456789ab"
     _, epoch = jobs.claim(job, {"video": "a"}, viewer=False)
-    jobs.divide(job, epoch, range(1, 8))
-    assert jobs.next_chunks(job, epoch, "plan", 3) == [1, 2, 3]
-    assert sorted(jobs.next_chunks(job, epoch, "plan", 3)) == [1, 2, 3]  # killed before it queued them, and begun again
-    jobs.divide(job, epoch, range(1, 8))  # likewise
-    assert jobs.next_chunks(job, epoch, "2", 3) == [4]
-    assert jobs.next_chunks(job, epoch, "2", 3) == [4]
-    assert jobs.next_chunks(job, epoch, "0", 3) == []  # an opening that is made late makes no room
-    assert jobs.next_chunks(job, epoch, "1", 5) == [5, 6, 7]  # there are more workers now
-    assert jobs.next_chunks(job, epoch, "4", 5) == []
-    assert jobs.next_chunks(job, epoch - 1, "3", 5) == []  # an earlier leader's
+    progress.divide(job, epoch, range(1, 8))
+    assert progress.next_chunks(job, epoch, "plan", 3) == [1, 2, 3]
+    assert sorted(progress.next_chunks(job, epoch, "plan", 3)) == [
+        1,
+        2,
+        3,
+    ]  # killed before it queued them
+    progress.divide(job, epoch, range(1, 8))  # likewise
+    assert progress.next_chunks(job, epoch, "2", 3) == [4]
+    assert progress.next_chunks(job, epoch, "2", 3) == [4]
+    assert progress.next_chunks(job, epoch, "0", 3) == []  # an opening that is made late makes no room
+    assert progress.next_chunks(job, epoch, "1", 5) == [5, 6, 7]  # there are more workers now
+    assert progress.next_chunks(job, epoch, "4", 5) == []
+    assert progress.next_chunks(job, epoch - 1, "3", 5) == []  # an earlier leader's
     assert client.ttl(f"mam:job:{job}:given") > 0

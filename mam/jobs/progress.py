@@ -1,0 +1,136 @@
+"""How far jobs are in Redis: what workers report of them, and which segments exist."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Mapping, Sequence
+
+import redis
+
+from mam import stored
+from mam.events import script
+from mam.jobs import lua
+from mam.jobs.change import Change
+from mam.jobs.job import Picture
+from mam.jobs.keys import KEEP_SECONDS, PREFIX, made_key
+
+MAX_ATTEMPTS = 4  # of one task without getting on: what ends its worker that often is not tried again
+
+
+class Progress:
+    """What workers report, for as long as the job is their epoch's. Every report is one round trip and atomic."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._client = client
+        self._change = Change(client)
+        self._attempt = script(client, lua.ATTEMPT)
+        self._attempt_picture = script(client, lua.ATTEMPT_PICTURE)
+        self._ended = client.register_script(lua.ENDED)
+        self._made = script(client, lua.MADE)
+        self._todo = script(client, lua.TODO)
+        self._give = script(client, lua.GIVE)
+        self._pictured = script(client, lua.PICTURED)
+
+    # tasks
+
+    def attempt(self, job: str, epoch: int, task: str, worker: str, *, parent: str = "") -> int | None:
+        """Counts a start of `task` since it last got on; None when the job is no longer this epoch's to work on.
+
+        `parent`: what the worker is called whose process is at it.
+        """
+        count = self._attempt(keys=[PREFIX + job], args=[epoch, time.time(), KEEP_SECONDS, task, worker, parent])
+        return None if count < 0 else int(count)
+
+    def attempt_picture(self, job: str, epoch: int, task: str, worker: str, *, parent: str = "") -> int:
+        """Counts a start of a task that makes pictures."""
+        arguments: list[str | float] = [epoch, time.time(), KEEP_SECONDS, task, worker, parent]
+        return int(self._attempt_picture(keys=[PREFIX + job], args=arguments))
+
+    def ended(self, job: str, task: str) -> None:
+        """The task has ended, well or not: it did not take its worker with it."""
+        self._ended(keys=[PREFIX + job], args=[task])
+
+    def encoding(self, job: str, epoch: int, command: str) -> None:
+        """An ffmpeg was started for it."""
+        self._change(job, epoch, command=command, said="[]")
+
+    def said(self, job: str, epoch: int, lines: Sequence[str]) -> None:
+        """The last lines of what its last ffmpeg said."""
+        self._change(job, epoch, said=json.dumps(list(lines)))
+
+    def troubled(self, job: str, epoch: int, detail: str) -> None:
+        """A task of it is to be tried again, for this reason."""
+        self._change(job, epoch, trouble=detail)
+
+    def touch(self, job: str, epoch: int) -> bool:
+        """A sign of life. False when the job is no longer this epoch's: stop working."""
+        return self._change(job, epoch)
+
+    # chunks and segments
+
+    def planned(self, job: str, epoch: int, *, segments: int, duration: float, streams: str, notes: str = "") -> bool:
+        """The plan stands (`streams`: JSON of what becomes of each; `notes`: JSON of the plan's, or nothing).
+
+        False when the job is no longer this epoch's.
+        """
+        length = f"{duration:.3f}"
+        return self._change(
+            job, epoch, "planned", segments=str(segments), duration=length, streams=streams, notes=notes
+        )
+
+    def divide(self, job: str, epoch: int, chunks: Sequence[int]) -> None:
+        """These chunks are to be made; `next_chunks` gives them out."""
+        if chunks:
+            self._todo(keys=[PREFIX + job], args=[epoch, time.time(), KEEP_SECONDS, *chunks])
+
+    def next_chunks(self, job: str, epoch: int, by: str, window: int) -> list[int]:
+        """The chunks that the caller is to queue now, so that `window` of the job are queued or under way.
+
+        `by`: the number of the chunk that the caller has made, or `plan`. Asked again, the answer is the same: the
+        caller may have been killed before it queued them.
+        """
+        found = self._give(keys=[PREFIX + job], args=[epoch, time.time(), KEEP_SECONDS, by, window])
+        return [number for each in found if (number := stored.whole(each)) is not None]
+
+    def made(self, job: str, epoch: int, segments: Mapping[int, float], *, task: str, profile: str, host: str) -> bool:
+        """These segments exist, so many seconds each, made by a task on the machine `host` just now.
+
+        True for the one call that completes the job: whoever gets it starts the commit.
+        """
+        return self._report(job, epoch, segments, task, "1", profile, host)
+
+    def found(self, job: str, epoch: int, segments: Mapping[int, float]) -> bool:
+        """These segments exist: an earlier leader made them. True when nothing is missing."""
+        return self._report(job, epoch, segments, "plan", "0", "", "")
+
+    def incomplete(self, job: str, epoch: int, missing: Sequence[int]) -> None:
+        """The commit found segments missing that were reported: they are to be made again."""
+        with self._client.pipeline(transaction=True) as pipe:
+            for number in missing:
+                pipe.setbit(made_key(job), number, 0)
+            pipe.expire(made_key(job), KEEP_SECONDS)
+            pipe.hdel(PREFIX + job, "finalizing")
+            pipe.execute()
+        self.touch(job, epoch)
+
+    def pictured(self, job: str, epoch: int, picture: Picture) -> bool:
+        """The picture is there. False when nobody is to know, or the job is not known any more."""
+        return bool(self._pictured(keys=[PREFIX + job], args=[epoch, time.time(), KEEP_SECONDS, picture.value]))
+
+    def is_made(self, job: str, numbers: Iterable[int]) -> list[bool]:
+        """For each segment, whether it is known to exist."""
+        with self._client.pipeline(transaction=False) as pipe:
+            for number in numbers:
+                pipe.getbit(made_key(job), number)
+            return [bool(bit) for bit in pipe.execute()]
+
+    def made_segments(self, job: str, total: int) -> list[bool]:
+        """For each of the plan's segments, whether it is known to exist: one read of all their bits."""
+        found = self._client.getrange(made_key(job), 0, (total + 7) // 8 - 1)
+        bits = found if isinstance(found, bytes) else b""
+        return [number < 8 * len(bits) and bool(bits[number >> 3] & 0x80 >> (number & 7)) for number in range(total)]
+
+    def _report(self, job: str, epoch: int, segments: Mapping[int, float], *labels: str) -> bool:
+        flat = [item for number, seconds in segments.items() for item in (number, f"{seconds:.6f}")]
+        return bool(self._made(keys=[PREFIX + job], args=[epoch, time.time(), KEEP_SECONDS, *labels, *flat]) == 1)
