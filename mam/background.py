@@ -9,6 +9,7 @@ import asyncio
 import logging
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import Any
@@ -81,6 +82,30 @@ def supervised_thread(name: str, loop: Callable[[], None]) -> threading.Thread:
 
     FAILURES.begun(name)
     return threading.Thread(target=supervise, name=name, daemon=True)
+
+
+class Periodic(ABC):
+    """Takes a turn every so many seconds, for as long as its service runs; supervised, as every loop."""
+
+    def __init__(self, name: str, seconds: float) -> None:
+        self._name = name
+        self._seconds = seconds
+        self._task: asyncio.Task[None] | None = None
+
+    @abstractmethod
+    async def take_turn(self) -> None: ...
+
+    async def start(self) -> None:
+        self._task = supervised(self._name, self._repeat)
+
+    async def stop(self) -> None:
+        if self._task:
+            await ended(self._task)
+
+    async def _repeat(self) -> None:
+        while True:
+            await self.take_turn()
+            await asyncio.sleep(self._seconds)
 
 
 class Errands:

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import redis
 from kombu.exceptions import KombuError
 
-from mam.background import ended, supervised
+from mam.background import Periodic
 from mam.errors import InvalidPlan, JobNotFound, MamError
 from mam.jobs import dispatch
 from mam.jobs.claims import Conversions, Order
@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-class Reaper:
+class Reaper(Periodic):
     """Looks every few seconds; one process of the service at a time."""
 
     def __init__(
@@ -54,6 +54,7 @@ class Reaper:
         state: redis.Redis,
         broker: redis.Redis,
     ) -> None:
+        super().__init__("reaper", LOOK_SECONDS)
         self._settings = settings
         self._store = store
         self._jobs = jobs
@@ -64,21 +65,11 @@ class Reaper:
         self._silent_seconds = SILENT_LEASES * settings.task_lease_seconds
         self._revisions = Revisions(store, settings.minio_bucket_vod)
         self._replaced: dict[str, Replaced] = {}  # the notes that were read
-        self._task: asyncio.Task[None] | None = None
 
-    async def start(self) -> None:
-        self._task = supervised("reaper", self._run)
+    async def take_turn(self) -> None:
+        await asyncio.to_thread(self._look_alone)
 
-    async def stop(self) -> None:
-        if self._task:
-            await ended(self._task)
-
-    async def _run(self) -> None:
-        while True:
-            await asyncio.to_thread(self._take_turn)
-            await asyncio.sleep(LOOK_SECONDS)
-
-    def _take_turn(self) -> None:
+    def _look_alone(self) -> None:
         _tried(make_room, self._state)  # before the lock, which a full Redis would not take
         if _tried(self._is_mine):
             self.look()

@@ -8,7 +8,7 @@ import time
 
 import redis
 
-from mam.background import ended, supervised
+from mam.background import Periodic
 from mam.errors import MamError
 from mam.settings import Settings
 from mam.store.multipart import Multipart
@@ -22,33 +22,25 @@ LOOKS = 100  # in the time after which an upload is stale
 log = logging.getLogger(__name__)
 
 
-class Sweeper:
+class Sweeper(Periodic):
     """Looks every few minutes; one process at a time."""
 
     def __init__(self, settings: Settings, multipart: Multipart, records: Records, judge: Judge) -> None:
         self._stale_seconds = settings.upload_hours * 3600
-        self._look_seconds = min(MOST_SECONDS, max(LEAST_SECONDS, self._stale_seconds / LOOKS))
+        super().__init__(
+            "sweeper of uploads", seconds=min(MOST_SECONDS, max(LEAST_SECONDS, self._stale_seconds / LOOKS))
+        )
         self._prefix = settings.minio_upload_prefix
         self._multipart = multipart
         self._records = records
         self._judge = judge
-        self._task: asyncio.Task[None] | None = None
 
-    async def start(self) -> None:
-        self._task = supervised("sweeper of uploads", self._run)
-
-    async def stop(self) -> None:
-        if self._task:
-            await ended(self._task)
-
-    async def _run(self) -> None:
-        while True:
-            try:
-                if await self._records.is_sweeper(self._look_seconds * 0.9):
-                    await self.look()
-            except (MamError, redis.RedisError) as error:
-                log.warning("stale uploads not looked for", extra={"error": str(error)})
-            await asyncio.sleep(self._look_seconds)
+    async def take_turn(self) -> None:
+        try:
+            if await self._records.is_sweeper(self._seconds * 0.9):
+                await self.look()
+        except (MamError, redis.RedisError) as error:
+            log.warning("stale uploads not looked for", extra={"error": str(error)})
 
     async def look(self) -> None:
         """Ends what is stale, and asks again about what nobody could judge."""
