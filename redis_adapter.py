@@ -23,6 +23,7 @@ import redis.asyncio
 from mam import stored
 from mam.connections import REQUEST
 from mam.events import channel, sync_client
+from mam.hls.recipe import satisfies
 from mam.settings import worker_settings
 
 PREFIX = "mam:playlist:"
@@ -131,11 +132,6 @@ return {{told, unpack(redis.call('ZRANGE', KEYS[3], 0, -1))}}
 """
 
 
-def does_as(kinds: str, kind: str) -> bool:
-    """Whether what does as these kinds, separated by spaces, is what is asked for. Empty: of either, anything."""
-    return not kind or not kinds or kind in kinds.split(" ")
-
-
 @dataclass(frozen=True, slots=True)
 class CachedPlaylist:
     """A playlist as it is sent. `body`: gzip. `max_age`: seconds that a client may keep it.
@@ -151,7 +147,7 @@ class CachedPlaylist:
 
     def fits(self, source: str, kind: str) -> bool:
         """Whether this is what is asked for (empty: anything). A tree of another tool does as anything."""
-        return does_as(self.kinds, kind) and (not source or self.source in (source, ""))
+        return satisfies(self.kinds, kind) and (not source or self.source in (source, ""))
 
     def to_bytes(self) -> bytes:
         """`max_age`, then `source` and `kinds`, a line each (neither holds line breaks), then the body."""

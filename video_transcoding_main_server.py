@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 from fastapi import FastAPI, Header, Path, Query, Request, Response
 
+import redis_adapter
 from mam.connections import REQUEST
 from mam.errors import InvalidRequest
 from mam.events import Listener, async_client, sync_client
@@ -74,7 +75,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     state.store = Store(settings, store_connections.REQUEST)
     client, broker = sync_client(settings, REQUEST), broker_client(settings)
     state.jobs, counters = Jobs(client), Counters(client)
-    conversions = Conversions(settings, state.store, state.jobs)
+    conversions = Conversions(settings, state.store, state.jobs, forget=redis_adapter.invalidate_playlist_cache)
     state.redis = async_client(settings)
     state.listener = Listener(state.redis)
     state.desk = Desk(state.jobs, Viewers(client), conversions, state.listener, Callbacks(settings), state.redis)

@@ -20,8 +20,8 @@ from mam.cache.response import Answers
 from mam.cache.shared_reads import SharedReads
 from mam.connections import QUICK, REQUEST
 from mam.events import Listener, async_client, sync_client
-from mam.hls.plan import Format, Profile
 from mam.hls.playlist import CONTENT_TYPE
+from mam.hls.recipe import Format, Profile
 from mam.http import bucket, compressing, health, journal, problems, stopping
 from mam.http.auth import require_access
 from mam.http.logging import setup_logging

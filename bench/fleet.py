@@ -23,7 +23,8 @@ from bench.stack import FILMS, BenchError, Stack, start_app, wait_until
 from bench.start import SEEK
 from bench.table import Bar, Line, Measure, Row, Rule, Unit
 from dev.servers import Server, free_port, spawn
-from mam.hls.plan import Chunk, Profile
+from mam.hls.plan import Chunk
+from mam.hls.recipe import Profile
 from mam.jobs.queues import QUEUES
 from mam.media.encode import ChunkEncoder
 from mam.store.objects import Store

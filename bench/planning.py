@@ -9,14 +9,15 @@ from bench.media import Moov
 from bench.run import Run, say
 from bench.stack import FILMS, BenchError, Stack
 from bench.table import Bar, Line, Measure, Row, Rule
-from mam.hls.plan import Plan, Profile, Source
+from mam.hls.plan import Plan, Source
 from mam.hls.playlist import TYPES
+from mam.hls.recipe import Profile
 from mam.media.planning import make_plan
 from mam.media.remux import Remuxer
 from mam.media.source import MediaSource, open_source, read_moov
-from mam.media.wishes import Wishes
 from mam.mp4.index import Samples
 from mam.store.objects import Store
+from tests.recipes import recipe_of
 
 BUDGET = Bar(Rule.AT_MOST, 0.1)  # for index and plan
 SEGMENT_BUDGET = Bar(Rule.AT_MOST, 0.04)  # for making and putting segment 0
@@ -68,7 +69,7 @@ def _source(store: Store, bucket: str, key: str) -> Source:
 def _plan(store: Store, source: Source, profile: Profile = Profile.SOURCE) -> tuple[MediaSource, Plan]:
     media = open_source(store, source)
     _all_samples(media)
-    return media, make_plan(media, source, Wishes(profile), video="bench", revision="0" * 12, stored=False)
+    return media, make_plan(media, source, recipe_of(profile), video="bench", revision="0" * 12, stored=False)
 
 
 def _all_samples(media: MediaSource) -> list[Samples]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import Enum
 from fractions import Fraction
 from itertools import pairwise
 from typing import Literal
@@ -12,6 +11,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mam.errors import InvalidPlan
+from mam.hls.recipe import Format, Profile, kind_of
 from mam.hls.timeline import Timeline
 from mam.naming import INIT, RENDITION, Asset, segment_name
 
@@ -22,32 +22,6 @@ REMUX_CHUNK_SEGMENTS = 50  # a second or two of work, some 250 MB of a full-HD f
 ENCODE_CHUNK_SECONDS = 30  # long enough that the pre-roll is a few per cent, short enough to spread over workers
 DECODED_AGAIN = 4  # parts of a group of pictures: with chunks as long as one, all is decoded three times on average
 MAX_CHUNK_SECONDS = 300  # what is lost when a worker dies
-
-
-class Profile(str, Enum):
-    """What is to be made. The values are the API's."""
-
-    SOURCE = "source"  # streams are copied, or the file is refused
-    H264 = "h264"  # the picture is encoded, and whatever sound is not AAC already
-    AUTO = "auto"  # what can be copied is copied, the rest is encoded
-
-
-class Format(str, Enum):
-    """What segments are packed in. The values are the API's."""
-
-    TS = "ts"
-    FMP4 = "fmp4"
-
-
-def kind_of(profile: Profile, fmt: Format) -> str:
-    """A profile and a format in a word: `h264`, `auto.fmp4`."""
-    return profile.value if fmt is Format.TS else f"{profile.value}.{fmt.value}"
-
-
-def profile_and_format(kind: str) -> tuple[Profile, Format]:
-    """What `kind_of` made a word of."""
-    profile, _, fmt = kind.partition(".")
-    return Profile(profile), Format(fmt) if fmt else Format.TS
 
 
 class _Frozen(BaseModel):

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from itertools import islice
-from typing import Any
 
 import redis
 
-import redis_adapter
-from mam import stored
-from mam.errors import InvalidPlan, NameTaken, NotAVideo, NotFound, StoreForbids, TooLarge, TooManyJobs
-from mam.hls.plan import PLANNER_VERSION, Format, Plan, Profile, Sidecar, Source, kind_of
+from mam.errors import NameTaken, NotAVideo, NotFound, StoreForbids, TooLarge, TooManyJobs
+from mam.hls.plan import PLANNER_VERSION, Plan, Sidecar
+from mam.hls.recipe import Profile, Recipe, Wanted
 from mam.hls.sidecars import prefix, sidecars
 from mam.jobs.job import State
+from mam.jobs.order import Conversion, Order
 from mam.jobs.queues import Priority
 from mam.jobs.state import Claim, Jobs, Mode
 from mam.naming import Asset, poster_key, revision_id, storyboard_key, video_names
@@ -32,107 +30,17 @@ VIEWERS_SHARE = 2  # times as many conversions may be under way before a viewer 
 READERS = 40  # reads of the store at a time: eight requests' worth
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What is to be made of an asset. `audio_language`: the one sound that is wanted; '' for all.
-
-    `recoded`: nothing is copied, because a copy could not be decoded.
-    """
-
-    profile: Profile
-    format: Format = Format.TS
-    audio_language: str = ""
-    recoded: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """Everything a task needs to know about a job, so that it needs nothing else. JSON-able.
-
-    `epoch`: whose order this is; what an earlier leader's tasks report is refused.
-    """
-
-    job: str
-    epoch: int
-    video: str
-    bucket: str
-    key: str
-    version: str
-    etag: str | None
-    size: int
-    profile: str
-    segment_seconds: int
-    preset: str
-    crf: int
-    audio_bitrate: int
-    format: str = Format.TS.value
-    audio_language: str = ""
-    max_key_frame_seconds: int = 20
-    sidecars: tuple[dict[str, Any], ...] = ()  # subtitles beside the asset
-    viewer: bool = False  # somebody waits for its first segment
-    keyed_at: float = 0  # seconds since 1970 at which a key asked for it; 0: viewers alone did
-    callback: str = ""  # a URL that is told how it goes
-    recoded: bool = False  # nothing is copied: a copy could not be decoded
-
-    @property
-    def asset(self) -> Asset:
-        return Asset(self.bucket, self.key)
-
-    @property
-    def source(self) -> Source:
-        return Source(
-            bucket=self.bucket, key=self.key, version=self.version, etag=self.etag, size=self.size,
-            sidecars=tuple(Sidecar(**sidecar) for sidecar in self.sidecars),
-        )  # fmt: skip
-
-    @property
-    def wanted(self) -> Wanted:
-        return Wanted(Profile(self.profile), Format(self.format), self.audio_language, self.recoded)
-
-    def to_dict(self) -> dict[str, object]:
-        return asdict(self)
-
-    def to_json(self) -> str:
-        return json.dumps(self.to_dict())
-
-    @classmethod
-    def of(cls, found: dict[str, Any]) -> Order:
-        """From what `to_dict` made, here or in another version: what this one does not know is left out.
-
-        Raises InvalidPlan for anything else.
-        """
-        return cls.from_json(json.dumps(found))
-
-    @classmethod
-    def from_json(cls, text: str | bytes) -> Order:
-        """The same from what `to_json` made."""
-        order = stored.read(cls, text)
-        if order is None:
-            raise InvalidPlan("An order cannot be read.", hint="Another version of the program may have written it.")
-        return order
-
-
-@dataclass(frozen=True, slots=True)
-class Conversion:
-    """What came of asking: the job, its video, and whether that is live already. `order` is set for the leader.
-
-    `standing`: of what is live, by which more can be made of it.
-    """
-
-    job: str
-    video: str
-    live: bool
-    order: Order | None = None
-    standing: Order | None = None
-
-
 class Conversions:
-    """Finds or claims the job that a request asks for. Blocking: call it from a thread."""
+    """Finds or claims the job that a request asks for. Blocking: call it from a thread.
 
-    def __init__(self, settings: Settings, store: Store, jobs: Jobs) -> None:
+    `forget`: called with the name of a video whose cached playlists are out of date.
+    """
+
+    def __init__(self, settings: Settings, store: Store, jobs: Jobs, *, forget: Callable[[str], None]) -> None:
         self._settings = settings
         self._store = store
         self._jobs = jobs
+        self._forget = forget
         self._revisions = Revisions(store, settings.minio_bucket_vod)
         self._pool = ThreadPoolExecutor(READERS, "conversions")
 
@@ -176,7 +84,7 @@ class Conversions:
         """What is live already. It becomes the main revision where a key asks for it."""
         if not viewer and self._revisions.main(order.video) != order.job:
             self._revisions.make_main(order.video, order.job)
-            redis_adapter.invalidate_playlist_cache(order.video)
+            self._forget(order.video)
         if not viewer:
             with suppress(redis.RedisError):
                 self._jobs.note_keyed(order.job)
@@ -199,15 +107,15 @@ class Conversions:
         beside = self._pool.submit(self._sidecars, asset)
         head = self._pool.submit(self._store.head, asset.bucket, asset.key)
         plans = [self._pool.submit(self._revisions.plan, name) for name in names]
-        live = self._pool.submit(self._live, names[0], wanted)
+        live = self._pool.submit(self._live, names[0], wanted.kind)
         info = self._check(asset, head.result())
         sidecars = beside.result()
         version = ":".join([info.version, *(f"{sidecar.key}={sidecar.version}" for sidecar in sidecars)])
         newest = {name: plan.result() for name, plan in zip(names, plans, strict=True)}
         video = self._name(asset, newest)
-        serving, main = live.result() if video == names[0] else self._live(video, wanted)
-        wanted, job = self._revision(asset, version, wanted, newest[video], serving)
-        order = self._order(asset, info, job, video, wanted)
+        serving, main = live.result() if video == names[0] else self._live(video, wanted.kind)
+        recipe, job = self._revision(asset, version, wanted.recipe(self._settings), newest[video], serving)
+        order = _order(asset, info, job, video, recipe)
         return replace(order, sidecars=tuple(sidecar.model_dump() for sidecar in sidecars)), job in (serving, main)
 
     def lacks_pictures(self, order: Order) -> bool:
@@ -242,39 +150,23 @@ class Conversions:
             raise TooLarge(f"The object has {info.size} bytes; MAX_SOURCE_BYTES allows less.")
         return info
 
-    def _live(self, video: str, wanted: Wanted) -> tuple[str | None, str | None]:
+    def _live(self, video: str, kind: str) -> tuple[str | None, str | None]:
         """The live revision that serves the kind that is wanted, and the main one."""
-        kind = kind_of(wanted.profile, wanted.format)
         return self._revisions.serving(video, kind), self._revisions.main(video)
 
     def _revision(
-        self, asset: Asset, version: str, wanted: Wanted, newest: Plan | None, serving: str | None
-    ) -> tuple[Wanted, str]:
-        """The revision that is wanted; or one that serves as well, and what that one was asked for.
+        self, asset: Asset, version: str, recipe: Recipe, newest: Plan | None, serving: str | None
+    ) -> tuple[Recipe, str]:
+        """The revision that is wanted; or one that serves as well, and the recipe of that one.
 
         `newest`: the newest plan of the video; `serving`: the live revision that serves the kind that is wanted.
         """
         others = [serving]
-        if newest and kind_of(wanted.profile, wanted.format) in newest.kinds:
+        if newest and recipe.kind in newest.kinds:
             others.append(newest.revision)
-        alike = {self._revision_id(asset, version, same): same for same in _alike(wanted)}
+        alike = {_revision_id(asset, version, each): each for each in recipe.alternatives()}
         found = next((revision for revision in others if revision in alike), None)
-        return (alike[found], found) if found else (wanted, self._revision_id(asset, version, wanted))
-
-    def _revision_id(self, asset: Asset, version: str, wanted: Wanted) -> str:
-        return revision_id(asset, version=version, profile=self._profile_identity(wanted), planner=PLANNER_VERSION)
-
-    def _profile_identity(self, wanted: Wanted) -> str:
-        """What is wanted with all settings that change what is made: other settings make another revision."""
-        chosen = self._settings
-        made = f"segment={chosen.segment_seconds}"
-        if wanted.profile is not Profile.H264:
-            made += f":keys={chosen.max_key_frame_seconds}"
-        if wanted.profile is not Profile.SOURCE:
-            made += f":crf={chosen.h264_crf}:preset={chosen.h264_preset}:audio={chosen.audio_bitrate}"
-        if wanted.recoded:
-            made += ":recoded"
-        return f"{wanted.profile.value}:{wanted.format.value}:{wanted.audio_language}:{made}"
+        return (alike[found], found) if found else (recipe, _revision_id(asset, version, recipe))
 
     def _sidecars(self, asset: Asset) -> list[Sidecar]:
         """The subtitles that lie beside an asset; none where the bucket may be read but not listed."""
@@ -295,27 +187,6 @@ class Conversions:
             for found in sidecars(asset.key, objects)
         ]
 
-    def _order(self, asset: Asset, info: ObjectInfo, job: str, video: str, wanted: Wanted) -> Order:
-        return Order(
-            job=job,
-            epoch=0,
-            video=video,
-            bucket=asset.bucket,
-            key=asset.key,
-            version=info.version,
-            etag=info.etag,
-            size=info.size,
-            profile=wanted.profile.value,
-            format=wanted.format.value,
-            audio_language=wanted.audio_language,
-            recoded=wanted.recoded,
-            max_key_frame_seconds=self._settings.max_key_frame_seconds,
-            segment_seconds=self._settings.segment_seconds,
-            preset=self._settings.h264_preset,
-            crf=self._settings.h264_crf,
-            audio_bitrate=self._settings.audio_bitrate,
-        )
-
     def _name(self, asset: Asset, newest: Mapping[str, Plan | None]) -> str:
         """The asset's video name: the one it has, else the first that no other asset has.
 
@@ -334,14 +205,27 @@ class Conversions:
         )
 
 
-def _alike(wanted: Wanted) -> list[Wanted]:
-    """What else may have been asked for that serves as well; where a copy cannot be decoded, what copies nothing."""
-    every = (replace(wanted, profile=profile, recoded=recoded) for profile in Profile for recoded in (False, True))
-    return [same for same in every if not wanted.recoded or same.recoded or same.profile is Profile.H264]
+def _revision_id(asset: Asset, version: str, recipe: Recipe) -> str:
+    return revision_id(asset, version=version, profile=recipe.identity(), planner=PLANNER_VERSION)
+
+
+def _order(asset: Asset, info: ObjectInfo, job: str, video: str, recipe: Recipe) -> Order:
+    return Order(
+        job=job,
+        epoch=0,
+        video=video,
+        bucket=asset.bucket,
+        key=asset.key,
+        version=info.version,
+        etag=info.etag,
+        size=info.size,
+        recipe=recipe,
+    )
 
 
 def _fields(order: Order) -> dict[str, str]:
     """What the job's state in Redis says of an order."""
+    recipe = order.recipe
     return {"video": order.video, "bucket": order.bucket, "key": order.key, "version": order.version,
-            "profile": order.profile, "format": order.format, "audio_language": order.audio_language,
+            "profile": recipe.profile.value, "format": recipe.format.value, "audio_language": recipe.audio_language,
             "order": order.to_json()}  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any
 from celery import Celery
 
 from mam.jobs import queues
-from mam.jobs.claims import Order
+from mam.jobs.order import Order
 from mam.jobs.queues import Priority, task_id
 
 PLAN, MAKE, COMMIT = "mam.plan", "mam.make", "mam.commit"

@@ -10,7 +10,7 @@ from typing import Any
 
 from mam import stored
 from mam.errors import ConversionFailed
-from mam.hls.plan import Format
+from mam.hls.recipe import Format
 from mam.jobs.queues import Priority
 
 FEW_SEGMENTS, FEW_SECONDS = 2, 3.0  # made since the start: from fewer nobody can tell how long the rest will take

@@ -14,7 +14,8 @@ from pydantic import BaseModel, Field
 
 from mam import stored
 from mam.errors import ConversionFailed, MamError, Unavailable
-from mam.hls.plan import Format, Profile, Rendition, StreamInfo
+from mam.hls.plan import Rendition, StreamInfo
+from mam.hls.recipe import Format, Profile
 
 PREFIX = "mam:preview:"
 KEEP_SECONDS = 60  # an answer that nobody fetches

@@ -11,10 +11,10 @@ import av
 import av.error
 
 from mam.errors import MediaError
+from mam.hls.recipe import Recipe
 from mam.media.audio import choose_sounds
 from mam.media.packets import Packet
 from mam.media.source import MediaSource, MediaTrack
-from mam.media.wishes import Wishes
 from mam.mp4.tables import NoSampleTables
 
 LISTENED_TO = 12  # packets given to a decoder for its first sound
@@ -24,9 +24,9 @@ LONGER = 2  # times as long as the film: what lasts longer would be followed by 
 SPARE = 600  # seconds by which a sound may last longer in any case
 
 
-def sift(media: MediaSource, picture: MediaTrack | None, wishes: Wishes) -> None:
+def sift(media: MediaSource, picture: MediaTrack | None, recipe: Recipe) -> None:
     """Leaves out the sounds of which nothing can be made, while there are others."""
-    sounds = choose_sounds(media.tracks, wishes)
+    sounds = choose_sounds(media.tracks, recipe)
     if len(sounds) < 2:
         return
     film = picture or next((track for track in sounds if not _fault(media, track, None)), sounds[0])
@@ -34,7 +34,7 @@ def sift(media: MediaSource, picture: MediaTrack | None, wishes: Wishes) -> None
     for track in sounds:
         if track is not film and (fault := _fault(media, track, end)):
             media.leave(track.number, fault)
-            if len(choose_sounds(media.tracks, wishes)) < 2:
+            if len(choose_sounds(media.tracks, recipe)) < 2:
                 return
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from mam.errors import NotAVideo, NotRemuxable, UnsupportedCodec
 from mam.hls import languages
-from mam.hls.plan import AudioTrack, Format, Profile
+from mam.hls.plan import AudioTrack
+from mam.hls.recipe import RECODED, Format, Profile, Recipe
 from mam.media import decoders
 from mam.media.source import MediaTrack, UnsupportedEdits
-from mam.media.wishes import RECODED, Wishes
 from mam.mp4.codecs import AAC_LC, aac_channel_configuration, aac_frame_length, aac_object_type, codec_string
 
 COPYABLE = ("aac", "mp3", "ac3", "eac3")  # what TS carries, best first: browsers do not play the Dolby ones
@@ -20,7 +20,7 @@ OUTPUT_RATES = (44100, 48000)
 MAX_SOUNDS = 32  # of a file
 
 
-def choose_sounds(tracks: list[MediaTrack], wishes: Wishes) -> list[MediaTrack]:
+def choose_sounds(tracks: list[MediaTrack], recipe: Recipe) -> list[MediaTrack]:
     """The audio tracks that renditions are made of, the default one first.
 
     Those that nothing can be made of are left out while there are others. Copied ones must share a codec, or no player
@@ -29,11 +29,11 @@ def choose_sounds(tracks: list[MediaTrack], wishes: Wishes) -> list[MediaTrack]:
     known = [track for track in tracks if not track.is_video][:MAX_SOUNDS]
     known.sort(key=lambda track: (not track.is_default, track.number))
     known = [track for track in known if not flaw(track)] or known
-    if wishes.profile is Profile.SOURCE and known:
-        codec = min((track.codec for track in known), key=lambda codec: _rank(codec, wishes.format))
+    if recipe.profile is Profile.SOURCE and known:
+        codec = min((track.codec for track in known), key=lambda codec: _rank(codec, recipe.format))
         known = [track for track in known if track.codec == codec]
-    if wishes.audio_language and known:
-        known = [_spoken(known, wishes.audio_language)]
+    if recipe.audio_language and known:
+        known = [_spoken(known, recipe.audio_language)]
     return known
 
 
@@ -70,7 +70,7 @@ def _rank(codec: str, fmt: Format) -> int:
     return order.index(codec) if codec in order else len(order)
 
 
-def plan_audio(track: MediaTrack, wishes: Wishes, *, gaps: bool, parts: int = 1) -> AudioTrack:
+def plan_audio(track: MediaTrack, recipe: Recipe, *, gaps: bool, parts: int = 1) -> AudioTrack:
     """What becomes of an audio track. `gaps`: it starts late, has holes, or segments without sound. `parts`: of its
     media that an edit list joins.
 
@@ -79,14 +79,14 @@ def plan_audio(track: MediaTrack, wishes: Wishes, *, gaps: bool, parts: int = 1)
     rate, channels = _rate(track), _channels(track)
     if rate <= 0 or channels <= 0:
         raise NotAVideo("The audio track does not say its sample rate or channels.")
-    obstacle = audio_obstacle(track, channels, rate, wishes)
+    obstacle = audio_obstacle(track, channels, rate, recipe)
     if gaps:
         obstacle = "Its sound has holes, begins late or ends early, and silence must be put there."
     if parts > 1:
         obstacle = f"Its edit list joins {parts} parts of the sound."
-        if wishes.profile is Profile.SOURCE:
+        if recipe.profile is Profile.SOURCE:
             raise UnsupportedEdits(obstacle)
-    if wishes.profile is Profile.SOURCE and obstacle:
+    if recipe.profile is Profile.SOURCE and obstacle:
         raise NotRemuxable(obstacle)
     if not obstacle:
         return AudioTrack(
@@ -103,34 +103,34 @@ def plan_audio(track: MediaTrack, wishes: Wishes, *, gaps: bool, parts: int = 1)
         codecs="mp4a.40.2",
         sample_rate=rate if rate in OUTPUT_RATES else OUTPUT_RATES[-1],
         channels=2,
-        bitrate=wishes.audio_bitrate,
+        bitrate=recipe.audio_bitrate,
     )
 
 
-def audio_obstacle(track: MediaTrack, channels: int, rate: int, wishes: Wishes) -> str | None:
+def audio_obstacle(track: MediaTrack, channels: int, rate: int, recipe: Recipe) -> str | None:
     """Why the audio cannot be copied; None when it can. Encoding profiles are stricter: every browser must play it."""
-    if wishes.recoded:
+    if recipe.recoded:
         return RECODED
     what = f"{track.codec.upper()}, {channels} channels, {rate} Hz"
     if (
         track.codec == "aac"
         and aac_frame_length(track.configuration) == SHORT_FRAME
-        and not (wishes.profile is Profile.SOURCE and wishes.format is Format.FMP4)
+        and not (recipe.profile is Profile.SOURCE and recipe.format is Format.FMP4)
     ):
         return f"It is {what}, of {SHORT_FRAME} samples a frame, which TS cannot say and few players decode."
-    if wishes.profile is Profile.H264:
+    if recipe.profile is Profile.H264:
         plain = track.codec == "aac" and aac_object_type(track.configuration) == AAC_LC
         return None if plain and channels <= 2 and 16_000 <= rate <= 48_000 else f"It is {what}."
     if track.codec == "aac" and aac_object_type(track.configuration) not in (*AAC_OBJECTS, None):
         return f"Its audio is {what} of a kind that TS segments cannot name."
     if (
         track.codec == "aac"
-        and wishes.format is Format.TS
+        and recipe.format is Format.TS
         and aac_channel_configuration(track.configuration) not in ADTS
     ):
         return f"It is {what}: TS segments have no word for its layout."
-    if wishes.profile is Profile.AUTO:
+    if recipe.profile is Profile.AUTO:
         return None if track.codec in PLAYABLE else f"It is {what}, which browsers do not play."
-    if _rank(track.codec, wishes.format) >= len(COPYABLE + (FMP4_TOO if wishes.format is Format.FMP4 else ())):
+    if _rank(track.codec, recipe.format) >= len(COPYABLE + (FMP4_TOO if recipe.format is Format.FMP4 else ())):
         return f"Its audio is {track.codec.upper()}, which these segments cannot carry to browsers."
     return None

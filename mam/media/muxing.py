@@ -11,7 +11,8 @@ import av.container
 import av.error
 
 from mam.errors import DamagedMedia, Undecodable
-from mam.hls.plan import Format, Plan
+from mam.hls.plan import Plan
+from mam.hls.recipe import Format
 from mam.media.fmp4 import FragmentMuxer, init_segment
 from mam.media.packets import ORIGIN, Packet
 from mam.mp4.nals import Opening, opening

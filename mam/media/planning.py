@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable
 from fractions import Fraction
 
@@ -10,7 +11,8 @@ import numpy as np
 
 from mam.errors import NotAVideo, NotRemuxable, TooLarge
 from mam.hls import languages, multivariant
-from mam.hls.plan import AudioTrack, Plan, Profile, Rendition, Source, Track, VideoTrack
+from mam.hls.plan import AudioTrack, Plan, Rendition, Source, Track, VideoTrack
+from mam.hls.recipe import Profile, Recipe
 from mam.hls.timeline import Timeline, cut_at
 from mam.media import subtitles
 from mam.media.alternatives import sift
@@ -30,7 +32,6 @@ from mam.media.holes import has_holes
 from mam.media.probe import describe
 from mam.media.source import MediaSource, MediaTrack, demux
 from mam.media.video import picture_notes, plan_video
-from mam.media.wishes import Wishes
 from mam.mp4.index import Samples
 from mam.mp4.tables import Ints, NoSampleTables
 
@@ -50,15 +51,17 @@ log = logging.getLogger(__name__)
 def make_plan(
     media: MediaSource,
     source: Source,
-    wishes: Wishes,
+    recipe: Recipe,
     *,
     video: str,
     revision: str,
     stored: bool,
     closely: bool = False,
+    max_duration: float = math.inf,
 ) -> Plan:
     """The plan of one revision. `stored`: the index lies in the bucket, the source has no sample tables.
-    `closely`: pictures are decoded to describe what headers do not tell.
+    `closely`: pictures are decoded to describe what headers do not tell. `max_duration`: seconds that the video may
+    last.
 
     Raises NotRemuxable when the profile is `source` and a stream cannot be copied, NotAVideo, TooLarge,
     UnsupportedCodec.
@@ -68,26 +71,26 @@ def make_plan(
     if picture:
         media.complete([picture.number])
         picture = media.track(picture.number)
-    sift(media, picture, wishes)
-    sounds = choose_sounds(media.tracks, wishes)
+    sift(media, picture, recipe)
+    sounds = choose_sounds(media.tracks, recipe)
     if picture is None and not sounds:
         raise NotAVideo("The file has neither video nor audio.")
-    video_track = plan_video(media, picture, wishes) if picture else None
-    timeline = _plan_timeline(media, video_track, sounds, wishes)
-    if timeline.duration > wishes.max_duration:
+    video_track = plan_video(media, picture, recipe) if picture else None
+    timeline = _plan_timeline(media, video_track, sounds, recipe)
+    if timeline.duration > max_duration:
         raise TooLarge(f"The video lasts {float(timeline.duration):.0f} s; MAX_DURATION_SECONDS allows less.")
-    heard = _plan_sounds(media, sounds, timeline, wishes)
-    renditions = _renditions(video_track, heard, _main_name(video_track, heard, wishes))
+    heard = _plan_sounds(media, sounds, timeline, recipe)
+    renditions = _renditions(video_track, heard, _main_name(video_track, heard, recipe))
     renditions += subtitles.renditions(media, source)
     plan = Plan(
         video=video,
         revision=revision,
         source=source,
-        profile=wishes.profile,
-        format=wishes.format,
+        profile=recipe.profile,
+        format=recipe.format,
         stored_index=stored,
-        recoded=wishes.recoded,
-        streams=describe(media, renditions, wishes, closely=closely),
+        recoded=recipe.recoded,
+        streams=describe(media, renditions, recipe, closely=closely),
         notes=(*media.notes, *(picture_notes(picture) if picture else ())),
         renditions=tuple(_with_bandwidth(media, rendition, timeline) for rendition in renditions),
         timeline=timeline,
@@ -103,14 +106,14 @@ def choose_picture(media: MediaSource) -> MediaTrack | None:
     return min(video, key=lambda t: (t.number in media.stills, not t.is_default, t.number), default=None)
 
 
-def read_index(media: MediaSource, wishes: Wishes, *, alive: Callable[[], None] = lambda: None) -> dict[int, Samples]:
+def read_index(media: MediaSource, recipe: Recipe, *, alive: Callable[[], None] = lambda: None) -> dict[int, Samples]:
     """Brings the samples of the tracks that a plan is made of. Those that took more than the `moov` box, by number.
 
     Another track may stand in for one that turns out to hold nothing.
     """
     found: dict[int, Samples] = {}
     read: set[int] = set()
-    while numbers := [number for number in tracks_to_read(media, wishes) if number not in read]:
+    while numbers := [number for number in tracks_to_read(media, recipe) if number not in read]:
         read.update(numbers)
         try:
             media.collect(numbers)
@@ -129,10 +132,10 @@ def _search(media: MediaSource, numbers: list[int], alive: Callable[[], None]) -
         return demux(media, numbers, alive=alive)
 
 
-def tracks_to_read(media: MediaSource, wishes: Wishes) -> list[int]:
+def tracks_to_read(media: MediaSource, recipe: Recipe) -> list[int]:
     """The tracks whose samples a plan is made of."""
     picture = choose_picture(media)
-    chosen = [*([picture] if picture else []), *choose_sounds(media.tracks, wishes), *subtitles.choose(media)]
+    chosen = [*([picture] if picture else []), *choose_sounds(media.tracks, recipe), *subtitles.choose(media)]
     return [track.number for track in chosen]
 
 
@@ -140,7 +143,7 @@ def tracks_to_read(media: MediaSource, wishes: Wishes) -> list[int]:
 
 
 def _plan_sounds(
-    media: MediaSource, sounds: list[MediaTrack], timeline: Timeline, wishes: Wishes
+    media: MediaSource, sounds: list[MediaTrack], timeline: Timeline, recipe: Recipe
 ) -> list[tuple[MediaTrack, AudioTrack]]:
     """What becomes of the sounds. Silence is put where one has nothing, as far as something may be encoded.
 
@@ -148,11 +151,11 @@ def _plan_sounds(
     """
     alone = len(sounds) > 1
     gaps = [_has_gaps(media.samples(track.number), timeline, alone=alone) for track in sounds]
-    if wishes.profile is Profile.SOURCE:
+    if recipe.profile is Profile.SOURCE:
         whole = [track for track, has in zip(sounds, gaps, strict=True) if not has] or sounds[:1]
-        return [(track, plan_audio(track, wishes, gaps=False, parts=_parts(media, track))) for track in whole]
+        return [(track, plan_audio(track, recipe, gaps=False, parts=_parts(media, track))) for track in whole]
     return [
-        (track, plan_audio(track, wishes, gaps=has, parts=_parts(media, track)))
+        (track, plan_audio(track, recipe, gaps=has, parts=_parts(media, track)))
         for track, has in zip(sounds, gaps, strict=True)
     ]
 
@@ -174,9 +177,9 @@ def _has_gaps(samples: Samples, timeline: Timeline, *, alone: bool) -> bool:
     return late or has_holes(samples) or (bool(len(empty)) and (alone or not early))
 
 
-def _main_name(video: VideoTrack | None, heard: list[tuple[MediaTrack, AudioTrack]], wishes: Wishes) -> str:
+def _main_name(video: VideoTrack | None, heard: list[tuple[MediaTrack, AudioTrack]], recipe: Recipe) -> str:
     tracks: list[Track] = [*([video] if video else []), *(audio for _, audio in heard)]
-    if wishes.profile is Profile.SOURCE or all(track.action == "copy" for track in tracks):
+    if recipe.profile is Profile.SOURCE or all(track.action == "copy" for track in tracks):
         return "source"
     return f"{min(video.width, video.height)}p" if video else "audio"
 
@@ -221,7 +224,7 @@ def _expected_sizes(media: MediaSource, track: Track, timeline: Timeline) -> Int
 # segments
 
 
-def _plan_timeline(media: MediaSource, video: VideoTrack | None, sounds: list[MediaTrack], wishes: Wishes) -> Timeline:
+def _plan_timeline(media: MediaSource, video: VideoTrack | None, sounds: list[MediaTrack], recipe: Recipe) -> Timeline:
     number = video.track if video else sounds[0].number
     samples = media.samples(number)
     encode = video is not None and video.action == "encode"
@@ -239,16 +242,16 @@ def _plan_timeline(media: MediaSource, video: VideoTrack | None, sounds: list[Me
     else:
         scale = samples.timescale
         points = np.unique(samples.pts[openings(samples)] if video and not encode else seen(samples))
-    points = _beyond(points, scale, shown_end, end, wishes.segment_seconds)
+    points = _beyond(points, scale, shown_end, end, recipe.segment_seconds)
     timeline = cut_at(
         points.tolist(),
         timescale=scale,
         start=start,
         end=end,
-        target=wishes.segment_seconds,
+        target=recipe.segment_seconds,
         lead=LEAD_SECONDS if encode else (),
     )
-    return _cut_too(timeline, part_starts(samples, video), wishes.segment_seconds) if video and encode else timeline
+    return _cut_too(timeline, part_starts(samples, video), recipe.segment_seconds) if video and encode else timeline
 
 
 def _cut_too(timeline: Timeline, marks: list[int], target: int) -> Timeline:

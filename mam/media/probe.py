@@ -7,12 +7,12 @@ from typing import Any
 
 from mam.errors import MediaError
 from mam.hls.plan import Rendition, StreamInfo
+from mam.hls.recipe import Recipe
 from mam.media.audio import flaw
 from mam.media.first_frame import look_at
 from mam.media.frame_rate import frame_rate, is_constant
 from mam.media.source import ATTACHED_PICTURE, MediaSource, MediaTrack
 from mam.media.video import longest_group, quarter_turn
-from mam.media.wishes import Wishes
 from mam.mp4.codecs import H264_PROFILES, h264_profile
 from mam.mp4.index import TrackHeader
 from mam.mp4.tables import NoSampleTables
@@ -24,7 +24,7 @@ KINDS = {"vide": "video", "soun": "audio", "text": "subtitles", "sbtl": "subtitl
 
 
 def describe(
-    media: MediaSource, renditions: Iterable[Rendition], wishes: Wishes, *, closely: bool = False
+    media: MediaSource, renditions: Iterable[Rendition], recipe: Recipe, *, closely: bool = False
 ) -> tuple[StreamInfo, ...]:
     """Every stream of the source. `closely`: pictures are decoded to see what headers do not tell."""
     uses = {track.track: track for rendition in renditions for track in rendition.tracks}
@@ -38,7 +38,7 @@ def describe(
         elif header.number in texts:
             info |= {"action": "encode", "reason": texts[header.number].reason}
         else:
-            info |= {"reason": _why_left(media, header) or _left_out(info["kind"], wishes)}
+            info |= {"reason": _why_left(media, header) or _left_out(info["kind"], recipe)}
         streams.append(StreamInfo(**info))
     return tuple(streams)
 
@@ -51,10 +51,10 @@ def _why_left(media: MediaSource, header: TrackHeader) -> str | None:
     return media.left.get(header.number) or (flaw(sound) if sound else None)
 
 
-def _left_out(kind: str, wishes: Wishes) -> str:
+def _left_out(kind: str, recipe: Recipe) -> str:
     reasons = {
         "video": "another video track is the default one",
-        "audio": f"not the sound in {wishes.audio_language!r}" if wishes.audio_language
+        "audio": f"not the sound in {recipe.audio_language!r}" if recipe.audio_language
         else "cannot be copied beside the others, or has no sound in some segments",
         "chapters": "chapters are not carried over",
         "image": "cover art is no video",

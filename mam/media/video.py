@@ -8,7 +8,8 @@ from typing import Literal
 import numpy as np
 
 from mam.errors import NotAVideo, NotRemuxable, TooLarge, UnsupportedCodec
-from mam.hls.plan import Format, Profile, VideoTrack
+from mam.hls.plan import VideoTrack
+from mam.hls.recipe import RECODED, Format, Profile, Recipe
 from mam.media import apertures, colours, decoders
 from mam.media.cadence import cadence
 from mam.media.chunk_windows import openings
@@ -18,7 +19,6 @@ from mam.media.frame_rate import check_gaps, frame_rate
 from mam.media.orientation import unmet, upright
 from mam.media.parameters import changes_size
 from mam.media.source import MediaSource, MediaTrack, UnsupportedEdits
-from mam.media.wishes import RECODED, Wishes
 from mam.mp4.codecs import H264_8BIT_420, H264_PROFILES, codec_string, h264_profile, read_av1c
 from mam.mp4.h264 import read_sps
 from mam.mp4.hevc import read_hvcc
@@ -33,7 +33,7 @@ LEVELS = (("3.0", 40_500, 1_620), ("3.1", 108_000, 3_600), ("4.0", 245_760, 8_19
           ("5.1", 983_040, 36_864), ("5.2", 2_073_600, 36_864), ("6.2", 16_711_680, 139_264))  # fmt: skip
 
 
-def plan_video(media: MediaSource, track: MediaTrack, wishes: Wishes) -> VideoTrack:
+def plan_video(media: MediaSource, track: MediaTrack, recipe: Recipe) -> VideoTrack:
     """What becomes of a video track.
 
     Raises NotRemuxable when it cannot be copied and the profile is `source`, UnsupportedCodec, TooLarge, NotAVideo.
@@ -53,17 +53,17 @@ def plan_video(media: MediaSource, track: MediaTrack, wishes: Wishes) -> VideoTr
     rate = frame_rate(samples)
     starts = look_at_starts(media, track)
     changes = _changes(media, track, samples, starts)
-    obstacle, cut = video_obstacle(track, samples, wishes) or changes, samples
-    if wishes.profile is not Profile.H264 and not obstacle:
+    obstacle, cut = video_obstacle(track, samples, recipe) or changes, samples
+    if recipe.profile is not Profile.H264 and not obstacle:
         cut = cuttable(media, track, starts)
-        obstacle = beginning_obstacle(samples, cut, wishes)
+        obstacle = beginning_obstacle(samples, cut, recipe)
     look = None
-    if wishes.profile is Profile.AUTO and not obstacle and may_be_interlaced(track):
+    if recipe.profile is Profile.AUTO and not obstacle and may_be_interlaced(track):
         look = look_at(media, track)
         obstacle = "Its picture is interlaced, which browsers do not take apart." if look.interlaced else None
-    if wishes.profile is Profile.SOURCE and obstacle:
+    if recipe.profile is Profile.SOURCE and obstacle:
         raise (UnsupportedEdits if samples.joins else NotRemuxable)(obstacle)
-    if wishes.profile is not Profile.H264 and not obstacle:
+    if recipe.profile is not Profile.H264 and not obstacle:
         media.adopt({track.number: cut})
         return VideoTrack(
             track=track.number, codec=track.codec, action="copy", reason=f"{track.codec.upper()} that players take",
@@ -74,7 +74,7 @@ def plan_video(media: MediaSource, track: MediaTrack, wishes: Wishes) -> VideoTr
         raise UnsupportedCodec(f"Its video is {track.codec.upper()}, which is not decoded here.")
     look = look or look_at(media, track)
     filters, width, height = picture_filters(look, orientation(track), changes=changes is not None)
-    shown = cadence(media, track, starts.first, doubtful=wishes.recoded)
+    shown = cadence(media, track, starts.first, doubtful=recipe.recoded)
     rate = Fraction(*shown.grid) if shown.grid else rate
     level = h264_level(width, height, float(rate))
     return VideoTrack(
@@ -94,8 +94,8 @@ def plan_video(media: MediaSource, track: MediaTrack, wishes: Wishes) -> VideoTr
         group_seconds=float(longest_group(samples)),
         filters=filters,
         resized=changes is not None,
-        preset=wishes.preset,
-        crf=wishes.crf,
+        preset=recipe.preset,
+        crf=recipe.crf,
         level=level,
     )
 
@@ -103,38 +103,38 @@ def plan_video(media: MediaSource, track: MediaTrack, wishes: Wishes) -> VideoTr
 # copied or not
 
 
-def video_obstacle(track: MediaTrack, samples: Samples, wishes: Wishes) -> str | None:
+def video_obstacle(track: MediaTrack, samples: Samples, recipe: Recipe) -> str | None:
     """Why the video cannot be copied into segments that players take; None when it can."""
-    if wishes.recoded:
+    if recipe.recoded:
         return RECODED
     if orientation(track):
         return "Its picture is rotated by the container, which segments cannot say."
-    obstacle = _fmp4_obstacle(track) if wishes.format is Format.FMP4 and track.codec != "h264" else _ts_obstacle(track)
-    obstacle = obstacle or _shape_obstacle(track) or _crop_obstacle(track) or _colour_obstacle(track, wishes)
+    obstacle = _fmp4_obstacle(track) if recipe.format is Format.FMP4 and track.codec != "h264" else _ts_obstacle(track)
+    obstacle = obstacle or _shape_obstacle(track) or _crop_obstacle(track) or _colour_obstacle(track, recipe)
     if obstacle:
         return obstacle
     if samples.joins:
         return f"Its edit list joins {len(samples.joins) + 1} parts: a copy would show what lies between them."
     if samples.start < -HIDDEN:
         return f"Its edit list hides {-float(samples.start):.1f} s before the first key frame that can be shown whole."
-    return _distance_obstacle(samples, samples, wishes)
+    return _distance_obstacle(samples, samples, recipe)
 
 
-def beginning_obstacle(samples: Samples, cuttable: Samples, wishes: Wishes) -> str | None:
+def beginning_obstacle(samples: Samples, cuttable: Samples, recipe: Recipe) -> str | None:
     """Why its segments cannot begin where decoders can start; None when they can."""
     if not cuttable.key.any():
         return "None of its key frames is one that a decoder can start at (IDR): segments could not be decoded."
     if not cuttable.key[0]:
         return "Its first picture needs others that the file does not hold: its beginning could not be decoded."
     narrowed = int(cuttable.key.sum()) < int(samples.key.sum())
-    if narrowed and wishes.profile is Profile.AUTO and longest_group(cuttable) > 2 * wishes.segment_seconds:
+    if narrowed and recipe.profile is Profile.AUTO and longest_group(cuttable) > 2 * recipe.segment_seconds:
         return "Most of its key frames are none that a decoder can start at (IDR): it could not be sought in."
-    return _distance_obstacle(samples, cuttable, wishes)
+    return _distance_obstacle(samples, cuttable, recipe)
 
 
-def _distance_obstacle(samples: Samples, cuttable: Samples, wishes: Wishes) -> str | None:
+def _distance_obstacle(samples: Samples, cuttable: Samples, recipe: Recipe) -> str | None:
     seconds = longest_group(cuttable)
-    if seconds <= wishes.max_key_frame_seconds:
+    if seconds <= recipe.max_key_frame_seconds:
         return None
     what = "closed groups of pictures" if len(openings(cuttable)) < int(samples.key.sum()) else "key frames"
     return f"Its {what} begin up to {float(seconds):.0f} s apart: too far for seeking (MAX_KEY_FRAME_SECONDS)."
@@ -189,9 +189,9 @@ def _crop_obstacle(track: MediaTrack) -> str | None:
     return "The container alone says which part of its picture is shown: segments would show all of it."
 
 
-def _colour_obstacle(track: MediaTrack, wishes: Wishes) -> str | None:
+def _colour_obstacle(track: MediaTrack, recipe: Recipe) -> str | None:
     """TS has no word for colours: what the codec does not say is lost. Fragments carry what the container says."""
-    sps = read_sps(track.configuration) if track.codec == "h264" and wishes.format is Format.TS else None
+    sps = read_sps(track.configuration) if track.codec == "h264" and recipe.format is Format.TS else None
     if sps is None:
         return None
     coded = colours.of_codec(sps.colour)

@@ -9,10 +9,10 @@ from mam.errors import VideoNotFound
 from mam.hls import playlist
 from mam.hls.plan import Plan
 from mam.hls.playlist import InvalidPlaylist
+from mam.hls.recipe import satisfies
 from mam.naming import REVISION, Asset, commit_key, plan_key, revision_of, video_names
 from mam.origin.revisions import Revisions
 from mam.store.objects import Store
-from redis_adapter import does_as
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Trees:
         if self._is_inside_a_revision(name):
             return None
         tree = self._main(name)
-        return tree if tree is not None and does_as(tree.kinds, kind) else self._serving(name, kind)
+        return tree if tree is not None and satisfies(tree.kinds, kind) else self._serving(name, kind)
 
     def by_asset(self, asset: Asset, kind: str = "") -> Tree | None:
         """The live video made from an asset, under whichever of its names; None when there is none.

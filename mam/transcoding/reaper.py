@@ -21,9 +21,10 @@ from kombu.exceptions import KombuError
 from mam.background import Periodic
 from mam.errors import InvalidPlan, JobNotFound, MamError
 from mam.jobs import dispatch
-from mam.jobs.claims import Conversions, Order
+from mam.jobs.claims import Conversions
 from mam.jobs.counters import Counters
 from mam.jobs.job import SILENT_LEASES
+from mam.jobs.order import Order
 from mam.jobs.queues import jobs_at_hand
 from mam.jobs.state import Jobs, Mode
 from mam.naming import UNFINISHED, unfinished_key, unfinished_revision

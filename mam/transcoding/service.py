@@ -25,10 +25,12 @@ from mam.errors import (
     RedisUnavailable,
 )
 from mam.events import FINAL, Listener
+from mam.hls.recipe import Wanted
 from mam.http.streams import KEEPALIVE_SECONDS
 from mam.jobs import dispatch, previews
-from mam.jobs.claims import Conversion, Conversions, Order, Wanted
+from mam.jobs.claims import Conversions
 from mam.jobs.job import Job, State
+from mam.jobs.order import Conversion, Order
 from mam.jobs.previews import PlanView
 from mam.jobs.queues import Priority
 from mam.jobs.state import Jobs, Mode
@@ -195,7 +197,7 @@ class Desk:
             raise job.failure()
         if job.state is State.CANCELLED:
             earlier = Order.of(await asyncio.to_thread(self._jobs.order, job_id))
-            if job.replaced_by or (await self._begin(earlier.asset, earlier.wanted, viewer=True)).job != job_id:
+            if job.replaced_by or (await self._begin(earlier.asset, earlier.recipe.wanted, viewer=True)).job != job_id:
                 raise NotFound("The source of the video has changed.", hint="Ask for the playlist again.")
             return State.QUEUED
         if job.state is State.SUCCEEDED or job.segments_total is None:

@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from typing_extensions import Self
 
 from mam.errors import Failure
-from mam.hls.plan import Format, Profile, StreamInfo
+from mam.hls.plan import StreamInfo
+from mam.hls.recipe import Format, Profile, Wanted
 from mam.http.numbers import Whole
-from mam.jobs.claims import Wanted
 from mam.jobs.job import Job, Picture, RunningTask, State
 from mam.jobs.presence import Worker
 from mam.jobs.queues import Priority, base

@@ -16,7 +16,7 @@ from mam.cache.memory import Kept
 from mam.cache.response import Answers, Headers
 from mam.cache.shared_reads import SharedReads
 from mam.errors import MamError
-from mam.hls.plan import Format, Profile, kind_of
+from mam.hls.recipe import Format, Profile, kind_of
 from mam.http.edge import hides_bucket
 from mam.http.metrics import Recorder
 from mam.naming import Asset, check_video_name, video_names

@@ -11,7 +11,8 @@ from contextlib import suppress
 from mam.background import Errands
 from mam.cache.shared_reads import SharedReads
 from mam.errors import ConversionFailed, InvalidRequest, MamError, Unavailable, VideoNotFound
-from mam.hls.plan import Format, Plan, Profile, kind_of
+from mam.hls.plan import Plan
+from mam.hls.recipe import Format, Profile, kind_of, satisfies
 from mam.library.status import FOREIGN, foreign_field
 from mam.library.status_store import Known
 from mam.naming import Asset, check_video_name, video_names
@@ -24,7 +25,7 @@ from mam.vod.access import Access, no_video
 from mam.vod.outcomes import Outcomes
 from mam.vod.tokens import Tokens
 from mam.vod.transcoder import Accepted, Transcoder
-from redis_adapter import GZIP_LEVEL, CachedPlaylist, Lookup, PlaylistCache, does_as, slot
+from redis_adapter import GZIP_LEVEL, CachedPlaylist, Lookup, PlaylistCache, slot
 
 ANY = ""  # a kind: that of the main stream, whichever it is
 NOT_KEPT = Lookup(None, None)  # what is built for it is not cached
@@ -101,7 +102,7 @@ class Viewing:
                 self._access.check_video(name, tree.source)
                 return await self._live(tree, wanted, rendition, lookup)
             plan = await asyncio.to_thread(self._trees.plan, name)
-            if plan is None or not does_as(" ".join(plan.kinds), kind):
+            if plan is None or not satisfies(" ".join(plan.kinds), kind):
                 raise no_video(name)
             self._access.check_video(name, str(plan.source.asset))
             return await self._convert(plan.source.asset, plan.kind, wanted, rendition, {name: lookup})

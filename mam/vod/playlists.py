@@ -5,7 +5,8 @@ from __future__ import annotations
 from urllib.parse import quote, urlencode
 
 from mam.hls import multivariant, playlist
-from mam.hls.plan import Format, Plan, Rendition
+from mam.hls.plan import Plan, Rendition
+from mam.hls.recipe import Format
 from mam.origin.tree import MediaPlaylist
 from mam.settings import Settings
 from mam.store.signing import signer

@@ -15,7 +15,8 @@ from pydantic import BaseModel, Field
 
 from mam.errors import ConversionFailed, Failure, JobNotFound, NotFound
 from mam.hls import playlist
-from mam.hls.plan import Format, Profile, StreamInfo, kind_of
+from mam.hls.plan import StreamInfo
+from mam.hls.recipe import Format, Profile, kind_of
 from mam.http import problems
 from mam.http.names import Bucket, ObjectKey
 from mam.http.routing import Route

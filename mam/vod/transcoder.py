@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from mam.errors import ConversionFailed, TranscoderUnavailable
-from mam.hls.plan import profile_and_format
+from mam.hls.recipe import profile_and_format
 from mam.http import transcoder
 from mam.naming import Asset
 from mam.settings import Settings

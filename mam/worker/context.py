@@ -16,14 +16,16 @@ import numpy as np
 import redis
 from kombu.exceptions import KombuError
 
+import redis_adapter
 from mam.connections import Silent
 from mam.errors import Superseded, Unavailable
 from mam.events import sync_client
 from mam.hls import playlist, webvtt
 from mam.hls.cues import InvalidSubtitles
 from mam.hls.plan import Plan, Sidecar, Source
-from mam.jobs.claims import Conversions, Order
+from mam.jobs.claims import Conversions
 from mam.jobs.counters import Counters
+from mam.jobs.order import Order
 from mam.jobs.progress import Progress
 from mam.jobs.shared_files import shared_file
 from mam.jobs.state import Jobs
@@ -155,7 +157,7 @@ def workshop() -> Workshop:
         Progress(client),
         Viewers(client),
         Counters(client),
-        Conversions(settings, store, jobs),
+        Conversions(settings, store, jobs, forget=redis_adapter.invalidate_playlist_cache),
         Revisions(store, settings.minio_bucket_vod),
         Precedence(shared_file(settings, "urgency")),
         ThreadPoolExecutor(THREADS, "segments"),

@@ -8,8 +8,7 @@ from dataclasses import replace
 
 import redis_adapter
 from mam.errors import EncoderFailed, MamError, MediaError, NotFound, SourceChanged, Undecodable
-from mam.hls.plan import Profile
-from mam.jobs.claims import Wanted
+from mam.hls.recipe import Profile, Wanted
 from mam.jobs.dispatch import DISCARD, PLAN, POSTER, queue
 from mam.worker import context
 from mam.worker.queueing import place
@@ -71,12 +70,12 @@ def _end_job(run: Run, error: Exception) -> None:
     order = run.order
     if isinstance(error, SourceChanged):
         with suppress(MamError):  # then the change itself is the failure
-            _start_over(run, order.wanted)
+            _start_over(run, order.recipe.wanted)
             return
-    if isinstance(error, Undecodable) and order.wanted.profile is Profile.AUTO and not order.recoded:
+    if isinstance(error, Undecodable) and order.recipe.wanted.profile is Profile.AUTO and not order.recipe.recoded:
         log.warning("a copy cannot be decoded", extra={**run.fields, "detail": error.detail})
         with suppress(MamError):
-            _start_over(run, replace(order.wanted, recoded=True))
+            _start_over(run, replace(order.recipe.wanted, recoded=True))
             return
     if not isinstance(error, MamError):
         log.exception("task failed", extra=run.fields)

@@ -10,7 +10,7 @@ import redis_adapter
 from mam.errors import SourceChanged, Superseded
 from mam.hls import multivariant, playlist
 from mam.hls.plan import Plan
-from mam.jobs.claims import Order
+from mam.jobs.order import Order
 from mam.naming import COMMIT, commit_key, index_key, revision_prefix, segment_key, unfinished_key
 from mam.origin.revisions import Replaced
 from mam.worker.context import Workshop, workshop

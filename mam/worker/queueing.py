@@ -7,8 +7,8 @@ from typing import Any
 
 from mam.hls.plan import Plan
 from mam.jobs import queues
-from mam.jobs.claims import Order
 from mam.jobs.dispatch import MAKE, POSTER, STORYBOARD, app, queue
+from mam.jobs.order import Order
 from mam.jobs.presence import Presence
 from mam.jobs.queues import INTERACTIVE
 from mam.worker import context

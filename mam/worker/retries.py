@@ -9,7 +9,7 @@ from typing import Any
 import redis
 
 from mam.errors import MamError, Unavailable
-from mam.jobs.claims import Order
+from mam.jobs.order import Order
 from mam.media import ffmpeg_process
 from mam.worker import context
 from mam.worker.context import Workshop

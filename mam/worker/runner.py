@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from mam.errors import PoisonedChunk, Superseded
-from mam.jobs.claims import Order
+from mam.jobs.order import Order
 from mam.jobs.progress import MAX_ATTEMPTS
 from mam.worker import context
 from mam.worker.context import Workshop

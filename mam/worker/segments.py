@@ -13,7 +13,7 @@ from itertools import islice
 
 from mam.errors import InvalidPlan, Superseded
 from mam.hls.plan import Chunk, Plan
-from mam.jobs.claims import Order
+from mam.jobs.order import Order
 from mam.jobs.previews import PlanView
 from mam.media.encode import ChunkEncoder
 from mam.media.ffmpeg_process import Encoder
@@ -21,7 +21,6 @@ from mam.media.muxing import Made
 from mam.media.planning import make_plan, read_index
 from mam.media.remux import Remuxer
 from mam.media.source import MediaSource
-from mam.media.wishes import Wishes
 from mam.mp4 import index
 from mam.naming import index_key, plan_key, revision_plan_key, unfinished_key
 from mam.processes import cores
@@ -97,33 +96,29 @@ def preview(order: Order, *, live: bool, alive: Alive) -> PlanView:
     """What the job would do; nothing is kept of it."""
     shop = workshop()
     media = shop.source(order.source)
-    wishes = _wishes(shop, order)
-    read_index(media, wishes, alive=alive)
-    made = make_plan(media, order.source, wishes, video=order.video, revision=order.job, stored=False, closely=True)
+    read_index(media, order.recipe, alive=alive)
+    made = _made_plan(shop, media, order, stored=False, closely=True)
     return plan_preview.view(media, made, live=live)
 
 
 def _planned(shop: Workshop, media: MediaSource, order: Order, alive: Alive) -> Plan:
-    wishes = _wishes(shop, order)
-    found = read_index(media, wishes, alive=alive)
+    found = read_index(media, order.recipe, alive=alive)
     if found:
         key = index_key(order.video, order.job)
         shop.store.put(shop.bucket, key, index.dump(found), "application/octet-stream")
-    return make_plan(media, order.source, wishes, video=order.video, revision=order.job, stored=bool(found))
+    return _made_plan(shop, media, order, stored=bool(found))
 
 
-def _wishes(shop: Workshop, order: Order) -> Wishes:
-    return Wishes(
-        profile=order.wanted.profile,
-        format=order.wanted.format,
-        audio_language=order.audio_language,
-        max_key_frame_seconds=order.max_key_frame_seconds,
-        segment_seconds=order.segment_seconds,
-        preset=order.preset,
-        crf=order.crf,
-        audio_bitrate=order.audio_bitrate,
+def _made_plan(shop: Workshop, media: MediaSource, order: Order, *, stored: bool, closely: bool = False) -> Plan:
+    return make_plan(
+        media,
+        order.source,
+        order.recipe,
+        video=order.video,
+        revision=order.job,
+        stored=stored,
+        closely=closely,
         max_duration=shop.settings.max_duration_seconds,
-        recoded=order.recoded,
     )
 
 
@@ -168,9 +163,8 @@ def make(order: Order, chunk: Chunk, *, task: str, urgency: Urgency, alive: Aliv
 
 
 def _report(shop: Workshop, order: Order, made: Plan, number: int, task: str) -> bool:
-    return shop.progress.made(
-        order.job, order.epoch, _seconds(made, [number]), task=task, profile=order.profile, host=this_machine()
-    )
+    seconds, profile = _seconds(made, [number]), order.recipe.profile.value
+    return shop.progress.made(order.job, order.epoch, seconds, task=task, profile=profile, host=this_machine())
 
 
 def _seconds(made: Plan, numbers: Collection[int]) -> dict[int, float]:

@@ -16,8 +16,8 @@ from mam.errors import JobNotFound, MamError
 from mam.hls.plan import Chunk
 from mam.http.logging import setup_logging
 from mam.jobs import previews, queues
-from mam.jobs.claims import Order
 from mam.jobs.dispatch import AHEAD, COMMIT, DISCARD, MAKE, PLAN, POSTER, PREVIEW, SEEK, STORYBOARD, app, queue
+from mam.jobs.order import Order
 from mam.jobs.presence import Presence
 from mam.jobs.queues import HIGH
 from mam.library.status import Record

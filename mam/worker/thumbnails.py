@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from mam.errors import DamagedMedia, Superseded
 from mam.hls import storyboard
 from mam.hls.plan import Plan
-from mam.jobs.claims import Order
 from mam.jobs.job import Picture
+from mam.jobs.order import Order
 from mam.library.status_store import Known
 from mam.media import poster_score, stills
 from mam.media.source import MediaSource, MediaTrack

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from mam.jobs.claims import Order
+from mam.jobs.order import Order
 from mam.worker.context import workshop
 from mam.worker.retries import lease_of
 from mam.worker.tasks import app
@@ -20,7 +20,7 @@ def slow(task: Any, order: dict[str, Any], name: str, seconds: float) -> None:
     """Works for so long under a lease, like any task of a job."""
     shop = workshop()
     shop.redis.incr(STARTS + name)
-    with lease_of(task, shop, Order(**order), stands_alone=True) as lease:
+    with lease_of(task, shop, Order.of(order), stands_alone=True) as lease:
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             lease.alive()

@@ -12,13 +12,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from mam.hls.plan import Chunk, Profile, Source
+from mam.hls.plan import Chunk, Source
+from mam.hls.recipe import Profile
 from mam.media.encode import ChunkEncoder
 from mam.media.packets import ORIGIN
 from mam.media.planning import make_plan
 from mam.media.remux import Remuxer
 from mam.media.source import MediaSource, open_source
-from mam.media.wishes import Wishes
 from mam.store.objects import Store
 from tests.media import (
     FILM,
@@ -37,6 +37,7 @@ from tests.media import (
     ffmpeg,
     frames,
 )
+from tests.recipes import recipe_of
 from tests.unit.media.test_encode import only
 
 TICK = Fraction(1, 90_000)
@@ -59,8 +60,8 @@ class Film:
         found = store.head(BUCKET, key)
         assert found
         self._source = Source(bucket=BUCKET, key=key, version=found.version, etag=found.etag, size=found.size)
-        wishes = Wishes(profile=profile)
-        self.plan = make_plan(self.open(), self._source, wishes, video="v", revision="0" * 12, stored=False)
+        recipe = recipe_of(profile=profile)
+        self.plan = make_plan(self.open(), self._source, recipe, video="v", revision="0" * 12, stored=False)
         self.numbers = range(len(self.plan.timeline))
 
     def open(self) -> MediaSource:

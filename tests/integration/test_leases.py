@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +12,20 @@ import pytest
 from celery import Celery
 
 from dev.servers import start_redis
-from mam.jobs.claims import Order
+from mam.hls.recipe import Profile
+from mam.jobs.order import Order
 from mam.jobs.queues import BATCH
 from tests.integration.slow_task import ENDED, STARTS
 from tests.integration.system import descendants, own, until
 from tests.integration.workers import Broker
+from tests.recipes import recipe_of
 
 LEASE_SECONDS = 3
 TASK_SECONDS = 4 * LEASE_SECONDS
-ORDER = asdict(
-    Order(
-        job="0123456789ab", epoch=1, video="a", bucket="myvideos", key="a.mp4", version="1", etag=None, size=1,
-        profile="h264", segment_seconds=6, preset="veryfast", crf=23, audio_bitrate=128,
-    )
-)  # fmt: skip
+ORDER = Order(
+    job="0123456789ab", epoch=1, video="a", bucket="myvideos", key="a.mp4", version="1", etag=None, size=1,
+    recipe=recipe_of(Profile.H264),
+).to_dict()  # fmt: skip
 
 
 @pytest.fixture

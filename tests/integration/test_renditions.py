@@ -9,7 +9,7 @@ from urllib.parse import urljoin
 import m3u8
 import pytest
 
-from mam.hls.plan import Profile
+from mam.hls.recipe import Profile
 from mam.media.packets import ORIGIN
 from tests.integration.system import BUCKET, Stack, is_problem, until
 from tests.media import (

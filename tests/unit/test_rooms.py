@@ -29,7 +29,7 @@ ROOMS: dict[str, set[str]] = {
     "mam.hls": {"mam.errors", "mam.naming"},
     "mam.mp4": {"mam.errors"},
     "mam.store": LEAVES | {"mam.breaker"},
-    "mam.origin": LEAVES | {"mam.hls", "mam.store", "redis_adapter"},
+    "mam.origin": LEAVES | {"mam.hls", "mam.store"},
     "mam.singleflight": set(),
     "mam.cache": LEAVES | {"mam.events", "mam.hls", "redis_adapter"},
     "mam.media": LEAVES | {"mam.hls", "mam.mp4", "mam.processes", "mam.sandbox", "mam.store"},
@@ -60,7 +60,6 @@ ROOMS: dict[str, set[str]] = {
         "mam.origin",
         "mam.processes",
         "mam.store",
-        "redis_adapter",
     },
     "mam.worker": LEAVES
     | {
@@ -91,7 +90,7 @@ ROOMS: dict[str, set[str]] = {
         "mam.worker",  # OLD_NAME_OF_TASKS alone
         "redis_adapter",
     },
-    "redis_adapter": {"mam.connections", "mam.events", "mam.settings", "mam.stored"},
+    "redis_adapter": {"mam.connections", "mam.events", "mam.hls", "mam.settings", "mam.stored"},
     "vod_main_server": LEAVES
     | {
         "mam.cache",

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from mam import events, stored
 from mam.errors import InvalidPlan
-from mam.jobs.claims import Order
+from mam.hls.recipe import Profile
 from mam.jobs.job import Job, parse, running_tasks
+from mam.jobs.order import Order
 from mam.jobs.presence import Worker
 from mam.jobs.queues import _owner
 from mam.library.snapshot import Base, Change, _unpacked
@@ -22,6 +23,7 @@ from mam.library.status import Record
 from mam.transcoding.webhooks import _Told
 from mam.uploads.records import _read as read_upload
 from redis_adapter import CachedPlaylist, _from_bytes
+from tests.recipes import recipe_of
 
 plain = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -31,7 +33,7 @@ raw = st.binary() | st.text() | plain.map(json.dumps) | st.sampled_from([b"1e999
 FIELDS = sorted({field.name for field in fields(Job)} | {"bucket", "key", "version", "segments", "speed"})
 ORDER = Order(
     job="0123456789ab", epoch=1, video="a", bucket="myvideos", key="a.mp4", version="1", etag=None, size=1,
-    profile="h264", segment_seconds=6, preset="veryfast", crf=23, audio_bitrate=128,
+    recipe=recipe_of(Profile.H264),
     sidecars=({"key": "a.srt", "version": "1", "size": 1},),
 )  # fmt: skip
 

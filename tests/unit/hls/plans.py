@@ -6,7 +6,8 @@ from fractions import Fraction
 
 from hypothesis import strategies as st
 
-from mam.hls.plan import AudioTrack, Format, Plan, Profile, Rendition, Source, SubtitleTrack, VideoTrack
+from mam.hls.plan import AudioTrack, Plan, Rendition, Source, SubtitleTrack, VideoTrack
+from mam.hls.recipe import Format, Profile
 from mam.hls.timeline import Timeline
 from tests.unit.hls.test_timeline import timelines
 

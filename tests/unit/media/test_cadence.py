@@ -8,12 +8,13 @@ from pathlib import Path
 import av
 import pytest
 
-from mam.hls.plan import Plan, Profile
+from mam.hls.plan import Plan
+from mam.hls.recipe import Profile
 from mam.media.encode import ChunkEncoder
 from mam.media.planning import make_plan, read_index
-from mam.media.wishes import Wishes
 from tests.fields import paff
 from tests.media import MediaFolder, Recipe, ffmpeg
+from tests.recipes import recipe_of
 from tests.unit.films import opened, source_of
 
 PICTURE = ("-f", "lavfi", "-i", "testsrc2=s=64x48:r=25:d=6", "-pix_fmt", "yuv420p")
@@ -36,9 +37,9 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> MediaFolder:
 def encoded(data: bytes) -> Plan:
     """The plan, of which everything was made: each segment is checked against it."""
     source = opened(data)
-    wishes = Wishes(Profile.H264)
-    read_index(source, wishes)
-    plan = make_plan(source, source_of(data), wishes, video="film", revision="0" * 12, stored=False)
+    recipe = recipe_of(Profile.H264)
+    read_index(source, recipe)
+    plan = make_plan(source, source_of(data), recipe, video="film", revision="0" * 12, stored=False)
     encoder = ChunkEncoder(source, plan)
     made = [number for chunk in plan.chunks() for number, _ in encoder.segments(chunk)]
     assert made == list(range(len(plan.timeline)))

@@ -12,13 +12,13 @@ from pathlib import Path
 import av
 import pytest
 
-from mam.hls.plan import Profile
+from mam.hls.recipe import Profile
 from mam.media import decoders, ffmpeg_io
 from mam.media.encode import ChunkEncoder
 from mam.media.planning import make_plan, read_index
 from mam.media.source import MediaSource
-from mam.media.wishes import Wishes
 from tests.media import ffmpeg
+from tests.recipes import recipe_of
 from tests.unit.films import opened, source_of
 from tests.unit.mp4.movies import Movie, Track, box, even_chunks, full, write
 
@@ -128,8 +128,8 @@ def clip(arguments: str, source: str, kind: str) -> bytes:
 def encoded(data: bytes) -> dict[str, int]:
     """Frames of pictures and samples of sound that come out of what is encoded, by the kind of stream."""
     media = opened(data)
-    read_index(media, wishes := Wishes(Profile.H264))
-    plan = make_plan(media, source_of(data), wishes, video="film", revision="0" * 12, stored=False)
+    read_index(media, recipe := recipe_of(Profile.H264))
+    plan = make_plan(media, source_of(data), recipe, video="film", revision="0" * 12, stored=False)
     found = {"video": 0, "audio": 0}
     for chunk in plan.chunks() if plan.encodes else ():
         for _, made in ChunkEncoder(media, plan).segments(chunk):

@@ -9,17 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mam.errors import MediaError
-from mam.hls.plan import Plan, Profile
+from mam.hls.plan import Plan
+from mam.hls.recipe import Profile, Recipe
 from mam.media.chunk_windows import shown_frames
 from mam.media.encode import ChunkEncoder
 from mam.media.planning import make_plan, read_index
 from mam.media.remux import Remuxer
 from mam.media.source import MediaSource, UnsupportedEdits
-from mam.media.wishes import Wishes
 from tests.mutants.tree import join, parse
+from tests.recipes import recipe_of
 from tests.unit.films import Film, film, opened, source_of
 
-AUTO, COPY, ENCODE = Wishes(Profile.AUTO), Wishes(Profile.SOURCE), Wishes(Profile.H264)
+AUTO, COPY, ENCODE = recipe_of(Profile.AUTO), recipe_of(Profile.SOURCE), recipe_of(Profile.H264)
 SECONDS = 2
 FILM = Film(seconds=SECONDS)
 Edits = list[tuple[float | None, float]]  # where each begins in the media (None: nothing is shown), how long it lasts
@@ -46,16 +47,16 @@ def edited(picture: Edits, sound: Edits | None = None) -> bytes:
     return join(nodes)  # the index stands behind the media: nothing else moves
 
 
-def planned(data: bytes, wishes: Wishes) -> tuple[MediaSource, Plan]:
+def planned(data: bytes, recipe: Recipe) -> tuple[MediaSource, Plan]:
     media = opened(data)
-    read_index(media, wishes)
-    return media, make_plan(media, source_of(data), wishes, video="film", revision="0" * 12, stored=False)
+    read_index(media, recipe)
+    return media, make_plan(media, source_of(data), recipe, video="film", revision="0" * 12, stored=False)
 
 
 @given(edit_lists, edit_lists, st.sampled_from((AUTO, COPY, ENCODE)))
-def test_any_edit_list_is_planned_or_refused_by_name(picture: Edits, sound: Edits, wishes: Wishes) -> None:
+def test_any_edit_list_is_planned_or_refused_by_name(picture: Edits, sound: Edits, recipe: Recipe) -> None:
     try:
-        media, plan = planned(edited(picture, sound), wishes)
+        media, plan = planned(edited(picture, sound), recipe)
     except MediaError as refused:
         assert refused.code != "internal_error"
         return

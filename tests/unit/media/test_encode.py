@@ -16,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mam.errors import DamagedMedia, EncoderFailed
-from mam.hls.plan import AudioTrack, Chunk, Plan, Profile
+from mam.hls.plan import AudioTrack, Chunk, Plan
+from mam.hls.recipe import Profile
 from mam.media.chunk_windows import AAC_FRAME, AUDIO_PREROLL, VIDEO_PREROLL, Window, audio_window, video_window
 from mam.media.commands import encode_command, filtering, forced_key_frames
 from mam.media.encode import ChunkEncoder
@@ -27,7 +28,7 @@ from mam.media.packets import ORIGIN, Run, read_packets
 from mam.media.planning import make_plan
 from mam.media.remux import Remuxer
 from mam.media.source import MediaSource
-from mam.media.wishes import Wishes
+from tests.recipes import recipe_of
 from tests.unit.films import Film, film, opened, source_of
 from tests.unit.media.test_planning import frames, media_of, sound
 from tests.unit.mp4.clips import clip
@@ -39,8 +40,8 @@ RATES = st.sampled_from((44100, 48000))
 
 def planned(*tracks: Track, seconds: int = 6) -> tuple[MediaSource, Plan]:
     media = media_of(*tracks)
-    wishes = Wishes(Profile.H264, segment_seconds=seconds)
-    return media, make_plan(media, source_of(b""), wishes, video="film", revision="0" * 12, stored=False)
+    recipe = recipe_of(Profile.H264, segment_seconds=seconds)
+    return media, make_plan(media, source_of(b""), recipe, video="film", revision="0" * 12, stored=False)
 
 
 def test_the_command_for_video_alone() -> None:
@@ -94,8 +95,8 @@ def test_the_command_for_video_alone() -> None:
 
 def test_the_command_for_video_and_audio() -> None:
     media = opened(film(Film(audio="ac3", seconds=4)))
-    wishes = Wishes(Profile.H264, segment_seconds=2, preset="fast", crf=20, audio_bitrate=96_000)
-    plan = make_plan(media, source_of(b""), wishes, video="film", revision="0" * 12, stored=False)
+    recipe = recipe_of(Profile.H264, segment_seconds=2, preset="fast", crf=20, audio_bitrate=96_000)
+    plan = make_plan(media, source_of(b""), recipe, video="film", revision="0" * 12, stored=False)
     chunk = Chunk(1, 2)  # 2 to 4 s, the last: audio is encoded to its own end
     assert plan.video_track
     (audio,) = plan.audio_tracks
@@ -279,8 +280,8 @@ def test_the_first_frame_is_not_lost_to_the_rounding_of_times_in_text(timescale:
 
 def _to_be_encoded(*, noise: bool = False) -> tuple[MediaSource, Plan]:
     media = opened(film(Film(audio="ac3", seconds=12, gop=50, noise=noise)))
-    wishes = Wishes(Profile.H264, segment_seconds=2, preset="ultrafast")
-    return media, make_plan(media, source_of(b""), wishes, video="film", revision="0" * 12, stored=False)
+    recipe = recipe_of(Profile.H264, segment_seconds=2, preset="ultrafast")
+    return media, make_plan(media, source_of(b""), recipe, video="film", revision="0" * 12, stored=False)
 
 
 def test_a_chunk_made_alone_equals_the_same_chunk_of_a_full_run_in_its_frames() -> None:
@@ -319,7 +320,7 @@ def test_rgb_keeps_its_colours(colour: tuple[int, int, int], codec: str, size: s
     red, green, blue = colour
     source = f"-f lavfi -i color=0x{red:02x}{green:02x}{blue:02x}:s={size}:r=25:d=0.2,format=rgb24"
     media = opened(clip(f"-c:v {codec}", source))
-    plan = make_plan(media, source_of(b""), Wishes(Profile.AUTO), video="film", revision="0" * 12, stored=False)
+    plan = make_plan(media, source_of(b""), recipe_of(Profile.AUTO), video="film", revision="0" * 12, stored=False)
     ((_, made),) = ChunkEncoder(media, plan).segments(Chunk(0, 1))
 
     with av.open(io.BytesIO(only(made))) as container:
@@ -369,7 +370,7 @@ def test_remuxed_segments_hold_every_packet_of_the_source_once(what: Film) -> No
     data = film(what)
     media = opened(data)
     plan = make_plan(
-        media, source_of(data), Wishes(Profile.SOURCE, segment_seconds=2), video="f", revision="0", stored=False
+        media, source_of(data), recipe_of(Profile.SOURCE, segment_seconds=2), video="f", revision="0", stored=False
     )
     remuxer = Remuxer(media, plan)
 

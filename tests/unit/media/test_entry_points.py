@@ -8,13 +8,15 @@ from pathlib import Path
 import pytest
 
 from mam.errors import NotRemuxable, Undecodable
-from mam.hls.plan import Format, Plan, Profile
+from mam.hls.plan import Plan
+from mam.hls.recipe import Format, Profile
+from mam.hls.recipe import Recipe as Making
 from mam.media.planning import make_plan
 from mam.media.remux import Remuxer
 from mam.media.source import MediaSource
 from mam.media.verification import undecodable
-from mam.media.wishes import Wishes
 from tests.media import MediaFolder, Recipe, ffmpeg
+from tests.recipes import recipe_of
 from tests.unit.films import Film, film, opened, source_of
 
 PICTURE = ("-f", "lavfi", "-i", "testsrc2=s=64x48:r=25:d=20", "-pix_fmt", "yuv420p")
@@ -24,7 +26,7 @@ X265_OPEN = "log-level=0:open-gop=1:keyint=50:min-keyint=50"
 OPEN = Recipe("open.mp4", (*PICTURE, *X264, "-x264-params", "open-gop=1"))
 HEVC_OPEN = Recipe("hevc-open.mp4", (*PICTURE, *X265, "-x265-params", X265_OPEN))
 REFRESHED = Recipe("refreshed.mp4", (*PICTURE, *X264, "-bf", "0", "-x264-params", "intra-refresh=1"))
-COPY, AUTO = Wishes(Profile.SOURCE), Wishes(Profile.AUTO)
+COPY, AUTO = recipe_of(Profile.SOURCE), recipe_of(Profile.AUTO)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +41,7 @@ def cut(folder: MediaFolder, recipe: Recipe, tmp_path: Path) -> bytes:
     return made.read_bytes()
 
 
-def plan_of(source: MediaSource, wishes: Wishes) -> Plan:
+def plan_of(source: MediaSource, wishes: Making) -> Plan:
     return make_plan(source, source_of(b""), wishes, video="film", revision="0123456789ab", stored=False)
 
 
@@ -102,7 +104,7 @@ def test_a_segment_that_would_begin_with_another_picture_is_not_made(media: Medi
 
 def segments(form: Format) -> list[bytes]:
     source = opened(film(Film(seconds=4)))
-    plan = plan_of(source, Wishes(Profile.SOURCE, format=form, segment_seconds=1))
+    plan = plan_of(source, recipe_of(Profile.SOURCE, format=form, segment_seconds=1))
     made = [Remuxer(source, plan).segment(number) for number in range(len(plan.timeline))]
     init = bytes(made[0].get("source/init.mp4", b""))
     return [init + bytes(next(data for name, data in each.items() if "init" not in name)) for each in made]

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mam.errors import NotRemuxable
-from mam.hls.plan import Format, Plan, Profile
+from mam.hls.plan import Plan
+from mam.hls.recipe import Format, Profile, Recipe
 from mam.media.apertures import crop_of
 from mam.media.colours import Colours, differ
 from mam.media.encode import ChunkEncoder
@@ -21,8 +22,8 @@ from mam.media.orientation import ORIENTATIONS, unmet, upright
 from mam.media.planning import make_plan, read_index
 from mam.media.remux import Remuxer
 from mam.media.source import MediaSource
-from mam.media.wishes import Wishes
 from tests.mutants.tree import Node, join, parse
+from tests.recipes import recipe_of
 from tests.unit.films import opened, source_of
 from tests.unit.mp4.clips import clip
 from tests.unit.mp4.movies import Movie, Track, box, even_chunks, write
@@ -51,15 +52,15 @@ def colr(kind: bytes, primaries: int, transfer: int, matrix: int, *, full: bool 
     return box(b"colr", kind + struct.pack(">3H", primaries, transfer, matrix) + bytes([full << 7]) * (kind == b"nclx"))
 
 
-def planned(data: bytes, wishes: Wishes) -> tuple[MediaSource, Plan]:
+def planned(data: bytes, recipe: Recipe) -> tuple[MediaSource, Plan]:
     media = opened(data)
-    read_index(media, wishes)
-    return media, make_plan(media, source_of(data), wishes, video="film", revision="0" * 12, stored=False)
+    read_index(media, recipe)
+    return media, make_plan(media, source_of(data), recipe, video="film", revision="0" * 12, stored=False)
 
 
-def first_picture(data: bytes, wishes: Wishes) -> av.VideoFrame:
+def first_picture(data: bytes, recipe: Recipe) -> av.VideoFrame:
     """What a player decodes of what is made."""
-    media, plan = planned(data, wishes)
+    media, plan = planned(data, recipe)
     if plan.encodes:
         made = dict(ChunkEncoder(media, plan).segments(plan.chunks()[0]))[0]
     else:
@@ -80,21 +81,21 @@ def test_colours_that_the_container_alone_says_are_said_by_what_is_encoded(
     kind: bytes, primaries: int, transfer: int, matrix: int
 ) -> None:
     data = with_box(clip(HD), colr(kind, primaries, transfer, matrix), b"colr")
-    frame = first_picture(data, Wishes(Profile.AUTO))
+    frame = first_picture(data, recipe_of(Profile.AUTO))
     assert (frame.color_primaries, frame.color_trc, frame.colorspace) == (primaries, transfer, matrix)
 
 
 def test_a_copy_that_would_lose_them_is_none() -> None:
     data = with_box(clip(HD), colr(b"nclx", 6, 6, 6), b"colr")
     with pytest.raises(NotRemuxable, match="colours"):
-        planned(data, Wishes(Profile.SOURCE))
-    _, plan = planned(data, Wishes(Profile.AUTO))
+        planned(data, recipe_of(Profile.SOURCE))
+    _, plan = planned(data, recipe_of(Profile.AUTO))
     assert plan.video_track and plan.video_track.action == "encode"
 
 
 def test_fragments_say_what_the_container_said() -> None:
     data = with_box(clip(HD), colr(b"nclx", 6, 6, 6), b"colr")
-    media, plan = planned(data, Wishes(Profile.SOURCE, Format.FMP4))
+    media, plan = planned(data, recipe_of(Profile.SOURCE, Format.FMP4))
     made = Remuxer(media, plan).segment(0)
     assert colr(b"nclx", 6, 6, 6)[4:] in bytes(made[plan.init(plan.renditions[0])])
 
@@ -102,7 +103,7 @@ def test_fragments_say_what_the_container_said() -> None:
 @pytest.mark.parametrize("words", [(6, 6, 6), (5, 6, 5), (1, 1, 6)])
 def test_words_that_say_the_usual_are_copied(words: tuple[int, int, int]) -> None:
     """Standard definition that does not say so is taken for BT.601 by every player."""
-    _, plan = planned(with_box(clip(SD), colr(b"nclx", *words), b"colr"), Wishes(Profile.AUTO))
+    _, plan = planned(with_box(clip(SD), colr(b"nclx", *words), b"colr"), recipe_of(Profile.AUTO))
     assert plan.video_track and plan.video_track.action == "copy"
 
 
@@ -111,7 +112,7 @@ def test_words_that_say_the_usual_are_copied(words: tuple[int, int, int]) -> Non
 def test_hdr_that_the_container_alone_says_is_tone_mapped(transfer: int, primaries: int, matrix: int) -> None:
     """What is not said of it takes the usual values."""
     data = with_box(clip(TEN_BIT), colr(b"nclc", primaries, transfer, matrix), b"colr")
-    frame = first_picture(data, Wishes(Profile.AUTO))
+    frame = first_picture(data, recipe_of(Profile.AUTO))
     assert (frame.color_trc, frame.colorspace, frame.format.name) == (1, 1, "yuv420p")
 
 
@@ -147,10 +148,12 @@ def test_a_clean_aperture_is_the_rectangle_that_it_says(width: int, height: int,
         assert (crop.width, crop.height, crop.x, crop.y) == (width, height, x, y)
 
 
-@pytest.mark.parametrize("wishes", [Wishes(Profile.AUTO), Wishes(Profile.AUTO, Format.FMP4), Wishes(Profile.H264)])
-def test_what_the_container_cuts_off_is_not_shown(wishes: Wishes) -> None:
+@pytest.mark.parametrize(
+    "recipe", [recipe_of(Profile.AUTO), recipe_of(Profile.AUTO, Format.FMP4), recipe_of(Profile.H264)]
+)
+def test_what_the_container_cuts_off_is_not_shown(recipe: Recipe) -> None:
     data = clip(f"{SD} -vf drawbox=x=100:w=80:h=100:color=red:t=fill,drawbox=w=100:h=100:color=green:t=fill")
-    whole, cut = (first_picture(each, wishes) for each in (data, with_box(data, clap(100, 100, 0, 0, (180, 100)))))
+    whole, cut = (first_picture(each, recipe) for each in (data, with_box(data, clap(100, 100, 0, 0, (180, 100)))))
     assert (whole.width, cut.width, cut.height) == (180, 100, 100)
     assert _is_green(cut.to_ndarray(format="rgb24")[:, -4:])
 
@@ -177,7 +180,7 @@ def test_lines_that_only_the_codecs_blocks_have_are_cut_off() -> None:
 
     nodes = parse(data)
     shorter(next(node for node in nodes if node.kind == b"moov").tracks()[0])
-    frame = first_picture(join(nodes), Wishes(Profile.AUTO))
+    frame = first_picture(join(nodes), recipe_of(Profile.AUTO))
     assert (frame.width, frame.height) == (176, 100)
 
 
@@ -234,6 +237,6 @@ def test_a_turn_that_has_no_equivalent_is_told_of(degrees: int) -> None:
         a, b, c, d = matrix
         tkhd.content = tkhd.content[:40] + struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30) + tkhd.content[76:]
 
-    _, plan = planned(_changed(data, turn), Wishes(Profile.AUTO))
+    _, plan = planned(_changed(data, turn), recipe_of(Profile.AUTO))
     assert ["display matrix" in note for note in plan.notes] == [True]
     assert upright(matrix)[0] == round(degrees / 90) * 90 % 360 or degrees == 45

@@ -17,7 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mam.errors import DamagedMedia, NotRemuxable
-from mam.hls.plan import Chunk, Format, Profile
+from mam.hls.plan import Chunk
+from mam.hls.recipe import Format, Profile
 from mam.hls.timeline import cut_at
 from mam.media.chunk_windows import edges_by_time, segment_edges
 from mam.media.encode import ChunkEncoder
@@ -25,7 +26,6 @@ from mam.media.fmp4 import FragmentMuxer, init_segment, length_prefixed
 from mam.media.packets import ORIGIN, Packet, Run, read_packets
 from mam.media.planning import make_plan
 from mam.media.source import MediaSource, MediaTrack
-from mam.media.wishes import Wishes
 from mam.mp4.tables import Ints
 from mam.naming import INIT
 from tests.media import (
@@ -43,6 +43,7 @@ from tests.media import (
     frames,
     picture_hashes,
 )
+from tests.recipes import recipe_of
 from tests.unit.films import opened, source_of
 from tests.unit.mp4.test_writing import read
 
@@ -272,7 +273,7 @@ class Encoded:
 
 
 def encoded(media: MediaSource, chunks: list[Chunk]) -> Encoded:
-    plan = make_plan(media, source_of(b""), WISHES, video="v", revision="0" * 12, stored=False)
+    plan = make_plan(media, source_of(b""), RECIPE, video="v", revision="0" * 12, stored=False)
     found = Encoded(set(), {})
     for chunk in chunks:
         for number, made in ChunkEncoder(media, plan).segments(chunk):
@@ -283,14 +284,14 @@ def encoded(media: MediaSource, chunks: list[Chunk]) -> Encoded:
     return found
 
 
-WISHES = Wishes(Profile.H264, Format.FMP4, segment_seconds=2)
+RECIPE = recipe_of(Profile.H264, Format.FMP4, segment_seconds=2)
 
 
 @pytest.mark.parametrize("recipe", [WITH_OPUS, UNEVEN], ids=lambda recipe: recipe.name)
 def test_all_encoders_of_a_video_write_the_same_header(media: MediaFolder, recipe: Recipe, tmp_path: Path) -> None:
     """Also where the sizes of packets, the frame rate and what comes first differ from chunk to chunk."""
     source = opened(media.bytes(recipe))
-    plan = make_plan(source, source_of(b""), WISHES, video="v", revision="0" * 12, stored=False)
+    plan = make_plan(source, source_of(b""), RECIPE, video="v", revision="0" * 12, stored=False)
     total = len(plan.timeline)
 
     whole = encoded(source, [Chunk(0, total)])

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mam.hls.plan import Profile
+from mam.hls.recipe import Profile
 from mam.media.encode import ChunkEncoder
 from mam.media.holes import has_holes, holes
 from mam.media.planning import make_plan
 from mam.media.source import MediaSource
-from mam.media.wishes import Wishes
 from mam.mp4.index import Samples
+from tests.recipes import recipe_of
 from tests.unit.films import Film, film, opened, source_of
 
 RATE = 48000
@@ -79,7 +79,7 @@ def torn(seconds: float, at: int, hole: float) -> MediaSource:
 @pytest.mark.parametrize("profile", [Profile.AUTO, Profile.H264])
 def test_silence_stands_in_a_hole_of_any_length(profile: Profile, hole: float) -> None:
     media = torn(2, 40, hole)
-    plan = make_plan(media, source_of(b""), Wishes(profile), video="film", revision="0" * 12, stored=False)
+    plan = make_plan(media, source_of(b""), recipe_of(profile), video="film", revision="0" * 12, stored=False)
     assert [track.action for track in plan.audio_tracks] == ["encode"]
     encoder = ChunkEncoder(media, plan)
     times: list[int] = []
@@ -95,5 +95,5 @@ def test_silence_stands_in_a_hole_of_any_length(profile: Profile, hole: float) -
 @pytest.mark.parametrize("hole", [0.03, 12])
 def test_a_copy_that_was_asked_for_keeps_its_holes(hole: float) -> None:
     media = torn(2, 40, hole)
-    plan = make_plan(media, source_of(b""), Wishes(Profile.SOURCE), video="film", revision="0" * 12, stored=False)
+    plan = make_plan(media, source_of(b""), recipe_of(Profile.SOURCE), video="film", revision="0" * 12, stored=False)
     assert [track.action for track in plan.audio_tracks] == ["copy"]

@@ -11,14 +11,15 @@ import numpy as np
 import pytest
 
 from mam.errors import NotRemuxable
-from mam.hls.plan import Format, Plan, Profile
+from mam.hls.plan import Plan
+from mam.hls.recipe import Format, Profile, Recipe
 from mam.media.encode import ChunkEncoder
 from mam.media.planning import make_plan, read_index
 from mam.media.remux import Remuxer
 from mam.media.source import MediaSource
-from mam.media.wishes import Wishes
 from mam.mp4.h264 import read_sps
 from tests.mutants.tree import Node, join, parse
+from tests.recipes import recipe_of
 from tests.unit.films import opened, source_of
 from tests.unit.mp4.clips import clip
 from tests.unit.mp4.movies import box
@@ -52,11 +53,11 @@ def in_band(how: str) -> bytes:
     return join(nodes)
 
 
-def made(data: bytes, wishes: Wishes) -> tuple[MediaSource, Plan, bytes]:
+def made(data: bytes, recipe: Recipe) -> tuple[MediaSource, Plan, bytes]:
     """The whole of what becomes of a film's first rendition."""
     media = opened(data)
-    read_index(media, wishes)
-    plan = make_plan(media, source_of(data), wishes, video="film", revision="0" * 12, stored=False)
+    read_index(media, recipe)
+    plan = make_plan(media, source_of(data), recipe, video="film", revision="0" * 12, stored=False)
     files: dict[str, memoryview] = {}
     if plan.encodes:
         encoder = ChunkEncoder(media, plan)
@@ -83,7 +84,7 @@ def pictures(data: bytes) -> list[av.VideoFrame]:
 @pytest.mark.parametrize("fmt", list(Format))
 @pytest.mark.parametrize("profile", [Profile.AUTO, Profile.H264])
 def test_sets_among_the_pictures_are_found(how: str, fmt: Format, profile: Profile) -> None:
-    _, plan, data = made(in_band(how), Wishes(profile, fmt))
+    _, plan, data = made(in_band(how), recipe_of(profile, fmt))
     assert len(pictures(data)) == 10
     assert plan.video_track
     copied = profile is Profile.AUTO and (how == "avc3" or fmt is Format.FMP4)
@@ -93,7 +94,7 @@ def test_sets_among_the_pictures_are_found(how: str, fmt: Format, profile: Profi
 
 @pytest.mark.parametrize("fmt", list(Format))
 def test_an_interlaced_picture_is_known_as_one_by_the_sets_among_its_pictures(fmt: Format) -> None:
-    _, plan, data = made(in_band("avc3, interlaced"), Wishes(Profile.AUTO, fmt))
+    _, plan, data = made(in_band("avc3, interlaced"), recipe_of(Profile.AUTO, fmt))
     assert plan.video_track
     assert (plan.video_track.action, plan.video_track.interlaced) == ("encode", True)
     assert len(pictures(data)) == 10
@@ -162,7 +163,7 @@ def test_pictures_of_another_size_are_fitted_into_that_of_the_first(
 ) -> None:
     parts = [film_of(size, colour, variable=variable, headers=not described)
              for size, colour in (("320:180", RED), ("180:320", BLUE))]  # fmt: skip
-    media, plan, data = made(joined(*parts, described=described), Wishes(profile))
+    media, plan, data = made(joined(*parts, described=described), recipe_of(profile))
     frames = pictures(data)
     assert {(frame.width, frame.height) for frame in frames} == {(320, 180)}
     assert len(frames) == sum(plan.frames)
@@ -177,11 +178,11 @@ def test_pictures_of_another_size_are_fitted_into_that_of_the_first(
 def test_a_copy_of_pictures_that_change_is_refused(described: bool) -> None:
     parts = [film_of(size, RED, variable=False, headers=not described) for size in ("320:180", "180:320")]
     with pytest.raises(NotRemuxable, match=r"change|ways"):
-        made(joined(*parts, described=described), Wishes(Profile.SOURCE))
+        made(joined(*parts, described=described), recipe_of(Profile.SOURCE))
 
 
 def test_sets_that_are_repeated_and_say_the_same_are_no_change() -> None:
-    _, plan, _ = made(clip(X264), Wishes(Profile.AUTO))
+    _, plan, _ = made(clip(X264), recipe_of(Profile.AUTO))
     assert plan.video_track and plan.video_track.action == "copy"
 
 
@@ -198,8 +199,8 @@ def test_a_still_beside_a_film_is_not_the_film(first: bool, codec: str, default:
     data = clip(f"{order} -c:v:{1 - still} libx264 -c:v:{still} {codec} -pix_fmt:v:{1 - still} yuv420p {disposition}"
                 " -f mov", COVER.format(seconds=0.04))  # fmt: skip
     media = opened(data)
-    read_index(media, wishes := Wishes(Profile.AUTO))
-    plan = make_plan(media, source_of(data), wishes, video="film", revision="0" * 12, stored=False)
+    read_index(media, recipe := recipe_of(Profile.AUTO))
+    plan = make_plan(media, source_of(data), recipe, video="film", revision="0" * 12, stored=False)
     assert plan.video_track and plan.video_track.track == 1 - still
     assert (plan.streams[still].action, plan.streams[still].reason) == ("leave", "a still picture beside the film")
 

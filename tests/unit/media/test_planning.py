@@ -13,7 +13,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from mam.errors import MamError, NotAVideo, NotRemuxable, TooLarge, UnsupportedCodec
-from mam.hls.plan import Format, Plan, Profile
+from mam.hls.plan import Plan
+from mam.hls.recipe import Format, Profile, Recipe
 from mam.media import audio as sounds
 from mam.media import video as pictures
 from mam.media.chunk_windows import segment_edges, shown_frames
@@ -22,13 +23,13 @@ from mam.media.orientation import ORIENTATIONS
 from mam.media.planning import choose_picture, make_plan, read_index
 from mam.media.source import MediaSource, demux
 from mam.media.video import h264_level, orientation
-from mam.media.wishes import Wishes
+from tests.recipes import recipe_of
 from tests.unit.films import Film, film, opened, source_of
 from tests.unit.mp4.clips import clip
 from tests.unit.mp4.movies import Edit, Movie, Track, box, even_chunks, write
 from tests.unit.mp4.strategies import movies, playable
 
-COPY, ENCODE, AUTO = Wishes(Profile.SOURCE), Wishes(Profile.H264), Wishes(Profile.AUTO)
+COPY, ENCODE, AUTO = recipe_of(Profile.SOURCE), recipe_of(Profile.H264), recipe_of(Profile.AUTO)
 UPRIGHT = (1, 0, 0, 1)
 
 
@@ -56,8 +57,8 @@ def media_of(*tracks: Track) -> MediaSource:
     return opened(write(Movie(tracks)).data)
 
 
-def plan_of(media: MediaSource, wishes: Wishes) -> Plan:
-    return make_plan(media, source_of(b""), wishes, video="film", revision="0123456789ab", stored=False)
+def plan_of(media: MediaSource, recipe: Recipe) -> Plan:
+    return make_plan(media, source_of(b""), recipe, video="film", revision="0123456789ab", stored=False)
 
 
 def boundaries(plan: Plan) -> list[Fraction]:
@@ -89,14 +90,14 @@ def recoded(*tracks: Track, old: bytes, new: bytes) -> MediaSource:
     return opened(head + new + tail.replace(b"esds", b"free"))  # it has the last word on what the codec is
 
 
-@pytest.mark.parametrize("wishes", [COPY, AUTO, ENCODE], ids=lambda wishes: wishes.profile)
+@pytest.mark.parametrize("recipe", [COPY, AUTO, ENCODE], ids=lambda recipe: recipe.profile)
 @pytest.mark.parametrize(
     ("entry", "reason"),
     [(b"apac", "its codec (apac) is not known here"), (b"ms\0\x42", "G723_1 is not decoded here")],
 )
-def test_a_second_sound_that_nobody_can_decode_is_left_out(wishes: Wishes, entry: bytes, reason: str) -> None:
+def test_a_second_sound_that_nobody_can_decode_is_left_out(recipe: Recipe, entry: bytes, reason: str) -> None:
     """As telephones write: plain AAC, and the same for their own player."""
-    plan = plan_of(recoded(frames(2), sound(2), sound(9), old=b"mp4a", new=entry), wishes)
+    plan = plan_of(recoded(frames(2), sound(2), sound(9), old=b"mp4a", new=entry), recipe)
     assert [track.track for track in plan.audio_tracks] == [1]
     assert plan.timeline.end < 3
     assert (plan.streams[2].action, plan.streams[2].reason) == ("leave", reason)
@@ -117,7 +118,7 @@ def test_a_film_of_which_only_half_is_in_a_known_codec_is_refused_by_name(old: b
 def test_the_only_sound_must_be_decoded(language: str) -> None:
     media = recoded(frames(2), sound(2), old=b"mp4a", new=b"ms\0\x42")
     with pytest.raises(UnsupportedCodec, match="G723_1"):
-        plan_of(media, Wishes(Profile.AUTO, audio_language=language))
+        plan_of(media, recipe_of(Profile.AUTO, audio_language=language))
 
 
 # tracks of which nothing comes
@@ -127,15 +128,15 @@ EMPTY = replace(TEXT, sizes=(), durations=(), chunks=())
 NO_SOUND = replace(sound(1), sizes=(), durations=(), chunks=())
 
 
-def read_plan(media: MediaSource, wishes: Wishes) -> Plan:
-    read_index(media, wishes)
-    return plan_of(media, wishes)
+def read_plan(media: MediaSource, recipe: Recipe) -> Plan:
+    read_index(media, recipe)
+    return plan_of(media, recipe)
 
 
-@pytest.mark.parametrize("wishes", [COPY, AUTO, ENCODE], ids=lambda wishes: wishes.profile)
+@pytest.mark.parametrize("recipe", [COPY, AUTO, ENCODE], ids=lambda recipe: recipe.profile)
 @pytest.mark.parametrize("side", [EMPTY, NO_SOUND], ids=["text", "sound"])
-def test_a_side_track_that_is_empty_is_left_out(side: Track, wishes: Wishes) -> None:
-    plan = read_plan(media_of(frames(2), sound(2), side), wishes)
+def test_a_side_track_that_is_empty_is_left_out(side: Track, recipe: Recipe) -> None:
+    plan = read_plan(media_of(frames(2), sound(2), side), recipe)
     assert [track.track for track in plan.tracks] == [0, 1]
     assert (plan.streams[2].action, plan.streams[2].reason) == ("leave", "it is empty")
 
@@ -405,7 +406,7 @@ def test_frames_too_far_apart_are_refused() -> None:
 
 def test_a_film_that_is_too_long_is_refused() -> None:
     with pytest.raises(TooLarge):
-        plan_of(media_of(frames(3)), Wishes(Profile.SOURCE, max_duration=2))
+        make_plan(media_of(frames(3)), source_of(b""), COPY, video="f", revision="0", stored=False, max_duration=2)
 
 
 # segments
@@ -423,13 +424,13 @@ def test_encoded_segments_begin_where_they_were_wished_for_the_first_ones_earlie
     assert plan.frames == (50, 50, 100, 150, 150, 150, 100)
 
 
-@pytest.mark.parametrize("wishes", [COPY, ENCODE], ids=["copy", "encode"])
-def test_a_film_that_begins_between_key_frames_is_shown_from_the_first_and_heard_from_the_start(wishes: Wishes) -> None:
+@pytest.mark.parametrize("recipe", [COPY, ENCODE], ids=["copy", "encode"])
+def test_a_film_that_begins_between_key_frames_is_shown_from_the_first_and_heard_from_the_start(recipe: Recipe) -> None:
     cut = replace(frames(30), sync=tuple(n % 25 == 10 for n in range(750)))
     media = media_of(cut, sound(30))
-    plan = plan_of(media, wishes)
+    plan = plan_of(media, recipe)
     assert (plan.timeline.start, media.samples(0).start, sum(plan.frames)) == (Fraction(0), Fraction(2, 5), 740)
-    alone = plan_of(media_of(cut), wishes)
+    alone = plan_of(media_of(cut), recipe)
     assert (alone.timeline.start, sum(alone.frames)) == (Fraction(2, 5), 740)
 
 
@@ -470,10 +471,10 @@ def test_audio_that_ends_hardly_later_makes_the_last_segment_as_much_longer() ->
     assert sum(plan_of(media, COPY).frames) == 250
 
 
-@pytest.mark.parametrize("wishes", [COPY, ENCODE], ids=["copy", "encode"])
-def test_a_shown_part_begins_at_zero(wishes: Wishes) -> None:
+@pytest.mark.parametrize("recipe", [COPY, ENCODE], ids=["copy", "encode"])
+def test_a_shown_part_begins_at_zero(recipe: Recipe) -> None:
     """The edit list hides two seconds, which begin with a key frame."""
-    plan = plan_of(media_of(frames(20, edit=Edit(media_time=2000))), wishes)
+    plan = plan_of(media_of(frames(20, edit=Edit(media_time=2000))), recipe)
     assert boundaries(plan)[:: len(plan.timeline)] == [0, 18]
 
 
@@ -496,10 +497,10 @@ def hides_little(media: MediaSource) -> bool:
 
 
 @given(movies(of=playable(), max_tracks=2), st.sampled_from((COPY, ENCODE)), st.integers(1, 4))
-def test_every_frame_of_a_copied_video_lies_in_one_segment(movie: Movie, wishes: Wishes, seconds: int) -> None:
+def test_every_frame_of_a_copied_video_lies_in_one_segment(movie: Movie, recipe: Recipe, seconds: int) -> None:
     media = opened(write(movie).data)
     assume(hides_little(media))
-    plan = plan_of(media, replace(wishes, segment_seconds=seconds))
+    plan = plan_of(media, replace(recipe, segment_seconds=seconds))
 
     if plan.video_track is None:
         assert plan.frames == ()
@@ -507,7 +508,7 @@ def test_every_frame_of_a_copied_video_lies_in_one_segment(movie: Movie, wishes:
     samples = media.samples(plan.video_track.track)
     shown = shown_frames(samples, plan.video_track, plan.timeline)
     assert len(plan.timeline) == len(plan.frames)
-    assert (len(samples) if wishes is COPY else len(shown)) == sum(plan.frames)
+    assert (len(samples) if recipe is COPY else len(shown)) == sum(plan.frames)
     assert all(count >= 0 for count in plan.frames)
 
 
@@ -583,10 +584,10 @@ def test_rates_above_sixty_are_halved() -> None:
 # sound that players do not take
 
 
-@pytest.mark.parametrize("wishes", [AUTO, ENCODE, replace(AUTO, format=Format.FMP4)])
-def test_aac_of_960_samples_a_frame_is_encoded(wishes: Wishes) -> None:
+@pytest.mark.parametrize("recipe", [AUTO, ENCODE, replace(AUTO, format=Format.FMP4)])
+def test_aac_of_960_samples_a_frame_is_encoded(recipe: Recipe) -> None:
     data = write(Movie((sound(2),))).data.replace(b"\x05\x02\x11\x90", b"\x05\x02\x11\x94")
-    plan = plan_of(opened(data), wishes)
+    plan = plan_of(opened(data), recipe)
     assert [(track.action, "960" in track.reason) for track in plan.audio_tracks] == [("encode", True)]
 
 

@@ -11,13 +11,14 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from mam.errors import EncryptedMedia, ExternalMedia, MediaError
-from mam.hls.plan import Format, Plan, Profile
+from mam.hls.plan import Plan
+from mam.hls.recipe import Format, Profile, Recipe
 from mam.media.encode import ChunkEncoder
 from mam.media.planning import make_plan, read_index
 from mam.media.remux import Remuxer
-from mam.media.wishes import Wishes
 from mam.mp4.boxes import InvalidIndex
 from tests.mutants.tree import Node, join, parse
+from tests.recipes import recipe_of
 from tests.unit.films import Film, film, opened, source_of
 
 PICTURE, SOUND = 0, 1
@@ -40,11 +41,11 @@ CODECS = (b"avc1", b"hvc1", b"mp4a", b"mp4s", b"mlpa", b"ec-3", b"SVQ3", b"SVQ1"
           b"encv", b"enca", b"dvh1", b"jpeg", b"raw ", b"apac", b"ms\0\x02", b".mp3", b"mp4v", b"vvc1")  # fmt: skip
 BOXES = (b"tkhd", b"elst", b"mdhd", b"hdlr", b"stsd", b"stts", b"ctts", b"stss", b"stsc", b"stsz", b"stco", b"dref",
          b"smhd", b"vmhd", b"dinf")  # fmt: skip
-WISHES = [
-    Wishes(Profile.SOURCE),
-    Wishes(Profile.AUTO),
-    Wishes(Profile.AUTO, Format.FMP4),
-    Wishes(Profile.H264),
+RECIPES = [
+    recipe_of(Profile.SOURCE),
+    recipe_of(Profile.AUTO),
+    recipe_of(Profile.AUTO, Format.FMP4),
+    recipe_of(Profile.H264),
 ]
 
 
@@ -100,11 +101,11 @@ def with_side_track(of: int, handler: bytes | None, codec: bytes | None, damages
     return join(nodes)
 
 
-def converted(data: bytes, wishes: Wishes) -> Plan:
+def converted(data: bytes, recipe: Recipe) -> Plan:
     """The plan, after all of its segments were made by it."""
     media = opened(data)
-    read_index(media, wishes)
-    plan = make_plan(media, source_of(data), wishes, video="film", revision="0" * 12, stored=False, closely=True)
+    read_index(media, recipe)
+    plan = make_plan(media, source_of(data), recipe, video="film", revision="0" * 12, stored=False, closely=True)
     if plan.encodes:
         encoder = ChunkEncoder(media, plan)
         made = [files for chunk in plan.chunks() for _, files in encoder.segments(chunk)]
@@ -121,7 +122,7 @@ def check_film(plan: Plan) -> None:
     assert 1.9 < plan.timeline.duration < 2.3
 
 
-@pytest.mark.parametrize("wishes", WISHES, ids=["source", "auto", "auto.fmp4", "h264"])
+@pytest.mark.parametrize("recipe", RECIPES, ids=["source", "auto", "auto.fmp4", "h264"])
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     of=st.sampled_from((PICTURE, SOUND)),
@@ -137,9 +138,9 @@ def check_film(plan: Plan) -> None:
 @example(of=SOUND, handler=None, codec=b"alac", damages=())
 @example(of=SOUND, handler=None, codec=None, damages=(Damage(b"stts", 0.7, b"\xff" * 4),))
 def test_nothing_that_is_wrong_with_a_side_track_fails_the_film(
-    wishes: Wishes, of: int, handler: bytes | None, codec: bytes | None, damages: tuple[Damage, ...]
+    recipe: Recipe, of: int, handler: bytes | None, codec: bytes | None, damages: tuple[Damage, ...]
 ) -> None:
-    check_film(converted(with_side_track(of, handler, codec, damages), wishes))
+    check_film(converted(with_side_track(of, handler, codec, damages), recipe))
 
 
 def test_what_was_left_out_is_told_in_the_plan() -> None:
@@ -148,7 +149,7 @@ def test_what_was_left_out_is_told_in_the_plan() -> None:
         (None, (Damage(b"stsz", 0.5, None),), "stsz"),
         (None, (Damage(b"stsd", 0.0, None),), "cut off"),
     ):
-        plan = converted(with_side_track(SOUND, None, codec, damages), WISHES[1])
+        plan = converted(with_side_track(SOUND, None, codec, damages), RECIPES[1])
         assert (plan.streams[2].action, word in plan.streams[2].reason) == ("leave", True)
 
 
@@ -167,7 +168,7 @@ def test_the_only_picture_and_the_only_sound_are_no_side_tracks(
     nodes = parse(base())
     damage(next(node for node in nodes if node.kind == b"moov").tracks()[number])
     with pytest.raises(error):
-        converted(join(nodes), WISHES[1])
+        converted(join(nodes), RECIPES[1])
 
 
 @pytest.mark.parametrize(("codec", "error"), [(b"encv", EncryptedMedia)])
@@ -178,7 +179,7 @@ def test_an_encrypted_picture_is_refused_though_the_sound_is_not_encrypted(
     stsd = next(node for node in nodes if node.kind == b"moov").tracks()[PICTURE].find(b"stsd")
     stsd.content = stsd.content[:12] + codec + stsd.content[16:]
     with pytest.raises(error):
-        converted(join(nodes), WISHES[1])
+        converted(join(nodes), RECIPES[1])
 
 
 def test_media_in_another_file_is_refused_by_name_where_it_is_the_film() -> None:

@@ -6,11 +6,12 @@ import pytest
 
 from mam.errors import SourceChanged
 from mam.hls import webvtt
-from mam.hls.plan import Plan, Profile, Sidecar
+from mam.hls.plan import Plan, Sidecar
+from mam.hls.recipe import Profile
 from mam.media.planning import make_plan
 from mam.media.source import MediaSource
 from mam.media.subtitles import Texts
-from mam.media.wishes import Wishes
+from tests.recipes import recipe_of
 from tests.unit.films import source_of
 from tests.unit.media.test_planning import frames, media_of
 
@@ -24,8 +25,8 @@ def planned() -> tuple[MediaSource, Plan]:
     media.cues = {key: webvtt.parse(CUES) for key in KEYS}
     sidecars = tuple(Sidecar(key=key, version="1", size=9, language="en" if "en" in key else "") for key in KEYS)
     source = source_of(b"").model_copy(update={"sidecars": sidecars})
-    wishes = Wishes(Profile.SOURCE)
-    return media, make_plan(media, source, wishes, video="film", revision="0" * 12, stored=False)
+    recipe = recipe_of(Profile.SOURCE)
+    return media, make_plan(media, source, recipe, video="film", revision="0" * 12, stored=False)
 
 
 def test_names_differ_within_the_group() -> None:

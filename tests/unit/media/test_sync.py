@@ -8,19 +8,19 @@ import struct
 import av
 import pytest
 
-from mam.hls.plan import Format, Profile
+from mam.hls.recipe import Format, Profile
 from mam.media.encode import ChunkEncoder
 from mam.media.planning import make_plan
 from mam.media.remux import Remuxer
-from mam.media.wishes import Wishes
+from tests.recipes import recipe_of
 from tests.unit.films import Film, film, opened, source_of
 
 
 def made(profile: Profile, form: Format, data: bytes) -> list[bytes]:
     """The initialization section, or nothing, and the segments."""
     media = opened(data)
-    wishes = Wishes(profile, format=form, segment_seconds=1)
-    plan = make_plan(media, source_of(data), wishes, video="film", revision="0" * 12, stored=False)
+    recipe = recipe_of(profile, format=form, segment_seconds=1)
+    plan = make_plan(media, source_of(data), recipe, video="film", revision="0" * 12, stored=False)
     if plan.encodes:
         encoder = ChunkEncoder(media, plan)
         files = [segment for chunk in plan.chunks() for _, segment in encoder.segments(chunk)]

@@ -16,13 +16,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mam.errors import TruncatedMedia
-from mam.hls.plan import Profile
+from mam.hls.recipe import Profile
 from mam.media.encode import ChunkEncoder
 from mam.media.planning import make_plan
-from mam.media.wishes import Wishes
 from mam.mp4 import index, pcm
 from mam.mp4.boxes import InvalidIndex, leaves
 from tests.media import ffmpeg
+from tests.recipes import recipe_of
 from tests.unit.films import demuxed, opened, source_of
 from tests.unit.mp4.movies import Edit, Movie, Track, box, even_chunks, full, write
 from tests.unit.mp4.rows import rows_of
@@ -256,7 +256,7 @@ def test_sound_of_old_quicktime_is_encoded(codec: str, kind: bytes) -> None:
     data = movie.data.replace(box(b"sowt", struct.pack(">6xH8xHHIHH", 1, 2, 16, 0, 48000, 0)), entry)
     media = opened(data)
     assert media.tracks[0].codec == codec
-    plan = make_plan(media, source_of(data), Wishes(Profile.AUTO), video="film", revision="0" * 12, stored=False)
+    plan = make_plan(media, source_of(data), recipe_of(Profile.AUTO), video="film", revision="0" * 12, stored=False)
     ((_, made),) = ChunkEncoder(media, plan).segments(plan.chunks()[0])
     with av.open(io.BytesIO(bytes(next(iter(made.values()))))) as container:
         heard = sum(frame.samples / frame.sample_rate for frame in container.decode(audio=0))

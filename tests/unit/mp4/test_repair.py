@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mam.errors import MediaError
-from mam.hls.plan import Profile
+from mam.hls.recipe import Profile
 from mam.media.planning import make_plan, read_index
 from mam.media.source import MediaSource
-from mam.media.wishes import Wishes
 from mam.mp4.boxes import InvalidIndex
 from tests.mutants.tree import Node, join, parse
+from tests.recipes import recipe_of
 from tests.unit.films import Film, film, opened, source_of
 from tests.unit.mp4.movies import Movie, Track, even_chunks, write
 from tests.unit.mp4.rows import rows_of
@@ -30,8 +30,8 @@ def patched(data: bytes, change: Callable[[Node], None], track: int = 0) -> byte
 
 
 def notes_of(media: MediaSource) -> tuple[str, ...]:
-    read_index(media, wishes := Wishes(Profile.AUTO))
-    return make_plan(media, source_of(b""), wishes, video="film", revision="0" * 12, stored=False).notes
+    read_index(media, recipe := recipe_of(Profile.AUTO))
+    return make_plan(media, source_of(b""), recipe, video="film", revision="0" * 12, stored=False).notes
 
 
 @given(durations=st.lists(st.integers(1, 5000), min_size=2, max_size=12), missing=st.integers(1, 3))
@@ -109,7 +109,7 @@ def test_the_size_of_pictures_is_the_codecs_where_the_sample_description_says_an
             tkhd.content = tkhd.content[:-8] + struct.pack(">II", said[0] << 16, said[1] << 16)
 
     media = opened(patched(data, say))
-    plan = make_plan(media, source_of(b""), Wishes(Profile.H264), video="film", revision="0" * 12, stored=False)
+    plan = make_plan(media, source_of(b""), recipe_of(Profile.H264), video="film", revision="0" * 12, stored=False)
     assert plan.video_track
     shown = said if near else (64, 48)
     assert (plan.video_track.width, plan.video_track.height) == tuple(side // 2 * 2 for side in shown)
@@ -129,7 +129,7 @@ def test_key_frames_are_found_among_the_pictures_where_their_table_is_empty(prof
         trak.find(b"stss").content = bytes(8)
 
     media = opened(patched(whole, empty))
-    read_index(media, Wishes(profile))
+    read_index(media, recipe_of(profile))
     plain = opened(whole)
     assert media.samples(0).key.tolist() == plain.samples(0).key.tolist()
     assert "key frames" in media.notes[0]

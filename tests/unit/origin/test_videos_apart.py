@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from mam import naming
 from mam.hls import multivariant
-from mam.hls.plan import Plan, Profile
+from mam.hls.plan import Plan
+from mam.hls.recipe import Profile
 from mam.naming import Asset
 from mam.origin.revisions import Replaced, Revisions
 from mam.origin.tree import Trees
