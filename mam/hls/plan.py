@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -112,6 +112,13 @@ class SubtitleTrack(_Frozen):
 Track = VideoTrack | AudioTrack
 
 
+class OutputId(NamedTuple):
+    """An output: the video or the audio of a rendition. Several outputs may be made of one track of the source."""
+
+    rendition: str
+    kind: Literal["video", "audio"]
+
+
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """Segments `first` to `last - 1` of a plan: the work of one task."""
@@ -145,9 +152,18 @@ class Rendition(_Frozen):
     average_bandwidth: int = 0
 
     @property
+    def outputs(self) -> dict[OutputId, Track]:
+        """What media is made of, and how, by the output's id."""
+        outputs: dict[OutputId, Track] = {}
+        if self.video:
+            outputs[OutputId(self.name, "video")] = self.video
+        if self.audio:
+            outputs[OutputId(self.name, "audio")] = self.audio
+        return outputs
+
+    @property
     def tracks(self) -> list[Track]:
-        """Those of the source that media is made of."""
-        return [track for track in (self.video, self.audio) if track]
+        return list(self.outputs.values())
 
 
 class StreamInfo(_Frozen):
@@ -188,8 +204,9 @@ class Plan(_Frozen):
     """All that follows from one look at a source's index.
 
     Every rendition has the same segments, and one of them is made together with those of its number in the others.
-    `frames[n]`: video frames in segment n, which whoever makes it checks (empty without video). `stored_index`: the
-    samples' places are in `samples.npz` beside the segments, because the source has no sample tables of its own.
+    `frames[n]`: video frames in segment n, the same in each rendition that has video, which whoever makes it checks
+    (empty without video). `stored_index`: the samples' places are in `samples.npz` beside the segments, because the
+    source has no sample tables of its own.
     `recoded`: nothing is copied, because a copy could not be decoded. `notes`: what was wrong with the source and
     passed over, or cannot be carried over, in sentences.
     """
@@ -219,20 +236,37 @@ class Plan(_Frozen):
         profiles = [self.profile]
         if self.profile is Profile.AUTO and not self.encodes:
             profiles.append(Profile.SOURCE)
-        elif self.profile is Profile.AUTO and self.video_track and self.video_track.action == "encode":
+        elif self.profile is Profile.AUTO and self.video_tracks and not self.copied_video_tracks:
             profiles.append(Profile.H264)
         elif self.profile is Profile.SOURCE:
             profiles.append(Profile.AUTO)
         return [kind_of(profile, self.format) for profile in profiles]
 
     @property
+    def outputs(self) -> dict[OutputId, Track]:
+        """What media is made of, and how, by the output's id."""
+        return {output: track for rendition in self.renditions for output, track in rendition.outputs.items()}
+
+    @property
     def tracks(self) -> list[Track]:
-        """The source's tracks that something is made of."""
-        return [track for rendition in self.renditions for track in rendition.tracks]
+        return list(self.outputs.values())
+
+    @property
+    def video_tracks(self) -> list[VideoTrack]:
+        return [rendition.video for rendition in self.renditions if rendition.video]
 
     @property
     def video_track(self) -> VideoTrack | None:
-        return next((rendition.video for rendition in self.renditions if rendition.video), None)
+        """The first, which stands for the source's picture."""
+        return next(iter(self.video_tracks), None)
+
+    @property
+    def copied_video_tracks(self) -> list[VideoTrack]:
+        return [video for video in self.video_tracks if video.action == "copy"]
+
+    @property
+    def encoded_video_tracks(self) -> list[VideoTrack]:
+        return [video for video in self.video_tracks if video.action == "encode"]
 
     @property
     def audio_tracks(self) -> list[AudioTrack]:
@@ -251,7 +285,7 @@ class Plan(_Frozen):
     @property
     def is_short(self) -> bool:
         """Whether a chunk takes a second or two: there is no picture to be encoded."""
-        return self.video_track is None or self.video_track.action != "encode"
+        return not self.encoded_video_tracks
 
     def rendition(self, name: str) -> Rendition | None:
         return next((rendition for rendition in self.renditions if rendition.name == name), None)
@@ -295,7 +329,7 @@ class Plan(_Frozen):
     def _chunk_seconds(self) -> int:
         """Of an encoded chunk, which is decoded from the key frame before it: longer where those lie far apart, or a
         long film would be decoded again and again."""
-        apart = self.video_track.group_seconds if self.video_track else 0
+        apart = max((video.group_seconds for video in self.video_tracks), default=0)
         return max(ENCODE_CHUNK_SECONDS, min(int(apart / DECODED_AGAIN), MAX_CHUNK_SECONDS))
 
     def to_json(self) -> bytes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
@@ -32,42 +34,48 @@ def _seconds(moment: Fraction) -> str:
 
 
 def encode_command(
-    video: tuple[VideoTrack, Window, str] | None,
+    video: list[tuple[VideoTrack, Window, str]],
     audio: list[tuple[AudioTrack, Window]],
     *,
     codecs: list[str],
     container: str,
     threads: int,
 ) -> list[str]:
-    """The argv of ffmpeg for one chunk. `video`: its track, window and forced key frames; `audio` likewise.
+    """The argv of ffmpeg for one chunk. `video`: track, window and forced key frames of each output; `audio` likewise.
 
-    Its outputs, and its inputs, stand in this order. `codecs`: what goes in, and nothing else may be decoded;
-    `container`: what it goes in as.
+    Its outputs stand in this order, and so do its inputs: the source's video track, of which all video is made, and its
+    audio tracks. `codecs`: what goes in, and nothing else may be decoded; `container`: what it goes in as.
     """
     allowed = ",".join(dict.fromkeys(name for codec in codecs for name in decoders.names(codec)))
     guards = {**door.GUARDS, "codec_whitelist": allowed, "format_whitelist": container}
-    if video and video[0].resized:  # filters made anew would begin their counts of frames anew
+    if any(track.resized for track, _, _ in video):  # filters made anew would begin their counts of frames anew
         guards["reinit_filter"] = 0
     source = ffmpeg.input("pipe:0", format=container, copyts=None, threads=threads, **guards)
     streams = []
     options: dict[str, object] = {}
-    if video:
-        track, window, forced = video
-        stream = _timed(source.video, track, window)
+    pictures = _branches(source.video, "split", len(video))
+    for number, (track, window, forced) in enumerate(video):
+        stream = _timed(next(pictures), track, window)
         for name, arguments in (filtering(text) for text in track.filters):
             stream = stream.filter(name, **arguments)
         streams.append(stream)
+        own = f":v:{number}" if len(video) > 1 else ""  # the options of this output alone
         options |= {
-            "c:v": "libx264", "profile:v": "high", "level:v": track.level, "preset": track.preset, "crf": track.crf,
-            "bf": REORDER, "g": 9999, "sc_threshold": 0, "forced-idr": 1, "force_key_frames": forced,
-            "x264-params": "open-gop=0:stitchable=1", "fps_mode": "passthrough",
-            "enc_time_base:v": f"1/{window.rate}", "threads": threads,
+            f"level{own or ':v'}": track.level, f"preset{own}": track.preset, f"crf{own}": track.crf,
+            f"force_key_frames{own}": forced, f"enc_time_base{own or ':v'}": f"1/{window.rate}",
         }  # fmt: skip
+    if video:
+        options |= {
+            "c:v": "libx264", "profile:v": "high", "bf": REORDER, "g": 9999, "sc_threshold": 0, "forced-idr": 1,
+            "x264-params": "open-gop=0:stitchable=1", "fps_mode": "passthrough", "threads": threads,
+        }  # fmt: skip
+    outputs = Counter(sound.track for sound, _ in audio)
+    sounds = {track: _branches(source[f"a:{at}"], "asplit", outputs[track]) for at, track in enumerate(outputs)}
     for number, (sound, window) in enumerate(audio):
         begin, end = _sample(window.begin, window.rate), _sample(window.end, window.rate)
         # first_pts: silence where the track starts late, nothing where it starts before; async: gaps become silence.
         # A filter of its own: one that resamples too counts first_pts wrongly.
-        stream = source[f"a:{number}"]
+        stream = next(sounds[sound.track])
         stream = stream.filter("aformat", sample_rates=sound.sample_rate, channel_layouts=LAYOUTS[sound.channels])
         exactly = {"min_hard_comp": SHORTEST_HOLE} if window.silence else {}
         stream = stream.filter("aresample", **{"async": 1, "first_pts": begin}, **exactly)
@@ -81,6 +89,14 @@ def encode_command(
     )  # fmt: skip
     general = (*door.GENERAL, "-filter_complex_threads", str(threads))
     return list(output.global_args(*general).compile(cmd=door.executable()))
+
+
+def _branches(stream: Any, split: str, count: int) -> Iterator[Any]:
+    """A stream of the source for each of its outputs. `split`: the filter that copies it."""
+    if count < 2:
+        return iter([stream])
+    branches = stream.filter_multi_output(split, count)
+    return (branches[number] for number in range(count))
 
 
 def _timed(stream: Any, track: VideoTrack, window: Window) -> Any:

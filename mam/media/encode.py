@@ -15,7 +15,7 @@ from typing import IO, Any
 import numpy as np
 
 from mam.errors import EncoderFailed, MamError, TooLarge
-from mam.hls.plan import Chunk, Plan, Track, VideoTrack
+from mam.hls.plan import AudioTrack, Chunk, OutputId, Plan, Track, VideoTrack
 from mam.media import ffmpeg_io
 from mam.media import ffmpeg_process as door
 from mam.media.chunk_windows import AAC_FRAME, Window, audio_window, pieces, reordering, shown_frames, video_window
@@ -27,6 +27,7 @@ from mam.media.source import MediaSource
 from mam.media.subtitles import Texts
 
 FED = 100  # packets between two signs of life
+Part = dict[OutputId, list[Packet]]  # What ffmpeg made of a segment.
 MAX_CHUNK_BYTES = 1 << 30  # of what ffmpeg hands back: beyond any bit rate that players take
 
 
@@ -54,12 +55,14 @@ class ChunkEncoder:
         self._watch = watch
         self._copied = Copied(media, plan)
         self._texts = Texts(media, plan)
-        self._scales = {track.track: self._scale(track) for track in plan.tracks}
+        self._outputs = plan.outputs
+        self._scales = {output: self._scale(track) for output, track in self._outputs.items()}
+        self._video = next(iter(plan.encoded_video_tracks), None)  # The others have the same frames.
         self._shown = np.zeros(0, np.int64)  # all frames of the film, as they are shown
-        if plan.video_track and plan.video_track.action == "encode":
-            self._shown = shown_frames(media.samples(plan.video_track.track), plan.video_track, plan.timeline)
+        if self._video:
+            self._shown = shown_frames(media.samples(self._video.track), self._video, plan.timeline)
         self._step = int(np.diff(self._shown[:2])[0]) if len(self._shown) > 1 else plan.timeline.timescale // 30
-        self._delays = {track.track: self._delay(track) for track in plan.tracks}
+        self._delays = {output: self._delay(track) for output, track in self._outputs.items()}
 
     def segments(
         self, chunk: Chunk, *, alive: Callable[[], None] = lambda: None
@@ -73,10 +76,9 @@ class ChunkEncoder:
 
     def _pieces(self, chunk: Chunk) -> list[Chunk]:
         """What of the chunk is made by one ffmpeg each."""
-        video = self._plan.video_track
-        if video is None or video.action == "copy":
+        if self._video is None:
             return [chunk]
-        return pieces(self._media.samples(video.track), video, self._plan.timeline, chunk)
+        return pieces(self._media.samples(self._video.track), self._video, self._plan.timeline, chunk)
 
     def _piece(self, chunk: Chunk, alive: Callable[[], None]) -> Generator[tuple[int, Made], None, None]:
         windows = self._windows(chunk)
@@ -89,9 +91,9 @@ class ChunkEncoder:
                 feed=lambda pipe: self._feed(pipe, windows, alive),
             ) as encoder,
             self._watched(encoder),
-            ffmpeg_io.open_output(encoder) as output,
+            ffmpeg_io.open_output(encoder) as encoded,
         ):
-            for made in self._cut(output, windows, chunk, encoder, alive):
+            for made in self._cut(encoded, windows, chunk, encoder, alive):
                 yield made
                 self._watch(encoder)
 
@@ -121,67 +123,79 @@ class ChunkEncoder:
         chunk = self._pieces(chunk)[0]
         return self._command(self._windows(chunk), chunk)
 
-    def _windows(self, chunk: Chunk) -> dict[int, Window]:
-        """By track number, in the order of ffmpeg's outputs: what of each encoded track goes through it."""
-        plan, windows = self._plan, {}
-        for track in plan.tracks:
+    def _windows(self, chunk: Chunk) -> dict[OutputId, Window]:
+        """By output, in the order of ffmpeg's: what of each encoded output's track goes through it."""
+        windows = {}
+        for output in sorted(self._outputs, key=lambda output: output.kind != "video"):
+            track = self._outputs[output]
             if track.action != "encode":
                 continue
             samples = self._media.samples(track.track)
             if isinstance(track, VideoTrack):
-                windows[track.track] = video_window(samples, plan, track, chunk)
+                windows[output] = video_window(samples, self._plan, track, chunk)
             else:
-                windows[track.track] = audio_window(samples, plan, track, chunk)
+                windows[output] = audio_window(samples, self._plan, track, chunk)
         return windows
 
-    def _command(self, windows: dict[int, Window], chunk: Chunk) -> list[str]:
-        plan = self._plan
-        video = None
-        if plan.video_track and plan.video_track.track in windows:
-            forced = forced_key_frames(self._shown, plan, chunk)
-            video = (plan.video_track, windows[plan.video_track.track], forced)
-        audio = [(track, windows[track.track]) for track in plan.audio_tracks if track.track in windows]
-        tracks = [self._media.track(track) for track in windows]
+    def _command(self, windows: dict[OutputId, Window], chunk: Chunk) -> list[str]:
+        encoded = [(self._outputs[output], window) for output, window in windows.items()]
+        forced = forced_key_frames(self._shown, self._plan, chunk) if self._video else ""
+        tracks = [run.track for run in self._inputs(windows)]
         return encode_command(
-            video,
-            audio,
+            [(track, window, forced) for track, window in encoded if isinstance(track, VideoTrack)],
+            [(track, window) for track, window in encoded if isinstance(track, AudioTrack)],
             codecs=[track.codec for track in tracks],
             container=ffmpeg_io.container(tracks),
             threads=self._threads,
         )
 
-    def _feed(self, pipe: IO[bytes], windows: dict[int, Window], alive: Callable[[], None]) -> None:
+    def _inputs(self, windows: dict[OutputId, Window]) -> list[Run]:
+        """What ffmpeg gets of each track of the source, in the order of its inputs; once, for all its outputs."""
+        by_track: dict[int, list[Window]] = {}
+        for output, window in windows.items():
+            by_track.setdefault(self._outputs[output].track, []).append(window)
+        return [
+            Run(self._media.track(number), min(each.first for each in needed), max(each.last for each in needed))
+            for number, needed in by_track.items()
+        ]
+
+    def _feed(self, pipe: IO[bytes], windows: dict[OutputId, Window], alive: Callable[[], None]) -> None:
         """Writes the windows' packets for ffmpeg. Raises BrokenPipeError when it has ended."""
-        tracks = {number: self._media.track(number) for number in windows}
-        runs = [Run(tracks[number], window.first, window.last) for number, window in windows.items()]
-        packets = _counted(((track.number, packet) for track, packet in read_packets(self._media, runs)), alive)
+        runs = self._inputs(windows)
+        tracks = {run.track.number: run.track for run in runs}
+        packets = _counted(((run.track.number, packet) for run, packet in read_packets(self._media, runs)), alive)
         scales = {number: self._media.samples(number).timescale for number in tracks}
         ffmpeg_io.write(pipe, tracks, scales, packets)
 
     def _cut(
-        self, output: Any, windows: dict[int, Window], chunk: Chunk, encoder: door.Encoder, alive: Callable[[], None]
+        self,
+        encoded: Any,
+        windows: dict[OutputId, Window],
+        chunk: Chunk,
+        encoder: door.Encoder,
+        alive: Callable[[], None],
     ) -> Iterator[tuple[int, Made]]:
         """Sorts the encoder's packets into segments, and hands each segment out once nothing can be added to it."""
         plan = self._plan
-        tracks = list(windows)  # ffmpeg's outputs stand in this order
-        templates = dict(zip(tracks, output.streams, strict=True))
-        parts: dict[int, dict[int, list[Packet]]] = {number: {track: [] for track in tracks} for number in chunk}
-        reached = dict.fromkeys(tracks, Fraction(0))  # everything shown before this has come
+        outputs = list(windows)  # ffmpeg's stand in this order
+        templates = dict(zip(outputs, encoded.streams, strict=True))
+        parts: dict[int, Part] = {number: {output: [] for output in outputs} for number in chunk}
+        reached = dict.fromkeys(outputs, Fraction(0))  # everything shown before this has come
         waiting, size = chunk.first, 0
-        for packet in output.demux():
+        for packet in encoded.demux():
             if packet.pts is None or not packet.size:
                 continue
             encoder.moved()
             alive()
             if (size := size + packet.size) > MAX_CHUNK_BYTES:
                 raise TooLarge(f"Encoded, {len(chunk)} segments have more than {MAX_CHUNK_BYTES >> 20} MB.")
-            track = tracks[packet.stream_index]
-            window = windows[track]
+            output = outputs[packet.stream_index]
+            window = windows[output]
             tick = round(packet.pts * packet.time_base * window.rate) - ORIGIN * window.rate
             if window.keep_from <= tick < window.keep_to:
-                parts[self._segment_of(Fraction(tick, window.rate), chunk)][track].append(packet)
+                parts[self._segment_of(Fraction(tick, window.rate), chunk)][output].append(packet)
             # Every segment begins with an IDR frame, so a frame of the next one means that this one has all of its own.
-            reached[track] = max(reached[track], Fraction(tick, window.rate))
+            reached[output] = max(reached[output], Fraction(tick, window.rate))
             while waiting < chunk.last - 1 and min(reached.values()) >= plan.timeline.time(waiting + 1):
                 yield waiting, self._finish(waiting, parts.pop(waiting), templates)
                 waiting += 1
@@ -195,22 +209,21 @@ class ChunkEncoder:
         number = int(np.searchsorted(np.asarray(boundaries), tick, side="right")) - 1
         return min(max(number, chunk.first), chunk.last - 1)
 
-    def _finish(self, number: int, part: dict[int, list[Packet]], encoded: dict[int, Any]) -> Made:
+    def _finish(self, number: int, part: Part, encoded: dict[OutputId, Any]) -> Made:
         """Packs a segment of encoded and copied packets, by decode time."""
-        plan = self._plan
-        for track, packets in part.items():
-            if plan.video_track and track == plan.video_track.track:
+        for output, packets in part.items():
+            if output.kind == "video":
                 if packets and not packets[0].is_keyframe:
                     raise EncoderFailed(f"Segment {number} does not begin with a key frame.")
                 self._stamp(number, packets)
             else:
-                _stamp_sound(packets, self._scales[track])
-        mixed = [(track, packet) for track, packets in part.items() for packet in packets]
-        mixed += [(track.number, packet) for track, packet in read_packets(self._media, self._copied.runs(number))]
-        copied = {track.track: self._media.track(track.track).template for track in plan.tracks}
-        packer = SegmentPacker(plan, number, copied | encoded, self._scales, self._delays)
-        for track, packet in sorted(mixed, key=lambda item: (item[1].dts or 0) * item[1].time_base):
-            packer.mux(track, packet)
+                _stamp_sound(packets, self._scales[output])
+        mixed = [(output, packet) for output, packets in part.items() for packet in packets]
+        mixed += [(run.output, packet) for run, packet in read_packets(self._media, self._copied.runs(number))]
+        copied = {output: self._media.track(track.track).template for output, track in self._outputs.items()}
+        packer = SegmentPacker(self._plan, number, copied | encoded, self._scales, self._delays)
+        for output, packet in sorted(mixed, key=lambda item: (item[1].dts or 0) * item[1].time_base):
+            packer.mux(output, packet)
         return packer.finish() | self._texts.segment(number)
 
     def _stamp(self, number: int, packets: list[Packet]) -> None:
@@ -218,7 +231,6 @@ class ChunkEncoder:
 
         They follow from the plan alone, so a chunk's are the same whoever encoded what stands before it.
         """
-        assert self._plan.video_track
         scale = self._plan.timeline.timescale
         position = sum(self._plan.frames[:number])
         for at, packet in enumerate(packets, position):

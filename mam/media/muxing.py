@@ -11,7 +11,7 @@ import av.container
 import av.error
 
 from mam.errors import DamagedMedia, Undecodable
-from mam.hls.plan import Plan
+from mam.hls.plan import OutputId, Plan, Rendition, VideoTrack
 from mam.hls.recipe import Format
 from mam.media.fmp4 import FragmentMuxer, init_segment
 from mam.media.packets import ORIGIN, Packet
@@ -62,17 +62,17 @@ class SegmentMuxer:
 class SegmentPacker:
     """Packs the packets of segment `number` of a plan, and what comes before all segments together with the first.
 
-    `templates`: a stream for each of the plan's tracks; `scales`: ticks a second of the packets of each. `delays`:
-    ticks between the decoding of a track's first packet and when the first is shown.
+    `templates`: a stream for each of the plan's outputs; `scales`: ticks a second of the packets of each. `delays`:
+    ticks between the decoding of an output's first packet and when the first is shown.
     """
 
     def __init__(
         self,
         plan: Plan,
         number: int,
-        templates: Mapping[int, Any],
-        scales: Mapping[int, int],
-        delays: Mapping[int, int],
+        templates: Mapping[OutputId, Any],
+        scales: Mapping[OutputId, int],
+        delays: Mapping[OutputId, int],
     ) -> None:
         self._plan = plan
         self._delays = delays
@@ -80,32 +80,36 @@ class SegmentPacker:
         self._templates = templates
         self._scales = scales
         self._signed = plan.planner < UNSIGNED
-        self._muxers = {r.name: self._muxer([track.track for track in r.tracks]) for r in plan.renditions if r.tracks}
-        self._rendition_of = {track.track: r.name for r in plan.renditions for track in r.tracks}
-        self._first: dict[int, Packet] = {}
-        self._picture = plan.video_track.track if plan.video_track else None
-        self._copied = self._picture if plan.video_track and plan.video_track.action == "copy" else None
-        self._frames = 0
+        self._muxers = {r.name: self._muxer(r) for r in plan.renditions if r.outputs}
+        self._first: dict[OutputId, Packet] = {}
+        outputs = plan.outputs
+        self._frames = {output: 0 for output, track in outputs.items() if isinstance(track, VideoTrack)}
+        self._copied = {output for output in self._frames if outputs[output].action == "copy"}
 
-    def _muxer(self, tracks: list[int]) -> SegmentMuxer | FragmentMuxer:
-        templates = {track: self._templates[track] for track in tracks}
+    def _muxer(self, rendition: Rendition) -> SegmentMuxer | FragmentMuxer:
+        templates = self._templates_of(rendition)
         if self._plan.format is Format.TS:
             return SegmentMuxer(templates)
         return FragmentMuxer(templates, self._scales, self._number, self._delays, signed=self._signed)
 
-    def mux(self, track: int, packet: Packet) -> None:
-        """Appends a packet of a track to its rendition. Raises DamagedMedia, Undecodable."""
-        if track == self._copied and not self._frames:
-            self._check_opening(self._templates[track].codec_context, packet)
-        self._frames += track == self._picture
-        self._first.setdefault(track, packet)
-        self._muxers[self._rendition_of[track]].mux(track, packet)
+    def _templates_of(self, rendition: Rendition) -> dict[OutputId, Any]:
+        return {output: self._templates[output] for output in rendition.outputs}
+
+    def mux(self, output: OutputId, packet: Packet) -> None:
+        """Appends a packet of an output to its rendition. Raises DamagedMedia, Undecodable."""
+        if output in self._frames:
+            if output in self._copied and not self._frames[output]:
+                self._check_opening(self._templates[output].codec_context, packet)
+            self._frames[output] += 1
+        self._first.setdefault(output, packet)
+        self._muxers[output.rendition].mux(output, packet)
 
     def finish(self) -> Made:
         """Raises DamagedMedia unless the segment got as many video frames as planned: nothing else is ever stored."""
         plan, number = self._plan, self._number
-        if plan.frames and self._frames != plan.frames[number]:
-            raise DamagedMedia(f"Segment {number} has {self._frames} frames, planned were {plan.frames[number]}.")
+        for frames in self._frames.values():
+            if plan.frames and frames != plan.frames[number]:
+                raise DamagedMedia(f"Segment {number} has {frames} frames, planned were {plan.frames[number]}.")
         made = self._initializations() if number == 0 else {}
         return made | {plan.file(plan.named(name), number): muxer.finish() for name, muxer in self._muxers.items()}
 
@@ -116,11 +120,11 @@ class SegmentPacker:
             raise Undecodable(f"Segment {self._number} would begin with a picture that no decoder can start at.")
 
     def _initializations(self) -> Made:
-        made = {}
-        for rendition in self._plan.renditions:
-            if self._plan.has_init(rendition):
-                templates = {track.track: self._templates[track.track] for track in rendition.tracks}
-                made[self._plan.init(rendition)] = memoryview(
-                    init_segment(templates, self._scales, self._first, delays=None if self._signed else self._delays)
-                )
-        return made
+        delays = None if self._signed else self._delays
+        return {
+            self._plan.init(rendition): memoryview(
+                init_segment(self._templates_of(rendition), self._scales, self._first, delays=delays)
+            )
+            for rendition in self._plan.renditions
+            if self._plan.has_init(rendition)
+        }

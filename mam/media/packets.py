@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import av
 import numpy as np
@@ -32,6 +32,9 @@ class Run:
     last: int
 
 
+AnyRun = TypeVar("AnyRun", bound=Run)
+
+
 @dataclass(frozen=True, slots=True)
 class _Column:
     """All samples of several runs, merged by decode time."""
@@ -45,8 +48,11 @@ class _Column:
     key: Ints
 
 
-def read_packets(media: MediaSource, runs: list[Run]) -> Iterator[tuple[MediaTrack, Packet]]:
-    """The packets of the runs by rising decode time, timestamps moved by `ORIGIN`, time base set, stream not."""
+def read_packets(media: MediaSource, runs: list[AnyRun]) -> Iterator[tuple[AnyRun, Packet]]:
+    """The packets of the runs, each with its run, by rising decode time.
+
+    Timestamps are moved by `ORIGIN`; the time base is set, the stream is not.
+    """
     runs = [run for run in runs if run.last > run.first]
     if not runs:
         return
@@ -57,7 +63,7 @@ def read_packets(media: MediaSource, runs: list[Run]) -> Iterator[tuple[MediaTra
         yield from _fetch(media, runs, column, slice(low, high), scales, bases)
 
 
-def _merge(media: MediaSource, runs: list[Run]) -> _Column:
+def _merge(media: MediaSource, runs: list[AnyRun]) -> _Column:
     parts = [media.samples(run.track.number) for run in runs]
     cut = [slice(run.first, run.last) for run in runs]
     # What a run holds stays in its order, also where its times step back (parts that an edit list joins).
@@ -85,8 +91,8 @@ def _windows(sizes: Ints) -> Iterator[tuple[int, int]]:
 
 
 def _fetch(
-    media: MediaSource, runs: list[Run], column: _Column, part: slice, scales: list[int], bases: list[Fraction]
-) -> Iterator[tuple[MediaTrack, Packet]]:
+    media: MediaSource, runs: list[AnyRun], column: _Column, part: slice, scales: list[int], bases: list[Fraction]
+) -> Iterator[tuple[AnyRun, Packet]]:
     offset, size = column.offset[part], column.size[part]
     ranges = coalesce(offset, size)
     blocks = [memoryview(media.reader.read(r.start, r.stop)) for r in ranges]
@@ -106,4 +112,4 @@ def _fetch(
         shift = ORIGIN * scales[run]
         packet.time_base = bases[run]
         packet.dts, packet.pts, packet.duration, packet.is_keyframe = dts + shift, pts + shift, duration, bool(key)
-        yield runs[run].track, packet
+        yield runs[run], packet

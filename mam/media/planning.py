@@ -287,8 +287,7 @@ def _frame_counts(samples: Samples, video: VideoTrack, timeline: Timeline) -> tu
 
 def _check_sizes(media: MediaSource, plan: Plan) -> None:
     """Raises NotRemuxable when a copied segment would not fit into memory: its key frames lie too far apart."""
-    if plan.video_track is None or plan.video_track.action != "copy":
-        return
-    largest = int(_expected_sizes(media, plan.video_track, plan.timeline).max())
-    if largest > MAX_SEGMENT_BYTES:
-        raise NotRemuxable(f"Its key frames lie so far apart that a segment would have {largest >> 20} MB.")
+    for video in plan.copied_video_tracks:
+        largest = int(_expected_sizes(media, video, plan.timeline).max())
+        if largest > MAX_SEGMENT_BYTES:
+            raise NotRemuxable(f"Its key frames lie so far apart that a segment would have {largest >> 20} MB.")

@@ -43,7 +43,6 @@ def view(media: MediaSource, plan: Plan, *, live: bool) -> PlanView:
 
 def _seconds(plan: Plan, duration: float) -> float:
     seconds = plan.source.size / COPIED_BYTES
-    video = plan.video_track
-    if video and video.action == "encode":
+    for video in plan.encoded_video_tracks:
         seconds += duration * video.frame_rate * video.width * video.height / ENCODED_PIXELS
     return seconds + duration * sum(a.action == "encode" for a in plan.audio_tracks) / ENCODED_AUDIO_SECONDS

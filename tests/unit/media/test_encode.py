@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from mam.errors import DamagedMedia, EncoderFailed
 from mam.hls.plan import AudioTrack, Chunk, Plan
-from mam.hls.recipe import Profile
+from mam.hls.recipe import Format, Profile
 from mam.media.chunk_windows import AAC_FRAME, AUDIO_PREROLL, VIDEO_PREROLL, Window, audio_window, video_window
 from mam.media.commands import encode_command, filtering, forced_key_frames
 from mam.media.encode import ChunkEncoder
@@ -51,7 +51,7 @@ def test_the_command_for_video_alone() -> None:
     window = video_window(media.samples(0), plan, plan.video_track, chunk)
     forced = forced_key_frames(np.sort(media.samples(0).pts), plan, chunk)
 
-    argv = encode_command((plan.video_track, window, forced), [], codecs=["h264"], container="nut", threads=2)
+    argv = encode_command([(plan.video_track, window, forced)], [], codecs=["h264"], container="nut", threads=2)
 
     assert argv == [
         executable(),
@@ -105,7 +105,7 @@ def test_the_command_for_video_and_audio() -> None:
     heard = audio_window(media.samples(1), plan, audio, chunk)
 
     argv = encode_command(
-        (plan.video_track, picture, forced), [(audio, heard)], codecs=["h264", "ac3"], container="nut", threads=1
+        [(plan.video_track, picture, forced)], [(audio, heard)], codecs=["h264", "ac3"], container="nut", threads=1
     )
 
     first_pts = 10 * 48000 + (94 - AUDIO_PREROLL) * AAC_FRAME  # frame 94 is the first behind 2 s
@@ -266,7 +266,7 @@ def test_the_first_frame_is_not_lost_to_the_rounding_of_times_in_text(timescale:
     for chunk in plan.chunks():
         window = video_window(media.samples(0), plan, plan.video_track, chunk)
         forced = forced_key_frames(shown, plan, chunk)
-        argv = encode_command((plan.video_track, window, forced), [], codecs=["h264"], container="nut", threads=1)
+        argv = encode_command([(plan.video_track, window, forced)], [], codecs=["h264"], container="nut", threads=1)
         (trimmed,) = re.findall(r"trim=end=([\d.]+):start=([\d.]+)", " ".join(argv))
         opening = Fraction(int(shown[shown >= plan.timeline.boundaries[chunk.first]][0]), timescale) + ORIGIN
         closing = plan.timeline.time(chunk.last) + ORIGIN
@@ -294,6 +294,59 @@ def test_a_chunk_made_alone_equals_the_same_chunk_of_a_full_run_in_its_frames() 
 
     assert list(range(len(plan.timeline))) == sorted(whole)
     assert [_times(only(whole[number])) for number in middle] == [_times(only(alone[number])) for number in middle]
+
+
+def _in_two_sizes(plan: Plan) -> Plan:
+    """The plan with a second rendition of the same picture and sound: smaller, and of fewer bits."""
+    (large,) = plan.renditions
+    assert large.video
+    filters = ("scale=w=32:h=24:out_range=limited", *large.video.filters[1:])
+    small = large.video.model_copy(update={"width": 32, "height": 24, "filters": filters, "crf": 40, "level": "1.0"})
+    return plan.model_copy(update={"renditions": (large, large.model_copy(update={"name": "24p", "video": small}))})
+
+
+def _of_rendition(plan: Plan, name: str) -> Plan:
+    return plan.model_copy(update={"renditions": (plan.named(name),)})
+
+
+@pytest.mark.parametrize("form", list(Format))
+def test_two_renditions_that_are_encoded_of_one_picture_are_as_each_alone(form: Format) -> None:
+    media, plan = _to_be_encoded()
+    plan = _in_two_sizes(plan.model_copy(update={"format": form}))
+    names = [rendition.name for rendition in plan.renditions]
+    chunk = Chunk(0, 3)
+
+    both = dict(ChunkEncoder(media, plan).segments(chunk))
+    alone = {name: dict(ChunkEncoder(media, _of_rendition(plan, name)).segments(chunk)) for name in names}
+
+    for number in chunk:
+        assert set(both[number]) == set(plan.files(number))
+        assert both[number] == {file: data for name in names for file, data in alone[name][number].items()}
+    sizes = {name: _size(plan, both[0], name) for name in names}
+    assert sizes == {names[0]: (64, 48), "24p": (32, 24)}
+
+
+def _size(plan: Plan, made: Made, name: str) -> tuple[int, int]:
+    rendition = plan.named(name)
+    init = bytes(made[plan.init(rendition)]) if plan.has_init(rendition) else b""
+    with av.open(io.BytesIO(init + bytes(made[plan.file(rendition, 0)]))) as container:
+        frame = next(container.decode(video=0))
+    return frame.width, frame.height
+
+
+@pytest.mark.parametrize("form", list(Format))
+def test_two_renditions_that_are_copied_of_one_picture_are_as_each_alone(form: Format) -> None:
+    data = film(Film(seconds=4))
+    media = opened(data)
+    recipe = recipe_of(Profile.SOURCE, form, segment_seconds=2)
+    plan = make_plan(media, source_of(data), recipe, video="f", revision="0", stored=False)
+    (one,) = plan.renditions
+    twice = plan.model_copy(update={"renditions": (one, one.model_copy(update={"name": "again"}))})
+
+    for number in range(len(plan.timeline)):
+        alone = Remuxer(media, plan).segment(number)
+        again = {file.replace(one.name, "again"): made for file, made in alone.items()}
+        assert Remuxer(media, twice).segment(number) == alone | again
 
 
 @pytest.mark.parametrize("after", [0, 1])
