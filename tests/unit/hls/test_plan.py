@@ -27,6 +27,31 @@ def test_a_plan_is_one_line_of_json(plan: Plan) -> None:
     assert isinstance(json.loads(plan.to_json()), dict)
 
 
+WRITTEN = (  # By the version before outputs had ids.
+    '{"planner":4,"video":"film","revision":"0123456789ab","source":{"bucket":"films","key":"film.mp4",'
+    '"version":"1","etag":null,"size":1,"sidecars":[]},"profile":"h264","format":"ts","stored_index":false,'
+    '"recoded":false,"streams":[],"notes":[],"renditions":[{"name":"source","video":{"track":0,"codec":"h264",'
+    '"action":"encode","reason":"","codecs":"","width":64,"height":48,"frame_rate":25.0,"video_range":"SDR",'
+    '"interlaced":false,"grid":null,"phase":0,"first":null,"refreshes":false,"group_seconds":0.0,'
+    '"filters":["scale=w=64:h=48:out_range=limited","setsar=sar=1","format=pix_fmts=yuv420p"],"resized":false,'
+    '"preset":"veryfast","crf":23,"level":"3.0"},"audio":null,"subtitles":null,"language":"","title":"",'
+    '"default":false,"forced":false,"characteristics":"","bandwidth":0,"average_bandwidth":0}],'
+    '"timeline":{"timescale":1000,"boundaries":[0,6000,12000]},"frames":[]}'
+)
+
+
+def test_plans_are_written_as_they_always_were() -> None:
+    assert plan_of(every(6, 2), encode=True).to_json().decode() == WRITTEN
+    assert Plan.from_json(WRITTEN.encode()) == plan_of(every(6, 2), encode=True)
+
+
+@given(plans())
+def test_every_output_has_an_id_of_its_own_whatever_tracks_they_are_made_of(plan: Plan) -> None:
+    outputs = [(r.name, kind) for r in plan.renditions for kind in ("video", "audio") if getattr(r, kind)]
+    assert list(plan.outputs) == outputs
+    assert list(plan.outputs.values()) == [getattr(plan.named(name), kind) for name, kind in outputs]
+
+
 @given(st.binary(max_size=50))
 def test_bytes_that_are_no_plan_are_refused(data: bytes) -> None:
     with pytest.raises(InvalidPlan):
