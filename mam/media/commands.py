@@ -80,7 +80,7 @@ def encode_command(
         exactly = {"min_hard_comp": SHORTEST_HOLE} if window.silence else {}
         stream = stream.filter("aresample", **{"async": 1, "first_pts": begin}, **exactly)
         stream = stream.filter("atrim", end_pts=end)
-        streams.append(_over_silence(stream, sound, begin, end) if window.silence else stream)
+        streams.append(_over_silence(stream, sound, begin, end, number) if window.silence else stream)
         options |= {"c:a": "aac", f"b:a:{number}": sound.bitrate}
         options |= {f"ac:a:{number}": sound.channels, f"ar:a:{number}": sound.sample_rate}
     output = ffmpeg.output(
@@ -122,10 +122,14 @@ def _timed(stream: Any, track: VideoTrack, window: Window) -> Any:
     return stream
 
 
-def _over_silence(stream: Any, sound: AudioTrack, begin: int, end: int) -> Any:
-    """The sound from sample `begin` to `end`, with silence wherever it has none."""
+def _over_silence(stream: Any, sound: AudioTrack, begin: int, end: int, number: int) -> Any:
+    """The sound from sample `begin` to `end`, with silence wherever it has none. `number`: among the sounds.
+
+    Inputs that are alike would become one, and so would their filters, which have one output each.
+    """
+    source = f"anullsrc@{number}" if number else "anullsrc"
     layout = LAYOUTS[sound.channels]
-    silence = ffmpeg.input(f"anullsrc=r={sound.sample_rate}:cl={layout}", format="lavfi")
+    silence = ffmpeg.input(f"{source}=r={sound.sample_rate}:cl={layout}", format="lavfi")
     silence = silence.audio.filter("atrim", end_sample=end - begin).filter("asetpts", f"PTS+{begin}")
     return ffmpeg.filter([silence, stream], "amix", inputs=2, duration="first", normalize=0)
 

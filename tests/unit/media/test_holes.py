@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mam.hls.plan import Chunk
 from mam.hls.recipe import Profile
 from mam.media.encode import ChunkEncoder
 from mam.media.holes import has_holes, holes
@@ -90,6 +91,27 @@ def test_silence_stands_in_a_hole_of_any_length(profile: Profile, hole: float) -
                 times += [round(packet.pts * packet.time_base * RATE) for packet in packets if packet.pts is not None]
     assert len(times) == pytest.approx((2 + hole) * RATE / FRAME, abs=3)
     assert {round(step / FRAME, 1) for step in np.diff(times)} == {1.0}
+
+
+def test_each_of_several_sounds_has_silence_of_its_own() -> None:
+    media = torn(2, 40, 0.5)
+    recipe = recipe_of(Profile.AUTO)
+    plan = make_plan(media, source_of(b""), recipe, video="film", revision="0" * 12, stored=False)
+    (main,) = plan.renditions
+    again = main.model_copy(update={"name": "audio-1", "video": None})
+    ((_, alone),) = ChunkEncoder(media, plan).segments(Chunk(0, 1))
+    twice = plan.model_copy(update={"renditions": (main, again)})
+    ((_, made),) = ChunkEncoder(media, twice).segments(Chunk(0, 1))
+
+    assert made[plan.file(main, 0)] == alone[plan.file(main, 0)]
+    sounds = [_sound(bytes(data)) for data in made.values()]
+    assert len(sounds) == 2
+    assert sounds[0] == sounds[1]
+
+
+def _sound(segment: bytes) -> list[bytes]:
+    with av.open(io.BytesIO(segment)) as container:
+        return [bytes(packet) for packet in container.demux(container.streams.audio[0])]
 
 
 @pytest.mark.parametrize("hole", [0.03, 12])
