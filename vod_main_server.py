@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from mam.cache.memory import Kept
 from mam.cache.response import Answers
 from mam.cache.shared_reads import SharedReads
+from mam.cache.store import CachedPlaylist, PlaylistCache
 from mam.connections import QUICK, REQUEST
 from mam.events import Listener, async_client, sync_client
 from mam.hls.playlist import CONTENT_TYPE
@@ -50,7 +51,6 @@ from mam.web.assets import Scripts
 from mam.web.pages import Pages
 from mam.web.proxy import Passing
 from mam.web.sessions import Sessions
-from redis_adapter import CachedPlaylist, PlaylistCache
 
 THREADS = 32  # for calls to the store
 PLAYLIST_RESPONSE: dict[int | str, dict[str, Any]] = {

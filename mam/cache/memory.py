@@ -21,9 +21,9 @@ import redis.asyncio
 
 from mam import stored
 from mam.background import ended, supervised
+from mam.cache.invalidation import CHANNEL, FORGOTTEN, HOLDERS, LEASE_SECONDS
 from mam.cache.response import Answers
 from mam.events import channel
-from redis_adapter import CHANNEL, FORGOTTEN, HOLDERS, LEASE_SECONDS
 
 MOST = 256  # playlists at hand: some 50 KB each for a two-hour film
 BEAT_SECONDS = LEASE_SECONDS / 4

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
+from mam.cache.store import CachedPlaylist
 from mam.hls.playlist import CONTENT_TYPE
-from redis_adapter import CachedPlaylist
 
 Headers = list[tuple[bytes, bytes]]
 

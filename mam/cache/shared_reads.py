@@ -8,8 +8,8 @@ from functools import partial
 
 from mam.cache.memory import Kept
 from mam.cache.response import Answers
+from mam.cache.store import CachedPlaylist, Lookup, PlaylistCache
 from mam.errors import RedisUnavailable
-from redis_adapter import CachedPlaylist, Lookup, PlaylistCache
 
 Key = tuple[tuple[str, ...], str]
 

@@ -19,6 +19,7 @@ import redis
 from kombu.exceptions import KombuError
 
 from mam.background import Periodic
+from mam.cache.store import make_room
 from mam.errors import InvalidPlan, JobNotFound, MamError
 from mam.jobs import dispatch
 from mam.jobs.claims import Conversions
@@ -31,7 +32,6 @@ from mam.naming import UNFINISHED, unfinished_key, unfinished_revision
 from mam.origin.revisions import Replaced, Revisions
 from mam.settings import Settings
 from mam.store.objects import Store
-from redis_adapter import make_room
 
 LOCK = "mam:reaper"
 LOOK_SECONDS = 10  # between two looks, of all processes together

@@ -15,6 +15,7 @@ from starlette.types import Scope, Send
 from mam.cache.memory import Kept
 from mam.cache.response import Answers, Headers
 from mam.cache.shared_reads import SharedReads
+from mam.cache.store import slot
 from mam.errors import MamError
 from mam.hls.recipe import Format, Profile, kind_of
 from mam.http.edge import hides_bucket
@@ -23,7 +24,6 @@ from mam.naming import Asset, check_video_name, video_names
 from mam.settings import Settings
 from mam.vod.access import Access
 from mam.vod.outcomes import Outcomes
-from redis_adapter import slot
 
 SUFFIX = "/playlist.m3u8"
 KNOWN_REQUESTS = 4096  # whose parts are remembered: of those that were answered, which strangers cannot make up

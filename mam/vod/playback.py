@@ -10,6 +10,7 @@ from contextlib import suppress
 
 from mam.background import Errands
 from mam.cache.shared_reads import SharedReads
+from mam.cache.store import GZIP_LEVEL, CachedPlaylist, Lookup, PlaylistCache, slot
 from mam.errors import ConversionFailed, InvalidRequest, MamError, Unavailable, VideoNotFound
 from mam.hls.plan import Plan
 from mam.hls.recipe import Format, Profile, kind_of, satisfies
@@ -25,7 +26,6 @@ from mam.vod.access import Access, no_video
 from mam.vod.outcomes import Outcomes
 from mam.vod.tokens import Tokens
 from mam.vod.transcoder import Accepted, Transcoder
-from redis_adapter import GZIP_LEVEL, CachedPlaylist, Lookup, PlaylistCache, slot
 
 ANY = ""  # a kind: that of the main stream, whichever it is
 NOT_KEPT = Lookup(None, None)  # what is built for it is not cached

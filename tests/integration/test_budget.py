@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dev.servers import LOOPBACK, Server, start_redis
-from redis_adapter import ENDS, GZIP_MAGIC, HIGH_WATER, PREFIX, SHARE, SIZES, CachedPlaylist, PlaylistCache, make_room
+from mam.cache.lua import ENDS, HIGH_WATER, PREFIX, SHARE, SIZES
+from mam.cache.store import GZIP_MAGIC, CachedPlaylist, PlaylistCache, make_room
 
 BUDGET = 64 << 10
 NAMES, RENDITIONS = ("a", "b", "folder/ü c", "d", "e"), ("", "audio-1", "text-2")

@@ -15,10 +15,12 @@ import pytest
 import redis.asyncio
 
 from dev.servers import LOOPBACK, Server, start_redis
+from mam.cache.invalidation import CHANNEL, HOLDERS, LEASE_SECONDS, invalidate
+from mam.cache.lua import PREFIX
 from mam.cache.memory import Kept
 from mam.cache.shared_reads import SharedReads
+from mam.cache.store import CachedPlaylist, PlaylistCache
 from mam.events import channel
-from redis_adapter import CHANNEL, HOLDERS, LEASE_SECONDS, PREFIX, CachedPlaylist, PlaylistCache, invalidate
 
 OLD, NEW = (CachedPlaylist(gzip.compress(text)) for text in (b"#EXTM3U\n#old\n", b"#EXTM3U\n#new\n"))
 PATIENCE = 10.0  # seconds

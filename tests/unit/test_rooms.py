@@ -31,7 +31,7 @@ ROOMS: dict[str, set[str]] = {
     "mam.store": LEAVES | {"mam.breaker"},
     "mam.origin": LEAVES | {"mam.hls", "mam.store"},
     "mam.singleflight": set(),
-    "mam.cache": LEAVES | {"mam.events", "mam.hls", "redis_adapter"},
+    "mam.cache": LEAVES | {"mam.events", "mam.hls"},
     "mam.media": LEAVES | {"mam.hls", "mam.mp4", "mam.processes", "mam.sandbox", "mam.store"},
     "mam.check": {"mam.errors"},  # it must not believe what it judges
     "mam.__main__": {"mam.check", "mam.errors"},
@@ -79,6 +79,7 @@ ROOMS: dict[str, set[str]] = {
     },
     "mam.transcoding": LEAVES
     | {
+        "mam.cache",
         "mam.connections",
         "mam.events",
         "mam.hls",
@@ -88,9 +89,8 @@ ROOMS: dict[str, set[str]] = {
         "mam.processes",
         "mam.store",
         "mam.worker",  # OLD_NAME_OF_TASKS alone
-        "redis_adapter",
     },
-    "redis_adapter": {"mam.connections", "mam.events", "mam.hls", "mam.settings", "mam.stored"},
+    "redis_adapter": {"mam.cache", "mam.connections", "mam.events", "mam.settings"},
     "vod_main_server": LEAVES
     | {
         "mam.cache",
@@ -105,7 +105,6 @@ ROOMS: dict[str, set[str]] = {
         "mam.uploads",
         "mam.vod",
         "mam.web",
-        "redis_adapter",
     },
     "video_transcoding_main_server": LEAVES
     | {
@@ -116,7 +115,6 @@ ROOMS: dict[str, set[str]] = {
         "mam.jobs",
         "mam.store",
         "mam.transcoding",
-        "redis_adapter",
     },
 }
 # What a room's modules may import besides the standard library and this project; rooms that are not here, anything.

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mam import events, stored
+from mam.cache.store import CachedPlaylist, _from_bytes
 from mam.errors import InvalidPlan
 from mam.hls.recipe import Profile
 from mam.jobs.job import Job, parse, running_tasks
@@ -22,7 +23,6 @@ from mam.library.snapshot import Base, Change, _unpacked
 from mam.library.status import Record
 from mam.transcoding.webhooks import _Told
 from mam.uploads.records import _read as read_upload
-from redis_adapter import CachedPlaylist, _from_bytes
 from tests.recipes import recipe_of
 
 plain = st.recursive(

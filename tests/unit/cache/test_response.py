@@ -7,8 +7,8 @@ import gzip
 import pytest
 
 from mam.cache.response import Answers
+from mam.cache.store import CachedPlaylist, slot
 from mam.vod.hotpath import STREAM, VIDEO, understood
-from redis_adapter import CachedPlaylist, slot
 
 TEXT = b"#EXTM3U\n"
 GZIP = [(b"accept-encoding", b"gzip, br")]

@@ -11,8 +11,8 @@ import redis.asyncio
 
 from mam.cache.memory import Kept
 from mam.cache.shared_reads import SharedReads
+from mam.cache.store import CachedPlaylist, Lookup, PlaylistCache
 from mam.errors import RedisUnavailable
-from redis_adapter import CachedPlaylist, Lookup, PlaylistCache
 
 
 class SlowCache:

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
 from mam.cache.response import Answers
+from mam.cache.store import MAIN, CachedPlaylist
 from mam.http.metrics import Recorder
 from mam.settings import Settings
 from mam.vod.access import Access
 from mam.vod.hotpath import KNOWN_REQUESTS, LONGEST, HotPath
 from mam.vod.outcomes import Outcomes
-from redis_adapter import MAIN, CachedPlaylist
 
 SETTINGS = Settings(_env_file=None, transcode_api_key="the key of the tests")
 

@@ -1,0 +1,154 @@
+"""Rendered, signed and compressed playlists in Redis.
+
+Redis being away makes answers slower, never wrong: reads then find nothing and writes do nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+import redis.asyncio
+
+from mam import stored
+from mam.cache.invalidation import invalidate_from_loop
+from mam.cache.lua import GENERATION, MAKE_ROOM, PREFIX, PUT
+from mam.hls.recipe import satisfies
+
+GZIP_LEVEL = 6
+AGE_BYTES = 4
+GZIP_MAGIC = b"\x1f\x8b"
+MAIN = ":"  # slot("", ""): the playlist that requests without options get
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class CachedPlaylist:
+    """A playlist as it is sent. `body`: gzip. `max_age`: seconds that a client may keep it.
+
+    `source` is `bucket/key` of the asset, `kinds` what it does as (words such as `source`, `auto.fmp4`, separated by
+    spaces); empty where nobody knows.
+    """
+
+    body: bytes
+    source: str = ""
+    kinds: str = ""
+    max_age: int = 0
+
+    def fits(self, source: str, kind: str) -> bool:
+        """Whether this is what is asked for (empty: anything). A tree of another tool does as anything."""
+        return satisfies(self.kinds, kind) and (not source or self.source in (source, ""))
+
+    def to_bytes(self) -> bytes:
+        """`max_age`, then `source` and `kinds`, a line each (neither holds line breaks), then the body."""
+        return self.max_age.to_bytes(AGE_BYTES, "big") + f"{self.source}\n{self.kinds}\n".encode() + self.body
+
+
+def _from_bytes(data: bytes | None) -> CachedPlaylist | None:
+    """What `to_bytes` wrote; None for nothing, and for what another version of this program may have left there."""
+    age, *parts = (data or b"")[:AGE_BYTES], *(data or b"")[AGE_BYTES:].split(b"\n", 2)
+    if len(parts) != 3 or not parts[2].startswith(GZIP_MAGIC):
+        return None
+    source, kinds = stored.text(parts[0]), stored.text(parts[1])
+    if source is None or kinds is None:
+        return None
+    return CachedPlaylist(parts[2], source, kinds, int.from_bytes(age, "big"))
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """What the cache holds, for `seconds` more; `generation` is to be given back with what is built in its stead."""
+
+    playlist: CachedPlaylist | None
+    generation: str | None  # None while Redis is away: then nothing is to be kept
+    seconds: float = 0
+
+
+class PlaylistCache:
+    """What the VoD service uses: coroutines, several names at once, gzip bytes as they are sent."""
+
+    def __init__(
+        self, client: redis.asyncio.Redis, *, ttl: int, quick: redis.asyncio.Redis | None = None, budget: int = 0
+    ) -> None:
+        """`quick`: a client that soon gives up, for what can do without an answer. `budget`: bytes; 0: by maxmemory."""
+        self._client = client
+        self._quick = quick or client
+        self._ttl = ttl
+        self._budget = budget
+        self._put = self._quick.register_script(PUT)
+
+    async def get(self, names: Sequence[str], slot: str = MAIN) -> list[Lookup]:
+        """The playlists of several videos, in one round trip. `slot`: which of each video's (see `slot`)."""
+        try:
+            async with self._quick.pipeline(transaction=False) as pipe:
+                for name in names:
+                    pipe.hget(PREFIX + name, _field(slot))
+                    pipe.pttl(PREFIX + name)
+                    pipe.get(GENERATION + name)
+                rows = stored.answers(await pipe.execute(raise_on_error=False))
+        except (redis.RedisError, OSError) as error:
+            log.warning("playlist cache unavailable", extra={"error": type(error).__name__})
+            return [Lookup(None, None)] * len(names)
+        return [
+            Lookup(_from_bytes(found), stored.text(generation or b"0"), (left or 0) / 1000)
+            for found, left, generation in zip(rows[::3], rows[1::3], rows[2::3], strict=True)
+        ]
+
+    async def put(self, name: str, playlist: CachedPlaylist, slot: str, generation: str | None) -> None:
+        """Keeps a playlist for the cache's lifetime, counted from the first of the video's playlists.
+
+        Does nothing when the video was invalidated since `generation` was read, nor while Redis is short of memory.
+        """
+        if generation is None:
+            return
+        values = _put_arguments(name, playlist, slot, generation, ttl=self._ttl, budget=self._budget)
+        try:
+            await self._put(keys=_put_keys(name), args=values)
+        except (redis.RedisError, OSError) as error:
+            log.warning("playlist not cached", extra={"error": type(error).__name__})
+
+    async def invalidate(self, name: str) -> None:
+        """Forgets all playlists of a video, in every process (mam/cache/invalidation.py). Raises RedisError."""
+        await invalidate_from_loop(self._client, name)
+
+
+def read(client: redis.Redis, name: str) -> CachedPlaylist | None:
+    """A video's main playlist, for threads. Raises RedisError."""
+    body = client.hget(PREFIX + name, _field(MAIN))
+    return _from_bytes(body) if isinstance(body, bytes) else None
+
+
+def write(client: redis.Redis, name: str, playlist: CachedPlaylist, *, ttl: int, budget: int) -> None:
+    """Keeps a video's main playlist, for threads: like PlaylistCache.put. Raises RedisError."""
+    generation: Any = client.get(GENERATION + name)
+    keys = _put_keys(name)
+    values = _put_arguments(name, playlist, MAIN, stored.text(generation or b"0") or "", ttl=ttl, budget=budget)
+    client.eval(PUT, len(keys), *keys, *values)
+
+
+def make_room(client: redis.Redis) -> None:
+    """Drops the eldest playlists where Redis is short of memory. Raises RedisError."""
+    client.eval(MAKE_ROOM, 0)
+
+
+def slot(kind: str, rendition: str) -> str:
+    """Where one of a video's playlists is cached. `kind` and `rendition`: what was asked for, '' for the main one."""
+    return f"{kind}:{rendition}"  # no kind holds a colon
+
+
+def _put_keys(name: str) -> list[str]:
+    return [PREFIX + name, GENERATION + name]
+
+
+def _put_arguments(
+    name: str, playlist: CachedPlaylist, slot: str, generation: str, *, ttl: int, budget: int
+) -> list[str | int | bytes]:
+    return [generation, ttl, _field(slot), playlist.to_bytes(), name, budget]
+
+
+def _field(slot: str) -> str:
+    return f"body:{slot}"
