@@ -5,26 +5,22 @@ Presigned requests, the server's own too: so one signing is enough, and the part
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import md5
-from http import HTTPStatus
-from typing import Any
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
-import urllib3
-
-from mam.errors import NameTaken, StoreUnavailable, UploadNotFound
+from mam.errors import StoreUnavailable, UploadNotFound
 from mam.settings import Settings
 from mam.store import connections
+from mam.store.errors import Act, store_errors
+from mam.store.requests import send
 from mam.store.signing import Place, signer_at
 
 CONNECTIONS = 8
 COMPLETE_SECONDS = 120  # a store may take long to put thousands of parts together
-LIFETIME = 600  # seconds, of the signature of a request that is sent at once
 PAGE = 1000  # S3 lists no more at once
 
 
@@ -136,22 +132,10 @@ class Multipart:
         *,
         seconds: float | None = None,
     ) -> ElementTree.Element:
-        url = signer_at(self._inside, method=method, query=query, expires=LIFETIME)(key)
-        more: dict[str, Any] = {"timeout": seconds} if seconds else {}
-        try:
-            response = self._pool.urlopen(method, url, body=body, headers=dict(headers or {}), **more)
-        except urllib3.exceptions.HTTPError as error:
-            raise StoreUnavailable(f"The object store cannot be reached ({type(error).__name__}).") from error
-        said = re.search(rb"<Error>.*?<Code>(\w+)</Code>", response.data, re.DOTALL)
-        # An error can come with status 200: who puts much together begins to answer before it knows.
-        if response.status < HTTPStatus.BAD_REQUEST and not said:
-            return _parsed(response.data)
-        reason = said[1].decode() if said else f"status {response.status}"
-        if reason == "NoSuchUpload":
-            raise UploadNotFound("The object store has no such upload, or no longer.")
-        if reason in ("PreconditionFailed", "ConditionalRequestConflict"):
-            raise NameTaken(f"There is an object {key!r} by now.")
-        raise StoreUnavailable(f"The object store refused the upload: {reason}.")
+        with store_errors(Act.UPLOAD, key=key):
+            place, options = self._inside, {"query": query, "headers": headers}
+            return _parsed(send(self._pool, place, method, key, **options, body=body, seconds=seconds))
+        raise AssertionError("unreachable")
 
 
 def etag_of(parts: list[Part]) -> str | None:

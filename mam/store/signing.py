@@ -31,6 +31,12 @@ class Place:
     user: str
     secret: SecretStr
 
+    @classmethod
+    def inside(cls, settings: Settings, bucket: str) -> Place:
+        """Where this system reaches a bucket, with its own key."""
+        keys = settings.minio_usr, settings.minio_pwd
+        return cls(bucket, settings.minio_endpoint, settings.minio_secure, settings.minio_region, *keys)
+
 
 def signer(settings: Settings, *, expires: int, now: datetime | None = None) -> Sign:
     """A function from a key in the VoD bucket to a GET URL that lives `expires` seconds, for the public endpoint."""

@@ -9,16 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from minio.error import S3Error
 
-from mam.errors import MamError, NotFound, StoreForbids, StoreUnavailable
-from mam.store.objects import _store_errors
+from mam.errors import InvalidName, MamError, NameTaken, NotFound, StoreForbids, StoreUnavailable, UploadNotFound
+from mam.store.errors import Act, Refused, store_errors
 
 
 def said(code: str) -> S3Error:
     return S3Error(None, code, "the store's own words", "/b/k", "1", "2")  # type: ignore[arg-type]
 
 
-def error_of(error: Exception, *, key: str = "a") -> MamError:
-    with pytest.raises(MamError) as raised, _store_errors(key=key):
+def error_of(error: Exception, act: Act = Act.READ, *, key: str = "a") -> MamError:
+    with pytest.raises(MamError) as raised, store_errors(act, key=key):
         raise error
     return raised.value
 
@@ -26,7 +26,7 @@ def error_of(error: Exception, *, key: str = "a") -> MamError:
 @pytest.mark.parametrize("code", ["XMinioInvalidObjectName", "KeyTooLongError", "NoSuchKey", "NoSuchBucket"])
 def test_a_name_that_no_object_can_have_is_not_there(code: str) -> None:
     assert isinstance(error_of(said(code)), NotFound)
-    with _store_errors(absent_ok=True):
+    with store_errors(absent_ok=True):
         raise said(code)
 
 
@@ -46,6 +46,30 @@ def test_a_wrong_clock_is_called_one() -> None:
     assert isinstance(found, StoreUnavailable)
     assert "clock" in found.hint
     assert "credentials" not in found.hint
+
+
+@pytest.mark.parametrize("message", ["Request has expired", "Request is not valid yet"])
+@pytest.mark.parametrize("act", Act)
+def test_a_url_that_is_out_of_date_as_soon_as_it_is_signed_tells_of_a_wrong_clock(act: Act, message: str) -> None:
+    found = error_of(Refused("AccessDenied", message), act)
+    assert type(found) is StoreUnavailable
+    assert "clock" in found.hint
+
+
+@pytest.mark.parametrize(
+    ("act", "code", "expected"),
+    [
+        (Act.WRITE, "XMinioInvalidObjectName", InvalidName),
+        (Act.WRITE, "AccessDenied", StoreForbids),
+        (Act.WRITE, "NoSuchBucket", StoreUnavailable),
+        (Act.UPLOAD, "NoSuchUpload", UploadNotFound),
+        (Act.UPLOAD, "PreconditionFailed", NameTaken),
+        (Act.UPLOAD, "AccessDenied", StoreUnavailable),
+        (Act.UPLOAD, "status 502", StoreUnavailable),
+    ],
+)
+def test_a_code_means_what_it_does_for_what_was_asked(act: Act, code: str, expected: type[MamError]) -> None:
+    assert type(error_of(Refused(code), act)) is expected
 
 
 def test_other_refusals_keep_their_hints() -> None:
