@@ -10,7 +10,6 @@ import asyncio
 import gc
 import json
 import logging
-import os
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -19,6 +18,7 @@ from typing import Any, Literal
 
 import redis
 import redis.asyncio
+from redis.exceptions import LockError
 
 from mam import stored
 from mam.background import FAILURES, ended, supervised
@@ -222,14 +222,15 @@ class Library:
 
     async def _alone(self, name: str, work: Callable[[Lock], Awaitable[None]]) -> None:
         """Does it unless another process is at it."""
-        lock = Lock(self.keeping.client, name, os.urandom(8).hex())
+        lock = Lock(self.keeping.client, name)
         try:
-            if not await asyncio.to_thread(lock.take):
+            if not await asyncio.to_thread(lock.acquire):
                 return
             try:
                 await work(lock)
             finally:
-                await asyncio.to_thread(lock.release)
+                with suppress(LockError):  # another process has it by now
+                    await asyncio.to_thread(lock.release)
         except LockLost:
             log.info("left to another process", extra={"work": name})
         except (MamError, redis.RedisError, OSError) as error:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from itertools import islice
 
 import redis
+import redis.lock
+from redis.exceptions import LockError
 
 from mam import stored
 from mam.library.bucket_scan import Looking
@@ -30,10 +32,6 @@ MANY, LONG = 5000, 200  # objects in one change, and changes behind a base, that
 REMEMBERED = 10_000  # objects that came one by one: beyond it, those are forgotten that no listing can have missed
 LONGEST_LISTING = 3600  # seconds
 
-# KEYS: the lock. ARGV: token. Those who hold it, and they alone, let go of it.
-_RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
-_RENEW = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('EXPIRE', KEYS[1], ARGV[2]) end return 0"
-
 log = logging.getLogger(__name__)
 
 
@@ -41,28 +39,28 @@ class LockLost(Exception):
     """Another process may be at it, or this one stops."""
 
 
-class Lock:
-    """What one process at a time does, of all. Blocking; raises RedisError."""
+class Lock(redis.lock.Lock):
+    """A lock that one process at a time holds, of all. Blocking; raises RedisError."""
 
-    def __init__(self, client: redis.Redis, name: str, token: str) -> None:
-        self.name = name
-        self.token = token
-        self._client = client
+    def __init__(self, client: redis.Redis, name: str) -> None:
+        # Several threads of this process use it in turn.
+        super().__init__(client, name, timeout=LOCK_SECONDS, blocking=False, thread_local=False)
         self._renewed = time.monotonic()
 
-    def take(self) -> bool:
-        return bool(self._client.set(self.name, self.token, nx=True, ex=LOCK_SECONDS))
+    @property
+    def token(self) -> str:
+        """The lock's value in Redis while this process holds it; '' before and afterwards."""
+        return str((self.local.token or b"").decode())
 
     def renew(self) -> None:
-        """To be called again and again by who holds it. Raises LockLost."""
+        """To be called again and again while work goes on. Raises LockLost."""
         if time.monotonic() - self._renewed < RENEW_SECONDS:
             return
         self._renewed = time.monotonic()
-        if not self._client.eval(_RENEW, 1, self.name, self.token, LOCK_SECONDS):
-            raise LockLost
-
-    def release(self) -> None:
-        self._client.eval(_RELEASE, 1, self.name, self.token)
+        try:
+            self.reacquire()
+        except LockError as error:
+            raise LockLost from error
 
 
 @dataclass(frozen=True, slots=True)
