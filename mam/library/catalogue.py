@@ -5,9 +5,11 @@ from __future__ import annotations
 import sys
 import threading
 from bisect import bisect_left, bisect_right
-from collections import OrderedDict, defaultdict
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+
+from cachetools import LRUCache
 
 from mam.library.entries import SORTS, Entry, Sort, fold
 from mam.library.folders import Folder, Folders
@@ -69,7 +71,7 @@ class Catalogue:
         self._orders: dict[str, Order] = {}
         self._generation = 0
         self._folders = Folders()
-        self._results: OrderedDict[Query, list[Entry]] = OrderedDict()
+        self._results: LRUCache[Query, list[Entry]] = LRUCache(KEPT_RESULTS)
 
     def __len__(self) -> int:
         return sum(map(len, self._entries.values()))
@@ -226,9 +228,6 @@ class Catalogue:
         """All that match, in ascending order; kept for the next page."""
         if (kept := self._results.get(query)) is None:
             kept = self._results[query] = self._found(query, sort)
-            while len(self._results) > KEPT_RESULTS:
-                self._results.popitem(last=False)
-        self._results.move_to_end(query)
         return kept
 
     def _found(self, query: Query, sort: Sort) -> list[Entry]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import OrderedDict
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from math import inf
+
+from cachetools import LRUCache
 
 from mam.background import Errands
 from mam.errors import ConversionFailed, JobNotFound, MamError, NotFound, Unavailable
@@ -25,7 +27,7 @@ REDIRECT_SECONDS = 600  # that the URL of a redirect lives: it is followed at on
 WATCHING_SECONDS = 30  # between two words to the transcoding service that a video is watched
 SIGNER_SECONDS = 60  # that a signer is used: deriving its key costs more than signing
 LOST = ("queued", "cancelled", "failed")  # events after which what a job made may be gone, and is looked for again
-KNOWN_REVISIONS = 256  # whose finished segments are remembered
+KNOWN_REVISIONS = 256  # revisions whose finished segments are remembered
 
 
 class SegmentPending(Unavailable):
@@ -69,6 +71,17 @@ class SegmentName:
 Made = set[int | str]
 
 
+@dataclass(slots=True)
+class _Revision:
+    """What is known of a revision, from events and from the bucket."""
+
+    made: Made = field(default_factory=set)
+    source: str | None = None  # the asset that it was made of; '' when the plan is gone
+    kinds: set[tuple[str, str]] = field(default_factory=set)  # renditions and extensions of which something was seen
+    told: float = -inf  # when the transcoding service last heard that the revision is watched
+    dropped: int = 0  # how often segments were given up that others may wait for
+
+
 class Making:
     """The segments of videos in the making, for any number of viewers."""
 
@@ -88,11 +101,7 @@ class Making:
         self._transcoder = transcoder
         self._listener = listener
         self._flights = SingleFlight()
-        self._made: OrderedDict[str, Made] = OrderedDict()
-        self._sources: dict[str, str] = {}  # what each revision was made of
-        self._kinds: dict[str, set[tuple[str, str]]] = {}  # renditions and extensions of which something was seen
-        self._told: dict[str, float] = {}
-        self._dropped: dict[str, int] = {}  # how often segments were given up that others may wait for
+        self._known: LRUCache[str, _Revision] = LRUCache(KNOWN_REVISIONS)
         self._telling = Errands("telling who watches")
         self._signer: tuple[float, Sign] | None = None
         listener.on_event(self._note)
@@ -103,30 +112,29 @@ class Making:
         Raises what the conversion failed with, NotFound for a segment that the plan does not have or that may not be
         watched any more, SegmentPending after SEGMENT_WAIT_SECONDS.
         """
-        await self._check(segment)
-        made = self._known(segment.revision)
-        if segment.is_in(made):
-            await self._there(segment)
-            self._watching(segment)
+        known = self._known.setdefault(segment.revision, _Revision())
+        await self._check(segment, known)
+        if segment.is_in(known.made):
+            await self._there(segment, known)
+            self._watching(segment, known)
         else:
             async with self._listener.watch(segment.revision) as happened:
-                await self._wait(segment, made, happened)
-            await self._there(segment)
+                await self._wait(segment, known, happened)
+            await self._there(segment, known)
         return self._sign(segment.key)
 
-    async def _check(self, segment: SegmentName) -> None:
+    async def _check(self, segment: SegmentName, known: _Revision) -> None:
         """A token outlives the moment at which a bucket is taken off the list."""
         if self._access.is_open:
             return
-        source = self._sources.get(segment.revision)
-        if source is None:
+        if known.source is None:
             plan = await asyncio.to_thread(self._trees.plan, segment.video, segment.revision)
-            source = self._sources[segment.revision] = str(plan.source.asset) if plan else ""
-        self._access.check_video(segment.video, source)
+            known.source = str(plan.source.asset) if plan else ""
+        self._access.check_video(segment.video, known.source)
 
-    async def _there(self, segment: SegmentName) -> None:
+    async def _there(self, segment: SegmentName, known: _Revision) -> None:
         """Raises NotFound unless the rendition has such files: a number is known for all renditions together."""
-        kinds = self._kinds.setdefault(segment.revision, set())
+        kinds = known.kinds  # those of now: an event may replace them meanwhile
         if segment.kind in kinds:
             return
         if not await asyncio.to_thread(self._store.head, self._settings.minio_bucket_vod, segment.key):
@@ -134,27 +142,27 @@ class Making:
             raise NotFound(f"The video has no {segment.path}.", hint=hint)
         kinds.add(segment.kind)
 
-    async def _wait(self, segment: SegmentName, made: Made, happened: asyncio.Event) -> None:
+    async def _wait(self, segment: SegmentName, known: _Revision, happened: asyncio.Event) -> None:
         deadline = time.monotonic() + self._settings.segment_wait_seconds
-        asked, dropped = 0.0, self._dropped.get(segment.revision, 0)
-        while not segment.is_in(made):
+        asked, dropped = 0.0, known.dropped
+        while not segment.is_in(known.made):
             now = time.monotonic()
             if now >= deadline:
                 raise SegmentPending(f"Not made within {self._settings.segment_wait_seconds:.0f} s.")
-            if now - asked >= ASK_SECONDS or dropped != self._dropped.get(segment.revision, 0):
-                asked, dropped = now, self._dropped.get(segment.revision, 0)
-                await self._flights.run(segment, lambda: self._ask(segment, made))
+            if now - asked >= ASK_SECONDS or dropped != known.dropped:
+                asked, dropped = now, known.dropped
+                await self._flights.run(segment, lambda: self._ask(segment, known))
                 continue
             with suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(happened.wait(), min(ASK_SECONDS, deadline - now))
             happened.clear()
 
-    def _watching(self, segment: SegmentName) -> None:
+    def _watching(self, segment: SegmentName, known: _Revision) -> None:
         """Lets the transcoding service know now and then that the video is watched, also where nothing is missing."""
         now = time.monotonic()
-        if now - self._told.get(segment.revision, now - WATCHING_SECONDS) < WATCHING_SECONDS:
+        if now - known.told < WATCHING_SECONDS:
             return
-        self._told[segment.revision] = now
+        known.told = now
 
         async def tell() -> None:
             with suppress(MamError):  # the next segment brings another occasion
@@ -162,12 +170,12 @@ class Making:
 
         self._telling.send(tell())
 
-    async def _ask(self, segment: SegmentName, made: Made) -> None:
+    async def _ask(self, segment: SegmentName, known: _Revision) -> None:
         """Looks whether the segment is in the bucket, else has it made next."""
         bucket = self._settings.minio_bucket_vod
         if await asyncio.to_thread(self._store.head, bucket, segment.key):
-            made.add(segment.path)
-            self._kinds.setdefault(segment.revision, set()).add(segment.kind)
+            known.made.add(segment.path)
+            known.kinds.add(segment.kind)
             return
         try:
             state = await self._transcoder.seek(segment.revision, segment.number)
@@ -187,29 +195,17 @@ class Making:
             raise NotFound("The video was deleted.", hint="Ask for the playlist again.")
         await self._transcoder.convert(plan.source.asset, plan.kind)
 
-    def _known(self, revision: str) -> Made:
-        """What is known to exist of a revision: what was looked for, or announced."""
-        known = self._made.setdefault(revision, set())
-        self._made.move_to_end(revision)
-        while len(self._made) > KNOWN_REVISIONS:
-            forgotten, _ = self._made.popitem(last=False)
-            self._sources.pop(forgotten, None)
-            self._kinds.pop(forgotten, None)
-            self._told.pop(forgotten, None)
-            self._dropped.pop(forgotten, None)
-        return known
-
     def _note(self, event: Event) -> None:
-        job, kind = event["job"], event["event"]
-        if job not in self._made:
+        known, kind = self._known.get(event["job"]), event["event"]
+        if known is None:
             return
         if kind == "made":
-            self._made[job].update(event.get("segments", ()))
+            known.made.update(event.get("segments", ()))
         elif kind in LOST:
-            self._made[job].clear()  # in place: those who wait look there
-            self._kinds.pop(job, None)
+            known.made.clear()
+            known.kinds = set()
         elif kind == "dropped":
-            self._dropped[job] = self._dropped.get(job, 0) + 1
+            known.dropped += 1
 
     def _sign(self, key: str) -> str:
         now = time.monotonic()

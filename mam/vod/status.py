@@ -6,10 +6,9 @@ Looking begins nothing: only the playlist's route has an asset converted.
 from __future__ import annotations
 
 import asyncio
-import time
-from collections import OrderedDict
 from typing import Annotated, Any, Literal
 
+from cachetools import TTLCache
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
@@ -89,7 +88,7 @@ class Statuses:
         self._transcoder = transcoder
         self._pictures = Pictures(settings, access, store, trees)
         self._flights = SingleFlight()
-        self._kept: OrderedDict[tuple[Asset, str], tuple[float, StatusView]] = OrderedDict()
+        self._kept: TTLCache[tuple[Asset, str], StatusView] = TTLCache(KEPT, KEEP_SECONDS)
 
     async def of(self, asset: Asset, kind: str) -> StatusView:
         """The status of an asset's stream, as the playlist of that kind would be given out ('': of any).
@@ -97,16 +96,12 @@ class Statuses:
         Raises NotFound, StoreUnavailable, TranscoderUnavailable.
         """
         kept = self._kept.get((asset, kind))
-        if kept is not None and time.monotonic() < kept[0]:
-            return kept[1]
+        if kept is not None:
+            return kept
         return await self._flights.run((asset, kind), lambda: self._look(asset, kind))
 
     async def _look(self, asset: Asset, kind: str) -> StatusView:
-        found = await self._status(asset, kind)
-        self._kept[asset, kind] = (time.monotonic() + KEEP_SECONDS, found)
-        self._kept.move_to_end((asset, kind))
-        if len(self._kept) > KEPT:
-            self._kept.popitem(last=False)
+        found = self._kept[asset, kind] = await self._status(asset, kind)
         return found
 
     async def _status(self, asset: Asset, kind: str) -> StatusView:

@@ -6,7 +6,6 @@ import logging
 import os
 import platform
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from functools import cache
 
 import numpy as np
 import redis
+from cachetools import LRUCache
 from kombu.exceptions import KombuError
 
 import redis_adapter
@@ -64,7 +64,7 @@ class Workshop:
     revisions: Revisions
     precedence: Precedence
     pool: ThreadPoolExecutor
-    opened: OrderedDict[str, tuple[Plan, MediaSource]] = field(default_factory=OrderedDict)
+    opened: LRUCache[str, tuple[Plan, MediaSource]] = field(default_factory=lambda: LRUCache(KEPT_SOURCES))
 
     @property
     def bucket(self) -> str:
@@ -73,9 +73,6 @@ class Workshop:
     def keep(self, plan: Plan, media: MediaSource) -> None:
         media.settle([track.track for track in plan.tracks] + plan.text_tracks)
         self.opened[plan.revision] = (plan, media)
-        self.opened.move_to_end(plan.revision)
-        while len(self.opened) > KEPT_SOURCES:
-            self.opened.popitem(last=False)
 
     def plan(self, order: Order) -> Plan:
         """The plan that the order's tasks go by. Raises Superseded when it is gone."""
@@ -87,7 +84,6 @@ class Workshop:
     def open(self, order: Order) -> tuple[Plan, MediaSource]:
         """The order's plan and source, kept from an earlier task or read again."""
         if order.job in self.opened:
-            self.opened.move_to_end(order.job)
             return self.opened[order.job]
         plan = self.plan(order)
         media = self.source(plan.source)
