@@ -28,6 +28,7 @@ from mam.http.auth import require_access
 from mam.http.logging import setup_logging
 from mam.http.names import Bucket, ObjectKey, VideoName
 from mam.http.service import Service
+from mam.http.transcoder import Transcoder
 from mam.library import routes
 from mam.library.service import running as running_library
 from mam.library.status_store import Known
@@ -45,7 +46,6 @@ from mam.vod.outcomes import Outcomes
 from mam.vod.pending_segments import Making, SegmentName
 from mam.vod.playback import Viewing, kind_asked
 from mam.vod.tokens import Tokens
-from mam.vod.transcoder import Transcoder
 from mam.web import routes as web
 from mam.web.assets import Scripts
 from mam.web.pages import Pages

@@ -28,6 +28,7 @@ from mam.errors import (
     UploadIncomplete,
     UploadNotFound,
 )
+from mam.http.transcoder import Transcoder
 from mam.naming import Asset, stem
 from mam.settings import Settings
 from mam.singleflight import SingleFlight
@@ -38,7 +39,6 @@ from mam.uploads import naming, validation
 from mam.uploads.records import Arrived, Begun, Record, Records
 from mam.uploads.sweeper import Sweeper
 from mam.uploads.validation import Judge
-from mam.vod.transcoder import Transcoder
 
 PART_URL_SECONDS = 3600  # a part of 8 MiB has 18 kbit/s to do it in
 SHOWN = 100  # open uploads that are listed at most, each of which costs a request to the store

@@ -11,9 +11,9 @@ import redis
 
 from mam.background import Errands
 from mam.errors import ConversionFailed, Failure, Unavailable
+from mam.http.transcoder import Transcoder
 from mam.naming import Asset
 from mam.uploads.records import Begun, Records
-from mam.vod.transcoder import Transcoder
 
 AT_ONCE = 4  # files that are looked at: they take workers from viewers
 FINAL = (HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY)  # asked again, the answer would be the same

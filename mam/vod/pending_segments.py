@@ -13,6 +13,7 @@ from cachetools import LRUCache
 from mam.background import Errands
 from mam.errors import ConversionFailed, JobNotFound, MamError, NotFound, Unavailable
 from mam.events import Event, Listener
+from mam.http.transcoder import Transcoder
 from mam.naming import segment_key, segment_number
 from mam.origin.tree import Trees
 from mam.settings import Settings
@@ -20,7 +21,6 @@ from mam.singleflight import SingleFlight
 from mam.store.objects import Store
 from mam.store.signing import Sign, signer
 from mam.vod.access import Access
-from mam.vod.transcoder import Transcoder
 
 ASK_SECONDS = 2  # a segment that is waited for is asked for this often: a request may be lost with a worker
 REDIRECT_SECONDS = 600  # that the URL of a redirect lives: it is followed at once

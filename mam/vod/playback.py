@@ -14,6 +14,7 @@ from mam.cache.store import GZIP_LEVEL, CachedPlaylist, Lookup, PlaylistCache, s
 from mam.errors import ConversionFailed, InvalidRequest, MamError, Unavailable, VideoNotFound
 from mam.hls.plan import Plan
 from mam.hls.recipe import Format, Profile, kind_of, satisfies
+from mam.http.transcoder import Accepted, Transcoder
 from mam.library.status import FOREIGN, foreign_field
 from mam.library.status_store import Known
 from mam.naming import Asset, check_video_name, video_names
@@ -25,7 +26,6 @@ from mam.vod import playlists
 from mam.vod.access import Access, no_video
 from mam.vod.outcomes import Outcomes
 from mam.vod.tokens import Tokens
-from mam.vod.transcoder import Accepted, Transcoder
 
 ANY = ""  # a kind: that of the main stream, whichever it is
 NOT_KEPT = Lookup(None, None)  # what is built for it is not cached

@@ -19,6 +19,7 @@ from mam.hls.recipe import Format, Profile, kind_of
 from mam.http import problems
 from mam.http.names import Bucket, ObjectKey
 from mam.http.routing import Route
+from mam.http.transcoder import Transcoder
 from mam.naming import Asset
 from mam.origin.tree import Tree, Trees
 from mam.settings import Settings
@@ -27,7 +28,6 @@ from mam.store.objects import Store
 from mam.vod.access import Access
 from mam.vod.playback import kind_asked
 from mam.vod.thumbnails import Pictures
-from mam.vod.transcoder import Transcoder
 
 KEEP_SECONDS = 1.0  # that a status is given to all who ask: pages do so every two seconds, and there may be many
 KEPT = 1024  # statuses

@@ -17,6 +17,7 @@ from mam.cache.memory import Kept
 from mam.cache.shared_reads import SharedReads
 from mam.cache.store import PlaylistCache
 from mam.events import async_client, sync_client
+from mam.http.transcoder import Accepted, Transcoder
 from mam.library.status_store import Known
 from mam.naming import Asset
 from mam.origin.tree import Trees
@@ -26,7 +27,6 @@ from mam.vod.access import Access
 from mam.vod.outcomes import Outcomes
 from mam.vod.playback import Viewing
 from mam.vod.tokens import Tokens
-from mam.vod.transcoder import Accepted, Transcoder
 from tests.unit.hls.plans import every, plan_of
 
 PLAN = plan_of(every(6, 3))

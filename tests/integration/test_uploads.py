@@ -19,6 +19,7 @@ from pydantic import SecretStr
 
 from dev.servers import ROOT, start_redis
 from mam.events import async_client
+from mam.http.transcoder import Transcoder
 from mam.naming import Asset, stem
 from mam.store import upload_key
 from mam.store.multipart import Multipart
@@ -26,7 +27,6 @@ from mam.store.objects import Store
 from mam.store.signing import Place, signer_at
 from mam.uploads.records import PREFIX
 from mam.uploads.service import running
-from mam.vod.transcoder import Transcoder
 from tests.integration.system import (
     ACCESS_KEY,
     API_KEY,

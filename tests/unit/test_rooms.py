@@ -35,9 +35,9 @@ ROOMS: dict[str, set[str]] = {
     "mam.media": LEAVES | {"mam.hls", "mam.mp4", "mam.processes", "mam.sandbox", "mam.store"},
     "mam.check": {"mam.errors"},  # it must not believe what it judges
     "mam.__main__": {"mam.check", "mam.errors"},
-    "mam.http": LEAVES,
+    "mam.http": LEAVES | {"mam.hls"},  # the words of a conversion, for the client of the transcoding service
     "mam.web": LEAVES | {"mam.http"},
-    "mam.uploads": LEAVES | {"mam.events", "mam.hls", "mam.http", "mam.singleflight", "mam.store", "mam.vod"},
+    "mam.uploads": LEAVES | {"mam.events", "mam.hls", "mam.http", "mam.singleflight", "mam.store"},
     "mam.library": LEAVES | {"mam.connections", "mam.events", "mam.hls", "mam.http", "mam.store"},
     "mam.vod": LEAVES
     | {
