@@ -15,7 +15,7 @@ from mam.hls.recipe import Profile
 from mam.media.planning import make_plan
 from mam.media.remux import Remuxer
 from mam.media.source import MediaSource, open_source, read_moov
-from mam.mp4.index import Samples
+from mam.mp4.samples import Samples
 from mam.store.objects import Store
 from tests.recipes import recipe_of
 

@@ -23,8 +23,8 @@ from mam.media.packets import ORIGIN, Packet
 from mam.media.source import MediaSource, MediaTrack
 from mam.mp4.h264 import read_sps
 from mam.mp4.hevc import read_hvcc
-from mam.mp4.index import Samples, select
 from mam.mp4.nals import Opening
+from mam.mp4.samples import Samples, select
 from mam.mp4.tables import Ints
 
 LOOKED_AT = 24  # packets given to a decoder: half a second even of field pictures, and a fraction of one to decode

@@ -13,7 +13,7 @@ from mam.hls.plan import AudioTrack, Chunk, Plan, VideoTrack
 from mam.hls.timeline import Timeline
 from mam.media.holes import holes
 from mam.media.packets import ORIGIN
-from mam.mp4.index import Samples
+from mam.mp4.samples import Samples
 from mam.mp4.tables import Flags, Ints
 
 VIDEO_PREROLL = 1  # seconds encoded and thrown away: after it a CRF encode equals one without a seam within 0.01 dB

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mam.media import decoders
 from mam.media.templates import Templates
 from mam.mp4 import index
-from mam.mp4.index import TrackHeader
+from mam.mp4.track_headers import VIDEO, TrackHeader
 
 FEW = 10  # of a film's pictures, to each of a track of thumbnails
 
@@ -15,7 +15,7 @@ def still_tracks(moov: bytes, headers: list[TrackHeader], templates: Templates) 
     counts = {}
     for header in headers:
         stream = templates.stream(header.number)
-        if header.kind == index.VIDEO and stream is not None and stream.codec_context is not None:
+        if header.kind == VIDEO and stream is not None and stream.codec_context is not None:
             counts[header.number] = index.sample_count(moov, header.number)
     return {number for number in counts if _is_still(number, counts, templates)}
 

@@ -10,9 +10,9 @@ import numpy as np
 
 from mam.media.chunk_windows import openings
 from mam.media.source import MediaSource, MediaTrack
-from mam.mp4.index import Samples
 from mam.mp4.nals import Opening, opening
 from mam.mp4.ranges import coalesce
+from mam.mp4.samples import Samples
 from mam.mp4.tables import Flags, Ints
 
 LOOKED_AT = 5  # key frames of every film: one small read each, all at once, so that a cold start waits for one

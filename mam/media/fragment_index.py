@@ -11,10 +11,10 @@ from typing import TypeVar
 
 from mam.errors import MediaError, TooLarge, TruncatedMedia, readable
 from mam.media.source import MediaSource
-from mam.mp4 import fragments, index
+from mam.mp4 import fragments, index, track_headers
 from mam.mp4.boxes import InvalidIndex, header
 from mam.mp4.fragments import Defaults, Part
-from mam.mp4.index import Samples
+from mam.mp4.samples import Samples
 from mam.mp4.tables import MAX_SAMPLES, NoSampleTables
 
 THREADS = 8  # reads at a time: a moof is small, and what it takes to get one is the store's answer time
@@ -52,7 +52,7 @@ def find_samples(
     TruncatedMedia, InvalidIndex, TooLarge, NotAVideo.
     """
     defaults = fragments.read_defaults(media.moov)
-    traks = index.track_boxes(media.moov)
+    traks = track_headers.track_boxes(media.moov)
     ids = {number: fragments.track_id(media.moov, traks[number]) for number in numbers}
     search = _Search(media.reader.read, media.reader.size, defaults, frozenset(ids.values()))
     if pool is None:

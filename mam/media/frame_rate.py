@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 
 from mam.errors import TooLarge
-from mam.mp4.index import Samples
+from mam.mp4.samples import Samples
 
 MAX_GAP_SECONDS = 3600  # between two frames: longer is a mistake or an attack
 MAX_RATE = 60  # frames a second of what is encoded

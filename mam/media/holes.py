@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from mam.mp4.index import Samples
+from mam.mp4.samples import Samples
 from mam.mp4.tables import Ints
 
 SHORTEST = Fraction(1, 100)  # seconds: less is what coarse clocks make of sound without a hole

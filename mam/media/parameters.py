@@ -12,9 +12,9 @@ import numpy as np
 from mam.media.reader import ObjectReader
 from mam.media.templates import read_template
 from mam.media.tracks import MediaTrack
-from mam.mp4.index import Samples
 from mam.mp4.parameter_sets import is_complete, with_record, with_sets_of
 from mam.mp4.repair import CODED_BLOCK, coded_size
+from mam.mp4.samples import Samples
 
 FIRST = 3  # key frames in which sets are looked for
 HEAD = 8 << 10  # bytes of a key frame: sets stand in front

@@ -32,7 +32,7 @@ from mam.media.holes import has_holes
 from mam.media.probe import describe
 from mam.media.source import MediaSource, MediaTrack, demux
 from mam.media.video import picture_notes, plan_video
-from mam.mp4.index import Samples
+from mam.mp4.samples import Samples
 from mam.mp4.tables import Ints, NoSampleTables
 
 LEAD_SECONDS = (2, 2, 4)  # first segments of an encode: short, so that the first picture comes early

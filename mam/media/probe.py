@@ -14,8 +14,8 @@ from mam.media.frame_rate import frame_rate, is_constant
 from mam.media.source import ATTACHED_PICTURE, MediaSource, MediaTrack
 from mam.media.video import longest_group, quarter_turn
 from mam.mp4.codecs import H264_PROFILES, h264_profile
-from mam.mp4.index import TrackHeader
 from mam.mp4.tables import NoSampleTables
+from mam.mp4.track_headers import TrackHeader
 
 PRIMARIES = {1: "bt709", 4: "bt470m", 5: "bt470bg", 6: "smpte170m", 9: "bt2020", 11: "smpte431", 12: "smpte432"}
 TRANSFERS = {1: "bt709", 4: "gamma22", 5: "gamma28", 6: "smpte170m", 8: "linear", 13: "srgb", 14: "bt2020-10",

@@ -25,15 +25,16 @@ from mam.media.parameters import completed
 from mam.media.reader import ObjectFile, ObjectReader
 from mam.media.templates import Templates, read_template, read_templates
 from mam.media.tracks import MediaTrack as MediaTrack
-from mam.mp4 import audio, entries, index
+from mam.mp4 import audio, entries, index, track_headers
 from mam.mp4.boxes import InvalidIndex, header
 from mam.mp4.changes import Changes, read_changes
 from mam.mp4.chapters import chapter_tracks
 from mam.mp4.compressed import expanded
-from mam.mp4.index import Samples, TrackHeader
 from mam.mp4.repair import repaired
+from mam.mp4.samples import Samples, from_key_frame
 from mam.mp4.survey import survey
 from mam.mp4.tables import MAX_SAMPLES, Fragmented, NoSampleTables
+from mam.mp4.track_headers import TrackHeader
 from mam.store.objects import Store
 
 FIRST_READ = 256 << 10  # bytes: holds the whole index of most short files
@@ -45,7 +46,7 @@ HEAD_KINDS = frozenset(
 )
 ATTACHED_PICTURE = 0x0400  # AV_DISPOSITION_ATTACHED_PIC: cover art is no video
 TEXT_HANDLERS = ("text", "sbtl", "subt")
-NAMES = {index.VIDEO: "video", index.SOUND: "audio"}
+NAMES = {track_headers.VIDEO: "video", track_headers.SOUND: "audio"}
 
 
 class UnsupportedEdits(NotRemuxable):
@@ -71,7 +72,7 @@ class MediaSource:
         self.headers = headers
         self._templates = read_templates(moov, headers, flaws)
         self.stills = still_tracks(moov, headers, self._templates)
-        self.edits = index.describe_edits(moov)
+        self.edits = track_headers.describe_edits(moov)
         self.chapters = chapter_tracks(moov)
         self.tracks = _tracks(headers, self._templates, moov, flaws, self.chapters)
         self.changes = _changes(moov, self.tracks)
@@ -140,7 +141,7 @@ class MediaSource:
     def _listed(self, number: int) -> Samples:
         """The samples by the `moov` box. Raises NoSampleTables when it lists no key frame: packets are looked into."""
         samples = self._read(number)
-        if self.headers[number].kind == index.VIDEO and len(samples) and not samples.key.any():
+        if self.headers[number].kind == track_headers.VIDEO and len(samples) and not samples.key.any():
             self.notes.append(f"Track {number} lists no key frames: the file is read through to find them.")
             raise NoSampleTables("a picture without key frames")
         return samples
@@ -231,7 +232,7 @@ def _tracks(
     tracks = []
     for found in headers:
         stream = templates.stream(found.number)
-        if found.kind not in index.MEDIA or stream is None or stream.type not in ("video", "audio"):
+        if found.kind not in track_headers.MEDIA or stream is None or stream.type not in ("video", "audio"):
             continue
         if int(stream.disposition) & ATTACHED_PICTURE or found.number in chapters:
             continue
@@ -242,11 +243,11 @@ def _tracks(
             continue
         language = languages.tag(entries.language(moov, found.number))
         entry = entries.sample_entry(moov, found.number)
-        dovi = entries.dovi_profile(entry) if found.kind == index.VIDEO else None
+        dovi = entries.dovi_profile(entry) if found.kind == track_headers.VIDEO else None
         tracks.append(MediaTrack(found, stream, context.codec.canonical_name, language, dovi, entry))
     for number, flaw in flaws.items():
         kind = headers[number].kind
-        if (kind in index.MEDIA or not tracks) and not any(track.header.kind == kind for track in tracks):
+        if (kind in track_headers.MEDIA or not tracks) and not any(track.header.kind == kind for track in tracks):
             raise flaw
     if not tracks:
         raise NotAVideo("The file has neither video nor audio that is known here.")
@@ -322,8 +323,8 @@ def demux(source: MediaSource, numbers: list[int], *, alive: Callable[[], None] 
     for number, parts in columns.items():
         read = partial(_demuxed, parts, scales.get(number), source.reader.size, hidden=number in hidden_later)
         found = source.take(number, read)
-        if source.headers[number].kind == index.VIDEO:
-            found = {number: index.from_key_frame(samples) for number, samples in found.items()}
+        if source.headers[number].kind == track_headers.VIDEO:
+            found = {number: from_key_frame(samples) for number, samples in found.items()}
         result |= found
     return result
 

@@ -28,7 +28,7 @@ from mam.media.first_frame import PACKET_BYTES, look_at, still_filters
 from mam.media.packets import ORIGIN, Packet, Run, read_packets
 from mam.media.source import MediaSource, MediaTrack
 from mam.media.video import orientation
-from mam.mp4.index import Samples
+from mam.mp4.samples import Samples
 from mam.mp4.tables import Ints
 
 READERS = 3  # key frames that are read at a time

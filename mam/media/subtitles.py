@@ -14,7 +14,7 @@ from mam.hls.plan import Plan, Rendition, Source, SubtitleTrack
 from mam.hls.sidecars import SDH_CHARACTERISTICS
 from mam.media.packets import ORIGIN, Run, read_packets
 from mam.media.source import MediaSource, MediaTrack
-from mam.mp4.index import Samples
+from mam.mp4.samples import Samples
 from mam.mp4.timed_text import payload, webvtt_payloads
 
 TIMED_TEXT = ("tx3g", "text")  # sample entries

@@ -11,9 +11,9 @@ import av.container
 import av.error
 
 from mam.errors import MediaError
-from mam.mp4 import index
+from mam.mp4 import bare_file
 from mam.mp4.boxes import InvalidIndex
-from mam.mp4.index import TrackHeader
+from mam.mp4.track_headers import TrackHeader
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ def read_templates(moov: bytes, headers: list[TrackHeader], flaws: dict[int, Med
     for header in headers:
         if header.number not in flaws and header.sample_entry:
             try:
-                containers[header.number] = _read(index.without_tables(moov, header.number))
+                containers[header.number] = _read(bare_file.without_tables(moov, header.number))
             except InvalidIndex as flaw:
                 flaws[header.number] = flaw
     return Templates(containers)
@@ -46,7 +46,7 @@ def read_templates(moov: bytes, headers: list[TrackHeader], flaws: dict[int, Med
 def read_template(moov: bytes, number: int, entry: bytes | None = None) -> Any:
     """Another stream of a track; None when libavformat makes nothing of it. `entry`: in place of its sample entry."""
     try:
-        container = _read(index.without_tables(moov, number, entry))
+        container = _read(bare_file.without_tables(moov, number, entry))
     except InvalidIndex:
         return None
     return Templates({number: container}).stream(number)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mam.mp4.entries import Dovi
-from mam.mp4.index import TrackHeader
+from mam.mp4.track_headers import TrackHeader
 
 NO_TITLE = re.compile(r"handler|^(stereo|mono|video|audio|subtitles?|text|isomedia)$|@|^GPAC", re.IGNORECASE)
 DEFAULT = 0x0001  # AV_DISPOSITION_DEFAULT

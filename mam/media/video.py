@@ -22,7 +22,7 @@ from mam.media.source import MediaSource, MediaTrack, UnsupportedEdits
 from mam.mp4.codecs import H264_8BIT_420, H264_PROFILES, codec_string, h264_profile, read_av1c
 from mam.mp4.h264 import read_sps
 from mam.mp4.hevc import read_hvcc
-from mam.mp4.index import Samples
+from mam.mp4.samples import Samples
 
 HIDDEN = Fraction(1, 10)  # seconds of picture before the edit begins that may be shown all the same
 VIDEO_RANGES: dict[int, Literal["PQ", "HLG"]] = {16: "PQ", 18: "HLG"}  # of EXT-X-STREAM-INF

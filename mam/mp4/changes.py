@@ -8,9 +8,9 @@ import numpy as np
 
 from mam.mp4 import entries, tables
 from mam.mp4.boxes import boxes, leaves
-from mam.mp4.index import track_boxes
 from mam.mp4.parameter_sets import RECORDS, in_band, is_complete
 from mam.mp4.tables import Ints
+from mam.mp4.track_headers import track_boxes
 
 FAMILIES = {b"avc1": "h264", b"avc3": "h264", b"hvc1": "hevc", b"hev1": "hevc"}
 LENGTH_AT = {"h264": 4, "hevc": 21}  # byte of a record that says how long the lengths of NAL units are

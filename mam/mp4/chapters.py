@@ -5,8 +5,8 @@ from __future__ import annotations
 import struct
 
 from mam.mp4.boxes import Box, InvalidIndex, boxes
-from mam.mp4.index import track_boxes
 from mam.mp4.tables import unpack
+from mam.mp4.track_headers import track_boxes
 
 
 def chapter_tracks(moov: bytes) -> set[int]:

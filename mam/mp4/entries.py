@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mam.mp4.bits import Colour
 from mam.mp4.boxes import InvalidIndex, boxes, leaves
-from mam.mp4.index import track_boxes
+from mam.mp4.track_headers import track_boxes
 
 _VISUAL = 8 + 78  # bytes of a VisualSampleEntry before its boxes, the entry's own header among them
 _PACKED = 0x400  # smaller codes are QuickTime's numbers of languages

@@ -14,7 +14,7 @@ from mam.mp4 import entries, tables
 from mam.mp4.boxes import Box, InvalidIndex, boxes, leaves
 from mam.mp4.h264 import read_sps
 from mam.mp4.hevc import read_hvcc
-from mam.mp4.index import VIDEO, TrackHeader, track_boxes
+from mam.mp4.track_headers import VIDEO, TrackHeader, track_boxes
 
 CODED_BLOCK = 16  # pixels: by less than this a size differs where coded pictures are larger than what is shown
 SIZE_IN_ENTRY = 24  # bytes behind a sample entry's header: width and height, of two bytes each

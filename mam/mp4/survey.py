@@ -5,9 +5,9 @@ from __future__ import annotations
 from contextlib import suppress
 
 from mam.errors import MediaError
-from mam.mp4 import index
+from mam.mp4 import protection, track_headers
 from mam.mp4.boxes import Box, InvalidIndex, below
-from mam.mp4.index import UPRIGHT, TrackHeader
+from mam.mp4.track_headers import UPRIGHT, TrackHeader
 
 
 def survey(moov: bytes) -> tuple[list[TrackHeader], dict[int, MediaError]]:
@@ -15,14 +15,14 @@ def survey(moov: bytes) -> tuple[list[TrackHeader], dict[int, MediaError]]:
 
     Raises NotAVideo, InvalidIndex and EncryptedMedia for what concerns the whole file.
     """
-    index.check_crowd(moov)
-    index.check_protection(moov)
+    track_headers.check_crowd(moov)
+    protection.check_protection(moov)
     headers, flaws = [], {}
-    for number, trak in enumerate(index.track_boxes(moov)):
+    for number, trak in enumerate(track_headers.track_boxes(moov)):
         try:
-            index.check_track_encryption(moov, trak)
-            index.check_references(moov, trak)
-            headers.append(index.read_header(moov, number, trak))
+            protection.check_track_encryption(moov, trak)
+            protection.check_references(moov, trak)
+            headers.append(track_headers.read_header(moov, number, trak))
         except MediaError as flaw:
             flaws[number] = flaw
             headers.append(TrackHeader(number, _kind(moov, number, trak), "", UPRIGHT))
@@ -36,6 +36,6 @@ def _kind(moov: bytes, number: int, trak: Box) -> str:
         for box in below(moov, trak.payload, trak.end):
             found.setdefault(box.kind, box)
     try:
-        return index.handler(moov, found, number)
+        return track_headers.handler(moov, found, number)
     except InvalidIndex:
         return ""

@@ -33,7 +33,7 @@ from mam.jobs.viewers import Viewers
 from mam.media import ffmpeg_process
 from mam.media.muxing import Made
 from mam.media.source import MediaSource, open_source
-from mam.mp4 import index
+from mam.mp4 import stored_index
 from mam.naming import index_key, revision_plan_key, revision_prefix
 from mam.origin.revisions import Revisions
 from mam.processes import cores
@@ -88,7 +88,7 @@ class Workshop:
         plan = self.plan(order)
         media = self.source(plan.source)
         if plan.stored_index:
-            media.adopt(index.load(self.store.get(self.bucket, index_key(order.video, order.job)) or b""))
+            media.adopt(stored_index.load(self.store.get(self.bucket, index_key(order.video, order.job)) or b""))
         self.keep(plan, media)
         return plan, media
 

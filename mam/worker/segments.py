@@ -21,7 +21,7 @@ from mam.media.muxing import Made
 from mam.media.planning import make_plan, read_index
 from mam.media.remux import Remuxer
 from mam.media.source import MediaSource
-from mam.mp4 import index
+from mam.mp4 import stored_index
 from mam.naming import index_key, plan_key, revision_plan_key, unfinished_key
 from mam.processes import cores
 from mam.worker import plan_preview
@@ -105,7 +105,7 @@ def _planned(shop: Workshop, media: MediaSource, order: Order, alive: Alive) -> 
     found = read_index(media, order.recipe, alive=alive)
     if found:
         key = index_key(order.video, order.job)
-        shop.store.put(shop.bucket, key, index.dump(found), "application/octet-stream")
+        shop.store.put(shop.bucket, key, stored_index.dump(found), "application/octet-stream")
     return _made_plan(shop, media, order, stored=bool(found))
 
 
@@ -129,7 +129,7 @@ def _adopted(shop: Workshop, media: MediaSource, order: Order, data: bytes | Non
         if made is None or made.source.version != order.version:
             return None
         if made.stored_index:
-            media.adopt(index.load(shop.store.get(shop.bucket, index_key(order.video, order.job)) or b""))
+            media.adopt(stored_index.load(shop.store.get(shop.bucket, index_key(order.video, order.job)) or b""))
     except InvalidPlan:
         return None
     return made

@@ -20,7 +20,7 @@ from mam.library.status_store import Known
 from mam.media import poster_score, stills
 from mam.media.source import MediaSource, MediaTrack
 from mam.media.stills import Pixels
-from mam.mp4.index import Samples
+from mam.mp4.samples import Samples
 from mam.naming import plan_key, poster_key, revision_plan_key, sheet_key, storyboard_key
 from mam.worker.context import Workshop, workshop
 

@@ -18,7 +18,7 @@ from mam.media.encode import ChunkEncoder
 from mam.media.holes import has_holes, holes
 from mam.media.planning import make_plan
 from mam.media.source import MediaSource
-from mam.mp4.index import Samples
+from mam.mp4.samples import Samples
 from tests.recipes import recipe_of
 from tests.unit.films import Film, film, opened, source_of
 

@@ -17,7 +17,7 @@ from mam.media.colours import Colours
 from mam.media.ffmpeg_process import executable
 from mam.media.first_frame import Look, still_filters
 from mam.media.stills import Pixels, Running
-from mam.mp4.index import Samples
+from mam.mp4.samples import Samples
 from tests.unit.films import Film, film, opened
 
 RATE = 25

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mam.mp4.index import Samples
+from mam.mp4.samples import Samples
 from tests.unit.mp4.movies import Sample, Track, composition_times, decode_times, sync_or_all
 
 Row = tuple[int, int, int, int, int, bool]

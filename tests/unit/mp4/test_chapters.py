@@ -11,7 +11,7 @@ import pytest
 
 from mam.mp4.boxes import boxes
 from mam.mp4.chapters import chapter_tracks
-from mam.mp4.index import read_headers
+from mam.mp4.track_headers import read_headers
 from tests.unit.mp4.movies import box, full
 
 

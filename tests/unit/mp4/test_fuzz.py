@@ -27,10 +27,11 @@ from mam.errors import MamError
 from mam.media.fragment_index import find_samples
 from mam.media.reader import ObjectReader
 from mam.media.source import MediaSource, read_moov
-from mam.mp4 import fragments, index
+from mam.mp4 import bare_file, fragments, index, track_headers
 from mam.mp4.boxes import InvalidIndex, boxes
 from mam.mp4.fragments import Defaults, Part
-from mam.mp4.index import Samples
+from mam.mp4.samples import Samples
+from mam.mp4.survey import survey
 from mam.mp4.tables import MAX_SAMPLES, NoSampleTables
 from mam.store.objects import Store
 from tests.unit.films import Film, Memory, film, source_of
@@ -319,7 +320,7 @@ def read_all(data: bytes, object_size: int) -> None:
     """All that is ever read of a file's boxes, one after the other, each whatever became of the others."""
     reader = ObjectReader(cast(Store, Memory(data)), source_of(data))
     moov = _attempt(read_moov, reader.read, reader.size) or b""
-    tracks = _attempt(index.read_headers, moov) or []
+    tracks = _attempt(track_headers.read_headers, moov) or []
     for header in tracks[:2]:  # no more are used of any file
         found = _attempt(_find, moov, reader, header.number)
         if found:
@@ -339,9 +340,9 @@ def _find(moov: bytes, reader: ObjectReader, number: int) -> Samples:
 def read_alone(kind: bytes, data: bytes, moov: bytes, position: int, object_size: int) -> None:
     """A box of the file as if the rest of the file, of any size, were sound."""
     if kind == b"moov":
-        _attempt(index.check_encryption, data)
-        _attempt(index.without_tables, data)
-        for header in (_attempt(index.read_headers, data) or [])[:3]:
+        _attempt(survey, data)
+        _attempt(bare_file.without_tables, data)
+        for header in (_attempt(track_headers.read_headers, data) or [])[:3]:
             _attempt(_checked, data, header.number, object_size)
     elif kind == b"moof":
         defaults = _attempt(fragments.read_defaults, moov) or {}

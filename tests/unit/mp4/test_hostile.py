@@ -17,8 +17,10 @@ from hypothesis import strategies as st
 from mam.errors import MamError
 from mam.media.reader import ObjectReader
 from mam.media.source import MediaSource, demux, read_moov
-from mam.mp4 import index
+from mam.mp4 import bare_file, index, track_headers
 from mam.mp4.boxes import InvalidIndex, leaves
+from mam.mp4.samples import Samples
+from mam.mp4.survey import survey
 from mam.mp4.tables import MAX_SAMPLES, NoSampleTables
 from tests.unit.films import Film, film, opened
 from tests.unit.mp4.movies import Edit, Movie, Track, box, even_chunks, table, write
@@ -139,16 +141,16 @@ def only_our_errors() -> Iterator[None]:
 def look_at(moov: bytes, object_size: int) -> None:
     """All that is read of a moov box."""
     with only_our_errors():
-        index.check_encryption(moov)
+        survey(moov)
     with only_our_errors():
-        index.without_tables(moov)
+        bare_file.without_tables(moov)
     with only_our_errors():
-        for header in index.read_headers(moov):
+        for header in track_headers.read_headers(moov):
             with only_our_errors():
                 check(index.read_samples(moov, header.number, object_size), object_size)
 
 
-def check(samples: index.Samples, object_size: int) -> None:
+def check(samples: Samples, object_size: int) -> None:
     """What is read from an index can be relied on, whoever wrote it."""
     columns = (samples.offset, samples.size, samples.dts, samples.pts, samples.duration, samples.key)
     assert {len(samples)} == {len(column) for column in columns}
@@ -239,33 +241,33 @@ def test_a_table_that_claims_more_entries_than_it_has_room_for_is_refused(kind: 
 def test_a_box_smaller_than_its_own_header_is_refused(size: int) -> None:
     moov = _size(write(Movie((VIDEO,), extras=True)).moov, b"free", size)
     with pytest.raises(InvalidIndex):
-        index.read_headers(moov)
+        track_headers.read_headers(moov)
 
 
 def test_boxes_nested_without_end_are_refused() -> None:
     moov = box(b"moov", _nest(b"\0", 0, b"trak", 5000))
     with pytest.raises(InvalidIndex):
-        index.read_headers(moov)
+        track_headers.read_headers(moov)
 
 
 def test_a_crowd_of_boxes_is_refused() -> None:
     with pytest.raises(InvalidIndex):
-        index.track_boxes(box(b"moov", box(b"free", b"") * 100_001))
+        track_headers.track_boxes(box(b"moov", box(b"free", b"") * 100_001))
 
 
 def test_a_crowd_of_boxes_is_refused_wherever_it_stands() -> None:
     """Few in any one place, and containers behind them, which must not make them dearer."""
     moov = write(Movie((VIDEO,) * 3)).moov
-    few = box(b"free", b"") * (index.MAX_BOXES // 6) + box(b"minf", b"") * (index.MAX_BOXES // 6)
+    few = box(b"free", b"") * (track_headers.MAX_BOXES // 6) + box(b"minf", b"") * (track_headers.MAX_BOXES // 6)
     crowded = moov[8:]
     for kind in (b"mdia", b"trak"):  # of the last track, whose boxes then reach to the end
         at = crowded.rindex(kind) - 4
         crowded = crowded[:at] + struct.pack(">I", len(crowded) + len(few) - at) + crowded[at + 4 :]
     crowded += few
-    assert len(index.read_headers(box(b"moov", crowded))) == 3
-    index.check_crowd(box(b"moov", crowded))
+    assert len(track_headers.read_headers(box(b"moov", crowded))) == 3
+    track_headers.check_crowd(box(b"moov", crowded))
     with pytest.raises(InvalidIndex, match="boxes"):
-        index.check_crowd(box(b"moov", crowded + few + few))
+        track_headers.check_crowd(box(b"moov", crowded + few + few))
     with pytest.raises(InvalidIndex, match="boxes"):
         MediaSource(cast(ObjectReader, None), box(b"moov", crowded + few + few))
 

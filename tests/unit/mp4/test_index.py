@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from mam.errors import ChangingFormat, EncryptedMedia, NotAVideo, TruncatedMedia
 from mam.media.source import demux, read_moov
-from mam.mp4 import index
+from mam.mp4 import bare_file, index, track_headers
 from mam.mp4.boxes import InvalidIndex
+from mam.mp4.survey import survey
 from mam.mp4.tables import NoSampleTables
 from tests.unit.films import opened
 from tests.unit.mp4.movies import Edit, Movie, Track, box, even_chunks, full, sample_entry, write
@@ -30,7 +31,7 @@ TEN_FRAMES = Track(
 
 def read_all(data: bytes) -> list[list[tuple[int, int, int, int, int, bool]]]:
     moov = read_moov(lambda start, stop: data[start:stop], len(data))
-    return [rows_of(index.read_samples(moov, header.number, len(data))) for header in index.read_headers(moov)]
+    return [rows_of(index.read_samples(moov, header.number, len(data))) for header in track_headers.read_headers(moov)]
 
 
 @given(movies())
@@ -203,7 +204,7 @@ def test_samples_that_overlap_to_more_than_the_object_are_refused() -> None:
 def test_an_index_without_one_of_its_boxes_is_damaged(kind: bytes) -> None:
     moov = write(Movie((TEN_FRAMES,))).moov.replace(kind, b"free")
     with pytest.raises(InvalidIndex):
-        for header in index.read_headers(moov):
+        for header in track_headers.read_headers(moov):
             index.read_samples(moov, header.number, 1 << 20)
 
 
@@ -212,19 +213,19 @@ def test_headers_say_kind_codec_and_orientation() -> None:
     sound = replace(TEN_FRAMES, kind="soun", entry="mp4a", sync=None)
     text = replace(TEN_FRAMES, kind="text", entry="tx3g")
 
-    headers = index.read_headers(write(Movie((sound, picture, text))).moov)
+    headers = track_headers.read_headers(write(Movie((sound, picture, text))).moov)
 
     unit = 1 << 16
     assert [
-        index.TrackHeader(0, "soun", "mp4a", (unit, 0, 0, unit)),
-        index.TrackHeader(1, "vide", "avc1", (0, unit, -unit, 0)),
-        index.TrackHeader(2, "text", "tx3g", (unit, 0, 0, unit)),
+        track_headers.TrackHeader(0, "soun", "mp4a", (unit, 0, 0, unit)),
+        track_headers.TrackHeader(1, "vide", "avc1", (0, unit, -unit, 0)),
+        track_headers.TrackHeader(2, "text", "tx3g", (unit, 0, 0, unit)),
     ] == headers
 
 
 def test_no_tracks_are_no_video() -> None:
     with pytest.raises(NotAVideo):
-        index.read_headers(write(Movie(())).moov)
+        track_headers.read_headers(write(Movie(())).moov)
 
 
 @pytest.mark.parametrize("kind", ["vide", "soun"])
@@ -304,32 +305,33 @@ def test_a_second_description_that_makes_no_difference_is_none(track: Track) -> 
 
 def test_a_crowd_of_tracks_is_refused() -> None:
     with pytest.raises(InvalidIndex):
-        index.read_headers(write(Movie((TEN_FRAMES,) * (index.MAX_TRACKS + 1))).moov)
+        track_headers.read_headers(write(Movie((TEN_FRAMES,) * (track_headers.MAX_TRACKS + 1))).moov)
 
 
 @pytest.mark.parametrize("entry", ["encv", "enca", "drmi"])
 def test_encrypted_sample_entries_are_found(entry: str) -> None:
     moov = write(Movie((TEN_FRAMES, replace(TEN_FRAMES, entry=entry)))).moov
-    with pytest.raises(EncryptedMedia):
-        index.check_encryption(moov)
+    _, flaws = survey(moov)
+    assert {number: type(flaw) for number, flaw in flaws.items()} == {1: EncryptedMedia}
 
 
 def test_a_pssh_box_means_encryption() -> None:
     moov = write(Movie((TEN_FRAMES,))).moov + box(b"pssh", bytes(20))
     with pytest.raises(EncryptedMedia):
-        index.check_encryption(moov)
+        survey(moov)
 
 
 @given(movies())
 def test_clear_files_are_not_taken_for_encrypted(movie: Movie) -> None:
-    index.check_encryption(write(movie).moov)
+    _, flaws = survey(write(movie).moov)
+    assert not [flaw for flaw in flaws.values() if isinstance(flaw, EncryptedMedia)]
 
 
 @given(movies())
 def test_without_its_tables_a_file_has_the_same_tracks_and_no_samples(movie: Movie) -> None:
     moov = write(movie).moov
-    emptied = index.without_tables(moov)
+    emptied = bare_file.without_tables(moov)
     bare = read_moov(lambda start, stop: emptied[start:stop], len(emptied))
 
-    assert index.read_headers(moov) == index.read_headers(bare)
+    assert track_headers.read_headers(moov) == track_headers.read_headers(bare)
     assert all(not len(index.read_samples(bare, n, len(emptied))) for n in range(len(movie.tracks)))

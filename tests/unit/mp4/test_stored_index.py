@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mam.mp4 import index
+from mam.mp4 import index, stored_index
 from mam.mp4.boxes import InvalidIndex
-from mam.mp4.index import Samples
+from mam.mp4.samples import Samples
 from tests.unit.mp4.movies import Movie, write
 from tests.unit.mp4.rows import rows_of
 from tests.unit.mp4.strategies import movies
@@ -20,7 +20,7 @@ from tests.unit.mp4.strategies import movies
 I64 = st.integers(-(1 << 62), 1 << 62)
 COLUMNS = ("offset", "size", "dts", "pts", "duration", "key")
 FIVE = np.arange(5, dtype=np.int64)
-STORED = index.dump({1: Samples(600, FIVE, FIVE, FIVE, FIVE, FIVE, np.ones(5, np.bool_))})
+STORED = stored_index.dump({1: Samples(600, FIVE, FIVE, FIVE, FIVE, FIVE, np.ones(5, np.bool_))})
 
 
 @given(movies())
@@ -28,7 +28,7 @@ def test_the_samples_of_all_tracks_are_read_back(movie: Movie) -> None:
     written = write(movie)
     tracks = {n: index.read_samples(written.moov, n, len(written.data)) for n in range(len(movie.tracks))}
 
-    loaded = index.load(index.dump(tracks))
+    loaded = stored_index.load(stored_index.dump(tracks))
 
     assert {n: (s.timescale, rows_of(s)) for n, s in tracks.items()} == {
         n: (s.timescale, rows_of(s)) for n, s in loaded.items()
@@ -40,7 +40,7 @@ def test_the_samples_of_all_tracks_are_read_back(movie: Movie) -> None:
 def test_any_numbers_are_read_back(timescale: int, rows: list[tuple[int, int, int, int, int, bool]]) -> None:
     offset, size, dts, pts, duration = (np.array([row[n] for row in rows], np.int64) for n in range(5))
     samples = Samples(timescale, offset, size, dts, pts, duration, np.array([row[5] for row in rows], np.bool_))
-    assert rows == rows_of(index.load(index.dump({7: samples}))[7])
+    assert rows == rows_of(stored_index.load(stored_index.dump({7: samples}))[7])
 
 
 def zipped(**members: bytes) -> bytes:
@@ -91,14 +91,14 @@ ROW = {f"0_{name}": [1] for name in COLUMNS}
 )
 def test_what_is_no_stored_index_is_refused(garbage: bytes) -> None:
     with pytest.raises(InvalidIndex):
-        index.load(garbage)
+        stored_index.load(garbage)
 
 
 @settings(max_examples=settings().max_examples * 5)
 @given(st.integers(0, len(STORED) - 1), st.integers(0, 255))
 def test_a_damaged_stored_index_is_refused_or_read(at: int, value: int) -> None:
     try:
-        loaded = index.load(STORED[:at] + bytes([value]) + STORED[at + 1 :])
+        loaded = stored_index.load(STORED[:at] + bytes([value]) + STORED[at + 1 :])
     except InvalidIndex:
         return
     assert all(len(getattr(samples, name)) == len(samples) for samples in loaded.values() for name in COLUMNS)

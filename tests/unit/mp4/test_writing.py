@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mam.mp4.boxes import Box, boxes
-from mam.mp4.index import read_headers
+from mam.mp4.track_headers import read_headers
 from mam.mp4.writing import Sample, TrackEntry, TrackRun, box, fragment, full_box, header
 
 NON_SYNC = 0x10000

@@ -1,0 +1,56 @@
+"""The samples of a track: places, sizes and times as columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+import numpy as np
+
+from mam.mp4.tables import Flags, Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """The samples of one track in decode order; all columns have the same length.
+
+    `offset`, `size`: bytes in the object. `dts`, `pts`, `duration`: ticks of `1 / timescale` seconds, on the
+    presentation's timeline (edit list applied). `key`: decoding can start there. `shown`: False where an edit list
+    hides a picture that is decoded for others; None when all are shown. `joins`: the numbers of the samples at which
+    further parts of an edit list begin; each part is decoded by itself.
+    """
+
+    timescale: int
+    offset: Ints
+    size: Ints
+    dts: Ints
+    pts: Ints
+    duration: Ints
+    key: Flags
+    shown: Flags | None = None
+    joins: tuple[int, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.size)
+
+    @property
+    def start(self) -> Fraction:
+        """Seconds at which the first sample is shown."""
+        return Fraction(int(self.pts.min()), self.timescale)
+
+    @property
+    def end(self) -> Fraction:
+        """Seconds at which the last sample has been shown."""
+        return Fraction(int((self.pts + self.duration).max()), self.timescale)
+
+
+def select(samples: Samples, part: slice | Flags | Ints) -> Samples:
+    """Some of the samples, by their place or number."""
+    columns = ("offset", "size", "dts", "pts", "duration", "key")
+    shown = None if samples.shown is None else samples.shown[part]
+    return replace(samples, shown=shown, joins=(), **{name: getattr(samples, name)[part] for name in columns})
+
+
+def from_key_frame(samples: Samples) -> Samples:
+    """Without what comes before the first key frame, and needs what the file has no longer; all where there is none."""
+    return select(samples, slice(int(np.argmax(samples.key)), None)) if samples.key.any() else samples
