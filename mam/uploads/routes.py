@@ -16,8 +16,9 @@ from mam.http.routing import Route
 from mam.naming import Asset, quote_path
 from mam.settings import MAX_OBJECT_BYTES
 from mam.uploads import naming
+from mam.uploads.arrivals import Upload
 from mam.uploads.records import Record
-from mam.uploads.service import PART_URL_SECONDS, Upload, Uploads, Wish
+from mam.uploads.service import PART_URL_SECONDS, Uploads, Wish
 
 PARTS_AT_ONCE = 100
 

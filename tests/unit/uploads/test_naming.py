@@ -13,7 +13,7 @@ from mam.hls.sidecars import sidecars
 from mam.naming import MEDIA_TYPES, check_key, extension, stem
 from mam.settings import MAX_OBJECT_BYTES
 from mam.uploads import naming
-from mam.uploads.service import ranges
+from mam.uploads.arrivals import ranges
 
 MIB = 1 << 20
 SIZES = st.integers(1, MAX_OBJECT_BYTES)
