@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from mam.errors import MediaError, TooLarge, TruncatedMedia, readable
 from mam.media.source import MediaSource
-from mam.mp4 import fragments, index, track_headers
+from mam.mp4 import fragment_lists, fragments, index, track_headers
 from mam.mp4.boxes import InvalidIndex, header
 from mam.mp4.fragments import Defaults, Part
 from mam.mp4.samples import Samples
@@ -147,13 +147,13 @@ class _Search:
     def mfra(self) -> list[int]:
         """Where the list at the file's end says that fragments are."""
         tail = self.read(max(0, self.size - TAIL), self.size)
-        length = fragments.read_mfro(tail)
-        if not fragments.MFRO_SIZE < length <= min(self.size, MAX_MFRA):
+        length = fragment_lists.read_mfro(tail)
+        if not fragment_lists.MFRO_SIZE < length <= min(self.size, MAX_MFRA):
             return []
         if length > len(tail):
             tail = self.read(self.size - length, self.size - len(tail)) + tail
         try:
-            return fragments.read_mfra(tail[-length:])
+            return fragment_lists.read_mfra(tail[-length:])
         except InvalidIndex:
             return []
 
@@ -165,7 +165,7 @@ class _Search:
         try:
             kind, length = window.box(at)
             if kind == b"sidx" and length <= MAX_SIDX:
-                return fragments.read_sidx(window.get(at, length), at)
+                return fragment_lists.read_sidx(window.get(at, length), at)
         except (InvalidIndex, TruncatedMedia):
             log.debug("no list of fragments", extra={"at": at})
         return [], []

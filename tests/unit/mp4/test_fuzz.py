@@ -27,7 +27,7 @@ from mam.errors import MamError
 from mam.media.fragment_index import find_samples
 from mam.media.reader import ObjectReader
 from mam.media.source import MediaSource, read_moov
-from mam.mp4 import bare_file, fragments, index, track_headers
+from mam.mp4 import bare_file, fragment_lists, fragments, index, track_headers
 from mam.mp4.boxes import InvalidIndex, boxes
 from mam.mp4.fragments import Defaults, Part
 from mam.mp4.samples import Samples
@@ -351,9 +351,9 @@ def read_alone(kind: bytes, data: bytes, moov: bytes, position: int, object_size
             mine = [part for part in parts if part.track_id == track_id]
             _attempt(_checked, sound_moov(), 0, object_size, mine)
     elif kind == b"sidx":
-        _attempt(fragments.read_sidx, data, position)
+        _attempt(fragment_lists.read_sidx, data, position)
     elif kind == b"mfra":
-        _attempt(fragments.read_mfra, data)
+        _attempt(fragment_lists.read_mfra, data)
 
 
 def _checked(moov: bytes, number: int, object_size: int, parts: list[Part] | None = None) -> None:
