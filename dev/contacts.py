@@ -27,7 +27,8 @@ import numpy as np
 
 from dev.corpus import Patience, convert, files_of, system
 from dev.servers import ServerError
-from mam.media.stills import Pixels, jpeg
+from mam.media.sheets import jpeg
+from mam.media.stills import Pixels
 from mam.naming import poster_key, sheet_key
 from tests.integration.system import Stack
 from tests.media import MediaFolder

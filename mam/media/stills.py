@@ -1,11 +1,10 @@
-"""Still pictures of a film from its key frames: which ones are needed, and what they look like, upright, small and SDR.
+"""Still pictures of a film: what frames look like, upright, small and SDR.
 
 Only those frames are read, several at a time, and decoded by an ffmpeg that gets nothing else.
 """
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,7 +19,6 @@ import numpy as np
 import numpy.typing as npt
 
 from mam.errors import DamagedMedia, EncoderFailed, UnsupportedCodec
-from mam.hls.storyboard import COLUMNS, ROWS, Board
 from mam.media import decoders, ffmpeg_io
 from mam.media import ffmpeg_process as door
 from mam.media.commands import filtering
@@ -28,22 +26,11 @@ from mam.media.first_frame import PACKET_BYTES, look_at, still_filters
 from mam.media.packets import ORIGIN, Packet, Run, read_packets
 from mam.media.source import MediaSource, MediaTrack
 from mam.media.video import orientation
-from mam.mp4.samples import Samples
-from mam.mp4.tables import Ints
 
 READERS = 3  # key frames that are read at a time
 READ_AHEAD = 32 << 20  # bytes of them: an 8K frame that stands alone may have more
-EDGE = Fraction(1, 20)  # of a film, at either end: logos and credits
-EDGED_SECONDS = 8  # a shorter one has neither
-MOST_OF_GROUP = 300  # frames
 HALF_FRAME = 100  # of a second: ffmpeg rounds the moments of frames to its own ticks
-BUDGET = 7.0  # seconds of one core that a storyboard may take
-BYTE_SECONDS, PIXEL_SECONDS = (
-    76e-9,
-    2e-9,
-)  # to decode a key frame of H.264 and make it small: about, on one core of 2024
 NOTHING_WRITTEN = "Nothing was written into output file"  # ffmpeg's word for it that no frame was whole
-QUALITY = 3  # of JPEG, as ffmpeg counts: 2 is best, 31 worst
 
 Pixels = npt.NDArray[np.uint8]  # rows, columns, RGB
 Decoded = Generator[tuple[int, Pixels], None, None]  # sample numbers, and what the frames look like
@@ -64,90 +51,6 @@ def picture_of(media: MediaSource, track: MediaTrack, *, longest: int, quick: bo
     if track.codec not in decoders.PICTURES:
         raise UnsupportedCodec(f"Its video is {track.codec.upper()}, which is not decoded here.")
     return Picture(*still_filters(look_at(media, track), orientation(track), longest=longest), quick)
-
-
-# which frames
-
-
-def seen_keys(samples: Samples, start: Fraction) -> Ints:
-    """The key frames that are shown, in the order of their times. `start`: seconds at which the presentation begins.
-
-    Where an edit list hides all of them, the last one before the presentation; none where there is no key frame.
-    """
-    keys = np.flatnonzero(samples.key)
-    if samples.joins and samples.shown is not None and (samples.key & samples.shown).any():
-        keys = np.flatnonzero(samples.key & samples.shown)  # what a part hides lies in another part's time
-    keys = keys[np.argsort(samples.pts[keys], kind="stable")]
-    begin = start * samples.timescale
-    hidden = int(np.searchsorted(samples.pts[keys], float(begin), side="left"))
-    return keys[min(hidden, max(len(keys) - 1, 0)) :]
-
-
-def tile_frames(samples: Samples, board: Board, start: Fraction, *, pixels: int) -> list[int]:
-    """For each tile the key frame that it shows: the last one up to its moment, else the first.
-
-    `pixels`: of each. Where decoding all of them would take too long, neighbours share one.
-    """
-    keys = seen_keys(samples, start)
-    moments = _moments(samples, board, start)
-    places = np.searchsorted(samples.pts[keys], [math.ceil(moment) for moment in moments], side="right") - 1
-    places = np.maximum(places, 0)
-    different = np.unique(places)
-    seconds = _cost(samples.size[keys[different]], pixels)
-    kept = different[:: max(1, math.ceil(seconds / BUDGET))]
-    return [int(key) for key in keys[kept[np.searchsorted(kept, places, side="right") - 1]]]
-
-
-def all_tile_frames(samples: Samples, board: Board, start: Fraction, *, pixels: int) -> list[int] | None:
-    """For each tile the frame at its moment, a key frame or not, where all of them can be decoded in time.
-
-    None where key frames alone do as well, and where decoding everything takes too long: a short film may have one key
-    frame, and that in the dark.
-    """
-    moments = _moments(samples, board, start)
-    keys = seen_keys(samples, start)
-    places = np.searchsorted(samples.pts[keys], [math.ceil(moment) for moment in moments], side="right")
-    if len(np.unique(places)) == len(moments) or not len(keys) or samples.joins or _cost(samples.size, pixels) > BUDGET:
-        return None
-    shown = np.argsort(samples.pts, kind="stable")
-    shown = shown[shown >= int(keys.min())]  # what comes before the first key frame is not decoded
-    places = np.searchsorted(samples.pts[shown], [math.ceil(moment) for moment in moments], side="right") - 1
-    return [int(number) for number in shown[np.maximum(places, 0)]]
-
-
-def _moments(samples: Samples, board: Board, start: Fraction) -> list[Fraction]:
-    """The moment of each tile, in ticks of the track."""
-    return [(start + board.start(number)) * samples.timescale for number in range(len(board))]
-
-
-def _cost(sizes: Ints, pixels: int) -> float:
-    """Seconds of one core that it takes to decode frames of so many bytes, and pixels each."""
-    return float(sizes.sum()) * BYTE_SECONDS + len(sizes) * pixels * PIXEL_SECONDS
-
-
-def candidates(samples: Samples, start: Fraction, duration: Fraction, *, most: int, turn: int = 0) -> list[int]:
-    """At most `most` key frames, evenly spread over the film but for its ends. `turn`: another one gives others."""
-    keys = seen_keys(samples, start)
-    edge = duration * EDGE if duration > EDGED_SECONDS else Fraction(0)
-    low, high = (float((start + at) * samples.timescale) for at in (edge, duration - edge))
-    inner = keys[(samples.pts[keys] >= low) & (samples.pts[keys] <= high)]
-    inner = inner if len(inner) else keys
-    if len(inner) <= most:
-        return [int(key) for key in inner] if not turn else []
-    shift = (0.5, 0.0, 0.25, 0.75)[turn % 4]  # each turn looks between those before
-    places = ((np.arange(most) + shift) * len(inner) / most).astype(np.int64)
-    return [int(key) for key in inner[np.unique(places)]]
-
-
-def longest_group(samples: Samples, start: Fraction) -> range:
-    """The longest group of pictures, from its key frame on: as many samples as are decoded in a second or two."""
-    keys = np.sort(seen_keys(samples, start))
-    ends = np.append(keys[1:], len(samples))
-    at = int(np.argmax(ends - keys))
-    return range(int(keys[at]), int(min(ends[at], keys[at] + MOST_OF_GROUP)))
-
-
-# what they look like
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,48 +209,3 @@ def _read(media: MediaSource, track: MediaTrack, numbers: Sequence[int]) -> Iter
             ahead += size
         for done, _, read in waiting:
             yield done, read.result()
-
-
-# what is made of them
-
-
-def sheets(board: Board, wanted: Sequence[int], frames: Iterator[tuple[int, Pixels]]) -> Iterator[bytes]:
-    """The storyboard's sheets as JPEG. `wanted`: each tile's frame; `frames`: those of them that could be decoded.
-
-    A frame that is missing is replaced by the one before it, and the first by the one behind. Raises DamagedMedia when
-    there is none at all.
-    """
-    images = _filled(wanted, frames)
-    for number in range(board.sheets):
-        width, height = board.size(number)
-        sheet = np.zeros((height, width, 3), np.uint8)
-        first = number * COLUMNS * ROWS
-        for at in range(first, min(first + COLUMNS * ROWS, len(board))):
-            tile = board.tile(at)
-            sheet[tile.y : tile.y + board.height, tile.x : tile.x + board.width] = next(images)
-        yield jpeg(sheet)
-
-
-def _filled(wanted: Sequence[int], frames: Iterator[tuple[int, Pixels]]) -> Iterator[Pixels]:
-    """An image for each of the wanted frames, which may be named several times in a row."""
-    places = {number: place for place, number in enumerate(dict.fromkeys(wanted))}
-    shown, coming = None, next(frames, None)
-    if coming is None:
-        raise DamagedMedia("No key frame of the video can be decoded.")
-    for number in wanted:
-        while coming and places[coming[0]] <= places[number]:
-            shown, coming = coming, next(frames, None)
-        image = shown or coming
-        assert image
-        yield image[1]
-
-
-def jpeg(pixels: Pixels) -> bytes:
-    """A picture as JPEG (BT.601, full range, as JFIF has it)."""
-    frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
-    frame = frame.reformat(format="yuvj420p", dst_colorspace="ITU601", dst_color_range="JPEG")
-    encoder = av.CodecContext.create("mjpeg", "w")
-    encoder.width, encoder.height, encoder.pix_fmt = frame.width, frame.height, "yuvj420p"
-    encoder.time_base = Fraction(1, 1)
-    encoder.options = {"qmin": str(QUALITY), "qmax": str(QUALITY)}
-    return b"".join(bytes(packet) for image in (frame, None) for packet in encoder.encode(image))

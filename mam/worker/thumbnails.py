@@ -17,7 +17,7 @@ from mam.hls.plan import Plan
 from mam.jobs.job import Picture
 from mam.jobs.order import Order
 from mam.library.status_store import Known
-from mam.media import poster_score, stills
+from mam.media import key_frames, poster_score, sheets, stills
 from mam.media.source import MediaSource, MediaTrack
 from mam.media.stills import Pixels
 from mam.mp4.samples import Samples
@@ -122,7 +122,7 @@ def _poster(bench: _Bench) -> Parts:
         choice.add(pixels)
     if choice.pixels is None:
         raise DamagedMedia("No frame that was looked at can be decoded.")
-    yield poster_key(bench.plan.video, bench.plan.revision), stills.jpeg(choice.pixels), storyboard.SHEET_TYPE
+    yield poster_key(bench.plan.video, bench.plan.revision), sheets.jpeg(choice.pixels), storyboard.SHEET_TYPE
 
 
 def _looked_at(bench: _Bench, choice: poster_score.Choice) -> Iterator[Pixels]:
@@ -133,14 +133,14 @@ def _looked_at(bench: _Bench, choice: poster_score.Choice) -> Iterator[Pixels]:
     samples, timeline = bench.samples, bench.plan.timeline
     picture = stills.picture_of(bench.media, bench.track, longest=POSTER_PIXELS, quick=False)
     for turn in range(TURNS):
-        frames = stills.candidates(samples, timeline.start, timeline.duration, most=CANDIDATES, turn=turn)
+        frames = key_frames.candidates(samples, timeline.start, timeline.duration, most=CANDIDATES, turn=turn)
         if not frames or choice.is_good:
             break
         with suppress(DamagedMedia), closing(bench.decode(frames, picture)) as decoded:
             for _, pixels in decoded:
                 yield pixels
-    if len(stills.seen_keys(samples, timeline.start)) <= CANDIDATES and not choice.is_good:
-        group = stills.longest_group(samples, timeline.start)
+    if len(key_frames.seen_keys(samples, timeline.start)) <= CANDIDATES and not choice.is_good:
+        group = key_frames.longest_group(samples, timeline.start)
         images = stills.decode_group(bench.media, bench.track, group, picture, most=CANDIDATES, running=bench.running)
         with suppress(DamagedMedia), closing(images):
             yield from images
@@ -152,11 +152,11 @@ def _storyboard(bench: _Bench) -> Parts:
     board = storyboard.board(timeline.duration, picture.width, picture.height)
     context = bench.track.template.codec_context
     pixels = int(context.width) * int(context.height)
-    tiles = stills.all_tile_frames(bench.samples, board, timeline.start, pixels=pixels)
+    tiles = key_frames.all_tile_frames(bench.samples, board, timeline.start, pixels=pixels)
     decode = bench.decode_all
     if tiles is None:
-        tiles, decode = stills.tile_frames(bench.samples, board, timeline.start, pixels=pixels), bench.decode
+        tiles, decode = key_frames.tile_frames(bench.samples, board, timeline.start, pixels=pixels), bench.decode
     with closing(decode(list(dict.fromkeys(tiles)), picture)) as decoded:
-        for number, sheet in enumerate(stills.sheets(board, tiles, decoded)):
+        for number, sheet in enumerate(sheets.sheets(board, tiles, decoded)):
             yield sheet_key(plan.video, plan.revision, number), sheet, storyboard.SHEET_TYPE
     yield storyboard_key(plan.video, plan.revision), board.to_webvtt().encode(), storyboard.CONTENT_TYPE

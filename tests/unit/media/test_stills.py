@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mam.errors import DamagedMedia
 from mam.hls.storyboard import board
-from mam.media import poster_score, stills
+from mam.media import key_frames, poster_score, sheets, stills
 from mam.media.colours import Colours
 from mam.media.ffmpeg_process import executable
 from mam.media.first_frame import Look, still_filters
@@ -42,13 +42,13 @@ def films(draw: st.DrawFn) -> Samples:
 def planned(samples: Samples) -> tuple[list[int], Fraction, int]:
     start = max(samples.start, Fraction(0))
     made = board(max(samples.end - start, Fraction(1, RATE)), 160, 90)
-    return stills.tile_frames(samples, made, start, pixels=320 * 180), start, made.step
+    return key_frames.tile_frames(samples, made, start, pixels=320 * 180), start, made.step
 
 
 @given(films())
 def test_a_tile_shows_the_last_key_frame_up_to_its_moment_else_the_first_that_is_seen(samples: Samples) -> None:
     tiles, start, step = planned(samples)
-    keys = [int(number) for number in stills.seen_keys(samples, start)]
+    keys = [int(number) for number in key_frames.seen_keys(samples, start)]
     for number, frame in enumerate(tiles):
         moment = (start + number * step) * RATE
         before = [key for key in keys if samples.pts[key] <= moment]
@@ -64,27 +64,27 @@ def test_frames_come_in_order_and_no_more_of_them_than_tiles(samples: Samples) -
 
 def test_what_an_edit_list_hides_is_not_shown() -> None:
     samples = samples_of([0, 50, 100], 150, begin=-60)
-    assert list(stills.seen_keys(samples, Fraction(0))) == [100]
-    assert list(stills.seen_keys(samples_of([0], 150, begin=-60), Fraction(0))) == [0], "there is no other"
+    assert list(key_frames.seen_keys(samples, Fraction(0))) == [100]
+    assert list(key_frames.seen_keys(samples_of([0], 150, begin=-60), Fraction(0))) == [0], "there is no other"
 
 
 def test_neighbours_share_a_frame_where_decoding_all_would_take_too_long() -> None:
     """Two hours with key frames of a megabyte every two seconds."""
     samples = samples_of(list(range(0, 180_000, 50)), 180_000, size=1_000_000)
     made = board(samples.end, 160, 90)
-    tiles = stills.tile_frames(samples, made, Fraction(0), pixels=1920 * 1080)
+    tiles = key_frames.tile_frames(samples, made, Fraction(0), pixels=1920 * 1080)
     different = set(tiles)
-    seconds = sum(int(samples.size[frame]) for frame in different) * stills.BYTE_SECONDS
+    seconds = sum(int(samples.size[frame]) for frame in different) * key_frames.BYTE_SECONDS
     assert (len(made), len(tiles)) == (720, 720)
     assert 50 < len(different) <= 100
-    assert seconds <= stills.BUDGET
+    assert seconds <= key_frames.BUDGET
     assert tiles == sorted(tiles)
 
 
 @given(films(), st.integers(1, 12), st.integers(0, 3))
 def test_candidates_are_key_frames_and_few(samples: Samples, most: int, turn: int) -> None:
     start = max(samples.start, Fraction(0))
-    found = stills.candidates(samples, start, samples.end - start, most=most, turn=turn)
+    found = key_frames.candidates(samples, start, samples.end - start, most=most, turn=turn)
     assert found == sorted(set(found))
     assert len(found) <= most
     assert samples.key[found].all()
@@ -94,7 +94,7 @@ def test_candidates_are_key_frames_and_few(samples: Samples, most: int, turn: in
 def test_candidates_leave_out_both_ends_of_a_film() -> None:
     samples = samples_of(list(range(0, 25_000, 25)), 25_000)  # 1000 s
     for turn in range(3):
-        seconds = samples.pts[stills.candidates(samples, Fraction(0), Fraction(1000), most=10, turn=turn)] / RATE
+        seconds = samples.pts[key_frames.candidates(samples, Fraction(0), Fraction(1000), most=10, turn=turn)] / RATE
         assert seconds.min() >= 50
         assert seconds.max() <= 950
         assert len(seconds) == 10
@@ -167,7 +167,7 @@ def test_frames_are_decoded_alone_and_in_order() -> None:
     media = opened(film(Film(audio=None, seconds=2, gop=10)))
     track = media.tracks[0]
     picture = stills.picture_of(media, track, longest=160, quick=True)
-    keys = [int(number) for number in stills.seen_keys(media.samples(0), Fraction(0))]
+    keys = [int(number) for number in key_frames.seen_keys(media.samples(0), Fraction(0))]
     found = list(stills.decode(media, track, keys, picture, Running()))
     assert [number for number, _ in found] == keys == [0, 10, 20, 30, 40]
     assert [grey_of(pixels) for _, pixels in found] == pytest.approx([5 * key for key in keys], abs=3)
@@ -178,11 +178,11 @@ def test_a_frame_that_cannot_be_decoded_is_left_out_and_its_tiles_show_the_one_b
     track, samples = media.tracks[0], media.samples(0)
     picture = stills.picture_of(media, track, longest=160, quick=True)
     made = board(samples.end, picture.width, picture.height)
-    tiles = stills.tile_frames(samples, made, Fraction(0), pixels=64 * 48)
+    tiles = key_frames.tile_frames(samples, made, Fraction(0), pixels=64 * 48)
     frames = list(stills.decode(media, track, list(dict.fromkeys(tiles)), picture, Running()))
     assert tiles == [0, 50, 100, 150, 200]
     assert [number for number, _ in frames] == [0, 100, 150, 200]
-    assert len(list(stills.sheets(made, tiles, iter(frames)))) == 1
+    assert len(list(sheets.sheets(made, tiles, iter(frames)))) == 1
 
 
 def damaged(data: bytes, *numbers: int) -> bytes:
@@ -201,20 +201,20 @@ def test_a_film_of_which_nothing_can_be_decoded_has_no_pictures() -> None:
     picture = stills.picture_of(media, track, longest=160, quick=True)
     made = board(media.samples(0).end, picture.width, picture.height)
     with pytest.raises(DamagedMedia):
-        list(stills.sheets(made, [0], stills.decode(media, track, [0, 25], picture, Running())))
+        list(sheets.sheets(made, [0], stills.decode(media, track, [0, 25], picture, Running())))
 
 
 def test_a_missing_first_frame_is_replaced_by_the_one_behind_it() -> None:
     made = board(Fraction(6), 2, 2)
     white = np.full((2, 2, 3), 255, np.uint8)
-    assert len(list(stills.sheets(made, [0, 7, 7], iter([(7, white)])))) == 1
+    assert len(list(sheets.sheets(made, [0, 7, 7], iter([(7, white)])))) == 1
 
 
 def test_a_group_is_decoded_with_what_depends_on_its_key_frame() -> None:
     media = opened(film(Film(audio=None, seconds=2, gop=100)))
     track = media.tracks[0]
     picture = stills.picture_of(media, track, longest=160, quick=False)
-    group = stills.longest_group(media.samples(0), Fraction(0))
+    group = key_frames.longest_group(media.samples(0), Fraction(0))
     shades = [grey_of(p) for p in stills.decode_group(media, track, group, picture, most=10, running=Running())]
     assert len(shades) == 10
     assert shades == sorted(shades)
@@ -235,8 +235,8 @@ def test_any_frame_is_found_where_everything_is_decoded() -> None:
 def test_a_short_film_with_few_key_frames_shows_what_is_seen_at_each_moment() -> None:
     samples = samples_of([0], 30 * RATE)
     made = board(samples.end, 160, 90)
-    assert len(set(stills.tile_frames(samples, made, Fraction(0), pixels=320 * 180))) == 1
-    tiles = stills.all_tile_frames(samples, made, Fraction(0), pixels=320 * 180)
+    assert len(set(key_frames.tile_frames(samples, made, Fraction(0), pixels=320 * 180))) == 1
+    tiles = key_frames.all_tile_frames(samples, made, Fraction(0), pixels=320 * 180)
     assert tiles == [number * made.step * RATE for number in range(len(made))]
 
 
@@ -244,7 +244,7 @@ def test_everything_is_decoded_only_where_that_helps_and_does_not_take_long() ->
     dense, long = samples_of(list(range(0, 30 * RATE, RATE)), 30 * RATE), samples_of([0], 7200 * RATE)
     for samples in (dense, long):
         made = board(samples.end, 160, 90)
-        assert stills.all_tile_frames(samples, made, Fraction(0), pixels=1920 * 1080) is None
+        assert key_frames.all_tile_frames(samples, made, Fraction(0), pixels=1920 * 1080) is None
 
 
 def test_jpeg_keeps_colours() -> None:
@@ -253,7 +253,7 @@ def test_jpeg_keeps_colours() -> None:
     wanted = np.zeros((16, 48, 3), np.uint8)
     for at, colour in enumerate(((200, 30, 30), (30, 200, 30), (30, 30, 200))):
         wanted[:, 16 * at : 16 * at + 16] = colour
-    found = pixels_of(stills.jpeg(wanted))
+    found = pixels_of(sheets.jpeg(wanted))
     assert found.shape == wanted.shape
     for at in range(3):
         inner = slice(16 * at + 4, 16 * at + 12)
