@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from functools import cache
 from pathlib import Path
@@ -203,6 +204,18 @@ def test_vod_and_transcoding_speak_http_and_never_import_each_other() -> None:
 
 def test_the_store_alone_imports_minio() -> None:
     assert {"mam.store"} == {room_of(module) for module in importers(of="minio")}
+
+
+def test_no_private_method_of_the_sdk_is_called() -> None:
+    """Requests that the SDK does not have are sent by mam/store/requests.py."""
+    private = [
+        f"{module}: {node.attr}"
+        for module in modules()
+        if room_of(module) == "mam.store"
+        for node in ast.walk(ast.parse(modules()[module].read_text("utf-8")))
+        if isinstance(node, ast.Attribute) and re.match("_[a-z]", node.attr) and ast.unparse(node.value) != "self"
+    ]
+    assert not private
 
 
 def test_media_is_opened_by_tasks_alone() -> None:
