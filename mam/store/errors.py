@@ -29,7 +29,11 @@ IMPOSSIBLE = frozenset(
     {"XMinioInvalidObjectName", "KeyTooLongError", "KeyTooLong", "InvalidObjectName", "InvalidBucketName"}
 )
 # What a store says of a URL that is used as soon as it is signed, when the two clocks differ. The code is DENIED.
-_SKEWED_MESSAGES = {"Request has expired", "Request is not valid yet"}
+_SKEWED_MESSAGES = {
+    "Request has expired",  # AWS, MinIO
+    "Request is not valid yet",
+    "The difference between the request time and the server's time exceeds the maximum allowed",  # rclone
+}
 LONG_HINT = (
     "Give each part of the object's name, between slashes, 240 bytes at most."  # 255 of a file, and ours behind it
 )
@@ -101,7 +105,7 @@ def store_errors(
 
 def _meaning(act: Act, code: str, message: str, key: str) -> MamError:
     """`key`: see store_errors."""
-    is_skewed = code == SKEWED or (code == DENIED and message.rstrip(".") in _SKEWED_MESSAGES)
+    is_skewed = code == SKEWED or (code == DENIED and message in _SKEWED_MESSAGES)
     kind = StoreUnavailable if is_skewed else _MEANINGS[act].get(code, StoreUnavailable)
     if act is Act.READ and code != DENIED and _is_overlong(key):
         kind = NotFound
@@ -120,7 +124,7 @@ def _code(error: S3Error | InvalidResponseError | Refused) -> str:
 
 
 def _message(error: S3Error | InvalidResponseError | Refused) -> str:
-    return "" if isinstance(error, InvalidResponseError) else error.message or ""
+    return "" if isinstance(error, InvalidResponseError) else (error.message or "").rstrip(".")
 
 
 def _is_overlong(key: str) -> bool:
