@@ -13,6 +13,7 @@ from fastapi.security import APIKeyCookie, APIKeyHeader
 from mam.errors import Forbidden, MamError
 from mam.http import journal
 from mam.http.journal import SESSION_COOKIE
+from mam.http.services import services_of
 
 HEADER = "x-api-key"
 PAGE_HEADER = "x-mam-request"  # no form of another site can send it
@@ -36,7 +37,7 @@ async def passes(request: Request, guard: Guard) -> None:
 def has_key(request: Request) -> bool:
     """Whether the request carries the API key."""
     # Digests: compare_digest refuses text that is not ASCII, and lengths would show.
-    expected = request.app.state.settings.transcode_api_key.get_secret_value()
+    expected = services_of(request).settings.transcode_api_key.get_secret_value()
     return hmac.compare_digest(_digest(request.headers.get(HEADER, "")), _digest(expected))
 
 
@@ -44,7 +45,7 @@ async def check_key(request: Request) -> None:
     """Raises Forbidden unless the request carries the API key, TooManyAttempts."""
     if not request.headers.get(HEADER):
         raise Forbidden("The API key is missing.")
-    right, tries = has_key(request), request.app.state.tries
+    right, tries = has_key(request), services_of(request).tries
     try:
         tries.count(journal.address(request), right=right)
         if not right:
@@ -60,11 +61,11 @@ def session_of(request: Request) -> str | None:
 
 
 async def check_access(request: Request) -> None:
-    """Lets whoever has the key in, and people at a page with a session. `app.state.sessions` knows those, if any.
+    """Lets clients with the key in, and people at a page with a session, where there are pages.
 
     Raises Forbidden, SessionExpired, TooManyAttempts.
     """
-    sessions, cookie = getattr(request.app.state, "sessions", None), session_of(request)
+    sessions, cookie = services_of(request).sessions, session_of(request)
     if not cookie or sessions is None:
         await check_key(request)
         return

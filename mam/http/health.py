@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
@@ -19,6 +18,7 @@ from mam.background import FAILURES
 from mam.errors import RedisUnavailable
 from mam.http.auth import has_key
 from mam.http.routing import Route
+from mam.http.services import services_of
 
 Check = Callable[[], Awaitable[None]]
 CHECK_SECONDS = 5
@@ -31,8 +31,8 @@ class Health(BaseModel):
     checks: dict[str, str] = {}
 
 
-def router(checks: Callable[[], dict[str, Check]]) -> APIRouter:
-    """`checks()`: by name, coroutines that raise when what they look at is not ready."""
+def router(checks: Callable[[Request], dict[str, Check]]) -> APIRouter:
+    """`checks(request)`: by name, coroutines that raise when what they look at is not ready."""
     routes = APIRouter(route_class=Route, tags=["operations"])
 
     @routes.get("/healthz", summary="Is the process alive?")
@@ -47,7 +47,7 @@ def router(checks: Callable[[], dict[str, Check]]) -> APIRouter:
         responses={503: {"model": Health, "description": "Not now"}},
     )
     async def readyz(request: Request) -> JSONResponse:
-        found = checks()
+        found = checks(request)
         outcomes = await asyncio.gather(*(_outcome(check) for check in found.values()))
         ready = all(outcome == OK for outcome in outcomes)
         failed = FAILURES.lately()
@@ -61,15 +61,16 @@ def router(checks: Callable[[], dict[str, Check]]) -> APIRouter:
     return routes
 
 
-def store_and_redis(state: Any) -> dict[str, Check]:
-    """The checks that both services make. `state`: with `store`, `settings` and `redis`."""
+def store_and_redis(request: Request) -> dict[str, Check]:
+    """The checks that both services make."""
+    services = services_of(request)
 
     async def store() -> None:
-        await asyncio.to_thread(state.store.check, state.settings.minio_bucket_vod)
+        await asyncio.to_thread(services.store.check, services.settings.minio_bucket_vod)
 
     async def redis() -> None:
         try:
-            await state.redis.set(PROBE, 1, ex=PROBE_SECONDS)  # one that is full answers, and takes nothing
+            await services.redis.set(PROBE, 1, ex=PROBE_SECONDS)  # one that is full answers, and takes nothing
         except RedisError as error:
             raise RedisUnavailable.of(error) from error
 

@@ -11,13 +11,12 @@ from mam.http import arrival, docs, limits, metrics, openapi, problems
 from mam.http.edge import Edge
 from mam.http.routing import Route
 from mam.http.streams import remember_connection
-from mam.http.tries import Tries
 
 
 class Service(FastAPI):
-    """A FastAPI application with limits before it. `name`: of its metrics.
+    """A FastAPI application with limits before it. `name`: of its metrics, which `recorder` counts.
 
-    `state`: has `recorder` and `tries`.
+    Its lifespan sets `state.services` (`services.py`).
     """
 
     def __init__(self, name: str, *, title: str, description: str, lifespan: Lifespan[FastAPI]) -> None:
@@ -32,10 +31,9 @@ class Service(FastAPI):
         )
         self.router.route_class = Route
         problems.install(self)
-        self.state.recorder = metrics.install(self, service=name)
-        self.state.tries = Tries()
+        self.recorder = metrics.install(self, service=name)
         docs.install(self)
-        self.edge = Edge(super().__call__, self.state.recorder)
+        self.edge = Edge(super().__call__, self.recorder)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":

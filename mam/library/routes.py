@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 
 from mam.http import problems
 from mam.http.auth import require_access
 from mam.http.names import Bucket, ObjectKey
 from mam.http.routing import Route
+from mam.http.services import Services
 from mam.library.catalogue import Query as Wanted
 from mam.library.service import Asking
 from mam.library.views import AssetList, AssetView, State
@@ -23,6 +25,21 @@ Sorting = Literal["name", "-name", "date", "-date", "size", "-size", "duration",
 router = APIRouter(route_class=Route, dependencies=[require_access], tags=["library"])
 
 
+@dataclass(frozen=True, kw_only=True)
+class LibraryServices(Services):
+    """What these routes reach for."""
+
+    asking: Asking
+
+
+async def asking_of(request: Request) -> Asking:
+    services: LibraryServices = request.app.state.services
+    return services.asking
+
+
+Provided = Annotated[Asking, Depends(asking_of)]
+
+
 @router.get(
     "/assets",
     summary="The videos in the source buckets, and what is known of each",
@@ -32,7 +49,7 @@ router = APIRouter(route_class=Route, dependencies=[require_access], tags=["libr
     responses=problems.responses(401, 403, 404, 422, 503),
 )
 async def assets(
-    request: Request,
+    asking: Provided,
     bucket: Annotated[
         str, Query(max_length=63, description="Only this one; empty for all.", examples=["myvideos"])
     ] = "",
@@ -48,7 +65,6 @@ async def assets(
         str | None, Query(max_length=MAX_CURSOR, description="`next_cursor` of the page before; stays good for ever.")
     ] = None,
 ) -> AssetList:
-    asking: Asking = request.app.state.asking
     wanted = Wanted.of(bucket=bucket, folder=folder, q=q, state=state or "", sort=sort)
     return await asking.page(wanted, limit=limit, cursor=cursor)
 
@@ -58,6 +74,5 @@ async def assets(
     summary="One asset, and what is known of it",
     responses=problems.responses(400, 401, 403, 404, 503),
 )
-async def asset(bucket: Bucket, path: ObjectKey, request: Request) -> AssetView:
-    asking: Asking = request.app.state.asking
+async def asset(bucket: Bucket, path: ObjectKey, asking: Provided) -> AssetView:
     return await asking.asset(Asset(bucket, path))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Path, Request, Response
@@ -13,6 +14,7 @@ from mam.http import journal, problems
 from mam.http.auth import require_access
 from mam.http.numbers import Whole
 from mam.http.routing import Route
+from mam.http.services import Services
 from mam.naming import Asset, quote_path
 from mam.settings import MAX_OBJECT_BYTES
 from mam.uploads import naming
@@ -127,12 +129,19 @@ class Completed(BaseModel):
     watch: str | None = Field(examples=["/watch/myvideos/courses/a%20b.mp4"])
 
 
-def uploads_of(request: Request) -> Uploads:
+@dataclass(frozen=True, kw_only=True)
+class UploadServices(Services):
+    """What these routes reach for. `uploads`: None where there is no bucket for them."""
+
+    uploads: Uploads | None
+
+
+async def uploads_of(request: Request) -> Uploads:
     """Raises UploadsOff."""
-    uploads: Uploads | None = request.app.state.uploads
-    if uploads is None:
+    services: UploadServices = request.app.state.services
+    if services.uploads is None:
         raise UploadsOff("MINIO_UPLOAD_BUCKET is not set.")
-    return uploads
+    return services.uploads
 
 
 Desk = Annotated[Uploads, Depends(uploads_of)]

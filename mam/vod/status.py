@@ -6,19 +6,15 @@ Looking begins nothing: only the playlist's route has an asset converted.
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from cachetools import TTLCache
-from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from mam.errors import ConversionFailed, Failure, JobNotFound, NotFound
 from mam.hls import playlist
 from mam.hls.plan import StreamInfo
 from mam.hls.recipe import Format, Profile, kind_of
-from mam.http import problems
-from mam.http.names import Bucket, ObjectKey
-from mam.http.routing import Route
 from mam.http.transcoder import Transcoder
 from mam.naming import Asset
 from mam.origin.tree import Tree, Trees
@@ -26,14 +22,11 @@ from mam.settings import Settings
 from mam.singleflight import SingleFlight
 from mam.store.objects import Store
 from mam.vod.access import Access
-from mam.vod.playback import kind_asked
 from mam.vod.thumbnails import Pictures
 
 KEEP_SECONDS = 1.0  # that a status is given to all who ask: pages do so every two seconds, and there may be many
 KEPT = 1024  # statuses
 JOBS_LOOKED_AT = 10  # of an asset, newest first: one for each way to convert it would do
-
-router = APIRouter(route_class=Route, tags=["playback"])
 
 
 class StatusView(BaseModel):
@@ -54,27 +47,6 @@ class StatusView(BaseModel):
     poster: str | None = None
     storyboard: str | None = None
     error: Failure | None = Field(default=None, description="Why it failed.")
-
-
-@router.get(
-    "/stream/{bucket}/{path:path}/status",
-    summary="Whether an asset's stream is live, and what of it is there",
-    description="Takes profile, format and reencode as the playlist's route does, and begins no conversion. When the "
-    "signatures of a playlist end, its URLs tell (`X-Amz-Date`, `X-Amz-Expires`).",
-    responses=problems.responses(400, 404, 422, 503),
-)
-async def status(
-    bucket: Bucket,
-    path: ObjectKey,
-    request: Request,
-    response: Response,
-    reencode: Annotated[bool, Query(description="true: as H.264 and AAC.")] = False,
-    profile: Annotated[Profile | None, Query(description="Instead of `reencode`.")] = None,
-    format: Annotated[Format | None, Query(description="Of the segments.")] = None,  # noqa: A002
-) -> StatusView:
-    response.headers["Cache-Control"] = "no-store"
-    statuses: Statuses = request.app.state.statuses
-    return await statuses.of(Asset(bucket, path), kind_asked(reencode, profile, format))
 
 
 class Statuses:

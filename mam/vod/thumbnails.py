@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from datetime import datetime, timezone
-from typing import Annotated
-
-from fastapi import APIRouter, Query, Request, Response
 
 from mam.errors import NotFound
 from mam.hls import storyboard
-from mam.http import problems
-from mam.http.names import VideoName
-from mam.http.routing import Route
 from mam.naming import (
-    REVISION,
     check_video_name,
     poster_key,
     poster_path,
@@ -28,14 +20,6 @@ from mam.settings import MAX_SIGNED_URL_SECONDS, SAME_URL_SECONDS, Settings
 from mam.store.objects import Store
 from mam.store.signing import Sign, signer
 from mam.vod.access import Access
-
-NEWEST_SECONDS = 60  # that an answer is kept that may be of another revision soon
-
-router = APIRouter(route_class=Route, tags=["pictures"])
-RevisionQuery = Annotated[
-    str | None,
-    Query(pattern=f"^{REVISION.pattern}$", description="Of that revision; else of the live one, or the newest."),
-]
 
 
 class NoPictures(NotFound):
@@ -90,44 +74,3 @@ class Pictures:
         now = int(time.time()) // SAME_URL_SECONDS * SAME_URL_SECONDS
         expires = min(lives + SAME_URL_SECONDS, MAX_SIGNED_URL_SECONDS)
         return signer(self._settings, expires=expires, now=datetime.fromtimestamp(now, timezone.utc))
-
-
-@router.head("/video/{video_name:path}/poster.jpg", include_in_schema=False)
-@router.get(
-    "/video/{video_name:path}/poster.jpg",
-    summary="The poster of a video",
-    description="Redirects to a signed URL, which is the same for an hour.",
-    status_code=302,
-    response_class=Response,
-    responses=problems.responses(400, 404, 422, 503),
-)
-async def poster(video_name: VideoName, request: Request, revision: RevisionQuery = None) -> Response:
-    url = await asyncio.to_thread(_pictures(request).poster, video_name, revision)
-    return Response(status_code=302, headers={"Location": url, **_kept(revision)})
-
-
-@router.head("/video/{video_name:path}/storyboard.vtt", include_in_schema=False)
-@router.get(
-    "/video/{video_name:path}/storyboard.vtt",
-    summary="The storyboard of a video, as WebVTT",
-    description="Each cue names a tile of a sheet: a signed URL with `#xywh=`.",
-    response_class=Response,
-    responses={
-        200: {"content": {storyboard.CONTENT_TYPE: {}}, "description": "Tiles by their time"},
-        **problems.responses(400, 404, 422, 503),
-    },
-)
-async def storyboard_of(video_name: VideoName, request: Request, revision: RevisionQuery = None) -> Response:
-    text = await asyncio.to_thread(_pictures(request).storyboard, video_name, revision)
-    return Response(text, media_type=storyboard.CONTENT_TYPE, headers=_kept(revision))
-
-
-def _pictures(request: Request) -> Pictures:
-    pictures: Pictures = request.app.state.pictures
-    return pictures
-
-
-def _kept(revision: str | None) -> dict[str, str]:
-    """How long browsers keep an answer: until the URL in it changes, or a short while where the revision may."""
-    left = SAME_URL_SECONDS - int(time.time()) % SAME_URL_SECONDS
-    return {"Cache-Control": f"private, max-age={left if revision else min(left, NEWEST_SECONDS)}"}

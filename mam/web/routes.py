@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -16,7 +18,14 @@ from mam.http import journal, problems
 from mam.http.auth import GUARDS, require_access, require_page, session_of
 from mam.http.journal import SESSION_COOKIE
 from mam.http.routing import Route
+from mam.http.services import Services
 from mam.naming import REVISION, Asset
+from mam.web.assets import Scripts
+from mam.web.pages import Pages
+from mam.web.proxy import Passing
+from mam.web.sessions import Sessions
+
+SHOWS = ["GET", "HEAD"]
 
 JobId = Annotated[str, Path(pattern=f"^{REVISION.pattern}$")]
 
@@ -35,21 +44,33 @@ class SessionView(BaseModel):
     uploads: bool
 
 
+@dataclass(frozen=True, kw_only=True)
+class PageServices(Services):
+    """What these routes reach for. `passing`: to the transcoding service."""
+
+    sessions: Sessions
+    scripts: Scripts
+    pages: Pages
+    passing: Passing
+
+
+async def services_of(request: Request) -> PageServices:
+    """Those of the application that a request came to."""
+    services: PageServices = request.app.state.services
+    return services
+
+
+Provided = Annotated[PageServices, Depends(services_of)]
+
+
 async def _pages_on(request: Request) -> None:
-    if not request.app.state.settings.web:
+    services = await services_of(request)
+    if not services.settings.web:
         raise NotFound("This service has no pages.", hint="Set WEB=1 to have them; /docs describes the API.")
 
 
 GUARDS[_pages_on] = _pages_on  # what is not there needs no key
-
-
-def router() -> APIRouter:
-    """All of them. `app.state`: with `settings`, `pages`, `scripts`, `sessions`, `passing`."""
-    routes = APIRouter(route_class=Route, dependencies=[Depends(_pages_on)])
-    _add_pages(routes)
-    _add_sessions(routes)
-    _add_passing(routes)
-    return routes
+router = APIRouter(route_class=Route, dependencies=[Depends(_pages_on)])
 
 
 def install_missing(app: FastAPI) -> None:
@@ -58,114 +79,124 @@ def install_missing(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def missing(request: Request, error: HTTPException) -> Response:
-        state = request.app.state
         is_browser = request.method in ("GET", "HEAD") and "text/html" in request.headers.get("accept", "")
-        if error.status_code == HTTPStatus.NOT_FOUND and is_browser and state.settings.web:
-            with suppress(MamError):  # the pages have not been built
-                return state.pages.missing()  # type: ignore[no-any-return]
-        return await as_problem(request, error)  # type: ignore[no-any-return]
+        if error.status_code == HTTPStatus.NOT_FOUND and is_browser:
+            services = await services_of(request)
+            if services.settings.web:
+                with suppress(MamError):  # the pages have not been built
+                    return services.pages.missing()
+        problem: Response = await as_problem(request, error)
+        return problem
 
 
-def _add_pages(routes: APIRouter) -> None:
-    options = {"include_in_schema": False, "methods": ["GET", "HEAD"]}
-
-    async def app(request: Request) -> Response:
-        return request.app.state.pages.app()  # type: ignore[no-any-return]
-
-    async def watch(bucket: str, path: str, request: Request) -> Response:
-        return request.app.state.pages.watch(Asset(bucket, path))  # type: ignore[no-any-return]
-
-    async def embed(bucket: str, path: str, request: Request) -> Response:
-        return request.app.state.pages.embed(Asset(bucket, path))  # type: ignore[no-any-return]
-
-    async def script(name: str, request: Request) -> Response:
-        accepts = request.headers.get("accept-encoding", "")
-        return request.app.state.scripts.answer(name, accepts)  # type: ignore[no-any-return]
-
-    routes.add_api_route("/", app, **options)  # type: ignore[arg-type]
-    routes.add_api_route("/jobs", app, **options)  # type: ignore[arg-type]
-    routes.add_api_route("/watch/{bucket}/{path:path}", watch, **options)  # type: ignore[arg-type]
-    routes.add_api_route("/embed/{bucket}/{path:path}", embed, **options)  # type: ignore[arg-type]
-    routes.add_api_route("/static/{name}", script, **options)  # type: ignore[arg-type]
+# pages
 
 
-def _add_sessions(routes: APIRouter) -> None:
-    @routes.post(
-        "/session",
-        summary="Sign in: exchange the API key for a cookie",
-        dependencies=[require_page],
-        responses=problems.responses(403, 404, 422, 429, 503),
-        tags=["pages"],
-    )
-    async def sign_in(wanted: SignIn, request: Request, response: Response) -> SessionView:
-        sessions = request.app.state.sessions
-        try:
-            token, ends = await sessions.open(wanted.api_key, address=journal.address(request))
-        except MamError as error:
-            journal.note(request, "sign in", outcome=error.code)
-            raise
-        journal.note(request, "sign in")
-        response.set_cookie(
-            SESSION_COOKIE, token, max_age=sessions.seconds, httponly=True, samesite="strict",
-            secure=request.url.scheme == "https",
-        )  # fmt: skip
-        return _view(request, ends)
-
-    @routes.get("/session", summary="Whether one is signed in", responses=problems.responses(404, 503), tags=["pages"])
-    async def session(request: Request, response: Response) -> SessionView:
-        response.headers["Cache-Control"] = "no-store"
-        cookie = request.cookies.get(SESSION_COOKIE)
-        return _view(request, await request.app.state.sessions.ends(cookie) if cookie else None)
-
-    @routes.delete(
-        "/session",
-        summary="Sign out",
-        dependencies=[require_page, journal.entry("sign out")],
-        responses=problems.responses(403, 404, 503),
-        tags=["pages"],
-    )
-    async def sign_out(request: Request, response: Response) -> SessionView:
-        cookie = request.cookies.get(SESSION_COOKIE)
-        if cookie:
-            await request.app.state.sessions.close(cookie)
-        response.delete_cookie(SESSION_COOKIE, httponly=True, samesite="strict")
-        return _view(request, None)
+@router.api_route("/", methods=SHOWS, include_in_schema=False)
+@router.api_route("/jobs", methods=SHOWS, include_in_schema=False)
+async def app(services: Provided) -> Response:
+    return services.pages.app()
 
 
-def _view(request: Request, ends: int | None) -> SessionView:
-    uploads = getattr(request.app.state.settings, "minio_upload_bucket", None) is not None
+@router.api_route("/watch/{bucket}/{path:path}", methods=SHOWS, include_in_schema=False)
+async def watch(bucket: str, path: str, services: Provided) -> Response:
+    return services.pages.watch(Asset(bucket, path))
+
+
+@router.api_route("/embed/{bucket}/{path:path}", methods=SHOWS, include_in_schema=False)
+async def embed(bucket: str, path: str, services: Provided) -> Response:
+    return services.pages.embed(Asset(bucket, path))
+
+
+@router.api_route("/static/{name}", methods=SHOWS, include_in_schema=False)
+async def script(name: str, request: Request, services: Provided) -> Response:
+    return services.scripts.answer(name, request.headers.get("accept-encoding", ""))
+
+
+# sessions
+
+
+@router.post(
+    "/session",
+    summary="Sign in: exchange the API key for a cookie",
+    dependencies=[require_page],
+    responses=problems.responses(403, 404, 422, 429, 503),
+    tags=["pages"],
+)
+async def sign_in(wanted: SignIn, request: Request, response: Response, services: Provided) -> SessionView:
+    sessions = services.sessions
+    try:
+        token, ends = await sessions.open(wanted.api_key, address=journal.address(request))
+    except MamError as error:
+        journal.note(request, "sign in", outcome=error.code)
+        raise
+    journal.note(request, "sign in")
+    response.set_cookie(
+        SESSION_COOKIE, token, max_age=sessions.seconds, httponly=True, samesite="strict",
+        secure=request.url.scheme == "https",
+    )  # fmt: skip
+    return _view(services, ends)
+
+
+@router.get("/session", summary="Whether one is signed in", responses=problems.responses(404, 503), tags=["pages"])
+async def session(request: Request, response: Response, services: Provided) -> SessionView:
+    response.headers["Cache-Control"] = "no-store"
+    cookie = request.cookies.get(SESSION_COOKIE)
+    return _view(services, await services.sessions.ends(cookie) if cookie else None)
+
+
+@router.delete(
+    "/session",
+    summary="Sign out",
+    dependencies=[require_page, journal.entry("sign out")],
+    responses=problems.responses(403, 404, 503),
+    tags=["pages"],
+)
+async def sign_out(request: Request, response: Response, services: Provided) -> SessionView:
+    cookie = request.cookies.get(SESSION_COOKIE)
+    if cookie:
+        await services.sessions.close(cookie)
+    response.delete_cookie(SESSION_COOKIE, httponly=True, samesite="strict")
+    return _view(services, None)
+
+
+def _view(services: PageServices, ends: int | None) -> SessionView:
+    uploads = services.settings.minio_upload_bucket is not None
     return SessionView(signed_in=ends is not None, ends_at=ends, uploads=uploads)
 
 
-def _add_passing(routes: APIRouter) -> None:
-    """Under /api, to people at a page, what the transcoding service documents."""
+# Under /api, to people at a page, what the transcoding service documents.
 
-    async def pass_on(request: Request) -> Response:
-        path = request.url.path.removeprefix("/api")
-        return await request.app.state.passing.answer(request, path)  # type: ignore[no-any-return]
 
-    async def pass_on_job(job_id: JobId, request: Request) -> Response:
-        return await pass_on(request)
+async def pass_on(request: Request, services: Provided) -> Response:
+    return await services.passing.answer(request, request.url.path.removeprefix("/api"))
 
-    async def events(request: Request) -> Response:
-        state, session = request.app.state, session_of(request)
-        over = [state.stopping.wait]
-        if session:
-            over.append(partial(state.sessions.over, session))
-        return await state.passing.events("/events?brief=true", over=over)  # type: ignore[no-any-return]
 
-    def add(path: str, method: str, action: str = "") -> None:
-        endpoint = pass_on_job if "{job_id}" in path else pass_on
-        asked = [require_access, *([journal.entry(action)] if action else ())]
-        routes.add_api_route(path, endpoint, methods=[method], dependencies=asked, include_in_schema=False)
+async def pass_on_job(job_id: JobId, request: Request, services: Provided) -> Response:
+    return await pass_on(request, services)
 
-    add("/api/jobs", "GET")
-    add("/api/jobs/{job_id}", "GET")
-    add("/api/jobs/{job_id}", "DELETE", "cancel job")
-    add("/api/jobs/{job_id}", "PATCH", "change priority")
-    add("/api/jobs/{job_id}/chunks", "GET")
-    add("/api/jobs/{job_id}/retry", "POST", "retry job")
-    add("/api/fleet", "GET")
-    add("/api/plan", "POST")
-    add("/api/transcode", "POST", "convert")
-    routes.add_api_route("/api/events", events, dependencies=[require_access], include_in_schema=False)
+
+@router.get("/api/events", dependencies=[require_access], include_in_schema=False)
+async def events(request: Request, services: Provided) -> Response:
+    over: list[Callable[[], Awaitable[object]]] = [services.stopping.wait]
+    if token := session_of(request):
+        over.append(partial(services.sessions.over, token))
+    return await services.passing.events("/events?brief=true", over=over)
+
+
+def _pass(method: str, path: str, action: str = "") -> None:
+    """`action`: what the journal calls it."""
+    endpoint = pass_on_job if "{job_id}" in path else pass_on
+    asked = [require_access, *([journal.entry(action)] if action else ())]
+    router.add_api_route(path, endpoint, methods=[method], dependencies=asked, include_in_schema=False)
+
+
+_pass("GET", "/api/jobs")
+_pass("GET", "/api/jobs/{job_id}")
+_pass("DELETE", "/api/jobs/{job_id}", "cancel job")
+_pass("PATCH", "/api/jobs/{job_id}", "change priority")
+_pass("GET", "/api/jobs/{job_id}/chunks")
+_pass("POST", "/api/jobs/{job_id}/retry", "retry job")
+_pass("GET", "/api/fleet")
+_pass("POST", "/api/plan")
+_pass("POST", "/api/transcode", "convert")

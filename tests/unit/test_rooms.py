@@ -43,6 +43,7 @@ ROOMS: dict[str, set[str]] = {
     "mam.vod": LEAVES
     | {
         "mam.cache",
+        "mam.connections",
         "mam.events",
         "mam.hls",
         "mam.http",
@@ -50,6 +51,8 @@ ROOMS: dict[str, set[str]] = {
         "mam.origin",
         "mam.singleflight",
         "mam.store",
+        "mam.uploads",
+        "mam.web",
         "redis_adapter",
     },
     "mam.jobs": LEAVES
@@ -90,33 +93,11 @@ ROOMS: dict[str, set[str]] = {
         "mam.processes",
         "mam.store",
         "mam.worker",  # OLD_NAME_OF_TASKS alone
+        "redis_adapter",
     },
     "redis_adapter": {"mam.cache", "mam.connections", "mam.events", "mam.settings"},
-    "vod_main_server": LEAVES
-    | {
-        "mam.cache",
-        "mam.origin",
-        "mam.connections",
-        "mam.events",
-        "mam.hls",
-        "mam.http",
-        "mam.library",
-        "mam.singleflight",
-        "mam.store",
-        "mam.uploads",
-        "mam.vod",
-        "mam.web",
-    },
-    "video_transcoding_main_server": LEAVES
-    | {
-        "mam.connections",
-        "mam.events",
-        "mam.hls",
-        "mam.http",
-        "mam.jobs",
-        "mam.store",
-        "mam.transcoding",
-    },
+    "vod_main_server": LEAVES | {"mam.http", "mam.library", "mam.uploads", "mam.vod", "mam.web"},
+    "video_transcoding_main_server": LEAVES | {"mam.http", "mam.transcoding"},
 }
 # What a room's modules may import besides the standard library and this project; rooms that are not here, anything.
 PACKAGES: dict[str, set[str]] = {

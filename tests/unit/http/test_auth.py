@@ -28,8 +28,8 @@ def client(key: str = KEY) -> TestClient:
     app = FastAPI()
     app.router.route_class = Route
     problems.install(app)
-    app.state.settings = SimpleNamespace(transcode_api_key=SecretStr(key))
-    app.state.tries = Tries()
+    settings = SimpleNamespace(transcode_api_key=SecretStr(key))
+    app.state.services = SimpleNamespace(settings=settings, sessions=None, tries=Tries())
 
     @app.post("/", dependencies=[require_api_key])
     async def guarded() -> str:

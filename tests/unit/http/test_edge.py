@@ -20,6 +20,7 @@ from mam.http import journal, request_id
 from mam.http.auth import HEADER, require_api_key
 from mam.http.logging import EventFormatter
 from mam.http.service import Service
+from mam.http.tries import Tries
 
 KEY = "the key of the tests"
 log = logging.getLogger(__name__)
@@ -32,7 +33,8 @@ async def nothing(_: FastAPI) -> AsyncIterator[None]:
 
 def service() -> Service:
     app = Service("test", title="Test", description="A service.", lifespan=nothing)
-    app.state.settings = SimpleNamespace(transcode_api_key=SecretStr(KEY))
+    settings = SimpleNamespace(transcode_api_key=SecretStr(KEY))
+    app.state.services = SimpleNamespace(settings=settings, sessions=None, tries=Tries())
 
     @app.get("/thing/{name:path}/end")
     async def thing(name: str, request: Request) -> dict[str, Any]:

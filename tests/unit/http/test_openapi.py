@@ -22,7 +22,7 @@ def app(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Serv
     """Not started: what is asked here needs no settings."""
     found: Service = APPS[request.param]
     monkeypatch.setattr(type(found), "__call__", Service.__call__)  # the hot path needs a started service
-    found.state.settings = SimpleNamespace(allowed_origins=["*"])
+    found.state.services = SimpleNamespace(settings=SimpleNamespace(allowed_origins=["*"]))
     return found
 
 

@@ -1,0 +1,98 @@
+"""What the transcoding service is made of: built and started from its settings, and reached for by its routes."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+import redis_adapter
+from mam.connections import REQUEST
+from mam.events import Listener, async_client, sync_client
+from mam.http import bucket, health, stopping
+from mam.http.metrics import Recorder
+from mam.http.services import Services, start
+from mam.jobs.claims import Conversions
+from mam.jobs.counters import Counters
+from mam.jobs.progress import Progress
+from mam.jobs.queues import broker_client
+from mam.jobs.state import Jobs
+from mam.jobs.viewers import Viewers
+from mam.settings import Settings
+from mam.store import connections as store_connections
+from mam.store.objects import Store
+from mam.transcoding import fleet
+from mam.transcoding.embedded_workers import EmbeddedWorkers
+from mam.transcoding.event_feed import Feed
+from mam.transcoding.fleet_view import Glance
+from mam.transcoding.progress import Layouts
+from mam.transcoding.reaper import Reaper
+from mam.transcoding.service import Desk
+from mam.transcoding.webhooks import Callbacks, Webhooks
+
+
+@dataclass(frozen=True, kw_only=True)
+class TranscodingServices(Services):
+    """What the routes of the transcoding service reach for."""
+
+    store: Store
+    jobs: Jobs
+    desk: Desk
+    glance: Glance
+    feed: Feed
+    layouts: Layouts
+    workers: EmbeddedWorkers
+
+
+async def started(settings: Settings, stack: AsyncExitStack, recorder: Recorder) -> TranscodingServices:
+    """Starts everything. Leaving `stack` stops in reverse order what has started, also where something has not.
+
+    `recorder`: shows the metrics of jobs and workers too.
+    """
+    store = Store(settings, store_connections.REQUEST)
+    client, broker = sync_client(settings, REQUEST), broker_client(settings)
+    redis = async_client(settings)
+    stack.push_async_callback(redis.aclose)
+    jobs, counters, listener = Jobs(client), Counters(client), Listener(redis)
+    conversions = Conversions(settings, store, jobs, forget=redis_adapter.invalidate_playlist_cache)
+    workers = fleet.Fleet(jobs, counters, client, broker)
+    recorder.also(fleet.Collector(workers))
+    glance = Glance(settings, store, workers)
+    desk = Desk(jobs, Viewers(client), conversions, listener, Callbacks(settings), redis)
+    embedded = EmbeddedWorkers(settings)
+    hooks = Webhooks(settings, jobs, counters, client, listener)
+    reaper = Reaper(settings, store, jobs, counters, conversions, state=client, broker=broker)
+    for part in (listener, embedded, reaper, hooks):
+        await start(stack, part)
+    is_stopping = stack.enter_context(stopping.noticed())
+    await stack.enter_async_context(bucket.made(partial(store.ensure_bucket, settings.minio_bucket_vod)))
+    return TranscodingServices(
+        settings=settings,
+        store=store,
+        redis=redis,
+        stopping=is_stopping,
+        jobs=jobs,
+        desk=desk,
+        glance=glance,
+        feed=Feed(jobs, listener, glance),
+        layouts=Layouts(store, settings.minio_bucket_vod, jobs, Progress(client)),
+        workers=embedded,
+    )
+
+
+async def services_of(request: Request) -> TranscodingServices:
+    """Those of the application that a request came to."""
+    found: TranscodingServices = request.app.state.services
+    return found
+
+
+Provided = Annotated[TranscodingServices, Depends(services_of)]
+
+
+def checks(request: Request) -> dict[str, health.Check]:
+    """What must answer before the service is ready."""
+    found: TranscodingServices = request.app.state.services
+    return {**health.store_and_redis(request), "workers": found.workers.check}

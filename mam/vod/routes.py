@@ -1,0 +1,210 @@
+"""The routes of the VoD service: playlists, segments in the making, posters, storyboards, and the state of streams."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import BaseModel, Field
+
+from mam.cache.response import Answers
+from mam.cache.store import CachedPlaylist
+from mam.hls import storyboard
+from mam.hls.playlist import CONTENT_TYPE
+from mam.hls.recipe import Format, Profile
+from mam.http import journal, problems
+from mam.http.auth import require_access
+from mam.http.names import Bucket, ObjectKey, VideoName
+from mam.http.routing import Route
+from mam.naming import INIT, RENDITION, REVISION, SEGMENT, Asset, check_video_name
+from mam.settings import SAME_URL_SECONDS
+from mam.vod.pending_segments import SegmentName
+from mam.vod.playback import kind_asked
+from mam.vod.services import Provided
+from mam.vod.status import StatusView
+
+NEWEST_SECONDS = 60  # that an answer is kept that may be of another revision soon
+PLAYLIST_RESPONSE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {CONTENT_TYPE: {}}, "description": "The playlist, every URI signed"}
+}
+
+ProfileQuery = Annotated[Profile | None, Query(description="Which of the video's streams; instead of `reencode`.")]
+FormatQuery = Annotated[Format | None, Query(description="`fmp4` carries HEVC and AV1 too; `ts` else.")]
+RenditionQuery = Annotated[
+    str, Query(max_length=200, description="One rendition, as the multivariant playlist names it.")
+]
+RevisionQuery = Annotated[
+    str | None,
+    Query(pattern=f"^{REVISION.pattern}$", description="Of that revision; else of the live one, or the newest."),
+]
+
+router = APIRouter(route_class=Route)
+
+
+class Message(BaseModel):
+    message: str = Field(examples=["Cache cleared for 'sample'"])
+
+
+@router.head("/video/{video_name:path}/poster.jpg", include_in_schema=False)
+@router.get(
+    "/video/{video_name:path}/poster.jpg",
+    summary="The poster of a video",
+    description="Redirects to a signed URL, which is the same for an hour.",
+    status_code=302,
+    response_class=Response,
+    responses=problems.responses(400, 404, 422, 503),
+    tags=["pictures"],
+)
+async def poster(video_name: VideoName, services: Provided, revision: RevisionQuery = None) -> Response:
+    url = await asyncio.to_thread(services.pictures.poster, video_name, revision)
+    return Response(status_code=302, headers={"Location": url, **_kept(revision)})
+
+
+@router.head("/video/{video_name:path}/storyboard.vtt", include_in_schema=False)
+@router.get(
+    "/video/{video_name:path}/storyboard.vtt",
+    summary="The storyboard of a video, as WebVTT",
+    description="Each cue names a tile of a sheet: a signed URL with `#xywh=`.",
+    response_class=Response,
+    responses={
+        200: {"content": {storyboard.CONTENT_TYPE: {}}, "description": "Tiles by their time"},
+        **problems.responses(400, 404, 422, 503),
+    },
+    tags=["pictures"],
+)
+async def storyboard_of(video_name: VideoName, services: Provided, revision: RevisionQuery = None) -> Response:
+    text = await asyncio.to_thread(services.pictures.storyboard, video_name, revision)
+    return Response(text, media_type=storyboard.CONTENT_TYPE, headers=_kept(revision))
+
+
+@router.get(
+    "/stream/{bucket}/{path:path}/status",
+    summary="Whether an asset's stream is live, and what of it is there",
+    description="Takes profile, format and reencode as the playlist's route does, and begins no conversion. When the "
+    "signatures of a playlist end, its URLs tell (`X-Amz-Date`, `X-Amz-Expires`).",
+    responses=problems.responses(400, 404, 422, 503),
+    tags=["playback"],
+)
+async def status(
+    bucket: Bucket,
+    path: ObjectKey,
+    services: Provided,
+    response: Response,
+    reencode: Annotated[bool, Query(description="true: as H.264 and AAC.")] = False,
+    profile: Annotated[Profile | None, Query(description="Instead of `reencode`.")] = None,
+    format: Annotated[Format | None, Query(description="Of the segments.")] = None,  # noqa: A002
+) -> StatusView:
+    response.headers["Cache-Control"] = "no-store"
+    return await services.statuses.of(Asset(bucket, path), kind_asked(reencode, profile, format))
+
+
+@router.head("/video/{video_name:path}/playlist.m3u8", include_in_schema=False)
+@router.get(
+    "/video/{video_name:path}/playlist.m3u8",
+    summary="The playlist of a video",
+    response_class=Response,
+    responses={**PLAYLIST_RESPONSE, **problems.responses(400, 404, 503)},
+    tags=["playback"],
+)
+async def video(
+    video_name: VideoName,
+    request: Request,
+    services: Provided,
+    profile: ProfileQuery = None,
+    format: FormatQuery = None,  # noqa: A002
+    rendition: RenditionQuery = "",
+) -> Response:
+    kind = kind_asked(False, profile, format)
+    return _playlist(request, await services.viewing.by_name(video_name, kind, rendition))
+
+
+@router.head("/stream/{bucket}/{path:path}/playlist.m3u8", include_in_schema=False)
+@router.get(
+    "/stream/{bucket}/{path:path}/playlist.m3u8",
+    summary="The playlist of an asset, converted first if need be",
+    description="Without profile and format, the main stream is given out: what a key asked for last, else what "
+    "was live first. What never was converted is converted as DEFAULT_PROFILE says; `auto`, its default, copies "
+    "what can be played and encodes the rest. A stream that is asked for by profile or format lives beside the "
+    "main one, and changes nothing for others.",
+    response_class=Response,
+    responses={**PLAYLIST_RESPONSE, **problems.responses(400, 404, 409, 422, 429, 503)},
+    tags=["playback"],
+)
+async def stream(
+    bucket: Bucket,
+    path: ObjectKey,
+    request: Request,
+    services: Provided,
+    reencode: Annotated[bool, Query(description="true gives H.264 and AAC.")] = False,
+    profile: ProfileQuery = None,
+    format: FormatQuery = None,  # noqa: A002
+    rendition: RenditionQuery = "",
+) -> Response:
+    wanted = kind_asked(reencode, profile, format)
+    return _playlist(request, await services.viewing.by_asset(Asset(bucket, path), wanted, rendition))
+
+
+@router.head("/segment/{token}/{video_name:path}/{revision}/{rendition}/{file}", include_in_schema=False)
+@router.get(
+    "/segment/{token}/{video_name:path}/{revision}/{rendition}/{file}",
+    summary="A segment of a video in the making",
+    description="Waits until the segment exists, then redirects to its signed URL. Only playlists of videos in "
+    "the making name this route.",
+    status_code=302,
+    response_class=Response,
+    responses=problems.responses(403, 404, 422, 503),
+    tags=["playback"],
+)
+async def segment(
+    token: str,
+    video_name: VideoName,
+    revision: Annotated[str, Path(pattern=f"^{REVISION.pattern}$")],
+    rendition: Annotated[str, Path(pattern=f"^{RENDITION.pattern}$")],
+    file: Annotated[str, Path(pattern=f"^{SEGMENT.pattern}$|^{INIT}$", examples=["00000.ts"])],
+    services: Provided,
+) -> Response:
+    check_video_name(video_name)
+    services.tokens.check(token, video_name, revision)
+    name = SegmentName(video_name, revision, rendition, file)
+    url = await services.making.locate(name)
+    return Response(status_code=302, headers={"Location": url, "Cache-Control": "no-store"})
+
+
+@router.delete(
+    "/cache/{video_name:path}",
+    summary="Forget a video's cached playlists",
+    dependencies=[require_access, journal.entry("clear cache")],
+    responses=problems.responses(400, 401, 403, 503),
+    tags=["operations"],
+)
+async def clear_cache(video_name: VideoName, services: Provided) -> Message:
+    await services.viewing.clear(video_name)
+    return Message(message=f"Cache cleared for '{video_name}'")
+
+
+@router.delete(
+    "/stream/{bucket}/{path:path}/playlist.m3u8",
+    summary="Delete the HLS of an asset, never the asset",
+    description="Stops what is being made of it, too. Can be repeated after it failed.",
+    dependencies=[require_access, journal.entry("delete stream")],
+    responses=problems.responses(400, 401, 403, 404, 503),
+    tags=["operations"],
+)
+async def delete_stream(bucket: Bucket, path: ObjectKey, services: Provided) -> Message:
+    name = await services.viewing.delete(Asset(bucket, path))
+    return Message(message=f"Stream deleted for '{name}'")
+
+
+def _playlist(request: Request, playlist: CachedPlaylist) -> Response:
+    answer = Answers(playlist).to(request.headers.raw)
+    response = Response(answer.body, answer.status)
+    response.raw_headers = list(answer.headers)
+    return response
+
+
+def _kept(revision: str | None) -> dict[str, str]:
+    """How long browsers keep an answer: until the URL in it changes, or a short while where the revision may."""
+    left = SAME_URL_SECONDS - int(time.time()) % SAME_URL_SECONDS
+    return {"Cache-Control": f"private, max-age={left if revision else min(left, NEWEST_SECONDS)}"}

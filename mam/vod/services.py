@@ -1,0 +1,106 @@
+"""What the VoD service is made of: built and started from its settings, and reached for by its routes."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from mam.cache.memory import Kept
+from mam.cache.shared_reads import SharedReads
+from mam.cache.store import PlaylistCache
+from mam.connections import QUICK, REQUEST
+from mam.events import Listener, async_client, sync_client
+from mam.http import bucket, stopping
+from mam.http.metrics import Recorder
+from mam.http.services import start
+from mam.http.transcoder import Transcoder
+from mam.library.routes import LibraryServices
+from mam.library.service import running as running_library
+from mam.library.status_store import Known
+from mam.origin.tree import Trees
+from mam.settings import Settings
+from mam.store import connections as store_connections
+from mam.store.objects import Store
+from mam.uploads.routes import UploadServices
+from mam.uploads.service import running as running_uploads
+from mam.vod.access import Access
+from mam.vod.hotpath import HotPath
+from mam.vod.outcomes import Outcomes
+from mam.vod.pending_segments import Making
+from mam.vod.playback import Viewing
+from mam.vod.status import Statuses
+from mam.vod.thumbnails import Pictures
+from mam.vod.tokens import Tokens
+from mam.web.assets import Scripts
+from mam.web.pages import Pages
+from mam.web.proxy import Passing
+from mam.web.routes import PageServices
+from mam.web.sessions import Sessions
+
+
+@dataclass(frozen=True, kw_only=True)
+class VodServices(PageServices, LibraryServices, UploadServices):
+    """What the routes of the VoD service reach for."""
+
+    store: Store
+    access: Access
+    hot: HotPath
+    tokens: Tokens
+    making: Making
+    statuses: Statuses
+    pictures: Pictures
+    viewing: Viewing
+
+
+async def started(settings: Settings, stack: AsyncExitStack, recorder: Recorder, outcomes: Outcomes) -> VodServices:
+    """Starts everything. Leaving `stack` stops in reverse order what has started, also where something has not."""
+    store, access, tokens = Store(settings, store_connections.REQUEST), Access(settings), Tokens(settings)
+    redis, quick = async_client(settings), async_client(settings, QUICK)
+    transcoder, passing = Transcoder(settings), Passing(settings)
+    for close in (redis.aclose, quick.aclose, transcoder.close, passing.close):
+        stack.push_async_callback(close)
+    trees, listener, kept = Trees(store, settings.minio_bucket_vod), Listener(redis), Kept(redis)
+    for part in (listener, kept):
+        await start(stack, part)
+    budget = settings.playlist_cache_bytes
+    cache = PlaylistCache(redis, ttl=settings.playlist_cache_ttl_seconds, quick=quick, budget=budget)
+    reads, scripts = SharedReads(cache, kept), Scripts()
+    is_stopping = stack.enter_context(stopping.noticed())
+    await stack.enter_async_context(bucket.made(partial(store.ensure_bucket, settings.minio_bucket_vod)))
+    asking = await stack.enter_async_context(running_library(settings, store, redis, Trees))
+    uploads = running_uploads(settings, store, redis, transcoder, asking.library)
+    return VodServices(
+        settings=settings,
+        store=store,
+        redis=redis,
+        stopping=is_stopping,
+        access=access,
+        hot=HotPath(settings, access, kept, reads, recorder, outcomes),
+        tokens=tokens,
+        making=Making(settings, access, store, trees, transcoder, listener),
+        statuses=Statuses(settings, access, store, trees, transcoder),
+        pictures=Pictures(settings, access, store, trees),
+        viewing=Viewing(
+            settings, access=access, store=store, trees=trees, cache=cache, reads=reads, transcoder=transcoder,
+            tokens=tokens, outcomes=outcomes, known=Known(sync_client(settings, REQUEST)),
+        ),
+        asking=asking,
+        uploads=await stack.enter_async_context(uploads),
+        sessions=Sessions(settings, redis),
+        scripts=scripts,
+        pages=Pages(settings, scripts),
+        passing=passing,
+    )  # fmt: skip
+
+
+async def services_of(request: Request) -> VodServices:
+    """Those of the application that a request came to."""
+    services: VodServices = request.app.state.services
+    return services
+
+
+Provided = Annotated[VodServices, Depends(services_of)]
