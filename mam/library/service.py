@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Protocol
 
 import redis.asyncio
 
@@ -25,9 +26,23 @@ from mam.settings import Settings
 from mam.store.objects import Store
 
 
+class Access(Protocol):
+    """Which assets may be watched, and so shown."""
+
+    def check_bucket(self, bucket: str) -> None: ...
+
+    def check_asset(self, asset: Asset) -> None: ...
+
+    def may_watch(self, source: str) -> bool: ...
+
+
 @asynccontextmanager
 async def running(
-    settings: Settings, store: Store, client: redis.asyncio.Redis, trees_in: Callable[[Store, str], Trees]
+    settings: Settings,
+    access: Access,
+    store: Store,
+    client: redis.asyncio.Redis,
+    trees_in: Callable[[Store, str], Trees],
 ) -> AsyncIterator[Asking]:
     """The library, with what keeps it in step with Redis and the store. `trees_in`: those of a bucket, by a client.
 
@@ -45,7 +60,7 @@ async def running(
     library = Library(keeping, client, seconds=settings.library_seconds)
     await library.start()
     try:
-        yield Asking(settings, store, library)
+        yield Asking(access, store, library)
     finally:
         await library.stop()
 
@@ -53,22 +68,24 @@ async def running(
 class Asking:
     """For coroutines."""
 
-    def __init__(self, settings: Settings, store: Store, library: Library) -> None:
-        self._settings = settings
+    def __init__(self, access: Access, store: Store, library: Library) -> None:
+        self._access = access
         self._store = store
         self.library = library
         self._keeping = library.keeping
 
     async def page(self, query: Query, *, limit: int, cursor: str | None) -> AssetList:
         """Raises NotFound for a bucket that may not be streamed, InvalidRequest for a cursor that is none."""
-        if query.bucket and not self._settings.may_stream(query.bucket):
-            raise NotFound(f"There is no bucket {query.bucket!r} in the library.")
+        if query.bucket:
+            self._access.check_bucket(query.bucket)
         await self.library.looked_at()
         if self._keeping.listed_at is None:
             page = await asyncio.to_thread(self._first, query, limit)
         else:
             page = await asyncio.to_thread(self._keeping.catalogue.page, query, limit=limit, cursor=cursor)
-        entries = await self._certain(page.entries)
+        entries = await self._certain(
+            [entry for entry in page.entries if self._access.may_watch(f"{entry.bucket}/{entry.key}")]
+        )
         if query.state:
             entries = [entry for entry in entries if entry.state == query.state]
         by_what_is_known = query.state or query.sort.endswith("duration")
@@ -83,8 +100,7 @@ class Asking:
 
     async def asset(self, asset: Asset) -> AssetView:
         """One of them, as the store has it now. Raises NotFound, StoreUnavailable."""
-        if not self._settings.may_stream(asset.bucket):
-            raise NotFound(f"There is no object {asset}.")
+        self._access.check_asset(asset)
         info, entry = (
             await asyncio.to_thread(self._store.head, asset.bucket, asset.key),
             self._keeping.catalogue.get(asset.bucket, asset.key),

@@ -18,6 +18,11 @@ class Access:
         """Whether nothing is refused: no buckets are listed."""
         return self._settings.minio_source_buckets is None
 
+    def check_bucket(self, bucket: str) -> None:
+        """Raises NotFound where none of the bucket's assets may be watched."""
+        if not self._settings.may_stream(bucket):
+            raise NotFound(f"There is no bucket {bucket!r} in the library.")
+
     def check_asset(self, asset: Asset) -> None:
         """Raises NotFound unless the asset may be watched."""
         if not self._settings.may_stream(asset.bucket):

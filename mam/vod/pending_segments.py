@@ -129,8 +129,9 @@ class Making:
             return
         if known.source is None:
             plan = await asyncio.to_thread(self._trees.plan, segment.video, segment.revision)
-            known.source = str(plan.source.asset) if plan else ""
-        self._access.check_video(segment.video, known.source)
+            if plan:  # a plan that is gone now may be there again later
+                known.source = str(plan.source.asset)
+        self._access.check_video(segment.video, known.source or "")
 
     async def _there(self, segment: SegmentName, known: _Revision) -> None:
         """Raises NotFound unless the rendition has such files: a number is known for all renditions together."""

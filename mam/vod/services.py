@@ -71,7 +71,7 @@ async def started(settings: Settings, stack: AsyncExitStack, recorder: Recorder,
     reads, scripts = SharedReads(cache, kept), Scripts()
     is_stopping = stack.enter_context(stopping.noticed())
     await stack.enter_async_context(bucket.made(partial(store.ensure_bucket, settings.minio_bucket_vod)))
-    asking = await stack.enter_async_context(running_library(settings, store, redis, Trees))
+    asking = await stack.enter_async_context(running_library(settings, access, store, redis, Trees))
     uploads = running_uploads(settings, store, redis, transcoder, asking.library)
     return VodServices(
         settings=settings,

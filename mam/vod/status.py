@@ -67,6 +67,7 @@ class Statuses:
 
         Raises NotFound, StoreUnavailable, TranscoderUnavailable.
         """
+        self._access.check_asset(asset)
         kept = self._kept.get((asset, kind))
         if kept is not None:
             return kept
@@ -77,7 +78,6 @@ class Statuses:
         return found
 
     async def _status(self, asset: Asset, kind: str) -> StatusView:
-        self._access.check_asset(asset)
         live = await asyncio.to_thread(self._live, asset, kind)
         if live:
             return live

@@ -1,4 +1,4 @@
-"""A bucket that is taken off the list is out of reach on every way: by asset, by name, by picture and by segment."""
+"""Who may watch what is asked on every way: by asset, by name, by picture, by segment, and in the library."""
 
 from __future__ import annotations
 
@@ -7,12 +7,47 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from fastapi.testclient import TestClient
 
+import vod_main_server
 from dev.servers import LOOPBACK, Server, free_port
-from mam.naming import segment_key
+from mam.errors import NotFound
+from mam.http.auth import HEADER
+from mam.naming import Asset, segment_key
+from mam.vod.access import Access
 from mam.vod.tokens import Tokens
-from tests.integration.system import BUCKET, OTHER_BUCKET, Stack, is_problem, until
+from tests.integration.system import API_KEY, BUCKET, OTHER_BUCKET, Stack, is_problem, until
+from tests.integration.test_hanging import calls
 from tests.media import CLIP, MediaFolder
+
+# Routes that play no video and show nothing of one. Every other route must ask.
+NEITHER = {
+    "/healthz", "/readyz", "/metrics", "/openapi.json", "/docs", "/docs/{name}", "/session", "/static/{name}",
+    "/", "/jobs", "/watch/{bucket}/{path}", "/embed/{bucket}/{path}",  # pages: they say what their address says
+    "/uploads", "/uploads/{upload}",  # what clients send
+    "/api/jobs", "/api/jobs/{job_id}", "/api/jobs/{job_id}/chunks", "/api/fleet", "/api/events",  # what workers do
+}  # fmt: skip
+
+
+class Gate(Access):
+    """Lets every viewer watch everything until it is shut."""
+
+    is_shut = False
+
+    @property
+    def is_open(self) -> bool:
+        return not self.is_shut
+
+    def check_bucket(self, bucket: str) -> None:
+        if self.is_shut:
+            raise NotFound("shut")
+
+    def check_asset(self, asset: Asset) -> None:
+        if self.is_shut:
+            raise NotFound("shut")
+
+    def may_watch(self, source: str) -> bool:
+        return not self.is_shut
 
 
 @contextmanager
@@ -67,3 +102,38 @@ def test_a_bucket_off_the_list_is_out_of_reach_on_every_way(
             missing = one_stack.get(f"http://{others.address}{way.replace(folder, 'missing')}", allow_redirects=False)
             if not way.startswith("/segment/"):  # the token of another video is refused before
                 assert (answer.status_code, answer.json()["code"]) == (404, missing.json()["code"]), "alike"
+
+
+def test_every_route_that_plays_or_shows_a_video_asks_who_may_watch(
+    one_stack: Stack, media: MediaFolder, folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the answer is at hand already: in memory, in Redis, or kept for a moment."""
+    key = one_stack.put(f"{folder}/a.mp4", media.path(CLIP))
+    video = one_stack.convert(key)
+    revision = one_stack.revision(video)
+    rendition, file = next(iter(one_stack.making(video))).split("/")[-2:]
+    names = {
+        "bucket": BUCKET, "path": key, "video_name": video, "revision": revision, "rendition": rendition, "file": file,
+        "token": Tokens(one_stack.settings).issue(video, revision, ttl=600),
+    }  # fmt: skip
+    for name, value in one_stack.env.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(vod_main_server, "setup_logging", lambda *_, **__: None)
+    monkeypatch.setattr("mam.vod.services.Access", Gate)
+    monkeypatch.setattr(Gate, "is_shut", False)
+    app = vod_main_server.create_app()
+    asking = [
+        (call.method, call.path.format(**names) + (f"?bucket={BUCKET}" if call.path == "/assets" else ""))
+        for call in calls("vod", app)
+        if call.method in ("GET", "HEAD") and call.path not in NEITHER
+    ]
+    assert len(asking) >= 10
+    everywhere = f"/assets?q={folder}"
+    with TestClient(app, headers={HEADER: API_KEY}, follow_redirects=False) as client:
+        until(lambda: client.get(everywhere).json()["assets"], "the library shows it")
+        for method, address in [*asking, *asking]:
+            assert client.request(method, address).status_code in (200, 302), (method, address)
+        monkeypatch.setattr(Gate, "is_shut", True)
+        for method, address in [*asking, ("DELETE", f"/stream/{BUCKET}/{key}/playlist.m3u8")]:
+            assert client.request(method, address).status_code == 404, (method, address)
+        assert client.get(everywhere).json()["assets"] == []

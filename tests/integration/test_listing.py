@@ -18,6 +18,7 @@ from mam.library.service import Asking, running
 from mam.library.videos import Listed
 from mam.settings import Settings
 from mam.store.objects import Store
+from mam.vod.access import Access
 from tests.integration.system import S3, own, settings_of
 
 
@@ -74,7 +75,7 @@ def test_what_was_shown_before_anything_was_listed_stays(
 
     async def story(settings: Settings, store: Store) -> None:
         redis = async_client(settings)
-        async with running(settings, store, redis, lambda *_: NoTrees()) as asking:
+        async with running(settings, Access(settings), store, redis, lambda *_: NoTrees()) as asking:
             assert await keys(asking) == []
             assert await asyncio.to_thread(listed.wait, 20)
             one_s3.client.put_object(bucket, "late.mp4", io.BytesIO(b"123"), 3)
