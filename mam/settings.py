@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hmac
 import secrets
 from collections.abc import Mapping
@@ -29,11 +31,24 @@ SECRETS = (  # which everybody knows who has read the examples, where they were 
     "webhook_secret", "playback_secret",
 )  # fmt: skip
 PLACEHOLDER = "change-me"  # how the values of examples begin that must be replaced
+WEBHOOK_PREFIX = "whsec_"  # of secrets as Standard Webhooks writes them
 MAKE_KEY = "make one with `python3 -c 'import secrets; print(secrets.token_urlsafe(32))'`"
 
 
 def _split(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _webhook_key(secret: str) -> bytes:
+    if not secret.startswith(WEBHOOK_PREFIX):
+        return secret.encode()
+    try:
+        key = base64.b64decode(secret.removeprefix(WEBHOOK_PREFIX), validate=True)
+    except binascii.Error:
+        key = b""
+    if not key:
+        raise ValueError(f"WEBHOOK_SECRET has no base64 behind {WEBHOOK_PREFIX}")
+    return key
 
 
 def _host_and_port(value: str) -> str:
@@ -161,6 +176,7 @@ class Settings(BaseSettings):
     def _signed_webhooks(self) -> Settings:
         if self.webhook_url and not self.webhook_secret:
             raise ValueError("WEBHOOK_URL needs a WEBHOOK_SECRET to sign with")
+        self.webhook_keys()
         return self
 
     @model_validator(mode="after")
@@ -202,6 +218,13 @@ class Settings(BaseSettings):
         if self.playback_secret:
             return [secret.get_secret_value().encode() for secret in self.playback_secret]
         return [hmac.digest(self.transcode_api_key.get_secret_value().encode(), b"playback", "sha256")]
+
+    def webhook_keys(self) -> list[bytes]:
+        """What webhooks are signed with: base64 behind `whsec_`, as Standard Webhooks writes it, or any other text.
+
+        Raises ValueError for what is no base64 behind `whsec_`.
+        """
+        return [_webhook_key(secret.get_secret_value()) for secret in self.webhook_secret or ()]
 
     def may_stream(self, bucket: str) -> bool:
         """Whether assets of `bucket` may become streams; never those of the VoD bucket itself."""

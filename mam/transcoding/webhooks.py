@@ -7,13 +7,12 @@ that did not happen, and nothing forgotten that did.
 from __future__ import annotations
 
 import asyncio
-import hmac
 import ipaddress
 import json
 import logging
 import socket
 import time
-from collections.abc import Iterable
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -36,8 +35,8 @@ from mam.jobs.lua import TAKE
 from mam.jobs.state import Jobs
 from mam.settings import Settings
 from mam.transcoding import views
+from mam.transcoding.webhook_signing import Signer
 
-SIGNATURE = "MAM-Signature"
 DELAYS = (5, 30, 120, 600, 3600, 3 * 3600, 6 * 3600, 12 * 3600)  # seconds before each further try: a day in all
 DELIVERIES = 8  # at a time: a receiver that hangs does not keep the others waiting
 DELIVERY_SECONDS = 10  # that a receiver has to answer
@@ -53,12 +52,6 @@ EMBEDDING = tuple(map(ipaddress.IPv6Network, ("64:ff9b::/96", "::/96")))
 NOT_PUBLIC = tuple(map(ipaddress.IPv6Network, ("64:ff9b:1::/48", "5f00::/16")))
 
 log = logging.getLogger(__name__)
-
-
-def signature(secrets: Iterable[bytes], moment: int, body: bytes) -> str:
-    """The header's value: `t=<Unix seconds>,v1=<HMAC-SHA256 of "t.body">`, one `v1` for each secret in use."""
-    signed = f"{moment}.".encode() + body
-    return ",".join([f"t={moment}", *(f"v1={hmac.digest(secret, signed, 'sha256').hex()}" for secret in secrets)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +147,7 @@ class Webhooks:
         self, settings: Settings, jobs: Jobs, counters: Counters, client: redis.Redis, listener: Listener
     ) -> None:
         self._callbacks = Callbacks(settings)
-        self._secrets = [secret.get_secret_value().encode() for secret in settings.webhook_secret or ()]
+        self._signer = Signer.of(settings)
         self._jobs = jobs
         self._counters = counters
         self._client = client
@@ -166,7 +159,7 @@ class Webhooks:
         listener.on_event(self._note)
 
     async def start(self) -> None:
-        if self._secrets:
+        if self._signer.keys:
             self._task = supervised("webhooks", self._run)
 
     async def stop(self) -> None:
@@ -227,7 +220,8 @@ class Webhooks:
         try:
             to = self._callbacks.target(event.url)
             fields["host"] = to.url.hostname
-            outcome = _post(to, self._body(event), self._secrets)
+            body = self._body(event)
+            outcome = _post(to, body, self._signer.headers(event.id, int(time.time()), body))
         except InvalidCallback as error:
             outcome = error.detail
         if outcome == "":
@@ -258,13 +252,13 @@ class Webhooks:
         return json.dumps(told).encode()
 
 
-def _post(to: Target, body: bytes, secrets: Iterable[bytes]) -> str:
-    """Empty when the receiver took it; else what was wrong."""
+def _post(to: Target, body: bytes, signed: Mapping[str, str]) -> str:
+    """`signed`: the headers that say that it is ours. Empty when the receiver took it; else what was wrong."""
     headers = {
         "Host": to.url.netloc,
         "Content-Type": "application/json",
         "User-Agent": "MAM-Webhooks",
-        SIGNATURE: signature(secrets, int(time.time()), body),
+        **signed,
     }
     with _connection(to) as connection:
         try:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,7 +20,8 @@ from dev.servers import LOOPBACK, ROOT, start_redis
 from tests.integration.system import S3, Stack, is_problem, own, until
 from tests.media import CLIP, VP9, MediaFolder
 
-SECRET = "the receiver knows it too"
+SECRET, WHSEC = "the receiver knows it too", "whsec_dGhlIHN0YW5kYXJkJ3M="
+Verify = Callable[[dict[str, str], bytes, str], bool]
 
 
 @dataclass
@@ -26,7 +30,7 @@ class Receiver:
 
     url: str = ""
     refusals: int = 0
-    told: list[tuple[str, bytes]] = field(default_factory=list)  # signature and body of what was taken
+    told: list[tuple[dict[str, str], bytes]] = field(default_factory=list)  # headers and body of what was taken
     refused: list[bytes] = field(default_factory=list)
 
     def events(self, job: str) -> list[dict[str, Any]]:
@@ -45,7 +49,7 @@ def receiver() -> Iterator[Receiver]:
                 received.refused.append(body)
                 self.send_error(500)
                 return
-            received.told.append((self.headers["MAM-Signature"], body))
+            received.told.append(({name.lower(): value for name, value in self.headers.items()}, body))
             self.send_response(204)
             self.end_headers()
 
@@ -67,25 +71,33 @@ def telling(one_s3: S3, tmp_path_factory: pytest.TempPathFactory) -> Iterator[St
     """A system that tells, also receivers on this machine."""
     folder = tmp_path_factory.mktemp("telling")
     with start_redis(folder / "redis", persist=False) as server:
-        env = own(one_s3.server.address, server.port, WEBHOOK_SECRET=f"{SECRET},another", WEBHOOK_ALLOW_PRIVATE="true")
+        env = own(one_s3.server.address, server.port, WEBHOOK_SECRET=f"{SECRET},{WHSEC}", WEBHOOK_ALLOW_PRIVATE="true")
         with Stack(one_s3, env, folder / "services").running() as stack:
             yield stack
 
 
 @pytest.fixture(scope="module")
-def verify() -> Callable[[str, bytes, str], bool]:
+def verify() -> Verify:
     """The ten lines that the README gives receivers."""
     blocks = re.findall(r"```python\n(.*?)```", Path(ROOT, "README.md").read_text("utf-8"), re.DOTALL)
-    (block,) = [block for block in blocks if "MAM-Signature" in block]
+    (block,) = [block for block in blocks if "webhook-signature" in block]
     assert len(block.strip().splitlines()) <= 10
     names: dict[str, Any] = {}
     exec(block, names)
-    found: Callable[[str, bytes, str], bool] = names["is_ours"]
+    found: Verify = names["is_ours"]
     return found
 
 
+def is_ours_by_the_old_header(header: str, body: bytes, secret: str) -> bool:
+    """What receivers did before, and may do for a release: whether it was signed in the last five minutes."""
+    moment, *signatures = [part.partition("=")[2] for part in header.split(",")]
+    signed = hmac.new(secret.encode(), moment.encode() + b"." + body, hashlib.sha256).hexdigest()
+    fresh = abs(time.time() - int(moment)) < 300
+    return fresh and any(hmac.compare_digest(signed, each) for each in signatures)
+
+
 def test_a_video_is_told_of_once_when_it_plays_and_once_when_it_is_live(
-    telling: Stack, media: MediaFolder, folder: str, receiver: Receiver, verify: Callable[[str, bytes, str], bool]
+    telling: Stack, media: MediaFolder, folder: str, receiver: Receiver, verify: Verify
 ) -> None:
     key = telling.put(f"{folder}/a.mp4", media.path(CLIP))
     assert telling.convert(key, callback_url=receiver.url) == f"{folder}/a"
@@ -96,11 +108,19 @@ def test_a_video_is_told_of_once_when_it_plays_and_once_when_it_is_live(
     assert (playable["type"], ready["type"]) == ("video.playable", "video.ready")
     assert playable["id"] != ready["id"]
     assert (ready["data"]["state"], ready["data"]["video"]) == ("succeeded", f"{folder}/a")
-    for header, body in receiver.told:
-        assert verify(header, body, SECRET)
-        assert not verify(header, body + b" ", SECRET)
-        assert not verify(header, body, "a wrong secret")
-        assert not verify(re.sub(r"t=\d+", "t=1", header), body, SECRET)
+    for headers, body in receiver.told:
+        assert headers["webhook-id"] == json.loads(body)["id"]
+        assert verify(headers, body, SECRET)
+        assert verify(headers, body, WHSEC)
+        assert not verify(headers, body + b" ", SECRET)
+        assert not verify(headers, body, "a wrong secret")
+        assert not verify({**headers, "webhook-timestamp": "1"}, body, SECRET)
+        assert not verify({**headers, "webhook-id": "evt_1"}, body, SECRET)
+        old = headers["mam-signature"]
+        assert is_ours_by_the_old_header(old, body, SECRET)
+        assert not is_ours_by_the_old_header(old, body + b" ", SECRET)
+        assert not is_ours_by_the_old_header(old, body, "a wrong secret")
+        assert not is_ours_by_the_old_header(re.sub(r"t=\d+", "t=1", old), body, SECRET)
     assert telling.redis.zcard("mam:webhooks") == 0
 
 
