@@ -48,7 +48,7 @@ def test_a_wrong_clock_is_called_one() -> None:
     assert "credentials" not in found.hint
 
 
-@pytest.mark.parametrize("message", [*_SKEWED_MESSAGES, "Request has expired."])
+@pytest.mark.parametrize("message", [*sorted(_SKEWED_MESSAGES), "Request has expired."])
 @pytest.mark.parametrize("act", Act)
 def test_a_url_that_is_out_of_date_as_soon_as_it_is_signed_tells_of_a_wrong_clock(act: Act, message: str) -> None:
     found = error_of(Refused("AccessDenied", message), act)
