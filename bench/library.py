@@ -14,8 +14,8 @@ from bench.table import Bar, Line, Measure, Row, Rule
 from mam.library.catalogue import Catalogue
 from mam.library.lua import COMPLETE, HASH
 from mam.library.snapshot import BASE, CHANGES, LISTED_AT, Change, Position, Snapshot
-from mam.library.status import Record
-from mam.library.status_store import Known
+from mam.library.status import AssetStatus
+from mam.library.status_store import StatusStore
 from mam.library.sync import LISTER
 from mam.library.videos import Listed
 
@@ -81,7 +81,7 @@ def _filled(stack: Stack) -> Iterator[None]:
     assert snapshot.write(catalogue.listed(), Position())
     records = list(_records(entries))
     for at in range(0, len(records), BATCH):
-        Known(stack.redis).found(dict(records[at : at + BATCH]))
+        StatusStore(stack.redis).found(dict(records[at : at + BATCH]))
     stack.redis.hset(HASH, COMPLETE, "1")
     snapshot.confirm(time.time() + 3600)
     try:
@@ -100,15 +100,15 @@ def _entries() -> Iterator[Listed]:
         yield Listed(FILMS, folder + name, chosen.randrange(1 << 33), moment, chosen.randrange(1 << 32))
 
 
-def _records(entries: list[Listed]) -> Iterator[tuple[str, Record]]:
+def _records(entries: list[Listed]) -> Iterator[tuple[str, AssetStatus]]:
     chosen = random.Random(2)
     for one in entries:
         (state,) = chosen.choices(list(STATES), list(STATES.values()))
         if state == "live":
-            live = Record(video=one.key[:-4], live="0123456789ab", duration=chosen.uniform(1, 9000))
+            live = AssetStatus(video=one.key[:-4], live="0123456789ab", duration=chosen.uniform(1, 9000))
             yield f"{FILMS}/{one.key}", live
         elif state == "failed":
-            yield f"{FILMS}/{one.key}", Record(video=one.key[:-4], job="0123456789ab", stage="failed")
+            yield f"{FILMS}/{one.key}", AssetStatus(video=one.key[:-4], job="0123456789ab", stage="failed")
 
 
 def _is_loaded(stack: Stack) -> bool:

@@ -60,7 +60,7 @@ class _Forget:
     token: str
 
 
-class Kept:
+class PlaylistMemory:
     """One per process. Without a lease nothing is at hand, and Redis is asked each time."""
 
     def __init__(self, client: redis.asyncio.Redis) -> None:

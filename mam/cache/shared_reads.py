@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from functools import partial
 
-from mam.cache.memory import Kept
+from mam.cache.memory import PlaylistMemory
 from mam.cache.response import Answers
 from mam.cache.store import CachedPlaylist, Lookup, PlaylistCache
 from mam.errors import RedisUnavailable
@@ -43,7 +43,7 @@ class SharedReads:
     Never the one under way: a read that began before a request could miss an invalidation that was answered before it.
     """
 
-    def __init__(self, cache: PlaylistCache, kept: Kept) -> None:
+    def __init__(self, cache: PlaylistCache, kept: PlaylistMemory) -> None:
         self._cache = cache
         self._kept = kept
         self._next: dict[Key, _Read] = {}

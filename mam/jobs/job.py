@@ -65,7 +65,7 @@ class RunningTask:
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
+class ActiveJob:
     """A job that somebody is at, or ought to be, in short. `updated_at`: Unix seconds of its last sign of life."""
 
     id: str

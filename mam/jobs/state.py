@@ -19,7 +19,7 @@ from mam.errors import JobNotFound, MamError
 from mam.events import script
 from mam.jobs import keys, lua
 from mam.jobs.change import Change
-from mam.jobs.job import Begun, Job, State, parse, running_tasks
+from mam.jobs.job import ActiveJob, Job, State, parse, running_tasks
 from mam.jobs.paging import Page, Position, Row
 from mam.jobs.queues import Priority
 
@@ -170,17 +170,17 @@ class Jobs:
             active, queued, last = map(stored.texts, pipe.execute())
         return active, queued, last
 
-    def begun(self) -> list[Begun]:
+    def begun(self) -> list[ActiveJob]:
         """The jobs that were begun and have not ended, in short."""
         active, queued, _ = self.standing(1)
         return self._in_short({*active}.difference(queued))
 
-    def picturing(self) -> list[Begun]:
+    def picturing(self) -> list[ActiveJob]:
         """The jobs whose pictures somebody is at, ended ones too."""
         names: set[Any] = self._client.smembers(keys.PICTURING)
         return self._in_short(stored.texts(names))
 
-    def _in_short(self, jobs: Iterable[str]) -> list[Begun]:
+    def _in_short(self, jobs: Iterable[str]) -> list[ActiveJob]:
         ids = sorted(jobs)
         with self._client.pipeline(transaction=False) as pipe:
             for job in ids:
@@ -188,7 +188,7 @@ class Jobs:
                 pipe.hgetall(keys.running_key(job))
             rows = stored.answers(pipe.execute(raise_on_error=False))
         return [
-            Begun(
+            ActiveJob(
                 id=job,
                 video=stored.text(fields[0]) or "",
                 updated_at=updated_at,

@@ -10,7 +10,7 @@ from typing import Protocol
 from mam.errors import InvalidName, NotFound
 from mam.hls.plan import Plan
 from mam.hls.playlist import InvalidPlaylist
-from mam.library.status import FOREIGN, MAKING, Record, field_of, foreign_field
+from mam.library.status import FOREIGN, MAKING, AssetStatus, field_of, foreign_field
 from mam.naming import (
     COMMIT,
     PLAN,
@@ -26,7 +26,7 @@ from mam.store.objects import Store
 
 AT_ONCE = 16  # reads of the store
 Alive = Callable[[], None]
-Found = tuple[str, Record]  # the record's field, and the record
+Found = tuple[str, AssetStatus]  # the record's field, and the record
 
 
 class Tree(Protocol):
@@ -45,7 +45,7 @@ class Trees(Protocol):
     def plan(self, name: str, revision: str | None = None) -> Plan | None: ...
 
 
-class Looking:
+class BucketScan:
     """Blocking: call it from a thread. Raises StoreUnavailable."""
 
     def __init__(self, store: Store, trees: Trees, bucket: str) -> None:
@@ -84,7 +84,7 @@ class Looking:
         try:
             names = video_names(asset)
         except InvalidName:  # too long to become a video
-            return field, Record()
+            return field, AssetStatus()
         for name in names:
             found = self._video(name)
             if found and found[0] in (field, foreign_field(name)):
@@ -93,8 +93,8 @@ class Looking:
             plan = self._trees.plan(name)
             if plan and field_of(plan.source.asset) == field and self._is_unfinished(plan.revision):
                 duration = float(plan.timeline.duration)
-                return field, Record(name, "", plan.revision, MAKING, plan.source.version, duration)
-        return field, Record()
+                return field, AssetStatus(name, "", plan.revision, MAKING, plan.source.version, duration)
+        return field, AssetStatus()
 
     def _folder(self, path: str) -> tuple[list[str], Found | None]:
         """The folders in a folder that may hold videos, and the video that it is itself."""
@@ -115,9 +115,9 @@ class Looking:
         if tree is None:
             return None
         if tree.plan is None:
-            return foreign_field(name), Record(video=name, live=FOREIGN, is_playable=True)
+            return foreign_field(name), AssetStatus(video=name, live=FOREIGN, is_playable=True)
         revision = tree.plan.revision
-        return field_of(tree.plan.source.asset), Record(
+        return field_of(tree.plan.source.asset), AssetStatus(
             video=name,
             live=revision,
             duration=float(tree.plan.timeline.duration),

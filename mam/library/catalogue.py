@@ -13,8 +13,8 @@ from cachetools import LRUCache
 
 from mam.library.entries import SORTS, Entry, Sort, fold
 from mam.library.folders import Folder, Folders
-from mam.library.sorting import Order, cursor_behind, position
-from mam.library.status import Record
+from mam.library.sorting import SortOrder, cursor_behind, position
+from mam.library.status import AssetStatus
 from mam.library.videos import Listed
 from mam.naming import stem
 
@@ -66,9 +66,9 @@ class Catalogue:
         self._buckets = frozenset(buckets)
         self._lock = threading.Lock()
         self._entries: dict[str, dict[str, Entry]] = {}  # by bucket and key
-        self._records: dict[Place, Record] = {}  # also of what is not listed, or not yet
-        self._foreign: dict[str, Record] = {}  # trees of other tools, by the stem of whatever they are the video of
-        self._orders: dict[str, Order] = {}
+        self._records: dict[Place, AssetStatus] = {}  # also of what is not listed, or not yet
+        self._foreign: dict[str, AssetStatus] = {}  # trees of other tools, by the stem of their asset's key
+        self._orders: dict[str, SortOrder] = {}
         self._generation = 0
         self._folders = Folders()
         self._results: LRUCache[Query, list[Entry]] = LRUCache(KEPT_RESULTS)
@@ -122,7 +122,7 @@ class Catalogue:
             new.append(Entry(one, before.record, before.folded))
         return before
 
-    def know(self, records: Mapping[Place, Record | None]) -> None:
+    def know(self, records: Mapping[Place, AssetStatus | None]) -> None:
         """What is known of some assets now; None: nothing. Under an empty bucket, of trees of other tools."""
         with self._lock:
             stems = self._note(records)
@@ -131,14 +131,14 @@ class Catalogue:
                 touched += [entry for entry in self._all() if stem(entry.key) in stems]
             self._refresh({(entry.bucket, entry.key): entry for entry in touched if entry})
 
-    def know_only(self, records: Mapping[Place, Record]) -> None:
+    def know_only(self, records: Mapping[Place, AssetStatus]) -> None:
         """All that is known: of what is not among it, nothing is."""
         with self._lock:
             self._records, self._foreign = {}, {}
             self._note(records)
             self._refresh({(entry.bucket, entry.key): entry for entry in self._all()})
 
-    def _note(self, records: Mapping[Place, Record | None]) -> set[str]:
+    def _note(self, records: Mapping[Place, AssetStatus | None]) -> set[str]:
         """Takes records over; which trees of other tools are among them."""
         for (bucket, key), record in records.items():
             if bucket and record is not None:
@@ -153,7 +153,7 @@ class Catalogue:
                 self._foreign.pop(key, None)
         return {key for bucket, key in records if not bucket}
 
-    def record(self, bucket: str, key: str) -> Record | None:
+    def record(self, bucket: str, key: str) -> AssetStatus | None:
         """What is known of an asset, listed or not.
 
         A tree of another tool goes before what is known of the asset itself, as it does for players.
@@ -179,7 +179,7 @@ class Catalogue:
             self._entries.setdefault(entry.bucket, {})[entry.key] = entry
             self._folders.count(entry, +1)
         if len(old) + len(new) > FEW:
-            self._orders = {name: Order.of(order.sort, self._all()) for name, order in self._orders.items()}
+            self._orders = {name: SortOrder.of(order.sort, self._all()) for name, order in self._orders.items()}
             return
         for order in self._orders.values():
             for entry in old:
@@ -200,13 +200,13 @@ class Catalogue:
         for _ in range(TRIES):
             with self._lock:
                 generation, entries = self._generation, self._all()
-            order = Order.of(sort, entries)
+            order = SortOrder.of(sort, entries)
             with self._lock:
                 if generation == self._generation:
                     self._orders[sort.name] = order
                     return
         with self._lock:
-            self._orders[sort.name] = Order.of(sort, self._all())
+            self._orders[sort.name] = SortOrder.of(sort, self._all())
 
     def page(self, query: Query, *, limit: int, cursor: str | None = None) -> Page:
         """Raises InvalidRequest for a cursor that is not of this order."""

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from mam.errors import Failure, NotAVideo
-from mam.library.status import FAILED, NEW, Record
+from mam.library.status import FAILED, NEW, AssetStatus
 from mam.library.videos import Listed, mark
 
-NOTHING = Record()
+NOTHING = AssetStatus()
 EMPTY = Failure(NotAVideo.code, "The object is empty.", NotAVideo.hint)
 _DIGITS = re.compile(r"[0-9]+")
 
@@ -28,7 +28,7 @@ class Entry:
 
     __slots__ = ("bucket", "folded", "folder", "key", "mark", "modified", "record", "size", "state")
 
-    def __init__(self, listed: Listed, record: Record | None, folded: str | None = None) -> None:
+    def __init__(self, listed: Listed, record: AssetStatus | None, folded: str | None = None) -> None:
         self.bucket = sys.intern(listed.bucket)
         self.key = listed.key
         self.folder = sys.intern(listed.key[: listed.key.rfind("/") + 1])  # '' or a path that ends in a slash
@@ -41,12 +41,12 @@ class Entry:
         if self.state == NEW and not listed.size:
             self.state = FAILED
 
-    def _is_past(self, record: Record) -> bool:
+    def _is_past(self, record: AssetStatus) -> bool:
         """Whether what failed was another version of the object."""
         return bool(record.state == FAILED and self.mark and record.version and mark(record.version) != self.mark)
 
     @property
-    def known(self) -> Record:
+    def known(self) -> AssetStatus:
         """The record, but for a failure of another version."""
         return NOTHING if self.record is None or self._is_past(self.record) else self.record
 
@@ -61,7 +61,7 @@ class Entry:
     def listed(self) -> Listed:
         return Listed(self.bucket, self.key, self.size, self.modified, self.mark)
 
-    def knowing(self, record: Record | None) -> Entry:
+    def knowing(self, record: AssetStatus | None) -> Entry:
         """The same asset with another record."""
         return Entry(self.listed, record, self.folded)
 

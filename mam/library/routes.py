@@ -13,7 +13,7 @@ from mam.http.names import Bucket, ObjectKey
 from mam.http.routing import Route
 from mam.http.services import Services
 from mam.library.catalogue import Query as Wanted
-from mam.library.service import Asking
+from mam.library.service import LibraryService
 from mam.library.views import AssetList, AssetView, State
 from mam.naming import MAX_KEY_BYTES, Asset
 
@@ -29,15 +29,15 @@ router = APIRouter(route_class=Route, dependencies=[require_access], tags=["libr
 class LibraryServices(Services):
     """What these routes reach for."""
 
-    asking: Asking
+    asking: LibraryService
 
 
-async def asking_of(request: Request) -> Asking:
+async def asking_of(request: Request) -> LibraryService:
     services: LibraryServices = request.app.state.services
     return services.asking
 
 
-Provided = Annotated[Asking, Depends(asking_of)]
+Provided = Annotated[LibraryService, Depends(asking_of)]
 
 
 @router.get(

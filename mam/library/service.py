@@ -12,13 +12,13 @@ import redis.asyncio
 from mam.connections import REQUEST
 from mam.errors import NotFound
 from mam.events import sync_client
-from mam.library.bucket_scan import Looking, Trees
+from mam.library.bucket_scan import BucketScan, Trees
 from mam.library.catalogue import Catalogue, Page, Query
 from mam.library.entries import Entry
 from mam.library.folders import Folder
 from mam.library.listing import Listing, listed
-from mam.library.sync import Library
-from mam.library.sync_work import Keeping
+from mam.library.sync import LibrarySync
+from mam.library.sync_work import SyncWork
 from mam.library.videos import is_video
 from mam.library.views import AssetList, AssetView, FolderView
 from mam.naming import Asset
@@ -43,32 +43,32 @@ async def running(
     store: Store,
     client: redis.asyncio.Redis,
     trees_in: Callable[[Store, str], Trees],
-) -> AsyncIterator[Asking]:
+) -> AsyncIterator[LibraryService]:
     """The library, with what keeps it in step with Redis and the store. `trees_in`: those of a bucket, by a client.
 
     `store` answers requests. Whole buckets are gone through with a client that waits longer: one slow answer among a
     hundred thousand is no reason to begin again.
     """
     bucket, patient = settings.minio_bucket_vod, Store(settings)
-    keeping = Keeping(
+    keeping = SyncWork(
         settings,
         sync_client(settings, REQUEST),
         Listing(settings, store, patient=patient),
-        Looking(store, trees_in(store, bucket), bucket),
-        walking=Looking(patient, trees_in(patient, bucket), bucket),
+        BucketScan(store, trees_in(store, bucket), bucket),
+        walking=BucketScan(patient, trees_in(patient, bucket), bucket),
     )
-    library = Library(keeping, client, seconds=settings.library_seconds)
+    library = LibrarySync(keeping, client, seconds=settings.library_seconds)
     await library.start()
     try:
-        yield Asking(access, store, library)
+        yield LibraryService(access, store, library)
     finally:
         await library.stop()
 
 
-class Asking:
+class LibraryService:
     """For coroutines."""
 
-    def __init__(self, access: Access, store: Store, library: Library) -> None:
+    def __init__(self, access: Access, store: Store, library: LibrarySync) -> None:
         self._access = access
         self._store = store
         self.library = library

@@ -12,7 +12,7 @@ from mam.library.entries import Entry, Sort, SortKey
 
 
 @dataclass(slots=True)
-class Order:
+class SortOrder:
     """All entries in one order; once somebody has searched in it, what they are searched by beside them."""
 
     sort: Sort
@@ -20,7 +20,7 @@ class Order:
     texts: list[str] | None = None
 
     @classmethod
-    def of(cls, sort: Sort, entries: list[Entry]) -> Order:
+    def of(cls, sort: Sort, entries: list[Entry]) -> SortOrder:
         return cls(sort, sorted(entries, key=sort.key))
 
     def remove(self, entry: Entry) -> None:

@@ -14,7 +14,7 @@ FOREIGN = "foreign"  # in place of a revision: a tree that another tool left in 
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class AssetStatus:
     """`live`: the revision that plays, or FOREIGN. `job`: what is being made, or failed last, as `stage` says.
 
     `version`: of the source, as that job found it. `duration`: seconds. `poster`, `storyboard`: the revisions that have
@@ -57,7 +57,7 @@ class Record:
         return {name: value for name, value in found.items() if value not in ("", None, ())}
 
     @classmethod
-    def parse(cls, text: str | bytes) -> Record | None:
+    def parse(cls, text: str | bytes) -> AssetStatus | None:
         """From what Redis holds; None where that cannot be read."""
         found = stored.read(_Stored, text)
         if found is None or found.state not in ("", *STATES):

@@ -14,7 +14,7 @@ from mam.errors import Failure
 from mam.events import script
 from mam.library import lua
 from mam.library.lua import COMPLETE, HASH
-from mam.library.status import Record, field_of
+from mam.library.status import AssetStatus, field_of
 from mam.naming import Asset
 
 PAGE = 1000  # fields that are read in one round trip
@@ -24,11 +24,11 @@ PAGE = 1000  # fields that are read in one round trip
 class Everything:
     """All records by their fields. `complete`: what is not among them is not there."""
 
-    records: dict[str, Record]
+    records: dict[str, AssetStatus]
     complete: bool
 
 
-class Known:
+class StatusStore:
     """Blocking: call it from a thread. What a job does to its asset is noted by the job's own scripts."""
 
     def __init__(self, client: redis.Redis) -> None:
@@ -43,7 +43,7 @@ class Known:
         """Raises RedisError."""
         complete = bool(self._client.hexists(HASH, COMPLETE))  # before: what it stands for is there by now
         found = (
-            (stored.text(field), Record.parse(text))
+            (stored.text(field), AssetStatus.parse(text))
             for field, text in self._client.hscan_iter(HASH, count=PAGE)
             if field != COMPLETE.encode()
         )
@@ -61,7 +61,7 @@ class Known:
         """Nothing can be made of this version of the object. False where a job or a stream says otherwise."""
         return bool(self._judged(args=[field_of(asset), version, json.dumps(asdict(failure))]))
 
-    def found(self, records: Mapping[str, Record]) -> None:
+    def found(self, records: Mapping[str, AssetStatus]) -> None:
         """These are in the VoD bucket, by their fields; nothing that was reported since is overwritten."""
         if records:
             self._found(args=[item for name, found in records.items() for item in (name, json.dumps(found.fields()))])

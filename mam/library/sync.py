@@ -27,8 +27,8 @@ from mam.events import channel
 from mam.library.catalogue import Place
 from mam.library.lua import CHANNEL
 from mam.library.snapshot import Change, Rows
-from mam.library.status import Record
-from mam.library.sync_work import Keeping, Lock, LockLost
+from mam.library.status import AssetStatus
+from mam.library.sync_work import Lock, LockLost, SyncWork
 from mam.library.videos import Listed, is_video, mark
 from mam.naming import Asset
 
@@ -55,10 +55,10 @@ class _Told:
     complete: bool = False
 
 
-class Library:
+class LibrarySync:
     """One per process. Its tasks run between `start` and `stop`."""
 
-    def __init__(self, keeping: Keeping, client: redis.asyncio.Redis, *, seconds: float) -> None:
+    def __init__(self, keeping: SyncWork, client: redis.asyncio.Redis, *, seconds: float) -> None:
         self.keeping = keeping
         self._client = client
         self._seconds = seconds
@@ -66,7 +66,7 @@ class Library:
         self._told = asyncio.Event()
         self._tick = asyncio.Event()
         self._listed = asyncio.Event()  # replaced whenever it is set
-        self._records: dict[Place, Record | None] = {}  # told, and not taken in yet
+        self._records: dict[Place, AssetStatus | None] = {}  # told, and not taken in yet
         self._changes: list[Change] = []
         self._stale = {"known", "listing"}  # what is to be read from Redis
         self._said = float("-inf")
@@ -140,7 +140,7 @@ class Library:
             return
         for name, found in told.known.items():
             bucket, _, key = name.partition("/")
-            self._records[bucket, key] = Record.parse(json.dumps(found)) if found else None
+            self._records[bucket, key] = AssetStatus.parse(json.dumps(found)) if found else None
         if told.change is not None:
             self._changes.append(Change.of(told.change))
         if told.listing:

@@ -14,13 +14,13 @@ import redis.lock
 from redis.exceptions import LockError
 
 from mam import stored
-from mam.library.bucket_scan import Looking
+from mam.library.bucket_scan import BucketScan
 from mam.library.catalogue import Catalogue, Place
 from mam.library.listing import Listing
 from mam.library.lua import COMPLETE, HASH
 from mam.library.snapshot import BASE, CHANGES, LISTED_AT, Base, Change, Position, Replaced, Snapshot
-from mam.library.status import Record, field_of
-from mam.library.status_store import Known
+from mam.library.status import AssetStatus, field_of
+from mam.library.status_store import StatusStore
 from mam.library.videos import Listed
 from mam.naming import Asset
 from mam.settings import Settings
@@ -73,16 +73,16 @@ class Status:
     watched: bool
 
 
-class Keeping:
+class SyncWork:
     """The catalogue of a process with what it is made from. Blocking, but for what it holds."""
 
     def __init__(
-        self, settings: Settings, client: redis.Redis, listing: Listing, looking: Looking, *, walking: Looking
+        self, settings: Settings, client: redis.Redis, listing: Listing, looking: BucketScan, *, walking: BucketScan
     ) -> None:
         """`looking` answers requests, `walking` goes through everything: neither waits for the other."""
         self.catalogue = Catalogue([name for name in settings.minio_source_buckets or () if settings.may_stream(name)])
         self.client = client
-        self.known = Known(client)
+        self.known = StatusStore(client)
         self.listing = listing
         self.looking = looking
         self._walking = walking
@@ -119,19 +119,19 @@ class Keeping:
         self.catalogue.know_only({_place(field): record for field, record in everything.records.items()})
         self.complete = everything.complete
 
-    def take_in(self, records: Mapping[Place, Record | None], changes: list[Change]) -> None:
+    def take_in(self, records: Mapping[Place, AssetStatus | None], changes: list[Change]) -> None:
         self.catalogue.know(records)
         for change in changes:
             self._apply(change)
 
-    def look_at(self, assets: list[Asset]) -> list[Record]:
+    def look_at(self, assets: list[Asset]) -> list[AssetStatus]:
         """What the VoD bucket holds of these; Redis and every process get to know of it. Raises StoreUnavailable."""
         found = self.looking.at(assets)
         settled = [
             one for one in zip(assets, found, strict=True) if not one[1][1].stage
         ]  # the job itself says the rest
         try:
-            self.known.found({field_of(asset): Record() for asset, _ in settled} | dict(one for _, one in settled))
+            self.known.found({field_of(asset): AssetStatus() for asset, _ in settled} | dict(one for _, one in settled))
         except (redis.RedisError, OSError) as error:  # then it is looked for again the next time
             log.warning("what was found is not kept", extra={"error": type(error).__name__})
         return [record for _, record in found]

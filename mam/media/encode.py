@@ -24,7 +24,7 @@ from mam.media.muxing import Made, SegmentPacker
 from mam.media.packets import ORIGIN, Packet, Run, read_packets
 from mam.media.remux import Copied
 from mam.media.source import MediaSource
-from mam.media.subtitles import Texts
+from mam.media.subtitles import Subtitles
 
 FED = 100  # packets between two signs of life
 Part = dict[OutputId, list[Packet]]  # What ffmpeg made of a segment.
@@ -54,7 +54,7 @@ class ChunkEncoder:
         self._stall_seconds = stall_seconds
         self._watch = watch
         self._copied = Copied(media, plan)
-        self._texts = Texts(media, plan)
+        self._texts = Subtitles(media, plan)
         self._outputs = plan.outputs
         self._scales = {output: self._scale(track) for output, track in self._outputs.items()}
         self._video = next(iter(plan.encoded_video_tracks), None)  # The others have the same frames.

@@ -24,7 +24,7 @@ LEADING = 64  # samples behind a key frame among which those that are shown befo
 
 
 @dataclass(frozen=True, slots=True)
-class Starts:
+class EntryPoints:
     """What a few key frames, the first of them the first of all, are to a decoder that starts there."""
 
     first: Opening = Opening.UNKNOWN
@@ -33,16 +33,16 @@ class Starts:
     heads: tuple[bytes, ...] = ()  # their first bytes, in which parameter sets may stand
 
 
-def look_at_starts(media: MediaSource, track: MediaTrack) -> Starts:
+def look_at_starts(media: MediaSource, track: MediaTrack) -> EntryPoints:
     """Looks at LOOKED_AT key frames: that is a handful of reads at once, however long the film."""
     samples = media.samples(track.number)
     keys = openings(samples)
     if track.codec not in ("h264", "hevc") or not len(keys):
-        return Starts()
+        return EntryPoints()
     few = _few(keys)
     looked_at = list(_look(media, track, samples, np.union1d(few, _few(np.flatnonzero(samples.key)))))
     found = {number: opening for number, opening, _ in looked_at}
-    return Starts(
+    return EntryPoints(
         found[int(keys[0])],
         all(_is_start(samples, number, found[number]) for number in few.tolist()),
         Opening.NONE in found.values(),
@@ -50,7 +50,7 @@ def look_at_starts(media: MediaSource, track: MediaTrack) -> Starts:
     )
 
 
-def cuttable(media: MediaSource, track: MediaTrack, starts: Starts) -> Samples:
+def cuttable(media: MediaSource, track: MediaTrack, starts: EntryPoints) -> Samples:
     """The track's samples, those alone being key frames that a segment of copied pictures may begin with.
 
     Believes the index where the key frames that were looked at are what it says. Else all of them are looked at,

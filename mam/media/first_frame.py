@@ -30,7 +30,7 @@ MAX_PIXELS = 8192 * 4320
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class FirstFrame:
     """What a track's pictures are like: by its headers, and by its first picture where that was decoded.
 
     `width`, `height`: of what is shown, `crop` of what is decoded. `primaries`, `transfer`, `matrix`: as in ISO/IEC
@@ -58,7 +58,7 @@ class Look:
         return self.field_order in ("tff", "bff")
 
 
-def look_at(media: MediaSource, track: MediaTrack) -> Look:
+def look_at(media: MediaSource, track: MediaTrack) -> FirstFrame:
     """Decodes the track's first picture; goes by the headers alone where that does not work."""
     context = track.template.codec_context
     frame = _first_picture(media, track) if track.codec in decoders.PICTURES else None
@@ -73,7 +73,7 @@ def look_at(media: MediaSource, track: MediaTrack) -> Look:
         said = int(getattr(context, name) or 0)
         return said if said not in (0, unknown) or frame is None else int(getattr(frame, name) or unknown)
 
-    return Look(
+    return FirstFrame(
         width=crop.width if crop else width,
         height=crop.height if crop else height,
         sample_aspect_ratio=Fraction(aspect),
@@ -146,7 +146,9 @@ def _first_packets(media: MediaSource, track: MediaTrack) -> Iterator[Any]:
         yield packet
 
 
-def picture_filters(look: Look, turn: tuple[str, ...], *, changes: bool = False) -> tuple[tuple[str, ...], int, int]:
+def picture_filters(
+    look: FirstFrame, turn: tuple[str, ...], *, changes: bool = False
+) -> tuple[tuple[str, ...], int, int]:
     """(filters, width, height): upright, square pixels, even sizes, standard range, 8-bit 4:2:0.
 
     What comes in as RGB is given the matrix that players take the size for, and says so. `changes`: later pictures may
@@ -171,7 +173,7 @@ def picture_filters(look: Look, turn: tuple[str, ...], *, changes: bool = False)
     return (*before, *scale, "setsar=sar=1", *turn, "format=pix_fmts=yuv420p"), width, height
 
 
-def _fitting(look: Look, width: int, height: int, given: str) -> tuple[str, ...]:
+def _fitting(look: FirstFrame, width: int, height: int, given: str) -> tuple[str, ...]:
     """Pictures of any size into one, with bars where the shapes differ."""
     square = ("scale=w=trunc(iw*sar/2)*2:h=ih", "setsar=sar=1") if look.sample_aspect_ratio != 1 else ()
     within = f"force_original_aspect_ratio=decrease:force_divisible_by=2:{given}out_range=limited"
@@ -182,7 +184,7 @@ def _fitting(look: Look, width: int, height: int, given: str) -> tuple[str, ...]
     )
 
 
-def still_filters(look: Look, turn: tuple[str, ...], *, longest: int) -> tuple[tuple[str, ...], int, int]:
+def still_filters(look: FirstFrame, turn: tuple[str, ...], *, longest: int) -> tuple[tuple[str, ...], int, int]:
     """(filters, width, height): upright, square pixels, even sizes of at most `longest` a side, SDR; 8-bit RGB.
 
     Made small first: what follows costs little then, however large the picture is.
@@ -202,7 +204,7 @@ def still_filters(look: Look, turn: tuple[str, ...], *, longest: int) -> tuple[t
     return (*crop, small, *tone, *mapped, "format=pix_fmts=rgb24", *turn), width, height
 
 
-def _told(look: Look) -> tuple[str, ...]:
+def _told(look: FirstFrame) -> tuple[str, ...]:
     """What the container says of colours, told to filters and encoder: frames say what their codec does alone."""
     said = replace(look.colours, matrix=UNSPECIFIED) if _is_rgb(look.pixel_format) else look.colours
     return colours.retagged(look.coded, replace(said, full_range=None))  # `scale` is given the range
@@ -216,14 +218,14 @@ def _is_rgb(pixel_format: str | None) -> bool:
     return known.is_rgb or known.has_palette
 
 
-def _square(look: Look) -> tuple[int, int]:
+def _square(look: FirstFrame) -> tuple[int, int]:
     """Width and height with square pixels, before it is turned."""
     width, height, aspect = look.width, look.height, look.sample_aspect_ratio
     width = width * aspect.numerator // aspect.denominator if aspect > 1 else width
     return width, height * aspect.denominator // aspect.numerator if aspect < 1 else height
 
 
-def _tone_mapping(look: Look) -> tuple[str, ...]:
+def _tone_mapping(look: FirstFrame) -> tuple[str, ...]:
     """HDR to BT.709, by the usual chain: linear light, BT.709 primaries, the Hable curve, back.
 
     What is not said of HDR takes the usual values: BT.2020.

@@ -9,7 +9,7 @@ from mam.media.chunk_windows import edges_by_time, reordering, segment_edges
 from mam.media.muxing import Made, SegmentPacker
 from mam.media.packets import Run, read_packets
 from mam.media.source import MediaSource
-from mam.media.subtitles import Texts
+from mam.media.subtitles import Subtitles
 from mam.mp4.tables import Ints
 
 
@@ -44,7 +44,7 @@ class Remuxer:
         self._media = media
         self._plan = plan
         self._copied = Copied(media, plan)
-        self._texts = Texts(media, plan)
+        self._texts = Subtitles(media, plan)
         outputs = plan.outputs
         self._templates = {output: media.track(track.track).template for output, track in outputs.items()}
         self._delays = {output: reordering(media.samples(track.track)) for output, track in outputs.items()}

@@ -55,7 +55,7 @@ def renditions(media: MediaSource, source: Source) -> list[Rendition]:
     return result
 
 
-class Texts:
+class Subtitles:
     """Makes the subtitles of segments. Safe to use from several threads."""
 
     def __init__(self, media: MediaSource, plan: Plan) -> None:

@@ -13,7 +13,7 @@ from mam.hls.recipe import RECODED, Format, Profile, Recipe
 from mam.media import apertures, colours, decoders
 from mam.media.cadence import cadence
 from mam.media.chunk_windows import openings
-from mam.media.entry_points import Starts, cuttable, look_at_starts
+from mam.media.entry_points import EntryPoints, cuttable, look_at_starts
 from mam.media.first_frame import MAX_ASPECT, MAX_PIXELS, MIN_ASPECT, look_at, picture_filters
 from mam.media.frame_rate import check_gaps, frame_rate
 from mam.media.orientation import unmet, upright
@@ -140,7 +140,7 @@ def _distance_obstacle(samples: Samples, cuttable: Samples, recipe: Recipe) -> s
     return f"Its {what} begin up to {float(seconds):.0f} s apart: too far for seeking (MAX_KEY_FRAME_SECONDS)."
 
 
-def _changes(media: MediaSource, track: MediaTrack, samples: Samples, starts: Starts) -> str | None:
+def _changes(media: MediaSource, track: MediaTrack, samples: Samples, starts: EntryPoints) -> str | None:
     """In what way the pictures become others in the middle; None where they do not."""
     if track.number in media.changes:
         return f"Its pictures are coded in {len(media.changes[track.number].sets)} ways, one after the other."

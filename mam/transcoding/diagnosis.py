@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from mam.errors import RedisFull, RedisUnavailable, StoreUnavailable
-from mam.jobs.job import SILENT_LEASES, Begun, RunningTask
+from mam.jobs.job import SILENT_LEASES, ActiveJob, RunningTask
 from mam.jobs.presence import Worker
 from mam.jobs.queues import QUEUES
 
@@ -40,14 +40,14 @@ class Facts:
     workers: tuple[Worker, ...] = ()
     queues: Mapping[str, int] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
-    begun: tuple[Begun, ...] = ()
-    picturing: tuple[Begun, ...] = ()
+    begun: tuple[ActiveJob, ...] = ()
+    picturing: tuple[ActiveJob, ...] = ()
     speed: float = 0.0
     memory: Memory = Memory()
     redis: str | None = None
     store: str | None = None
 
-    def tasks(self) -> Iterator[tuple[Begun, RunningTask]]:
+    def tasks(self) -> Iterator[tuple[ActiveJob, RunningTask]]:
         """What workers are at, each with its job."""
         for job in {job.id: job for job in (*self.picturing, *self.begun)}.values():
             for task in job.running:
@@ -141,7 +141,7 @@ def _silent(facts: Facts, now: float, lease: float) -> Iterator[Note]:
 
 
 def _troubled(facts: Facts) -> Iterator[Note]:
-    by_reason: dict[str, list[Begun]] = defaultdict(list)
+    by_reason: dict[str, list[ActiveJob]] = defaultdict(list)
     for job in facts.begun:
         if job.trouble:
             by_reason[job.trouble].append(job)
@@ -154,7 +154,7 @@ def _troubled(facts: Facts) -> Iterator[Note]:
         )
 
 
-def _videos(jobs: list[Begun]) -> str:
+def _videos(jobs: list[ActiveJob]) -> str:
     names = [job.video or job.id for job in jobs]
     more = len(names) - NAMED
     return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -20,7 +20,7 @@ from mam.events import Event, Listener
 from mam.http.streams import KEEPALIVE, KEEPALIVE_SECONDS, event
 from mam.jobs.job import Job, State
 from mam.jobs.state import Jobs
-from mam.transcoding.fleet_view import Glance
+from mam.transcoding.fleet_view import FleetOverview
 from mam.transcoding.views import BriefJobView, JobView
 
 FRAME_SECONDS = 0.25  # between two events of a job: progress comes in bursts
@@ -48,7 +48,7 @@ class Frame:
         return self.brief if brief else self.whole
 
 
-class Seat:
+class Subscriber:
     """Somebody who listens. `frames`: what there is to tell at first; `over`: to be set when they are let go of."""
 
     def __init__(self, frames: Mapping[str, bytes], over: asyncio.Event, *, brief: bool = False) -> None:
@@ -95,13 +95,13 @@ class Seat:
         return b"".join(taken)
 
 
-class Feed:
+class EventFeed:
     """One per process of the service."""
 
-    def __init__(self, jobs: Jobs, listener: Listener, glance: Glance) -> None:
+    def __init__(self, jobs: Jobs, listener: Listener, glance: FleetOverview) -> None:
         self._jobs = jobs
         self._glance = glance
-        self._seats: set[Seat] = set()
+        self._seats: set[Subscriber] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self._forget()
         listener.on_event(self._note)
@@ -111,7 +111,7 @@ class Feed:
 
         `brief`: jobs as lists need them.
         """
-        seat = Seat({about: frame.of(brief=brief) for about, frame in self._frames.items()}, over, brief=brief)
+        seat = Subscriber({about: frame.of(brief=brief) for about, frame in self._frames.items()}, over, brief=brief)
         self._seats.add(seat)
         self._begin()
         try:
@@ -128,7 +128,7 @@ class Feed:
                 supervised("feed of the fleet", self._follow_fleet),
             ]
 
-    def _stand_up(self, seat: Seat) -> None:
+    def _stand_up(self, seat: Subscriber) -> None:
         self._seats.discard(seat)
         if not self._seats:
             for task in self._tasks:
@@ -226,7 +226,7 @@ class Feed:
             log.info("listeners have stopped reading", extra={"number": len(lost)})
             self._dismiss(lost)
 
-    def _dismiss(self, seats: Sequence[Seat]) -> None:
+    def _dismiss(self, seats: Sequence[Subscriber]) -> None:
         for seat in seats:
             seat.leave()
             self._stand_up(seat)

@@ -20,7 +20,7 @@ CHECK_SECONDS = 5  # between two looks at whether the store answers
 PATIENCE_SECONDS = 2  # with the store, before it counts as one that does not answer
 
 
-class Glance:
+class FleetOverview:
     """One per process; many may ask. Never fails: that something is away is part of the view."""
 
     def __init__(self, settings: Settings, store: Store, fleet: Fleet) -> None:

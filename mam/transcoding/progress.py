@@ -37,7 +37,7 @@ class Layout:
         return len(self.times) - 1
 
 
-class Layouts:
+class ChunkProgress:
     """The parts of jobs. Blocking: call it from a thread."""
 
     def __init__(self, store: Store, bucket: str, jobs: Jobs, progress: Progress) -> None:

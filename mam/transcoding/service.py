@@ -49,7 +49,7 @@ TURNS = 5  # of a request whose job was replaced or forgotten while it waited
 T = TypeVar("T")
 
 
-class Desk:
+class TranscodingService:
     """Answers requests. One per process of the service."""
 
     def __init__(

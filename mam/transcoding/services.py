@@ -26,11 +26,11 @@ from mam.store import connections as store_connections
 from mam.store.objects import Store
 from mam.transcoding import fleet
 from mam.transcoding.embedded_workers import EmbeddedWorkers
-from mam.transcoding.event_feed import Feed
-from mam.transcoding.fleet_view import Glance
-from mam.transcoding.progress import Layouts
+from mam.transcoding.event_feed import EventFeed
+from mam.transcoding.fleet_view import FleetOverview
+from mam.transcoding.progress import ChunkProgress
 from mam.transcoding.reaper import Reaper
-from mam.transcoding.service import Desk
+from mam.transcoding.service import TranscodingService
 from mam.transcoding.webhooks import Callbacks, Webhooks
 
 
@@ -40,10 +40,10 @@ class TranscodingServices(Services):
 
     store: Store
     jobs: Jobs
-    desk: Desk
-    glance: Glance
-    feed: Feed
-    layouts: Layouts
+    desk: TranscodingService
+    glance: FleetOverview
+    feed: EventFeed
+    layouts: ChunkProgress
     workers: EmbeddedWorkers
 
 
@@ -60,8 +60,8 @@ async def started(settings: Settings, stack: AsyncExitStack, recorder: Recorder)
     conversions = Conversions(settings, store, jobs, forget=redis_adapter.invalidate_playlist_cache)
     workers = fleet.Fleet(jobs, counters, client, broker)
     recorder.also(fleet.Collector(workers))
-    glance = Glance(settings, store, workers)
-    desk = Desk(jobs, Viewers(client), conversions, listener, Callbacks(settings), redis)
+    glance = FleetOverview(settings, store, workers)
+    desk = TranscodingService(jobs, Viewers(client), conversions, listener, Callbacks(settings), redis)
     embedded = EmbeddedWorkers(settings)
     hooks = Webhooks(settings, jobs, counters, client, listener)
     reaper = Reaper(settings, store, jobs, counters, conversions, state=client, broker=broker)
@@ -77,8 +77,8 @@ async def started(settings: Settings, stack: AsyncExitStack, recorder: Recorder)
         jobs=jobs,
         desk=desk,
         glance=glance,
-        feed=Feed(jobs, listener, glance),
-        layouts=Layouts(store, settings.minio_bucket_vod, jobs, Progress(client)),
+        feed=EventFeed(jobs, listener, glance),
+        layouts=ChunkProgress(store, settings.minio_bucket_vod, jobs, Progress(client)),
         workers=embedded,
     )
 

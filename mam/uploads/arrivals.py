@@ -15,7 +15,7 @@ from mam.store.multipart import Multipart, Part
 from mam.store.objects import Store
 from mam.uploads import naming, validation
 from mam.uploads.records import Arrived, Begun, Record, Records
-from mam.uploads.validation import Judge
+from mam.uploads.validation import Validator
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class Upload:
 class Arrivals:
     """Takes note of each upload that became an object, once, and shows it."""
 
-    def __init__(self, store: Store, multipart: Multipart, records: Records, judge: Judge, shelf: Shelf) -> None:
+    def __init__(self, store: Store, multipart: Multipart, records: Records, judge: Validator, shelf: Shelf) -> None:
         self._store = store
         self._multipart = multipart
         self._records = records

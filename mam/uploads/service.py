@@ -34,7 +34,7 @@ from mam.uploads.arrivals import Arrivals, Shelf, Upload, checked
 from mam.uploads.free_names import FreeNames
 from mam.uploads.records import Begun, Record, Records
 from mam.uploads.sweeper import Sweeper
-from mam.uploads.validation import Judge
+from mam.uploads.validation import Validator
 
 PART_URL_SECONDS = 3600  # a part of 8 MiB has 18 kbit/s to do it in
 SHOWN = 100  # open uploads that are listed at most, each of which costs a request to the store
@@ -62,7 +62,7 @@ class Uploads:
         store: Store,
         multipart: Multipart,
         records: Records,
-        judge: Judge,
+        judge: Validator,
         shelf: Shelf,
     ) -> None:
         self._multipart = multipart
@@ -224,7 +224,7 @@ async def running(
         return
     multipart = Multipart(settings)
     records = Records(client, seconds=settings.upload_hours * 3600)
-    judge = Judge(records, transcoder, shelf)
+    judge = Validator(records, transcoder, shelf)
     sweeper = Sweeper(settings, multipart, records, judge)
     await sweeper.start()
     try:

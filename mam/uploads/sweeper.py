@@ -14,7 +14,7 @@ from mam.settings import Settings
 from mam.store.multipart import Multipart
 from mam.uploads.naming import is_media
 from mam.uploads.records import Records
-from mam.uploads.validation import Judge
+from mam.uploads.validation import Validator
 
 MOST_SECONDS, LEAST_SECONDS = 300.0, 1.0  # between two looks, of all processes together
 LOOKS = 100  # in the time after which an upload is stale
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 class Sweeper(Periodic):
     """Looks every few minutes; one process at a time."""
 
-    def __init__(self, settings: Settings, multipart: Multipart, records: Records, judge: Judge) -> None:
+    def __init__(self, settings: Settings, multipart: Multipart, records: Records, judge: Validator) -> None:
         self._stale_seconds = settings.upload_hours * 3600
         super().__init__(
             "sweeper of uploads", seconds=min(MOST_SECONDS, max(LEAST_SECONDS, self._stale_seconds / LOOKS))

@@ -27,7 +27,7 @@ class Shelf(Protocol):
     async def judged(self, asset: Asset, version: str, failure: Failure) -> None: ...
 
 
-class Judge:
+class Validator:
     """Asks for each file once; what could not be answered is asked again by the sweeper."""
 
     def __init__(self, records: Records, transcoder: Transcoder, shelf: Shelf) -> None:

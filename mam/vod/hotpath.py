@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 
 from starlette.types import Scope, Send
 
-from mam.cache.memory import Kept
+from mam.cache.memory import PlaylistMemory
 from mam.cache.response import Answers, Headers
 from mam.cache.shared_reads import SharedReads
 from mam.cache.store import slot
@@ -87,7 +87,13 @@ class HotPath:
     """Answers what it can; `answer` says whether it did. One per service."""
 
     def __init__(
-        self, settings: Settings, access: Access, kept: Kept, reads: SharedReads, recorder: Recorder, outcomes: Outcomes
+        self,
+        settings: Settings,
+        access: Access,
+        kept: PlaylistMemory,
+        reads: SharedReads,
+        recorder: Recorder,
+        outcomes: Outcomes,
     ) -> None:
         self._access = access
         self._kept = kept

@@ -82,7 +82,7 @@ class _Revision:
     dropped: int = 0  # how often segments were given up that others may wait for
 
 
-class Making:
+class PendingSegments:
     """The segments of videos in the making, for any number of viewers."""
 
     def __init__(

@@ -16,7 +16,7 @@ from mam.hls.plan import Plan
 from mam.hls.recipe import Format, Profile, kind_of, satisfies
 from mam.http.transcoder import Accepted, Transcoder
 from mam.library.status import FOREIGN, foreign_field
-from mam.library.status_store import Known
+from mam.library.status_store import StatusStore
 from mam.naming import Asset, check_video_name, video_names
 from mam.origin.tree import Tree, Trees
 from mam.settings import Settings
@@ -51,7 +51,7 @@ def kind_asked(reencode: bool, profile: Profile | None, fmt: Format | None) -> s
     return kind_of(profile or (Profile.H264 if reencode else Profile.AUTO), fmt or Format.TS)
 
 
-class Viewing:
+class Playback:
     """Gives out playlists."""
 
     def __init__(
@@ -66,7 +66,7 @@ class Viewing:
         transcoder: Transcoder,
         tokens: Tokens,
         outcomes: Outcomes,
-        known: Known,
+        known: StatusStore,
     ) -> None:
         self._settings = settings
         self._access = access

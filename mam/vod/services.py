@@ -9,7 +9,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from mam.cache.memory import Kept
+from mam.cache.memory import PlaylistMemory
 from mam.cache.shared_reads import SharedReads
 from mam.cache.store import PlaylistCache
 from mam.connections import QUICK, REQUEST
@@ -20,7 +20,7 @@ from mam.http.services import start
 from mam.http.transcoder import Transcoder
 from mam.library.routes import LibraryServices
 from mam.library.service import running as running_library
-from mam.library.status_store import Known
+from mam.library.status_store import StatusStore
 from mam.origin.tree import Trees
 from mam.settings import Settings
 from mam.store import connections as store_connections
@@ -30,14 +30,14 @@ from mam.uploads.service import running as running_uploads
 from mam.vod.access import Access
 from mam.vod.hotpath import HotPath
 from mam.vod.outcomes import Outcomes
-from mam.vod.pending_segments import Making
-from mam.vod.playback import Viewing
+from mam.vod.pending_segments import PendingSegments
+from mam.vod.playback import Playback
 from mam.vod.status import Statuses
-from mam.vod.thumbnails import Pictures
+from mam.vod.thumbnails import Thumbnails
 from mam.vod.tokens import Tokens
-from mam.web.assets import Scripts
+from mam.web.assets import PageAssets
 from mam.web.pages import Pages
-from mam.web.proxy import Passing
+from mam.web.proxy import TranscoderProxy
 from mam.web.routes import PageServices
 from mam.web.sessions import Sessions
 
@@ -50,25 +50,25 @@ class VodServices(PageServices, LibraryServices, UploadServices):
     access: Access
     hot: HotPath
     tokens: Tokens
-    making: Making
+    making: PendingSegments
     statuses: Statuses
-    pictures: Pictures
-    viewing: Viewing
+    pictures: Thumbnails
+    viewing: Playback
 
 
 async def started(settings: Settings, stack: AsyncExitStack, recorder: Recorder, outcomes: Outcomes) -> VodServices:
     """Starts everything. Leaving `stack` stops in reverse order what has started, also where something has not."""
     store, access, tokens = Store(settings, store_connections.REQUEST), Access(settings), Tokens(settings)
     redis, quick = async_client(settings), async_client(settings, QUICK)
-    transcoder, passing = Transcoder(settings), Passing(settings)
+    transcoder, passing = Transcoder(settings), TranscoderProxy(settings)
     for close in (redis.aclose, quick.aclose, transcoder.close, passing.close):
         stack.push_async_callback(close)
-    trees, listener, kept = Trees(store, settings.minio_bucket_vod), Listener(redis), Kept(redis)
+    trees, listener, kept = Trees(store, settings.minio_bucket_vod), Listener(redis), PlaylistMemory(redis)
     for part in (listener, kept):
         await start(stack, part)
     budget = settings.playlist_cache_bytes
     cache = PlaylistCache(redis, ttl=settings.playlist_cache_ttl_seconds, quick=quick, budget=budget)
-    reads, scripts = SharedReads(cache, kept), Scripts()
+    reads, scripts = SharedReads(cache, kept), PageAssets()
     is_stopping = stack.enter_context(stopping.noticed())
     await stack.enter_async_context(bucket.made(partial(store.ensure_bucket, settings.minio_bucket_vod)))
     asking = await stack.enter_async_context(running_library(settings, access, store, redis, Trees))
@@ -81,12 +81,12 @@ async def started(settings: Settings, stack: AsyncExitStack, recorder: Recorder,
         access=access,
         hot=HotPath(settings, access, kept, reads, recorder, outcomes),
         tokens=tokens,
-        making=Making(settings, access, store, trees, transcoder, listener),
+        making=PendingSegments(settings, access, store, trees, transcoder, listener),
         statuses=Statuses(settings, access, store, trees, transcoder),
-        pictures=Pictures(settings, access, store, trees),
-        viewing=Viewing(
+        pictures=Thumbnails(settings, access, store, trees),
+        viewing=Playback(
             settings, access=access, store=store, trees=trees, cache=cache, reads=reads, transcoder=transcoder,
-            tokens=tokens, outcomes=outcomes, known=Known(sync_client(settings, REQUEST)),
+            tokens=tokens, outcomes=outcomes, known=StatusStore(sync_client(settings, REQUEST)),
         ),
         asking=asking,
         uploads=await stack.enter_async_context(uploads),

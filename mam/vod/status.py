@@ -22,7 +22,7 @@ from mam.settings import Settings
 from mam.singleflight import SingleFlight
 from mam.store.objects import Store
 from mam.vod.access import Access
-from mam.vod.thumbnails import Pictures
+from mam.vod.thumbnails import Thumbnails
 
 KEEP_SECONDS = 1.0  # that a status is given to all who ask: pages do so every two seconds, and there may be many
 KEPT = 1024  # statuses
@@ -58,7 +58,7 @@ class Statuses:
         self._store = store
         self._trees = trees
         self._transcoder = transcoder
-        self._pictures = Pictures(settings, access, store, trees)
+        self._pictures = Thumbnails(settings, access, store, trees)
         self._flights = SingleFlight()
         self._kept: TTLCache[tuple[Asset, str], StatusView] = TTLCache(KEPT, KEEP_SECONDS)
 

@@ -27,7 +27,7 @@ class NoPictures(NotFound):
     hint = "They follow some seconds after the plan; sound alone has none. POST /transcode has missing ones made."
 
 
-class Pictures:
+class Thumbnails:
     """What there is of a video's pictures. Blocking: call it from a thread."""
 
     def __init__(self, settings: Settings, access: Access, store: Store, trees: Trees) -> None:

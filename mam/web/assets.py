@@ -36,7 +36,7 @@ class Entry:
     preloads: tuple[str, ...]
 
 
-class Scripts:
+class PageAssets:
     """The files of one build, each read once. What was not there is looked for again: it may have been built since."""
 
     def __init__(self, folder: Path = FOLDER) -> None:

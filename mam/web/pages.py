@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse
 
 from mam.naming import Asset, quote_path, stem
 from mam.settings import Settings
-from mam.web.assets import Entry, Scripts
+from mam.web.assets import Entry, PageAssets
 
 TITLE = "MAM"
 
@@ -19,7 +19,7 @@ TITLE = "MAM"
 class Pages:
     """Makes pages. What they may load follows from where the store is."""
 
-    def __init__(self, settings: Settings, scripts: Scripts) -> None:
+    def __init__(self, settings: Settings, scripts: PageAssets) -> None:
         scheme = "https" if settings.public_secure else "http"
         self._store = f"{scheme}://{settings.public_endpoint}"
         self._scripts = scripts

@@ -18,7 +18,7 @@ STREAM_SECONDS = 40  # of silence: an event stream says something every 15
 _PASSED_ON = ("content-type", "location", "retry-after", "cache-control")
 
 
-class Passing:
+class TranscoderProxy:
     """Passes requests on. One per process; `close` it."""
 
     def __init__(self, settings: Settings) -> None:

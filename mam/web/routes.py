@@ -20,9 +20,9 @@ from mam.http.journal import SESSION_COOKIE
 from mam.http.routing import Route
 from mam.http.services import Services
 from mam.naming import REVISION, Asset
-from mam.web.assets import Scripts
+from mam.web.assets import PageAssets
 from mam.web.pages import Pages
-from mam.web.proxy import Passing
+from mam.web.proxy import TranscoderProxy
 from mam.web.sessions import Sessions
 
 SHOWS = ["GET", "HEAD"]
@@ -49,9 +49,9 @@ class PageServices(Services):
     """What these routes reach for. `passing`: to the transcoding service."""
 
     sessions: Sessions
-    scripts: Scripts
+    scripts: PageAssets
     pages: Pages
-    passing: Passing
+    passing: TranscoderProxy
 
 
 async def services_of(request: Request) -> PageServices:

@@ -50,7 +50,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class Workshop:
+class WorkerContext:
     """Connections and kept sources of one worker process."""
 
     settings: Settings
@@ -140,12 +140,12 @@ class Workshop:
 
 
 @cache
-def workshop() -> Workshop:
+def worker_context() -> WorkerContext:
     """This process's workshop, set up when first needed: after the worker has forked."""
     settings = worker_settings()
     client = sync_client(settings)
     store, jobs = Store(settings), Jobs(client)
-    return Workshop(
+    return WorkerContext(
         settings,
         store,
         client,
@@ -162,7 +162,7 @@ def workshop() -> Workshop:
 
 def warm_up() -> None:
     """Opens connections and touches what is slow when first used, so that no viewer waits for it."""
-    shop = workshop()
+    shop = worker_context()
     try:
         list(shop.pool.map(lambda _: shop.store.check(shop.bucket), range(THREADS)))
         shop.redis.ping()

@@ -13,13 +13,13 @@ from mam.hls.plan import Plan
 from mam.jobs.order import Order
 from mam.naming import COMMIT, commit_key, index_key, revision_prefix, segment_key, unfinished_key
 from mam.origin.revisions import Replaced
-from mam.worker.context import Workshop, workshop
+from mam.worker.context import WorkerContext, worker_context
 from mam.worker.verification import verify
 
 log = logging.getLogger(__name__)
 
 
-def inventory(shop: Workshop, plan: Plan) -> dict[str, int]:
+def inventory(shop: WorkerContext, plan: Plan) -> dict[str, int]:
     """What is there of the plan: sizes in bytes by name below the revision, `<rendition>/<file>`."""
     prefix = revision_prefix(plan.video, plan.revision)
     return {info.key.removeprefix(prefix): info.size for info in shop.store.listing(shop.bucket, prefix) if info.size}
@@ -35,7 +35,7 @@ def commit(order: Order, plan: Plan) -> list[int]:
 
     Raises SourceChanged when the source is no longer what was converted, Undecodable, Superseded.
     """
-    shop = workshop()
+    shop = worker_context()
     files = inventory(shop, plan)
     there = existing(plan, files)
     missing = [number for number in range(len(plan.timeline)) if number not in there]
@@ -58,7 +58,7 @@ def commit(order: Order, plan: Plan) -> list[int]:
     return []
 
 
-def _publish(shop: Workshop, order: Order, plan: Plan, files: Mapping[str, int]) -> None:
+def _publish(shop: WorkerContext, order: Order, plan: Plan, files: Mapping[str, int]) -> None:
     """Makes the revision live. Then nothing that was cached of the video holds."""
     if len(plan.renditions) == 1:
         text = multivariant.media_playlist(plan, plan.renditions[0], f"{plan.renditions[0].name}/")
@@ -74,14 +74,14 @@ def _publish(shop: Workshop, order: Order, plan: Plan, files: Mapping[str, int])
     log.info("video is live", extra={"video": plan.video, "revision": plan.revision})
 
 
-def _note_replaced(shop: Workshop, video: str) -> None:
+def _note_replaced(shop: WorkerContext, video: str) -> None:
     """Has the revisions that serve no request any more removed when their last signatures have run out."""
     for idle in shop.revisions.idle(video):
         until = time.time() + shop.settings.longest_signature(float(idle.timeline.duration))
         shop.revisions.note_replaced(Replaced(video, idle.revision, until))
 
 
-def _becomes_main(shop: Workshop, order: Order, plan: Plan) -> bool:
+def _becomes_main(shop: WorkerContext, order: Order, plan: Plan) -> bool:
     """Whether requests without options are served by this revision from now on.
 
     A key decides, and of two keys the later request. What viewers alone asked for serves them only where nothing else
@@ -114,7 +114,7 @@ def discard(order: Order) -> bool:
 
     True when nothing was removed, because it is live.
     """
-    shop = workshop()
+    shop = worker_context()
     keys = [unfinished_key(order.job)]
     is_live = shop.revisions.is_live(order.video, order.job)
     if not is_live:

@@ -12,7 +12,7 @@ from mam.errors import MamError, Unavailable
 from mam.jobs.order import Order
 from mam.media import ffmpeg_process
 from mam.worker import context
-from mam.worker.context import Workshop
+from mam.worker.context import WorkerContext
 from mam.worker.lease import Lease
 
 RETRY_SECONDS = (1, 3, 9)  # before each further try of what may succeed a little later
@@ -22,7 +22,7 @@ STALL_MARGIN = 10  # seconds after which a task is left to another worker, when 
 
 
 def lease_of(
-    task: Any, shop: Workshop, order: Order, *, stands_alone: bool = False, extra: bool = False, **more: Any
+    task: Any, shop: WorkerContext, order: Order, *, stands_alone: bool = False, extra: bool = False, **more: Any
 ) -> Lease:
     """`stands_alone`: the task belongs to no job; `extra`: to what a job made, which may have succeeded."""
     idle = shop.settings.stop_idle_minutes
@@ -55,7 +55,7 @@ def retry_delay(error: Exception, tries: int, lease: float) -> float | None:
     return None
 
 
-def account(shop: Workshop, order: Order, name: str, outcome: str, seconds: float) -> None:
+def account(shop: WorkerContext, order: Order, name: str, outcome: str, seconds: float) -> None:
     """A task has ended: nobody is at it any more, and the metrics count it."""
     kind, host = name.partition(":")[0], context.this_machine()
     quietly(shop.progress.ended, order.job, name)

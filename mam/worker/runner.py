@@ -13,7 +13,7 @@ from mam.errors import PoisonedChunk, Superseded
 from mam.jobs.order import Order
 from mam.jobs.progress import MAX_ATTEMPTS
 from mam.worker import context
-from mam.worker.context import Workshop
+from mam.worker.context import WorkerContext
 from mam.worker.lease import Lease, Preempted
 from mam.worker.priority import Urgency
 from mam.worker.retries import account, lease_of, retry_delay
@@ -28,7 +28,7 @@ class Run:
     """One try. `task`: as Celery knows it; `name`: as the job's state does, such as `make:3`."""
 
     task: Any
-    shop: Workshop
+    shop: WorkerContext
     order: Order
     name: str
 
@@ -88,7 +88,7 @@ def run_task(
     What may pass is tried again a little later, a few times. `preempted` and `pace` say what the task makes room for:
     what waits in a queue, and what is more urgent on the same machine.
     """
-    shop = context.workshop()
+    shop = context.worker_context()
     run = Run(task, shop, order, name)
     started, outcome = time.monotonic(), "done"
     each_look = None if pace is Urgency.VIEWER else shop.pacer(pace)

@@ -25,7 +25,7 @@ from mam.mp4 import stored_index
 from mam.naming import index_key, plan_key, revision_plan_key, unfinished_key
 from mam.processes import cores
 from mam.worker import plan_preview
-from mam.worker.context import THREADS, Workshop, this_machine, workshop
+from mam.worker.context import THREADS, WorkerContext, this_machine, worker_context
 from mam.worker.priority import Urgency
 from mam.worker.publishing import existing, inventory
 
@@ -56,7 +56,7 @@ def plan(order: Order, *, alive: Alive) -> Planned:
 
     A plan that an earlier leader wrote is gone by as it stands: segments that exist were made by it.
     """
-    shop = workshop()
+    shop = worker_context()
     earlier = shop.pool.submit(shop.store.get, shop.bucket, revision_plan_key(order.video, order.job))
     media = shop.source(order.source)
     made = _adopted(shop, media, order, earlier.result()) or _planned(shop, media, order, alive)
@@ -94,14 +94,14 @@ def plan(order: Order, *, alive: Alive) -> Planned:
 
 def preview(order: Order, *, live: bool, alive: Alive) -> PlanView:
     """What the job would do; nothing is kept of it."""
-    shop = workshop()
+    shop = worker_context()
     media = shop.source(order.source)
     read_index(media, order.recipe, alive=alive)
     made = _made_plan(shop, media, order, stored=False, closely=True)
     return plan_preview.view(media, made, live=live)
 
 
-def _planned(shop: Workshop, media: MediaSource, order: Order, alive: Alive) -> Plan:
+def _planned(shop: WorkerContext, media: MediaSource, order: Order, alive: Alive) -> Plan:
     found = read_index(media, order.recipe, alive=alive)
     if found:
         key = index_key(order.video, order.job)
@@ -109,7 +109,7 @@ def _planned(shop: Workshop, media: MediaSource, order: Order, alive: Alive) -> 
     return _made_plan(shop, media, order, stored=bool(found))
 
 
-def _made_plan(shop: Workshop, media: MediaSource, order: Order, *, stored: bool, closely: bool = False) -> Plan:
+def _made_plan(shop: WorkerContext, media: MediaSource, order: Order, *, stored: bool, closely: bool = False) -> Plan:
     return make_plan(
         media,
         order.source,
@@ -122,7 +122,7 @@ def _made_plan(shop: Workshop, media: MediaSource, order: Order, *, stored: bool
     )
 
 
-def _adopted(shop: Workshop, media: MediaSource, order: Order, data: bytes | None) -> Plan | None:
+def _adopted(shop: WorkerContext, media: MediaSource, order: Order, data: bytes | None) -> Plan | None:
     """The plan in the bucket, if there is one that can be gone by."""
     try:
         made = Plan.from_json(data) if data else None
@@ -143,7 +143,7 @@ def make(order: Order, chunk: Chunk, *, task: str, urgency: Urgency, alive: Aliv
 
     For a viewer ffmpeg takes all cores and does not stand back.
     """
-    shop = workshop()
+    shop = worker_context()
     completed = False
     with shop.precedence.held(urgency):
         made, media = shop.open(order)
@@ -162,7 +162,7 @@ def make(order: Order, chunk: Chunk, *, task: str, urgency: Urgency, alive: Aliv
     return completed
 
 
-def _report(shop: Workshop, order: Order, made: Plan, number: int, task: str) -> bool:
+def _report(shop: WorkerContext, order: Order, made: Plan, number: int, task: str) -> bool:
     seconds, profile = _seconds(made, [number]), order.recipe.profile.value
     return shop.progress.made(order.job, order.epoch, seconds, task=task, profile=profile, host=this_machine())
 
@@ -174,7 +174,7 @@ def _seconds(made: Plan, numbers: Collection[int]) -> dict[int, float]:
 
 
 def _remuxed(
-    shop: Workshop, order: Order, made: Plan, media: MediaSource, numbers: list[int], urgency: Urgency
+    shop: WorkerContext, order: Order, made: Plan, media: MediaSource, numbers: list[int], urgency: Urgency
 ) -> Generator[int, None, None]:
     """Copies segments, several at a time; the number of each that is in the bucket."""
     remuxer = Remuxer(media, made)
@@ -217,7 +217,7 @@ def _in_parallel(
 
 
 def _encoded(
-    shop: Workshop, order: Order, made: Plan, media: MediaSource, chunk: Chunk, urgency: Urgency, alive: Alive
+    shop: WorkerContext, order: Order, made: Plan, media: MediaSource, chunk: Chunk, urgency: Urgency, alive: Alive
 ) -> Generator[int, None, None]:
     """Encodes the segments of a chunk; the number of each that is in the bucket."""
     batch = urgency is Urgency.BATCH
@@ -248,7 +248,7 @@ def _encoded(
         wait(uploads)
 
 
-def _recorder(shop: Workshop, order: Order) -> Callable[[Encoder], None]:
+def _recorder(shop: WorkerContext, order: Order) -> Callable[[Encoder], None]:
     """Has the job's state show which ffmpeg is at work, and what it says."""
     shown: tuple[str, ...] | None = None
 

@@ -20,8 +20,8 @@ from mam.jobs.dispatch import AHEAD, COMMIT, DISCARD, MAKE, PLAN, POSTER, PREVIE
 from mam.jobs.order import Order
 from mam.jobs.presence import Presence
 from mam.jobs.queues import HIGH
-from mam.library.status import Record
-from mam.library.status_store import Known
+from mam.library.status import AssetStatus
+from mam.library.status_store import StatusStore
 from mam.processes import die_with_parent
 from mam.sandbox import box
 from mam.settings import worker_settings
@@ -83,7 +83,7 @@ def plan(task: Any, order: dict[str, Any]) -> None:
 
 
 def _plan(order: Order, lease: Lease) -> None:
-    with context.workshop().precedence.held(Urgency.VIEWER if order.viewer else Urgency.BATCH):
+    with context.worker_context().precedence.held(Urgency.VIEWER if order.viewer else Urgency.BATCH):
         planned = segments.plan(order, alive=lease.alive)
     made = planned.plan
     if planned.complete:
@@ -93,7 +93,7 @@ def _plan(order: Order, lease: Lease) -> None:
     chunks = made.chunks()
     # For a viewer, the opening is this task's, and the next one's.
     missing = [number for number in range(int(order.viewer), len(chunks)) if planned.misses(chunks[number])]
-    context.workshop().progress.divide(order.job, order.epoch, missing)
+    context.worker_context().progress.divide(order.job, order.epoch, missing)
     queue_next(order, made, by="plan")
     if order.viewer:
         first, last = chunks[0].first, chunks[0].last
@@ -107,7 +107,7 @@ def _plan(order: Order, lease: Lease) -> None:
 @app.task(name=PREVIEW, bind=True, max_retries=0)
 def preview(task: Any, order: dict[str, Any], ask: str, live: bool, yielding: bool = True) -> None:
     """Works out what a job would do, and tells whoever asked. For a viewer's segment it makes room, but only once."""
-    shop = context.workshop()
+    shop = context.worker_context()
     preempted = partial(somebody_waits, task) if yielding else None
     lease = lease_of(task, shop, Order.of(order), stands_alone=True, preempted=preempted)
     try:
@@ -131,7 +131,7 @@ def make(task: Any, order: dict[str, Any], number: int, window: int = ALONE) -> 
 
 
 def _make(order: Order, lease: Lease, *, number: int) -> None:
-    shop = context.workshop()
+    shop = context.worker_context()
     made, _ = shop.open(order)
     if segments.make(order, made.chunks()[number], task=f"make:{number}", urgency=Urgency.BATCH, alive=lease.alive):
         queue(COMMIT, order, "commit")
@@ -163,7 +163,7 @@ def ahead(task: Any, order: dict[str, Any], first: int, last: int, window: int =
 
 
 def _ahead(order: Order, lease: Lease, *, chunk: Chunk, opening: bool) -> None:
-    shop = context.workshop()
+    shop = context.worker_context()
     taken = shop.viewers.take_ahead(order.job, list(chunk))
     try:
         if taken:
@@ -185,7 +185,7 @@ def commit(task: Any, order: dict[str, Any]) -> None:
 
 
 def _commit(order: Order, _: Lease) -> None:
-    made = context.workshop().plan(order)
+    made = context.worker_context().plan(order)
     if not made.encodes:
         queue_pictures(order, made, poster_too=False)  # before the job ends: a task of one that has is not run again
     missing = publishing.commit(order, made)
@@ -212,7 +212,7 @@ def storyboard(task: Any, order: dict[str, Any]) -> None:
 
 
 def _picture(order: Order, lease: Lease, *, make_it: Callable[..., None], urgency: Urgency) -> None:
-    precedence = context.workshop().precedence
+    precedence = context.worker_context().precedence
     with precedence.held(urgency):
         precedence.give_way(urgency)
         make_it(order, alive=lease.alive)
@@ -221,7 +221,7 @@ def _picture(order: Order, lease: Lease, *, make_it: Callable[..., None], urgenc
 @app.task(name=DISCARD, bind=True, max_retries=None)
 def discard(task: Any, order: dict[str, Any]) -> None:
     """Removes what a failed or cancelled job left, once nobody is at it any more."""
-    shop, job = context.workshop(), Order.of(order)
+    shop, job = context.worker_context(), Order.of(order)
     try:
         with suppress(JobNotFound):  # so may its leftovers be removed
             state = shop.jobs.get(job.job)
@@ -230,7 +230,7 @@ def discard(task: Any, order: dict[str, Any]) -> None:
             if state.running and task.request.retries < DISCARD_TRIES:
                 raise task.retry(countdown=DISCARD_SECONDS)
         if publishing.discard(job):  # it was committed in the moment that it was cancelled
-            quietly(Known(shop.redis).found, {str(job.asset): Record(video=job.video, live=job.job)})
+            quietly(StatusStore(shop.redis).found, {str(job.asset): AssetStatus(video=job.video, live=job.job)})
     except Exception as error:
         delay = retry_delay(error, task.request.retries, shop.settings.task_lease_seconds)
         if delay is None:

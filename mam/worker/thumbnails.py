@@ -16,13 +16,13 @@ from mam.hls import storyboard
 from mam.hls.plan import Plan
 from mam.jobs.job import Picture
 from mam.jobs.order import Order
-from mam.library.status_store import Known
+from mam.library.status_store import StatusStore
 from mam.media import key_frames, poster_score, sheets, stills
 from mam.media.source import MediaSource, MediaTrack
 from mam.media.stills import Pixels
 from mam.mp4.samples import Samples
 from mam.naming import plan_key, poster_key, revision_plan_key, sheet_key, storyboard_key
-from mam.worker.context import Workshop, workshop
+from mam.worker.context import WorkerContext, worker_context
 
 POSTER_PIXELS, TILE_PIXELS = 1280, 160  # of the longer side
 CANDIDATES, TURNS = 10, 3  # frames that are looked at for a poster at a time, and how often, while none is good
@@ -37,7 +37,7 @@ Parts = Generator[tuple[str, bytes, str], None, None]  # key, data, content type
 class _Bench:
     """What a picture is made of and with."""
 
-    shop: Workshop
+    shop: WorkerContext
     plan: Plan
     media: MediaSource
     track: MediaTrack
@@ -74,7 +74,7 @@ def _make(order: Order, kind: Picture, last: str, parts: Callable[[_Bench], Part
     Whoever deletes a video removes the revision's plan first, and then what lies there. So what was written although
     that plan is gone by then is removed here.
     """
-    shop = workshop()
+    shop = worker_context()
     check_wanted(shop, order)
     if shop.store.head(shop.bucket, last) is None:
         plan, media = shop.open(order)
@@ -94,22 +94,22 @@ def _make(order: Order, kind: Picture, last: str, parts: Callable[[_Bench], Part
     announce(shop, order, kind)
 
 
-def is_wanted(shop: Workshop, order: Order) -> bool:
+def is_wanted(shop: WorkerContext, order: Order) -> bool:
     """Whether the job was not given up, and its revision is still there."""
     keys = (plan_key(order.video), revision_plan_key(order.video, order.job))
     return shop.jobs.keeps(order.job, order.epoch) and all(shop.store.head(shop.bucket, key) for key in keys)
 
 
-def check_wanted(shop: Workshop, order: Order) -> None:
+def check_wanted(shop: WorkerContext, order: Order) -> None:
     """Raises Superseded when there is nobody to make pictures for."""
     if not is_wanted(shop, order):
         raise Superseded("The job was given up, or the video was deleted.")
 
 
-def announce(shop: Workshop, order: Order, kind: Picture) -> None:
+def announce(shop: WorkerContext, order: Order, kind: Picture) -> None:
     """Makes known that a picture is there: to those who look at the job, and to the library."""
     shop.progress.pictured(order.job, order.epoch, kind)
-    Known(shop.redis).pictured(order.asset, order.job, kind.value)
+    StatusStore(shop.redis).pictured(order.asset, order.job, kind.value)
     log.info("picture is there", extra={"video": order.video, "revision": order.job, "picture": kind.value})
 
 

@@ -10,13 +10,13 @@ from mam.errors import Undecodable
 from mam.hls.plan import Plan, Rendition
 from mam.media.verification import undecodable
 from mam.naming import revision_prefix
-from mam.worker.context import Workshop
+from mam.worker.context import WorkerContext
 
 LOOKED_AT = 4  # segments of each copied picture: some 20 ms each
 HEAD_BYTES = 1 << 20  # of a segment: holds its first picture and the first sound
 
 
-def verify(shop: Workshop, plan: Plan, files: Mapping[str, int]) -> None:
+def verify(shop: WorkerContext, plan: Plan, files: Mapping[str, int]) -> None:
     """Decodes the first picture and sound of some copied segments. `files`: sizes by name below the revision.
 
     What ffmpeg has encoded is not looked at. Raises Undecodable.
@@ -39,7 +39,7 @@ def _chosen(count: int) -> list[int]:
     return sorted({0, min(1, count - 1), *np.linspace(0, count - 1, LOOKED_AT - 1).astype(int).tolist()})
 
 
-def _broken(shop: Workshop, plan: Plan, files: Mapping[str, int], rendition: Rendition, number: int) -> str | None:
+def _broken(shop: WorkerContext, plan: Plan, files: Mapping[str, int], rendition: Rendition, number: int) -> str | None:
     """What of a segment cannot be decoded."""
     name, init = plan.file(rendition, number), b""
     if plan.has_init(rendition):
@@ -51,5 +51,5 @@ def _broken(shop: Workshop, plan: Plan, files: Mapping[str, int], rendition: Ren
     return broken
 
 
-def _read(shop: Workshop, plan: Plan, name: str, size: int) -> bytes:
+def _read(shop: WorkerContext, plan: Plan, name: str, size: int) -> bytes:
     return shop.store.read(shop.bucket, revision_prefix(plan.video, plan.revision) + name, 0, size)

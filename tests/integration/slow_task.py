@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from mam.jobs.order import Order
-from mam.worker.context import workshop
+from mam.worker.context import worker_context
 from mam.worker.retries import lease_of
 from mam.worker.tasks import app
 
@@ -18,7 +18,7 @@ STEP_SECONDS = 0.1
 @app.task(name="tests.slow", bind=True)
 def slow(task: Any, order: dict[str, Any], name: str, seconds: float) -> None:
     """Works for so long under a lease, like any task of a job."""
-    shop = workshop()
+    shop = worker_context()
     shop.redis.incr(STARTS + name)
     with lease_of(task, shop, Order.of(order), stands_alone=True) as lease:
         until = time.monotonic() + seconds

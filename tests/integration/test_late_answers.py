@@ -13,19 +13,19 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from dev.servers import LOOPBACK, Server, start_redis
-from mam.cache.memory import Kept
+from mam.cache.memory import PlaylistMemory
 from mam.cache.shared_reads import SharedReads
 from mam.cache.store import PlaylistCache
 from mam.events import async_client, sync_client
 from mam.http.transcoder import Accepted, Transcoder
-from mam.library.status_store import Known
+from mam.library.status_store import StatusStore
 from mam.naming import Asset
 from mam.origin.tree import Trees
 from mam.settings import Settings
 from mam.store.objects import Store
 from mam.vod.access import Access
 from mam.vod.outcomes import Outcomes
-from mam.vod.playback import Viewing
+from mam.vod.playback import Playback
 from mam.vod.tokens import Tokens
 from tests.unit.hls.plans import every, plan_of
 
@@ -52,7 +52,7 @@ class SlowTranscoder:
 
 
 def with_viewing(
-    server: Server, claim: Callable[[Viewing, PlaylistCache, SlowTranscoder, Any], Awaitable[None]]
+    server: Server, claim: Callable[[Playback, PlaylistCache, SlowTranscoder, Any], Awaitable[None]]
 ) -> None:
     """Runs a claim about a VoD process whose bucket holds the plan alone."""
 
@@ -64,10 +64,10 @@ def with_viewing(
         cache, slow = PlaylistCache(client, ttl=60), SlowTranscoder()
         trees = create_autospec(Trees, instance=True)
         trees.by_asset.return_value, trees.by_name.return_value, trees.plan.return_value = None, None, PLAN
-        viewing = Viewing(
+        viewing = Playback(
             settings, access=Access(settings), store=create_autospec(Store, instance=True), trees=trees, cache=cache,
-            reads=SharedReads(cache, Kept(client)), transcoder=cast(Transcoder, slow),
-            tokens=Tokens(settings), outcomes=Outcomes(CollectorRegistry()), known=Known(sync_client(settings)),
+            reads=SharedReads(cache, PlaylistMemory(client)), transcoder=cast(Transcoder, slow),
+            tokens=Tokens(settings), outcomes=Outcomes(CollectorRegistry()), known=StatusStore(sync_client(settings)),
         )  # fmt: skip
         try:
             await claim(viewing, cache, slow, client)
@@ -82,13 +82,13 @@ async def goes_live(client: Any) -> None:
     await PlaylistCache(client, ttl=60).invalidate(PLAN.video)
 
 
-def asks(viewing: Viewing, way: str) -> Awaitable[Any]:
+def asks(viewing: Playback, way: str) -> Awaitable[Any]:
     return viewing.by_name(PLAN.video, "", "") if way == "name" else viewing.by_asset(ASSET, "", "")
 
 
 @pytest.mark.parametrize("way", ["name", "asset"])
 def test_a_playlist_in_the_making_is_not_kept_when_the_video_went_live_meanwhile(server: Server, way: str) -> None:
-    async def claim(viewing: Viewing, cache: PlaylistCache, slow: SlowTranscoder, client: Any) -> None:
+    async def claim(viewing: Playback, cache: PlaylistCache, slow: SlowTranscoder, client: Any) -> None:
         asking = asyncio.ensure_future(asks(viewing, way))
         await asyncio.to_thread(slow.asked.wait, 10)
         await goes_live(client)
@@ -102,7 +102,7 @@ def test_a_playlist_in_the_making_is_not_kept_when_the_video_went_live_meanwhile
 
 @pytest.mark.parametrize("way", ["name", "asset"])
 def test_it_is_kept_when_it_did_not(server: Server, way: str) -> None:
-    async def claim(viewing: Viewing, cache: PlaylistCache, slow: SlowTranscoder, _: Any) -> None:
+    async def claim(viewing: Playback, cache: PlaylistCache, slow: SlowTranscoder, _: Any) -> None:
         slow.may_answer.set()
         playlist = await asks(viewing, way)
         (lookup,) = await cache.get((PLAN.video,))
@@ -112,7 +112,7 @@ def test_it_is_kept_when_it_did_not(server: Server, way: str) -> None:
 
 
 def test_who_asks_after_it_went_live_does_not_share_an_answer_from_before(server: Server) -> None:
-    async def claim(viewing: Viewing, cache: PlaylistCache, slow: SlowTranscoder, client: Any) -> None:
+    async def claim(viewing: Playback, cache: PlaylistCache, slow: SlowTranscoder, client: Any) -> None:
         before = asyncio.ensure_future(asks(viewing, "asset"))
         await asyncio.to_thread(slow.asked.wait, 10)
         await goes_live(client)

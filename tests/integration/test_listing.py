@@ -14,7 +14,7 @@ from dev.servers import start_redis
 from mam.events import async_client
 from mam.library.catalogue import Query
 from mam.library.listing import Listing
-from mam.library.service import Asking, running
+from mam.library.service import LibraryService, running
 from mam.library.videos import Listed
 from mam.settings import Settings
 from mam.store.objects import Store
@@ -66,10 +66,10 @@ def test_what_was_shown_before_anything_was_listed_stays(
     monkeypatch.setattr(Listing, "all", slow)
     bucket = f"shown-{folder}"
 
-    async def keys(asking: Asking) -> list[str]:
+    async def keys(asking: LibraryService) -> list[str]:
         return [asset.key for asset in (await asking.page(Query.of(bucket=bucket), limit=10, cursor=None)).assets]
 
-    async def is_listed(asking: Asking) -> None:
+    async def is_listed(asking: LibraryService) -> None:
         while asking.library.keeping.listed_at is None:
             await asyncio.sleep(0.01)
 

@@ -17,7 +17,7 @@ import redis.asyncio
 from dev.servers import LOOPBACK, Server, start_redis
 from mam.cache.invalidation import CHANNEL, HOLDERS, LEASE_SECONDS, invalidate
 from mam.cache.lua import PREFIX
-from mam.cache.memory import Kept
+from mam.cache.memory import PlaylistMemory
 from mam.cache.shared_reads import SharedReads
 from mam.cache.store import CachedPlaylist, PlaylistCache
 from mam.events import channel
@@ -38,7 +38,7 @@ class Process:
     def __init__(self, server: Server, *, db: int = 0) -> None:
         self.client = redis.asyncio.Redis(host=LOOPBACK, port=server.port, db=db)
         self.cache = PlaylistCache(self.client, ttl=60)
-        self.kept = Kept(self.client)
+        self.kept = PlaylistMemory(self.client)
         self.reads = SharedReads(self.cache, self.kept)
 
     async def read(self, name: str = "film") -> CachedPlaylist | None:

@@ -15,8 +15,8 @@ from mam.jobs.progress import Progress
 from mam.jobs.state import Jobs, Mode
 from mam.jobs.viewers import Viewers
 from mam.library.lua import CHANNEL, COMPLETE, HASH
-from mam.library.status import FOREIGN, Record, foreign_field
-from mam.library.status_store import Known
+from mam.library.status import FOREIGN, AssetStatus, foreign_field
+from mam.library.status_store import StatusStore
 from mam.naming import Asset
 
 ASSET = Asset("films", "a.mp4")
@@ -43,8 +43,8 @@ def progress(client: redis.Redis) -> Progress:
 
 
 @pytest.fixture
-def known(client: redis.Redis) -> Known:
-    return Known(client)
+def known(client: redis.Redis) -> StatusStore:
+    return StatusStore(client)
 
 
 def claim(jobs: Jobs, job: str, mode: Mode = Mode.ASK) -> int:
@@ -60,27 +60,27 @@ def make(progress: Progress, job: str, epoch: int) -> None:
     progress.made(job, epoch, {0: 6.0}, task="make:0", profile="auto", host="w")
 
 
-def record(known: Known) -> Record | None:
+def record(known: StatusStore) -> AssetStatus | None:
     return known.load().records.get(str(ASSET))
 
 
-def state(known: Known) -> tuple[str, str]:
-    found = record(known) or Record()
+def state(known: StatusStore) -> tuple[str, str]:
+    found = record(known) or AssetStatus()
     return found.state, found.revision
 
 
-def test_a_job_is_followed_from_its_claim_to_its_commit(jobs: Jobs, progress: Progress, known: Known) -> None:
+def test_a_job_is_followed_from_its_claim_to_its_commit(jobs: Jobs, progress: Progress, known: StatusStore) -> None:
     epoch = claim(jobs, OLD)
-    assert record(known) == Record(video="a", job=OLD, stage="making", version=f"v-{OLD}")
+    assert record(known) == AssetStatus(video="a", job=OLD, stage="making", version=f"v-{OLD}")
     plan(progress, OLD, epoch)
-    assert record(known) == Record(video="a", job=OLD, stage="making", version=f"v-{OLD}", duration=12.5)
+    assert record(known) == AssetStatus(video="a", job=OLD, stage="making", version=f"v-{OLD}", duration=12.5)
     make(progress, OLD, epoch)
     assert (found := record(known)) and found.is_playable
     jobs.succeed(OLD, epoch)
-    assert record(known) == Record(video="a", live=OLD, duration=12.5, is_playable=True)
+    assert record(known) == AssetStatus(video="a", live=OLD, duration=12.5, is_playable=True)
 
 
-def test_a_failure_has_its_reason_and_a_retry_has_none(jobs: Jobs, known: Known) -> None:
+def test_a_failure_has_its_reason_and_a_retry_has_none(jobs: Jobs, known: StatusStore) -> None:
     epoch = claim(jobs, OLD)
     jobs.fail(OLD, epoch, EncoderFailed("It said no.", hint="Do this."))
     assert (found := record(known))
@@ -90,7 +90,7 @@ def test_a_failure_has_its_reason_and_a_retry_has_none(jobs: Jobs, known: Known)
     assert (found.state, found.error) == ("making", None)
 
 
-def test_what_an_earlier_leader_reports_is_not_noted(jobs: Jobs, progress: Progress, known: Known) -> None:
+def test_what_an_earlier_leader_reports_is_not_noted(jobs: Jobs, progress: Progress, known: StatusStore) -> None:
     earlier = claim(jobs, OLD)
     now = claim(jobs, OLD, Mode.REVIVE)
     jobs.fail(OLD, earlier, EncoderFailed("late"))
@@ -101,7 +101,7 @@ def test_what_an_earlier_leader_reports_is_not_noted(jobs: Jobs, progress: Progr
     assert state(known) == ("live", OLD)
 
 
-def test_an_old_job_does_not_speak_while_a_newer_one_is_at_work(jobs: Jobs, known: Known) -> None:
+def test_an_old_job_does_not_speak_while_a_newer_one_is_at_work(jobs: Jobs, known: StatusStore) -> None:
     old = claim(jobs, OLD)
     newer = claim(jobs, NEWER)
     jobs.fail(OLD, old, EncoderFailed("late"))
@@ -110,7 +110,7 @@ def test_an_old_job_does_not_speak_while_a_newer_one_is_at_work(jobs: Jobs, know
     assert state(known) == ("live", NEWER)
 
 
-def test_what_was_committed_last_is_live_whichever_job_it_is_of(jobs: Jobs, known: Known) -> None:
+def test_what_was_committed_last_is_live_whichever_job_it_is_of(jobs: Jobs, known: StatusStore) -> None:
     old, newer = claim(jobs, OLD), claim(jobs, NEWER)
     jobs.succeed(OLD, old)
     found = record(known)
@@ -120,20 +120,20 @@ def test_what_was_committed_last_is_live_whichever_job_it_is_of(jobs: Jobs, know
     assert state(known) == ("live", NEWER)
 
 
-def test_a_cancelled_job_leaves_what_was_live(jobs: Jobs, known: Known) -> None:
+def test_a_cancelled_job_leaves_what_was_live(jobs: Jobs, known: StatusStore) -> None:
     jobs.succeed(OLD, claim(jobs, OLD))
     jobs.cancel(NEWER, claim(jobs, NEWER))
     assert state(known) == ("live", OLD)
 
 
-def test_a_job_that_was_replaced_leaves_its_successor(jobs: Jobs, known: Known) -> None:
+def test_a_job_that_was_replaced_leaves_its_successor(jobs: Jobs, known: StatusStore) -> None:
     old = claim(jobs, OLD)
     claim(jobs, NEWER)
     jobs.replace(OLD, old, NEWER)
     assert state(known) == ("making", NEWER)
 
 
-def test_what_is_deleted_is_new_again_unless_another_revision_is_live(jobs: Jobs, known: Known) -> None:
+def test_what_is_deleted_is_new_again_unless_another_revision_is_live(jobs: Jobs, known: StatusStore) -> None:
     jobs.succeed(OLD, claim(jobs, OLD))
     assert not known.deleted(str(ASSET), NEWER)
     assert state(known) == ("live", OLD)
@@ -141,7 +141,7 @@ def test_what_is_deleted_is_new_again_unless_another_revision_is_live(jobs: Jobs
     assert state(known) == ("new", "")
 
 
-def test_pictures_are_those_of_what_plays_or_will(jobs: Jobs, known: Known) -> None:
+def test_pictures_are_those_of_what_plays_or_will(jobs: Jobs, known: StatusStore) -> None:
     epoch = claim(jobs, OLD)
     assert known.pictured(ASSET, OLD, "poster")
     assert (found := record(known)) and found.poster == OLD
@@ -155,7 +155,7 @@ def test_pictures_are_those_of_what_plays_or_will(jobs: Jobs, known: Known) -> N
     assert not known.pictured(ASSET, OLD, "poster")
 
 
-def test_a_poster_is_shown_before_there_is_a_storyboard(jobs: Jobs, known: Known) -> None:
+def test_a_poster_is_shown_before_there_is_a_storyboard(jobs: Jobs, known: StatusStore) -> None:
     claim(jobs, OLD)
     known.pictured(ASSET, OLD, "poster")
     assert (found := record(known)) and (found.poster, found.storyboard) == (OLD, "")
@@ -163,7 +163,7 @@ def test_a_poster_is_shown_before_there_is_a_storyboard(jobs: Jobs, known: Known
     assert (found := record(known)) and (found.poster, found.storyboard) == (OLD, OLD)
 
 
-def test_pictures_of_the_revision_before_the_last_are_forgotten(jobs: Jobs, known: Known) -> None:
+def test_pictures_of_the_revision_before_the_last_are_forgotten(jobs: Jobs, known: StatusStore) -> None:
     jobs.succeed(OLD, claim(jobs, OLD))
     known.pictured(ASSET, OLD, "poster")
     for job, expected in ((NEWER, OLD), ("c" * 12, "")):  # the commit after the next sweeps them
@@ -171,8 +171,8 @@ def test_pictures_of_the_revision_before_the_last_are_forgotten(jobs: Jobs, know
         assert (found := record(known)) and found.poster == expected
 
 
-def test_what_is_found_in_the_bucket_overwrites_nothing_that_was_reported(jobs: Jobs, known: Known) -> None:
-    seen = {str(ASSET): Record(video="a", live=OLD, duration=3.0)}
+def test_what_is_found_in_the_bucket_overwrites_nothing_that_was_reported(jobs: Jobs, known: StatusStore) -> None:
+    seen = {str(ASSET): AssetStatus(video="a", live=OLD, duration=3.0)}
     known.found(seen)
     assert state(known) == ("live", OLD)
     jobs.succeed(NEWER, claim(jobs, NEWER))
@@ -183,20 +183,20 @@ def test_what_is_found_in_the_bucket_overwrites_nothing_that_was_reported(jobs: 
     assert state(known) == ("new", ""), "whoever looked before it was deleted saw what is no more"
 
 
-def test_what_is_live_is_found_behind_what_is_being_made(jobs: Jobs, known: Known) -> None:
+def test_what_is_live_is_found_behind_what_is_being_made(jobs: Jobs, known: StatusStore) -> None:
     claim(jobs, NEWER)
-    known.found({str(ASSET): Record(video="a", live=OLD, duration=3.0, poster=OLD)})
+    known.found({str(ASSET): AssetStatus(video="a", live=OLD, duration=3.0, poster=OLD)})
     assert (found := record(known))
     assert (found.state, found.job, found.poster, found.duration) == ("live", NEWER, OLD, 3.0)
 
 
-def test_where_nothing_was_found_is_told_from_where_nobody_looked(client: redis.Redis, known: Known) -> None:
-    known.found({str(ASSET): Record()})
-    assert record(known) == Record()
+def test_where_nothing_was_found_is_told_from_where_nobody_looked(client: redis.Redis, known: StatusStore) -> None:
+    known.found({str(ASSET): AssetStatus()})
+    assert record(known) == AssetStatus()
     assert "films/b.mp4" not in known.load().records
 
 
-def test_all_is_known_only_if_redis_still_knows_who_looked(client: redis.Redis, known: Known) -> None:
+def test_all_is_known_only_if_redis_still_knows_who_looked(client: redis.Redis, known: StatusStore) -> None:
     client.set("lock", "token")
     assert not known.completed("lock", "another")
     client.flushdb()
@@ -208,15 +208,15 @@ def test_all_is_known_only_if_redis_still_knows_who_looked(client: redis.Redis, 
     assert client.hexists(HASH, COMPLETE)
 
 
-def test_a_tree_of_another_tool_comes_and_goes(known: Known) -> None:
+def test_a_tree_of_another_tool_comes_and_goes(known: StatusStore) -> None:
     field = foreign_field("a")
-    known.found({field: Record(video="a", live=FOREIGN)})
+    known.found({field: AssetStatus(video="a", live=FOREIGN)})
     assert known.load().records[field].state == "live"
     known.deleted(field, FOREIGN)
     assert known.load().records[field].state == "new"
 
 
-def test_each_change_is_told_once(client: redis.Redis, jobs: Jobs, progress: Progress, known: Known) -> None:
+def test_each_change_is_told_once(client: redis.Redis, jobs: Jobs, progress: Progress, known: StatusStore) -> None:
     with client.pubsub() as listening:  # type: ignore[no-untyped-call]
         listening.subscribe(channel(client, CHANNEL))
         listening.get_message(timeout=5)

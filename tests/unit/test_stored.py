@@ -20,7 +20,7 @@ from mam.jobs.order import Order
 from mam.jobs.presence import Worker
 from mam.jobs.queues import _owner
 from mam.library.snapshot import Base, Change, _unpacked
-from mam.library.status import Record
+from mam.library.status import AssetStatus
 from mam.transcoding.webhooks import _Told
 from mam.uploads.records import _read as read_upload
 from tests.recipes import recipe_of
@@ -43,7 +43,7 @@ def test_no_reader_fails(found: Any) -> None:
     for kind in (Worker, Order, Base, _Told):
         stored.read(kind, found)
     stored.read_json(found), stored.text(found), stored.number(found), stored.whole(found)
-    Record.parse(found), Change.parse(found), events.read_event(found)
+    AssetStatus.parse(found), Change.parse(found), events.read_event(found)
     if isinstance(found, bytes):
         _from_bytes(found), _unpacked(found)
 
@@ -98,10 +98,10 @@ def test_an_order_of_another_version_is_read(how: Any) -> None:
 def test_what_other_versions_say_more_is_left_out() -> None:
     worker = Worker("a@b", "b", 1, 2, ("batch",), 1.0, 2.0)
     assert stored.read(Worker, json.dumps({**asdict(worker), "memory": 1})) == worker
-    assert Record.parse('{"live": "0123456789ab", "video": "a", "groups": {}}') == Record(
+    assert AssetStatus.parse('{"live": "0123456789ab", "video": "a", "groups": {}}') == AssetStatus(
         video="a", live="0123456789ab", is_playable=True
     )
-    assert Record.parse('{"state": "making", "job": "x", "ahead": {"poster": true}}') == Record(
+    assert AssetStatus.parse('{"state": "making", "job": "x", "ahead": {"poster": true}}') == AssetStatus(
         job="x", stage="making", poster="x"
     )
     event = {"job": "x", "event": "made", "segments": [1], "group": "720p"}

@@ -9,7 +9,7 @@ from typing import cast
 import pytest
 import redis.asyncio
 
-from mam.cache.memory import Kept
+from mam.cache.memory import PlaylistMemory
 from mam.cache.shared_reads import SharedReads
 from mam.cache.store import CachedPlaylist, Lookup, PlaylistCache
 from mam.errors import RedisUnavailable
@@ -34,7 +34,7 @@ def bodies(cache: SlowCache, *, late: int) -> list[bytes]:
     """What one early and `late` later requests get; the cache changes between them."""
 
     async def run() -> list[bytes]:
-        reads = SharedReads(cast(PlaylistCache, cache), Kept(redis.asyncio.Redis()))
+        reads = SharedReads(cast(PlaylistCache, cache), PlaylistMemory(redis.asyncio.Redis()))
 
         async def request() -> bytes:
             (found,) = await reads.read(("film",), "")
@@ -66,7 +66,7 @@ def test_a_request_never_gets_what_was_read_before_it_came() -> None:
 def test_a_request_that_is_given_up_takes_nothing_from_the_others() -> None:
     async def run() -> bytes:
         cache = SlowCache()
-        reads = SharedReads(cast(PlaylistCache, cache), Kept(redis.asyncio.Redis()))
+        reads = SharedReads(cast(PlaylistCache, cache), PlaylistMemory(redis.asyncio.Redis()))
         leaver = asyncio.create_task(reads.read(("film",), ""))
         stayer = asyncio.create_task(reads.read(("film",), ""))
         await asyncio.sleep(0)
@@ -92,7 +92,7 @@ class FailingCache(SlowCache):
 
 def test_all_who_share_a_read_hear_what_it_failed_with_and_the_next_read_is_well() -> None:
     async def run() -> None:
-        reads = SharedReads(cast(PlaylistCache, FailingCache()), Kept(redis.asyncio.Redis()))
+        reads = SharedReads(cast(PlaylistCache, FailingCache()), PlaylistMemory(redis.asyncio.Redis()))
         shared = asyncio.gather(*(reads.read(("film",), "") for _ in range(5)), return_exceptions=True)
         assert {type(each) for each in await asyncio.wait_for(shared, 5)} == {UnicodeDecodeError}
         (found,) = await asyncio.wait_for(reads.read(("film",), ""), 5)
@@ -105,7 +105,7 @@ def test_all_who_share_a_read_hear_what_it_failed_with_and_the_next_read_is_well
 def test_who_waits_for_a_read_that_is_cancelled_does_not_wait_for_ever(turns: int) -> None:
     async def run() -> None:
         cache = SlowCache()
-        reads = SharedReads(cast(PlaylistCache, cache), Kept(redis.asyncio.Redis()))
+        reads = SharedReads(cast(PlaylistCache, cache), PlaylistMemory(redis.asyncio.Redis()))
         waiting = [asyncio.ensure_future(reads.read(("film",), "")) for _ in range(2)]
         for _ in range(1 + turns):  # before it has begun, and while it is under way
             await asyncio.sleep(0)

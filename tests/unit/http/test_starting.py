@@ -11,9 +11,9 @@ from fastapi import FastAPI
 
 import video_transcoding_main_server
 import vod_main_server
-from mam.cache.memory import Kept
+from mam.cache.memory import PlaylistMemory
 from mam.events import Listener
-from mam.library.sync import Library
+from mam.library.sync import LibrarySync
 from mam.store.objects import Store
 from mam.transcoding.embedded_workers import EmbeddedWorkers
 from mam.transcoding.reaper import Reaper
@@ -22,7 +22,7 @@ from mam.uploads.sweeper import Sweeper
 
 # Each application, with what it starts in this order, and how many of its clients are to be closed.
 SERVERS: dict[str, tuple[Any, list[type], int]] = {
-    "vod": (vod_main_server, [Listener, Kept, Library, Sweeper], 2),
+    "vod": (vod_main_server, [Listener, PlaylistMemory, LibrarySync, Sweeper], 2),
     "transcoder": (video_transcoding_main_server, [Listener, EmbeddedWorkers, Reaper, Webhooks], 1),
 }
 STARTS = [(name, number) for name, (_, parts, _) in SERVERS.items() for number in range(len(parts))]

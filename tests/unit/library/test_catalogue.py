@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mam.errors import InvalidRequest
 from mam.library.catalogue import FEW, Catalogue, Query
 from mam.library.entries import SORTS, Entry
-from mam.library.status import FOREIGN, Record
+from mam.library.status import FOREIGN, AssetStatus
 from mam.library.videos import Listed, is_video, mark
 from mam.library.views import AssetView
 
@@ -20,7 +20,7 @@ objects = st.builds(
 )
 listings = st.lists(objects, max_size=30, unique_by=lambda one: (one.bucket, one.key))
 records = st.builds(
-    Record,
+    AssetStatus,
     video=st.just("v"),
     live=st.sampled_from(["", "0123456789ab"]),
     stage=st.sampled_from(["", "making", "failed"]),
@@ -65,7 +65,7 @@ def keys_of(made: Catalogue, **query: str) -> list[str]:
 
 @given(listings, st.lists(records, max_size=30), queries, st.integers(1, 7))
 def test_pages_joined_are_the_whole_in_order(
-    there: list[Listed], known: list[Record], query: Query, limit: int
+    there: list[Listed], known: list[AssetStatus], query: Query, limit: int
 ) -> None:
     made = Catalogue()
     made.change(there)
@@ -161,14 +161,19 @@ def test_several_buckets_are_folders_and_one_is_its_content() -> None:
 
 def test_what_is_not_known_of_an_asset_has_no_duration_and_comes_last() -> None:
     made = catalogue("a.mp4", "b.mp4", "c.mp4")
-    made.know({("films", "b.mp4"): Record(live="1", duration=9.0), ("films", "c.mp4"): Record(live="1", duration=3.0)})
+    made.know(
+        {
+            ("films", "b.mp4"): AssetStatus(live="1", duration=9.0),
+            ("films", "c.mp4"): AssetStatus(live="1", duration=3.0),
+        }
+    )
     assert keys_of(made, sort="duration") == ["c.mp4", "b.mp4", "a.mp4"]
     assert keys_of(made, sort="-duration") == ["b.mp4", "c.mp4", "a.mp4"]
 
 
 def test_what_failed_is_new_again_when_it_is_another_version() -> None:
     made = catalogue("a.mp4")
-    made.know({("films", "a.mp4"): Record(job="1", stage="failed", version="a")})
+    made.know({("films", "a.mp4"): AssetStatus(job="1", stage="failed", version="a")})
     assert keys_of(made, state="failed") == ["a.mp4"]
     made.change([listed("a.mp4", version="b")])
     assert keys_of(made, state="failed") == []
@@ -177,14 +182,14 @@ def test_what_failed_is_new_again_when_it_is_another_version() -> None:
 
 def test_what_is_live_stays_live_when_it_is_another_version() -> None:
     made = catalogue("a.mp4")
-    made.know({("films", "a.mp4"): Record(live="1", version="a")})
+    made.know({("films", "a.mp4"): AssetStatus(live="1", version="a")})
     made.change([listed("a.mp4", version="b")])
     assert keys_of(made, state="live") == ["a.mp4"]
 
 
 def test_what_is_known_before_it_is_listed_shows_when_it_is() -> None:
     made = Catalogue()
-    made.know({("films", "a.mp4"): Record(live="1")})
+    made.know({("films", "a.mp4"): AssetStatus(live="1")})
     made.change([listed("a.mp4")])
     assert keys_of(made, state="live") == ["a.mp4"]
     made.know_only({})
@@ -193,7 +198,7 @@ def test_what_is_known_before_it_is_listed_shows_when_it_is() -> None:
 
 def test_a_tree_of_another_tool_is_that_of_all_assets_of_its_name() -> None:
     made = catalogue("x/a.mp4", "x/a.mov", "x/ab.mp4")
-    made.know({("", "x/a"): Record(video="x/a", live=FOREIGN)})
+    made.know({("", "x/a"): AssetStatus(video="x/a", live=FOREIGN)})
     made.change([listed("x/a.m4v")])
     assert sorted(keys_of(made, state="live")) == ["x/a.m4v", "x/a.mov", "x/a.mp4"]
     made.know({("", "x/a"): None})
@@ -229,7 +234,9 @@ def test_nothing_is_shown_twice_where_one_begins(there: list[Listed]) -> None:
 
 
 @given(listings, st.lists(records, max_size=30))
-def test_what_is_empty_has_failed_and_says_why_unless_something_plays(there: list[Listed], known: list[Record]) -> None:
+def test_what_is_empty_has_failed_and_says_why_unless_something_plays(
+    there: list[Listed], known: list[AssetStatus]
+) -> None:
     made = Catalogue()
     made.change(there)
     made.know({(one.bucket, one.key): record for one, record in zip(there, known)})  # noqa: B905

@@ -15,7 +15,7 @@ from mam.hls.storyboard import board
 from mam.media import key_frames, poster_score, sheets, stills
 from mam.media.colours import Colours
 from mam.media.ffmpeg_process import executable
-from mam.media.first_frame import Look, still_filters
+from mam.media.first_frame import FirstFrame, still_filters
 from mam.media.stills import Pixels, Running
 from mam.mp4.samples import Samples
 from tests.unit.films import Film, film, opened
@@ -135,8 +135,8 @@ def test_the_command_gets_one_kind_of_media_through_a_pipe_and_no_names() -> Non
     ]  # fmt: skip
 
 
-def look(width: int, height: int, aspect: Fraction = Fraction(1), **more: object) -> Look:
-    known = Look(width, height, aspect, "yuv420p", full_range=False, primaries=2, transfer=2, field_order=None)
+def look(width: int, height: int, aspect: Fraction = Fraction(1), **more: object) -> FirstFrame:
+    known = FirstFrame(width, height, aspect, "yuv420p", full_range=False, primaries=2, transfer=2, field_order=None)
     return replace(known, **more)  # type: ignore[arg-type]
 
 

@@ -10,7 +10,7 @@ from mam.hls.plan import Plan, Sidecar
 from mam.hls.recipe import Profile
 from mam.media.planning import make_plan
 from mam.media.source import MediaSource
-from mam.media.subtitles import Texts
+from mam.media.subtitles import Subtitles
 from tests.recipes import recipe_of
 from tests.unit.films import source_of
 from tests.unit.media.test_planning import frames, media_of
@@ -36,7 +36,7 @@ def test_names_differ_within_the_group() -> None:
 
 def test_a_segment_has_its_cues_in_every_rendition() -> None:
     media, plan = planned()
-    made = Texts(media, plan).segment(0)
+    made = Subtitles(media, plan).segment(0)
     assert list(made) == [f"subtitles-{number}/00000.vtt" for number in range(3)]
     assert all(b"hello" in bytes(text) for text in made.values())
 
@@ -45,4 +45,4 @@ def test_subtitles_that_are_gone_meanwhile_are_a_changed_source() -> None:
     media, plan = planned()
     del media.cues["a.en.srt"]
     with pytest.raises(SourceChanged, match=r"a\.en\.srt"):
-        Texts(media, plan).segment(0)
+        Subtitles(media, plan).segment(0)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mam.jobs.job import Begun, RunningTask
+from mam.jobs.job import ActiveJob, RunningTask
 from mam.jobs.presence import Worker
 from mam.jobs.queues import QUEUES, VIEWERS
 from mam.transcoding.diagnosis import Facts, Memory, Note, notes
@@ -16,7 +16,7 @@ NOW = 1_000_000.0
 ANYTHING = Worker("anything@host", "host", 1, 1, QUEUES, NOW - 60, NOW)
 FOR_VIEWERS = Worker("viewers@host", "host", 2, 2, VIEWERS, NOW - 60, NOW)
 TASK = RunningTask("make:1", "host:7", NOW - 5, 1, "anything@host")
-JOB = Begun("0123456789ab", "courses/film", NOW - 1, (TASK,), None)
+JOB = ActiveJob("0123456789ab", "courses/film", NOW - 1, (TASK,), None)
 WELL = Facts(workers=(ANYTHING, FOR_VIEWERS), queues=dict.fromkeys(QUEUES, 0), begun=(JOB,))
 
 
@@ -65,7 +65,7 @@ def test_when_all_slots_that_serve_a_queue_are_busy_it_says_how_many_tasks_wait(
 
 
 def test_who_makes_pictures_is_busy_too() -> None:
-    done = Begun("ba9876543210", "courses/other", NOW - 100, (replace(TASK, name="storyboard"),), None)
+    done = ActiveJob("ba9876543210", "courses/other", NOW - 100, (replace(TASK, name="storyboard"),), None)
     facts = replace(WELL, queues=waiting(batch=7), begun=(), picturing=(done,))
     assert only(facts).code == "all_busy"
     assert list(facts.tasks()) == [(done, *done.running)]

@@ -5,22 +5,22 @@ from __future__ import annotations
 import asyncio
 
 from mam.transcoding import event_feed
-from mam.transcoding.event_feed import Seat
+from mam.transcoding.event_feed import Subscriber
 
 FIRST = {"a": b"a1 ", "b": b"b1 "}
 
 
-async def taken(seat: Seat, times: int = 1) -> bytes:
+async def taken(seat: Subscriber, times: int = 1) -> bytes:
     frames = seat.frames()
     return b"".join([await asyncio.wait_for(frames.__anext__(), 5) for _ in range(times)])
 
 
 def test_who_sits_down_is_told_how_things_stand() -> None:
-    assert asyncio.run(taken(Seat(FIRST, asyncio.Event()))) == b"a1 b1 "
+    assert asyncio.run(taken(Subscriber(FIRST, asyncio.Event()))) == b"a1 b1 "
 
 
 def test_who_is_slow_misses_steps_and_never_the_last_of_them() -> None:
-    seat = Seat({}, asyncio.Event())
+    seat = Subscriber({}, asyncio.Event())
     for step in range(1000):
         seat.tell("a", b"a%d " % step)
         seat.tell("b", b"b%d " % step)
@@ -30,14 +30,14 @@ def test_who_is_slow_misses_steps_and_never_the_last_of_them() -> None:
 
 def test_what_is_sent_at_a_time_is_no_more_than_a_connection_takes() -> None:
     large = {str(number): b"x" * event_feed.BATCH_BYTES for number in range(3)}
-    seat = Seat(large, asyncio.Event())
+    seat = Subscriber(large, asyncio.Event())
     assert len(asyncio.run(taken(seat))) == event_feed.BATCH_BYTES
     assert len(asyncio.run(taken(seat, 2))) == 2 * event_feed.BATCH_BYTES
 
 
 def test_who_has_too_much_waiting_is_let_go_of() -> None:
     over = asyncio.Event()
-    seat = Seat(FIRST, over)
+    seat = Subscriber(FIRST, over)
     assert not seat.is_lost(2)
     seat.tell("c", b"c1 ")
     assert seat.is_lost(2)

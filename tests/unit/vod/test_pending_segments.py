@@ -12,7 +12,7 @@ import pytest
 
 from mam.settings import Settings
 from mam.vod.access import Access
-from mam.vod.pending_segments import Making, SegmentName, SegmentPending
+from mam.vod.pending_segments import PendingSegments, SegmentName, SegmentPending
 
 SETTINGS = Settings(_env_file=None, transcode_api_key="the key of the tests", segment_wait_seconds=0.2)
 REVISION = "0123456789ab"
@@ -36,7 +36,7 @@ class Bus:
             callback({"job": REVISION, "event": "made", "segments": list(numbers)})
 
 
-def making(there: set[str], bus: Bus) -> Making:
+def making(there: set[str], bus: Bus) -> PendingSegments:
     """Over a bucket that holds the files `there`, while a worker is still at work."""
 
     async def seek(_: str, __: int) -> str:
@@ -46,7 +46,7 @@ def making(there: set[str], bus: Bus) -> Making:
         return key.removeprefix(f"film/{REVISION}/") in there
 
     parts: list[Any] = [SimpleNamespace(head=head), SimpleNamespace(), SimpleNamespace(seek=seek), bus]
-    return Making(SETTINGS, Access(SETTINGS), *parts)
+    return PendingSegments(SETTINGS, Access(SETTINGS), *parts)
 
 
 def name(path: str) -> SegmentName:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mam.errors import NotFound
-from mam.web.assets import NotBuilt, Scripts
+from mam.web.assets import NotBuilt, PageAssets
 
 MANIFEST = {"app": {"script": "app-ABCDEFGH.js", "styles": ["styles-ABCDEFGH.css"], "preloads": []}}
 
@@ -39,14 +39,14 @@ def built(tmp_path: Path) -> Path:
 def test_a_file_comes_in_the_best_encoding_that_is_accepted(
     built: Path, accepts: str, body: bytes, encoding: str | None
 ) -> None:
-    answer = Scripts(built).answer("app-ABCDEFGH.js", accepts)
+    answer = PageAssets(built).answer("app-ABCDEFGH.js", accepts)
     assert (answer.body, answer.headers.get("content-encoding")) == (body, encoding)
     assert answer.headers["content-type"].startswith("text/javascript")
     assert answer.headers["vary"] == "Accept-Encoding"
 
 
 def test_only_what_is_named_by_its_content_is_kept_for_ever(built: Path) -> None:
-    scripts = Scripts(built)
+    scripts = PageAssets(built)
     assert "immutable" in scripts.answer("app-ABCDEFGH.js", "").headers["cache-control"]
     assert "immutable" not in scripts.answer("icon.svg", "").headers["cache-control"]
 
@@ -54,12 +54,12 @@ def test_only_what_is_named_by_its_content_is_kept_for_ever(built: Path) -> None
 @pytest.mark.parametrize("name", ["manifest.json", "none.js", "..", "../scripts.py", "a/b.js", ""])
 def test_there_is_nothing_but_what_was_built(built: Path, name: str) -> None:
     with pytest.raises(NotFound):
-        Scripts(built).answer(name, "gzip")
+        PageAssets(built).answer(name, "gzip")
 
 
 def test_pages_that_were_built_after_the_start_are_found(tmp_path: Path, built: Path) -> None:
     folder = tmp_path / "later"
-    scripts = Scripts(folder)
+    scripts = PageAssets(folder)
     with pytest.raises(NotBuilt):
         scripts.entry("app")
     folder.mkdir()
