@@ -23,7 +23,7 @@ from mam.transcoding.views import Accepted, BriefJobView, JobView, Transcoded
 
 MAX_PAGE = 500
 
-Brief = Annotated[bool, Query(description="true: jobs without `streams`, `command` and `said`.")]
+Brief = Annotated[bool, Query(description="true: jobs without `streams`, `command` and `ffmpeg_log`.")]
 JobId = Annotated[str, Path(pattern=f"^{REVISION.pattern}$", examples=["1f0c9a7be2d4"])]
 
 router = APIRouter(route_class=Route, dependencies=[require_api_key])
@@ -69,8 +69,8 @@ async def plan(wanted: views.AssetRequest, services: Provided) -> PlanView:
 
 @router.get(
     "/fleet",
-    summary="Who converts, and what waits",
-    description="Workers with what they are at, queues, speed, and `notes`: why something does not move, and what "
+    summary="Workers, and what waits",
+    description="Workers with their tasks, queues, speed, and `notes`: why something does not move, and what "
     "to do about it. Answers also while Redis or the store is away: a note says so.",
     responses=problems.responses(403),
     tags=["operations"],
@@ -160,8 +160,8 @@ async def events(job_id: JobId, services: Provided) -> EventStream:
 @router.get(
     "/jobs/{job_id}/chunks",
     summary="How far a job is, part by part",
-    description="The parts of its plan that workers make, with what exists of each and who is at it; and what can "
-    "be played. Empty before it is planned.",
+    description="The chunks of its plan, each with its existing segments and the worker that makes it; and the ranges "
+    "that can be played. Empty before the job is planned.",
     responses=problems.responses(403, 404, 503),
     tags=["jobs"],
 )
@@ -182,7 +182,7 @@ async def cancel(job_id: JobId, services: Provided) -> JobView:
 
 @router.post(
     "/jobs/{job_id}/retry",
-    summary="Begin a job again that has ended, however it did",
+    summary="Restart a job that has ended",
     status_code=202,
     dependencies=[journal.entry("retry job")],
     responses=problems.responses(403, 404, 409, 503),

@@ -19,6 +19,8 @@ from mam.naming import BUCKET_SCHEMA, KEY_SCHEMA, poster_path, storyboard_path
 
 MAX_SEGMENT = 99_999_999  # of eight digits, as segments are called
 
+DEPRECATED: dict[str, Any] = {"deprecated": True}  # such fields go with the next release
+
 
 class AssetRequest(BaseModel):
     """Which asset, and what is to be made of it."""
@@ -65,7 +67,7 @@ class TranscodeRequest(AssetRequest):
     viewer: bool = Field(
         default=False,
         strict=True,
-        description="true: a viewer asks; the conversion may stop when nobody watches (STOP_IDLE_MINUTES).",
+        description="true: a viewer asks; the conversion may stop when no viewer watches (STOP_IDLE_MINUTES).",
     )
     priority: Priority = Field(default=Priority.NORMAL, description="Among conversions; viewers always go first.")
     callback_url: str | None = Field(
@@ -127,7 +129,10 @@ class BriefJobView(BaseModel):
     progress: Progress
     attempts: int = Field(description="Starts of the task that needed most of them; 1 when all went well.")
     running: list[TaskView]
-    trouble: str | None = Field(description="Why a part of it is to be tried again; null once it gets on.")
+    retry_reason: str | None = Field(
+        description="Why the last task that failed is retried; null once it has succeeded."
+    )
+    trouble: str | None = Field(description="The old name of `retry_reason`.", json_schema_extra=DEPRECATED)
     error: Failure | None
     replaced_by: str | None = Field(
         description="The job that was begun instead: of the changed source, or one that encodes what cannot be copied."
@@ -165,6 +170,7 @@ class BriefJobView(BaseModel):
             attempts=job.attempts,
             # The last task says that it has ended a moment after the job has.
             running=[] if job.state.is_final else [TaskView.of(task) for task in job.running],
+            retry_reason=job.trouble,
             trouble=job.trouble,
             error=Failure.of(job.error) if job.error else None,
             replaced_by=job.replaced_by,
@@ -183,12 +189,14 @@ class JobView(BriefJobView):
 
     streams: list[StreamInfo] = Field(description="Each stream of the source, and what becomes of it; once planned.")
     command: str | None = Field(description="The last ffmpeg that was started for it, to be pasted into a shell.")
-    said: list[str] = Field(description="The last lines of what that ffmpeg said.")
+    ffmpeg_log: list[str] = Field(description="The last lines that this ffmpeg wrote.")
+    said: list[str] = Field(description="The old name of `ffmpeg_log`.", json_schema_extra=DEPRECATED)
 
     @classmethod
     def of(cls, job: Job, **more: Any) -> Self:
         streams = [StreamInfo(**stream) for stream in job.streams]
-        return super().of(job, streams=streams, command=job.command, said=list(job.said), **more)
+        lines = list(job.said)
+        return super().of(job, streams=streams, command=job.command, ffmpeg_log=lines, said=lines, **more)
 
 
 class JobList(BaseModel):
@@ -234,7 +242,7 @@ class ChunkView(BaseModel):
     end: float
     state: ChunkState
     made: int = Field(description="How many of its segments exist.")
-    worker: str | None = Field(description="Who is at it.", examples=["worker-1:4711"])
+    worker: str | None = Field(description="Worker that processes it.", examples=["worker-1:4711"])
 
 
 class ChunksView(BaseModel):
@@ -263,7 +271,7 @@ class WorkerView(BaseModel):
     slots: int
     queues: list[str]
     since: float = Field(description="Unix seconds.")
-    tasks: list[WorkerTaskView] = Field(description="What it is at, as far as jobs tell; the eldest first.")
+    tasks: list[WorkerTaskView] = Field(description="Its tasks, as far as jobs tell; the oldest first.")
 
     @classmethod
     def of(cls, worker: Worker, tasks: Iterable[WorkerTaskView]) -> WorkerView:

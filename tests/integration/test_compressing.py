@@ -11,7 +11,7 @@ from tests.integration.system import API_KEY, BUCKET, Stack, is_problem, raw, un
 from tests.media import CLIP, MediaFolder
 
 KEY = {"x-api-key": API_KEY}
-LONG = {"streams", "command", "said"}
+LONG = {"streams", "command", "ffmpeg_log", "said"}
 
 
 @pytest.fixture

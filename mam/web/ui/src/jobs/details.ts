@@ -67,7 +67,7 @@ class JobDetails extends Element {
   }
 
   private faults(): TemplateResult {
-    const { error, trouble, replaced_by, profile } = this.job;
+    const { error, retry_reason: reason, replaced_by, profile } = this.job;
     return html`${error
       ? html`<div class="notice is-bad">${icon("warning")}
           <div><strong>${error.message}</strong><p>${error.hint}</p><p class="job-code">${t.code}: <code>${error.code}</code></p>
@@ -75,7 +75,7 @@ class JobDetails extends Element {
             ? html`<button class="button" @click=${() => void this.encode()}>${icon("convert")}${t.encode}</button>`
             : nothing}</div></div>`
       : nothing}
-    ${trouble ? html`<div class="notice">${icon("info")}<div><strong>${t.trouble}</strong><p>${trouble}</p></div></div>` : nothing}
+    ${reason ? html`<div class="notice">${icon("info")}<div><strong>${t.trouble}</strong><p>${reason}</p></div></div>` : nothing}
     ${replaced_by
       ? html`<div class="notice">${icon("info")}
           <p>${t.replaced} <a href=${`/jobs?job=${replaced_by}`}>${t.replacedLink}</a></p></div>`
@@ -158,14 +158,14 @@ class JobDetails extends Element {
   }
 
   private ffmpeg(): TemplateResult | typeof nothing {
-    const { command, said } = this.whole ?? { command: null, said: [] };
+    const { command, ffmpeg_log: lines } = this.whole ?? { command: null, ffmpeg_log: [] };
     if (command === null) return nothing;
     return html`<div class="job-command"><h3>${t.command}</h3>
         <button class="button" aria-label=${t.copyCommand} @click=${() => void copyText(command)}>${icon("copy")}${texts.copy}</button></div>
       <pre class="terminal" tabindex="0" role="region" aria-label=${t.command}>${command}</pre>
       <h3>${t.said}</h3>
-      ${said.length
-        ? html`<pre class="terminal" tabindex="0" role="region" aria-label=${t.said}>${said.join("\n")}</pre>`
+      ${lines.length
+        ? html`<pre class="terminal" tabindex="0" role="region" aria-label=${t.said}>${lines.join("\n")}</pre>`
         : html`<p class="quiet">${t.saidNothing}</p>`}`;
   }
 }
