@@ -69,13 +69,26 @@ def encode_command(
             "c:v": "libx264", "profile:v": "high", "bf": REORDER, "g": 9999, "sc_threshold": 0, "forced-idr": 1,
             "x264-params": "open-gop=0:stitchable=1", "fps_mode": "passthrough", "threads": threads,
         }  # fmt: skip
+    sounds, sound_options = _sounds(source, audio)
+    output = ffmpeg.output(
+        *streams, *sounds, "pipe:1", format="nut", map_metadata=-1, map_chapters=-1, max_interleave_delta=0,
+        flush_packets=1, **options, **sound_options,
+    )  # fmt: skip
+    general = (*door.GENERAL, "-filter_complex_threads", str(threads))
+    return list(output.global_args(*general).compile(cmd=door.executable()))
+
+
+def _sounds(source: Any, audio: list[tuple[AudioTrack, Window]]) -> tuple[list[Any], dict[str, object]]:
+    """(streams, options): each sound on its grid of samples, over silence where it lasts longer than its track."""
+    streams: list[Any] = []
+    options: dict[str, object] = {}
     outputs = Counter(sound.track for sound, _ in audio)
-    sounds = {track: _branches(source[f"a:{at}"], "asplit", outputs[track]) for at, track in enumerate(outputs)}
+    branches = {track: _branches(source[f"a:{at}"], "asplit", outputs[track]) for at, track in enumerate(outputs)}
     for number, (sound, window) in enumerate(audio):
         begin, end = _sample(window.begin, window.rate), _sample(window.end, window.rate)
         # first_pts: silence where the track starts late, nothing where it starts before; async: gaps become silence.
         # A filter of its own: one that resamples too counts first_pts wrongly.
-        stream = next(sounds[sound.track])
+        stream = next(branches[sound.track])
         stream = stream.filter("aformat", sample_rates=sound.sample_rate, channel_layouts=LAYOUTS[sound.channels])
         exactly = {"min_hard_comp": SHORTEST_HOLE} if window.silence else {}
         stream = stream.filter("aresample", **{"async": 1, "first_pts": begin}, **exactly)
@@ -83,12 +96,7 @@ def encode_command(
         streams.append(_over_silence(stream, sound, begin, end, number) if window.silence else stream)
         options |= {"c:a": "aac", f"b:a:{number}": sound.bitrate}
         options |= {f"ac:a:{number}": sound.channels, f"ar:a:{number}": sound.sample_rate}
-    output = ffmpeg.output(
-        *streams, "pipe:1", format="nut", map_metadata=-1, map_chapters=-1, max_interleave_delta=0, flush_packets=1,
-        **options,
-    )  # fmt: skip
-    general = (*door.GENERAL, "-filter_complex_threads", str(threads))
-    return list(output.global_args(*general).compile(cmd=door.executable()))
+    return streams, options
 
 
 def _branches(stream: Any, split: str, count: int) -> Iterator[Any]:

@@ -14,7 +14,7 @@ from mam.media import apertures, colours, decoders
 from mam.media.cadence import cadence
 from mam.media.chunk_windows import openings
 from mam.media.entry_points import EntryPoints, cuttable, look_at_starts
-from mam.media.first_frame import MAX_ASPECT, MAX_PIXELS, MIN_ASPECT, look_at, picture_filters
+from mam.media.first_frame import MAX_ASPECT, MAX_PIXELS, MIN_ASPECT, FirstFrame, look_at, picture_filters
 from mam.media.frame_rate import check_gaps, frame_rate
 from mam.media.orientation import unmet, upright
 from mam.media.parameters import changes_size
@@ -40,17 +40,7 @@ def plan_video(media: MediaSource, track: MediaTrack, recipe: Recipe) -> VideoTr
     """
     samples = media.samples(track.number)
     check_gaps(samples)
-    width, height = apertures.size(track)
-    if width <= 0 or height <= 0:
-        raise NotAVideo("The video track does not say how large its pictures are.")
-    if width * height > MAX_PIXELS:
-        raise TooLarge(f"Pictures of {width}x{height} are not converted.")
-    if not samples.key.any():
-        raise NotAVideo("The index names no key frame to start at.")
-    if track.dolby_vision and not track.dolby_vision.decodable:
-        raise UnsupportedCodec("Its video is Dolby Vision without a base layer that other decoders can show.",
-                               hint="Export it as HDR10, HLG or SDR.")  # fmt: skip
-    rate = frame_rate(samples)
+    check_shown(track, samples)
     starts = look_at_starts(media, track)
     changes = _changes(media, track, samples, starts)
     obstacle, cut = video_obstacle(track, samples, recipe) or changes, samples
@@ -65,23 +55,58 @@ def plan_video(media: MediaSource, track: MediaTrack, recipe: Recipe) -> VideoTr
         raise (UnsupportedEdits if samples.joins else NotRemuxable)(obstacle)
     if recipe.profile is not Profile.H264 and not obstacle:
         media.adopt({track.number: cut})
-        return VideoTrack(
-            track=track.number, codec=track.codec, action="copy", reason=f"{track.codec.upper()} that players take",
-            codecs=codec_string(track.codec, track.configuration) or "", width=width, height=height,
-            frame_rate=float(rate), video_range=_video_range(track),
-        )  # fmt: skip
+        return _copied(track, frame_rate(samples))
     if track.codec not in decoders.PICTURES:
         raise UnsupportedCodec(f"Its video is {track.codec.upper()}, which is not decoded here.")
     look = look or look_at(media, track)
-    filters, width, height = picture_filters(look, orientation(track), changes=changes is not None)
+    reason = obstacle or "asked for (reencode)"
+    return _encoded(media, track, recipe, look, starts, reason=reason, changes=changes is not None)
+
+
+def check_shown(track: MediaTrack, samples: Samples) -> None:
+    """Raises NotAVideo, TooLarge or UnsupportedCodec for a track of which no pictures can be shown."""
+    width, height = apertures.size(track)
+    if width <= 0 or height <= 0:
+        raise NotAVideo("The video track does not say how large its pictures are.")
+    if width * height > MAX_PIXELS:
+        raise TooLarge(f"Pictures of {width}x{height} are not converted.")
+    if not samples.key.any():
+        raise NotAVideo("The index names no key frame to start at.")
+    if track.dolby_vision and not track.dolby_vision.decodable:
+        raise UnsupportedCodec("Its video is Dolby Vision without a base layer that other decoders can show.",
+                               hint="Export it as HDR10, HLG or SDR.")  # fmt: skip
+
+
+def _copied(track: MediaTrack, rate: Fraction) -> VideoTrack:
+    width, height = apertures.size(track)
+    return VideoTrack(
+        track=track.number, codec=track.codec, action="copy", reason=f"{track.codec.upper()} that players take",
+        codecs=codec_string(track.codec, track.configuration) or "", width=width, height=height,
+        frame_rate=float(rate), video_range=_video_range(track),
+    )  # fmt: skip
+
+
+def _encoded(
+    media: MediaSource,
+    track: MediaTrack,
+    recipe: Recipe,
+    look: FirstFrame,
+    starts: EntryPoints,
+    *,
+    reason: str,
+    changes: bool,
+) -> VideoTrack:
+    """`changes`: the pictures change their size in the middle."""
+    samples = media.samples(track.number)
+    filters, width, height = picture_filters(look, orientation(track), changes=changes)
     shown = cadence(media, track, starts.first, doubtful=recipe.recoded)
-    rate = Fraction(*shown.grid) if shown.grid else rate
+    rate = Fraction(*shown.grid) if shown.grid else frame_rate(samples)
     level = h264_level(width, height, float(rate))
     return VideoTrack(
         track=track.number,
         codec="h264",
         action="encode",
-        reason=obstacle or "asked for (reencode)",
+        reason=reason,
         codecs=f"avc1.6400{round(float(level) * 10):02x}",
         width=width,
         height=height,
@@ -93,7 +118,7 @@ def plan_video(media: MediaSource, track: MediaTrack, recipe: Recipe) -> VideoTr
         refreshes=starts.some_refresh,
         group_seconds=float(longest_group(samples)),
         filters=filters,
-        resized=changes is not None,
+        resized=changes,
         preset=recipe.preset,
         crf=recipe.crf,
         level=level,
