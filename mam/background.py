@@ -109,7 +109,7 @@ class Periodic(ABC):
 
 
 class Errands:
-    """Tasks that nobody waits for, each of which ends by itself. What fails is logged and counted."""
+    """Tasks without a caller that waits, each of which ends by itself. What fails is logged and counted."""
 
     def __init__(self, name: str) -> None:
         self._name = name

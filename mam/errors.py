@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An error as it is remembered, and told to whoever asks afterwards."""
+    """An error as it is remembered, and told to later requests."""
 
     code: str
     message: str
@@ -204,14 +204,14 @@ class SourceChanged(MamError):
 
 
 class Superseded(MamError):
-    """Another leader, or a deletion, has taken this work away; whoever meets it stops without a trace."""
+    """Another leader, or a deletion, has taken this work away; the task that meets it stops without a trace."""
 
     status, code, title = 409, "superseded", "The conversion was cancelled or replaced"
     hint = "Send the request again."
 
 
 class ConversionFailed(MamError):
-    """A job's recorded failure, given again to whoever asks for the same video."""
+    """A job's recorded failure, given again to requests for the same video."""
 
     def __init__(self, detail: str, *, status: int, code: str, title: str, hint: str) -> None:
         super().__init__(detail, hint=hint)
@@ -240,7 +240,7 @@ class StoreUnavailable(Unavailable):
 
 
 class StoreForbids(StoreUnavailable):
-    """Like one that is away: whoever runs the system may be about to mend its policy."""
+    """Like one that is away: its operator may be about to mend its policy."""
 
     code, title = "store_forbids", "The object store does not allow it"
     hint = "Let the policy of MINIO_USR allow reading and listing the source buckets, and writing to the VoD bucket."

@@ -1,6 +1,6 @@
 """Events about jobs, over Redis pub/sub: published by workers, awaited by the services' processes.
 
-An event is a hint, never the truth: whoever waits looks at the state after subscribing, and again after each event.
+An event is a hint, never the truth: a subscriber looks at the state after subscribing, and again after each event.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ class Listener:
                             if event := read_event(message["data"]):
                                 self._happened(event)
                         else:  # subscribed; the client may also have connected anew by itself
-                            self._wake_all()  # whatever happened while nobody listened
+                            self._wake_all()  # what happened while this process did not listen
             except (redis.RedisError, OSError):
                 await asyncio.sleep(RECONNECT_SECONDS)
 

@@ -235,7 +235,7 @@ class Settings(BaseSettings):
         """Seconds that a signed URL lives. `duration`: seconds of the video.
 
         Twice the video leaves room for pauses; a playlist may be handed out until it falls out of the cache, so the
-        cache's lifetime comes on top: whoever gets it last can still play it to its end.
+        cache's lifetime comes on top: the last client that gets it can still play it to its end.
         """
         wanted = max(self.signed_url_ttl_seconds, int(2 * duration) + 1) + self.playlist_cache_ttl_seconds
         return min(wanted, MAX_SIGNED_URL_SECONDS)
@@ -248,7 +248,7 @@ class Settings(BaseSettings):
 class WorkerSettings(Settings):
     """The settings of workers, which are never told what SERVICES_ALONE know."""
 
-    # One that nobody has: what is mistaken for the services' key opens nothing.
+    # A random key: a mistaken use of it opens nothing.
     transcode_api_key: SecretStr = Field(default_factory=lambda: SecretStr(secrets.token_hex()))
 
     @model_validator(mode="before")

@@ -1,9 +1,9 @@
 """Cached playlists that this process answers from memory, for as long as it can be sure that they still hold.
 
 A lease says so. The process sends beats through Redis to itself, over the very connection on which it hears what to
-forget: a beat that has come back proves that everything published before it was heard. Whoever clears a playlist waits
-until each process has said that it forgot, or until the lease of one that is silent has run out; so a cleared playlist
-is given to nobody who asks afterwards, and a cached one costs no round trip.
+forget: a beat that has come back proves that everything published before it was heard. The process that
+clears a playlist waits until each process has said that it forgot, or until the lease of a silent one has run out. So a
+cleared playlist is given to no later request, and a cached one costs no round trip.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class PlaylistMemory:
         if self._task:
             await ended(self._task)
             with suppress(redis.RedisError, OSError):
-                await self._client.zrem(HOLDERS, self._name)  # so that nobody waits for its word
+                await self._client.zrem(HOLDERS, self._name)  # so that no process waits for its word
 
     async def _run(self) -> None:
         while True:

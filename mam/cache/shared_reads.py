@@ -38,7 +38,7 @@ class _Read:
 
 
 class SharedReads:
-    """One read at a time per key: whoever comes while one is under way shares the next.
+    """One read at a time per key: requests that come while one is under way share the next.
 
     Never the one under way: a read that began before a request could miss an invalidation that was answered before it.
     """

@@ -30,8 +30,8 @@ log = logging.getLogger(__name__)
 class CachedPlaylist:
     """A playlist as it is sent. `body`: gzip. `max_age`: seconds that a client may keep it.
 
-    `source` is `bucket/key` of the asset, `kinds` what it does as (words such as `source`, `auto.fmp4`, separated by
-    spaces); empty where nobody knows.
+    `source` is `bucket/key` of the asset, `kinds` the kinds that it satisfies (words such as `source`,
+    `auto.fmp4`, separated by spaces); both are empty where unknown.
     """
 
     body: bytes
@@ -40,7 +40,7 @@ class CachedPlaylist:
     max_age: int = 0
 
     def fits(self, source: str, kind: str) -> bool:
-        """Whether this is what is asked for (empty: anything). A tree of another tool does as anything."""
+        """Whether this is what is asked for (empty: anything). A tree of another tool satisfies any request."""
         return satisfies(self.kinds, kind) and (not source or self.source in (source, ""))
 
     def to_bytes(self) -> bytes:

@@ -41,7 +41,7 @@ _NAMES = {short: name for short, _, name in _ROWS} | {
     "yue": "Cantonese", "zxx": "No speech",
 }  # fmt: skip
 _UNKNOWN = frozenset({"", "und", "mis"})  # undetermined; a language without a code
-# Whoever asks for the language on the right is content with one of those on the left, which are of it.
+# A request for the language on the right is satisfied by one of those on the left, which are of it.
 _OF = {"nb": "no", "nn": "no", "cmn": "zh", "yue": "zh", "arb": "ar", "pes": "fa", "prs": "fa", "zsm": "ms"}
 
 # langtag and privateuse of section 2.1; registered languages have two or three letters, so that "english" is none.

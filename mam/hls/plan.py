@@ -204,7 +204,7 @@ class Plan(_Frozen):
     """All that follows from one look at a source's index.
 
     Every rendition has the same segments, and one of them is made together with those of its number in the others.
-    `frames[n]`: video frames in segment n, the same in each rendition that has video, which whoever makes it checks
+    `frames[n]`: video frames in segment n, the same in each rendition that has video, which its worker checks
     (empty without video). `stored_index`: the samples' places are in `samples.npz` beside the segments, because the
     source has no sample tables of its own.
     `recoded`: nothing is copied, because a copy could not be decoded. `notes`: what was wrong with the source and
@@ -232,7 +232,7 @@ class Plan(_Frozen):
 
     @property
     def kinds(self) -> list[str]:
-        """What the outcome does as: `auto` that copied everything is `source` too."""
+        """The kinds that the output satisfies: `auto` that copied everything is `source` too."""
         profiles = [self.profile]
         if self.profile is Profile.AUTO and not self.encodes:
             profiles.append(Profile.SOURCE)
@@ -318,7 +318,7 @@ class Plan(_Frozen):
         return self.extension(rendition) == "m4s"
 
     def chunks(self) -> list[Chunk]:
-        """The segments, divided among tasks. The first chunk is the opening, which whoever planned makes at once."""
+        """The segments, divided among tasks. The first chunk is the opening, which the plan's task makes at once."""
         opening = min(OPENING_SEGMENTS, len(self.timeline))
         if not self.encodes:
             rest = _runs(opening, len(self.timeline), REMUX_CHUNK_SEGMENTS)

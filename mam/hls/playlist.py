@@ -102,7 +102,7 @@ def duration(text: str) -> float:
 def resolve(folder: str, uri: str) -> str | None:
     """The object key that a relative URI in a playlist in `folder` means; None for an absolute URL.
 
-    Raises InvalidPlaylist when it leads out of the folder: whoever wrote the playlist must not choose what is signed.
+    Raises InvalidPlaylist when it leads out of the folder: the author of a playlist must not choose what is signed.
     """
     try:
         parts = urlsplit(uri)

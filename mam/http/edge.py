@@ -75,7 +75,7 @@ def hides_bucket(raw_path: bytes) -> bool:
 
 
 def _bounded(receive: Receive) -> Receive:
-    """The same for a body whose length nobody said before. Raises BodyTooLarge."""
+    """The same for a body of unknown length. Raises BodyTooLarge."""
     seen = 0
 
     async def counted() -> Message:

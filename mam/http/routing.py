@@ -20,7 +20,7 @@ _SURROGATES = re.compile("[\ud800-\udfff]")  # halves of characters: JSON can sa
 
 
 class Route(APIRoute):
-    """A route whose guards are asked before its body is read, and whose keyed answers nobody keeps."""
+    """A route whose guards are asked before its body is read, and whose keyed answers no cache keeps."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()

@@ -30,7 +30,7 @@ def noticed() -> Iterator[asyncio.Event]:
     if threading.current_thread() is threading.main_thread():  # where alone handlers can be set
         for number in SIGNALS:
             handler = signal.getsignal(number)
-            if callable(handler):  # else nobody handles it, and it ends the process as it always does
+            if callable(handler):  # else it is not handled, and ends the process as always
                 before[number] = handler
                 signal.signal(number, handle)
     try:

@@ -1,4 +1,4 @@
-"""Server-sent events as responses that end when they are told to, also where nobody reads them any more."""
+"""Server-sent events as responses that end when they are told to, also where the client reads no more."""
 
 from __future__ import annotations
 

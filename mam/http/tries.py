@@ -21,7 +21,7 @@ class TooManyAttempts(MamError):
 class Tries:
     """The wrong keys that came to this process. An address that sent too many is refused, whatever it sends.
 
-    Except where the right key came from there lately: a stranger behind the same proxy locks out nobody who works.
+    Except where the right key came from there lately: a stranger behind the same proxy locks out no operator.
     """
 
     def __init__(self) -> None:

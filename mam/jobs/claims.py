@@ -53,7 +53,7 @@ class Conversions:
         priority: Priority = Priority.NORMAL,
         callback: str = "",
     ) -> Conversion:
-        """The conversion of an asset as it is now. `viewer`: it may stop when nobody watches, and serves no request
+        """The conversion of an asset as it is now. `viewer`: it may stop when no viewer watches, and serves no request
         that something else serves already.
 
         `callback`: a URL that is told how it goes.
@@ -119,14 +119,14 @@ class Conversions:
         return replace(order, sidecars=tuple(sidecar.model_dump() for sidecar in sidecars)), job in (serving, main)
 
     def lacks_pictures(self, order: Order) -> bool:
-        """Whether a live video is without poster or storyboard, and nobody has looked for a while."""
+        """Whether a live video is without poster or storyboard, and no process has looked for a while."""
         if not self._jobs.take_pictures(order.job):
             return False
         keys = (poster_key(order.video, order.job), storyboard_key(order.video, order.job))
         return not all(self._store.head(self._settings.minio_bucket_vod, key) for key in keys)
 
     def resume(self, order: Order, mode: Mode, *, priority: Priority | None = None) -> Order:
-        """Takes a job up again, whoever led it before; the order that its tasks are to go by now."""
+        """Resumes a job under a new leader; returns the order that its tasks follow from now on."""
         keyed_at = time.time() if mode is Mode.RETRY else order.keyed_at  # a retry is a key's request
         order = replace(order, viewer=False, keyed_at=keyed_at)
         fields = _fields(order) | ({"priority": priority.value} if priority else {})

@@ -13,7 +13,7 @@ from mam.errors import ConversionFailed
 from mam.hls.recipe import Format
 from mam.jobs.queues import Priority
 
-FEW_SEGMENTS, FEW_SECONDS = 2, 3.0  # made since the start: from fewer nobody can tell how long the rest will take
+FEW_SEGMENTS, FEW_SECONDS = 2, 3.0  # made since the start: fewer say nothing of how long the rest will take
 SILENT_LEASES = 2  # without a sign of life for so long, a job is looked for among the tasks, and people are told
 
 
@@ -54,7 +54,7 @@ class _Running:
 class RunningTask:
     """A task of a job that a worker is at. `since`: Unix seconds. `attempt`: starts since it last got on.
 
-    `worker`: the process that is at it; `parent`: what the worker is called whose process that is.
+    `worker`: the process that runs it; `parent`: the Celery node name of its worker.
     """
 
     name: str
@@ -66,7 +66,7 @@ class RunningTask:
 
 @dataclass(frozen=True, slots=True)
 class ActiveJob:
-    """A job that somebody is at, or ought to be, in short. `updated_at`: Unix seconds of its last sign of life."""
+    """A job that a worker runs, or ought to run, in short. `updated_at`: Unix seconds of its last sign of life."""
 
     id: str
     video: str
@@ -79,7 +79,7 @@ class ActiveJob:
 class Job:
     """A job at one moment. Times are Unix seconds; `duration` and `media_made` are seconds of media.
 
-    `asset_version`: of the object that is converted; '' where nobody knows.
+    `asset_version`: of the object that is converted; '' where it is unknown.
     `position`: how many queued jobs are begun before it, and itself. `streams`: of the source, with what
     becomes of each. `command` and `said`: of the last ffmpeg.
     `trouble`: why a task of it is to be tried again; None once it gets on. `pictures`: those that are there.
@@ -136,7 +136,7 @@ class Job:
     def eta(self) -> float | None:
         """Seconds until it is done, at its present speed; None while that cannot be told.
 
-        While no worker is at it, it depends on others when it goes on; and of the first moments nothing follows.
+        While no worker runs it, other jobs decide when it goes on; and of the first moments nothing follows.
         """
         if self.state is not State.RUNNING or not self.running or self.duration is None or not self.speed:
             return None

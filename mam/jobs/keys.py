@@ -10,9 +10,9 @@ PREFIX = "mam:job:"
 NAME_PREFIX = "mam:name:"
 IDEMPOTENCY_PREFIX = "mam:idempotency:"
 PICTURES_PREFIX = "mam:pictures:"
-# Sorted sets of job ids by the moment of their creation: all jobs, those that have not ended, those that nobody began.
+# Sorted sets of job ids by the moment of their creation: all jobs, the active ones, those that wait for a worker.
 ALL, ACTIVE, QUEUED = "mam:jobs", "mam:jobs:active", "mam:jobs:queued"
-PICTURING = "mam:jobs:picturing"  # a set of the ids of jobs, ended ones too, whose pictures somebody is at
+PICTURING = "mam:jobs:picturing"  # a set of the ids of jobs, ended ones too, whose pictures a task is making
 ASSET = "mam:asset:"  # and `bucket/key`: a sorted set of the ids of its jobs by the moment of their creation
 OUTBOX = "mam:webhooks"  # a sorted set: what callers are to be told, by the moment at which it is due
 COUNTERS = "mam:counters"  # a hash: `name|label|label` -> how much of it there ever was

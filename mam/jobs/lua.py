@@ -45,7 +45,7 @@ local function is_current()
   return state == 'queued' or state == 'running'
 end
 
--- The event's name goes to whoever listens, and into the outbox of webhooks: once, however often a job is taken up.
+-- The event's name goes to all subscribers, and into the outbox of webhooks: once, however often a job is taken up.
 local function publish(kind, fields)
   fields.job, fields.event = id, kind
   redis.call('PUBLISH', channel(job), cjson.encode(fields))
@@ -63,7 +63,7 @@ end
 
 # ARGV: mode (ask, anew, retry, revive), now, seconds a failure is remembered, seconds to keep, viewer, callback, fields
 # A job that is being worked on is joined, unless it is taken up again (revive) or begun again (retry). One that has
-# succeeded is not begun again before whoever asks has looked once more (anew): it may have ended since they looked.
+# succeeded is not begun again before the caller has looked once more (anew): it may have ended since then.
 CLAIM = f"""
 local job, mode, now = KEYS[1], ARGV[1], ARGV[2]
 local id = string.sub(job, 9)
@@ -205,7 +205,7 @@ return 1
 """
 
 # ... by, how many may be queued or under way at a time. The next chunks, to be queued by `by`: the number of a chunk
-# that is done, or `plan`. Whoever asks again is given the same again: it may have been killed before it queued them.
+# that is done, or `plan`. A task that asks again gets the same chunks: it may have been killed before it queued them.
 GIVE = f"""{_SHARED}
 if not is_current() then return {{}} end
 local todo, given, again = job .. ':todo', job .. ':given', {{}}
@@ -273,7 +273,7 @@ if due then redis.call('ZADD', KEYS[1], ARGV[2], due) end
 return due
 """
 
-# A name belongs to whoever asks first. ARGV: holder, seconds.
+# A name belongs to the first asset that claims it. ARGV: holder, seconds.
 NAME = """
 local holder = redis.call('GET', KEYS[1])
 if holder == ARGV[1] then

@@ -30,7 +30,7 @@ class Order:
     size: int
     recipe: Recipe
     sidecars: tuple[dict[str, Any], ...] = ()  # subtitles beside the asset
-    viewer: bool = False  # somebody waits for its first segment
+    viewer: bool = False  # a viewer waits for its first segment
     keyed_at: float = 0  # seconds since 1970 at which a key asked for it; 0: viewers alone did
     callback: str = ""  # a URL that is told how it goes
 

@@ -18,7 +18,7 @@ from mam.hls.plan import Rendition, StreamInfo
 from mam.hls.recipe import Format, Profile
 
 PREFIX = "mam:preview:"
-KEEP_SECONDS = 60  # an answer that nobody fetches
+KEEP_SECONDS = 60  # an answer that no request fetches
 LOOK_SECONDS = 1  # at a time: shorter than a client waits for any answer of Redis
 WAIT_SECONDS = 120  # a source without an index is read whole
 
@@ -108,7 +108,7 @@ def new_id() -> str:
 
 
 def answer(client: redis.Redis, ask: str, outcome: PlanView | MamError) -> None:
-    """Hands the outcome to whoever asked."""
+    """Hands the outcome to the request that waits for it."""
     if isinstance(outcome, MamError):
         parts = ("status", "code", "title", "detail", "hint")
         body: dict[str, Any] = {"error": {part: getattr(outcome, part) for part in parts}}

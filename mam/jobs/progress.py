@@ -37,7 +37,7 @@ class Progress:
     def attempt(self, job: str, epoch: int, task: str, worker: str, *, parent: str = "") -> int | None:
         """Counts a start of `task` since it last got on; None when the job is no longer this epoch's to work on.
 
-        `parent`: what the worker is called whose process is at it.
+        `parent`: the Celery node name of the worker whose process runs it.
         """
         count = self._attempt(keys=[PREFIX + job], args=[epoch, time.time(), KEEP_SECONDS, task, worker, parent])
         return None if count < 0 else int(count)
@@ -96,7 +96,7 @@ class Progress:
     def made(self, job: str, epoch: int, segments: Mapping[int, float], *, task: str, profile: str, host: str) -> bool:
         """These segments exist, so many seconds each, made by a task on the machine `host` just now.
 
-        True for the one call that completes the job: whoever gets it starts the commit.
+        True for the one call that completes the job: that caller starts the commit.
         """
         return self._report(job, epoch, segments, task, "1", profile, host)
 
@@ -115,7 +115,7 @@ class Progress:
         self.touch(job, epoch)
 
     def pictured(self, job: str, epoch: int, picture: Picture) -> bool:
-        """The picture is there. False when nobody is to know, or the job is not known any more."""
+        """Notes that the picture exists. False when the job is unknown by now, or no event may be sent."""
         return bool(self._pictured(keys=[PREFIX + job], args=[epoch, time.time(), KEEP_SECONDS, picture.value]))
 
     def is_made(self, job: str, numbers: Iterable[int]) -> list[bool]:

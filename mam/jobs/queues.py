@@ -1,6 +1,6 @@
 """The queues that tasks wait in: their names, their order, and what is in them.
 
-Workers are told which of QUEUES to serve. Each queue of chunks has two companions, which whoever serves it serves too:
+Workers are told which of QUEUES to serve. Each queue of chunks has two companions, which its workers serve too:
 short tasks (chunks whose picture is copied) go before it, pictures behind it.
 """
 
@@ -16,7 +16,7 @@ import redis
 from mam import connections, stored
 from mam.settings import Settings
 
-INTERACTIVE = "interactive"  # somebody waits: plans, segments that a viewer asked for, commits
+INTERACTIVE = "interactive"  # viewers wait: plans, segments that a viewer asked for, commits
 AHEAD = "ahead"  # segments that a viewer is likely to ask for next, posters, plans that are only looked at
 HIGH, BATCH, LOW = "high", "batch", "low"  # chunks of conversions, by their priority
 QUEUES = (INTERACTIVE, AHEAD, HIGH, BATCH, LOW)  # in the order in which workers look at them
@@ -50,7 +50,7 @@ def short(queue: str) -> str:
 
 
 def pictures(queue: str) -> str:
-    """Its companion for storyboards: nobody waits for them, and one may take as long as a conversion."""
+    """Its companion for storyboards: no viewer waits for them, and one may take as long as a conversion."""
     return queue + PICTURES
 
 

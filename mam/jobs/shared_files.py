@@ -22,7 +22,7 @@ def shared_file(settings: Settings, name: str) -> Path:
 def own_folder() -> Path:
     """A folder for files of this user alone: in a folder that all may write to, others could hold a lock or aim a link.
 
-    Raises Unavailable where somebody else has the name.
+    Raises Unavailable where another user has the name.
     """
     folder = Path(tempfile.gettempdir()) / f"mam-{os.getuid()}"
     with suppress(FileExistsError):

@@ -1,6 +1,6 @@
 """The state of jobs in Redis: who leads each, and how it ended. The object store is the truth.
 
-A job is a revision. It has one leader at a time: whoever claimed it last, known by its epoch. Whatever an earlier
+A job is a revision. It has one leader at a time: the one that claimed it last, known by its epoch. Whatever an earlier
 leader's tasks report is refused, so a paused worker cannot meddle with its successor.
 """
 
@@ -66,9 +66,9 @@ class Jobs:
     def claim(
         self, job: str, fields: Mapping[str, str], *, viewer: bool, callback: str = "", mode: Mode = Mode.ASK
     ) -> tuple[Claim, int]:
-        """Takes the lead of a job that nobody is at work on, or finds out who is. Returns the epoch in force.
+        """Claims a job that has no leader, or finds its leader. Returns the epoch in force.
 
-        `callback`: a URL that is told how the job goes, also by whoever leads it.
+        `callback`: a URL that is told how the job goes, whichever leader runs it.
         """
         flat = [item for pair in fields.items() for item in pair]
         outcome, epoch = self._claim(
@@ -162,7 +162,7 @@ class Jobs:
         return {State.QUEUED.value: queued, State.RUNNING.value: max(active - queued, 0)}
 
     def standing(self, newest: int) -> tuple[list[str], list[str], list[str]]:
-        """Ids of the jobs that have not ended; of those that nobody began, in their order; and of the newest."""
+        """(ids of the active jobs, of the queued jobs in their order, of the newest jobs)."""
         with self._client.pipeline(transaction=False) as pipe:  # a full Redis refuses transactions, of reads too
             pipe.zrange(keys.ACTIVE, 0, -1)
             pipe.zrange(keys.QUEUED, 0, -1)
@@ -176,7 +176,7 @@ class Jobs:
         return self._in_short({*active}.difference(queued))
 
     def picturing(self) -> list[ActiveJob]:
-        """The jobs whose pictures somebody is at, ended ones too."""
+        """The jobs whose pictures a task is making, ended jobs too."""
         names: set[Any] = self._client.smembers(keys.PICTURING)
         return self._in_short(stored.texts(names))
 

@@ -13,7 +13,7 @@ from mam.jobs.keys import PREFIX, seek_key
 
 SEEK_SECONDS = 15  # a segment that was asked for is not asked for again before this
 
-# ARGV: now. Somebody watches what is still known.
+# ARGV: now. A viewer watches; a job that is unknown stays so.
 _VIEWED = "if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HSET', KEYS[1], 'viewed_at', ARGV[1]) end"
 
 # Whether a segment is to be made for a viewer now. KEYS: one per segment, the wanted one first. ARGV: seconds.
@@ -58,19 +58,19 @@ class Viewers:
         return bool(now), bool(following)
 
     def take_ahead(self, job: str, numbers: Sequence[int]) -> list[int]:
-        """Those of the segments that nobody is at: the caller makes them now, and whoever asks for them waits."""
+        """The segments that no task is making: the caller makes them now, and other viewers wait for it."""
         wanted = [seek_key(job, number) for number in numbers]
         free = self._ahead(keys=wanted, args=[SEEK_SECONDS])
         return [number for number, is_free in zip(numbers, free, strict=True) if is_free]
 
     def drop_seek(self, job: str, numbers: Sequence[int]) -> None:
-        """These segments are not on their way after all: whoever waits for one may ask again at once."""
+        """These segments are not being made after all: a viewer who waits for one may ask again at once."""
         if numbers:
             self._client.delete(*(seek_key(job, number) for number in numbers))
             publish(self._client, job, "dropped", segments=list(numbers))
 
     def viewed(self, job: str) -> None:
-        """Somebody watches. Nothing comes to life by it that has expired."""
+        """Notes that a viewer watches. A job that has expired stays so."""
         self._viewed(keys=[PREFIX + job], args=[time.time()])
 
     def is_idle(self, job: str, minutes: float) -> bool:

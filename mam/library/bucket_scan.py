@@ -111,7 +111,7 @@ class BucketScan:
         try:
             tree = self._trees.by_name(name)
         except (InvalidPlaylist, InvalidName):
-            return None  # nobody is given it either
+            return None  # no player gets it either
         if tree is None:
             return None
         if tree.plan is None:

@@ -18,7 +18,7 @@ from mam.library.status import AssetStatus
 from mam.library.videos import Listed
 from mam.naming import stem
 
-KEPT_RESULTS = 16  # of queries that somebody scrolls through
+KEPT_RESULTS = 16  # of queries that clients scroll through
 FEW = 500  # changes that are put in their places one by one; more, and everything is sorted anew
 TRIES = 3  # of sorting beside those who ask
 
@@ -190,7 +190,7 @@ class Catalogue:
     # queries
 
     def prepare(self) -> None:
-        """Sorts by everything there is, so that nobody who asks waits for it."""
+        """Sorts by everything there is, so that no request waits for it."""
         for sort in SORTS.values():
             if sort.name not in self._orders:
                 self._order(sort)

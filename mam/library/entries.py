@@ -23,7 +23,7 @@ SortKey = tuple[Any, ...]
 class Entry:
     """What is listed of an asset and what is known of it. Never changed: another one takes its place.
 
-    `record` is None where nothing is known, and nobody has looked.
+    `record` is None where nothing is known, and no process has looked.
     """
 
     __slots__ = ("bucket", "folded", "folder", "key", "mark", "modified", "record", "size", "state")
@@ -52,7 +52,7 @@ class Entry:
 
     @property
     def error(self) -> Failure | None:
-        """Why it failed. Of what is empty nobody need be asked."""
+        """Why it failed. An empty object has failed without any job."""
         if self.state != FAILED:
             return None
         return self.known.error or (None if self.size else EMPTY)

@@ -38,7 +38,7 @@ redis.call('DEL', KEYS[2])
 redis.call('PUBLISH', ARGV[3], '{"listing":true}')
 return 1
 """
-# KEYS: base, changes. ARGV: the change, channel. Without a base, whoever listens is told of it all the same.
+# KEYS: base, changes. ARGV: the change, channel. Without a base, subscribers are told of it all the same.
 _ADD = """
 if redis.call('EXISTS', KEYS[1]) == 1 then
   redis.call('RPUSH', KEYS[2], ARGV[1])
@@ -150,11 +150,11 @@ class Snapshot:
         )
 
     def drop(self, base: str) -> None:
-        """This base is not whole, and nobody can read it: the next listing writes another."""
+        """This base is not whole and cannot be read: the next listing writes another."""
         self._drop(keys=[BASE, CHANGES], args=[base])
 
     def write(self, listed: Iterable[Listed], position: Position) -> Position | None:
-        """Makes a new base of what someone holds who is at `position`. None when there is something newer."""
+        """Makes a new base of what the caller holds, which is at `position`. None when there is something newer."""
         name, before = os.urandom(8).hex(), self._client.get(BASE)
         parts = 0
         for part in _divided(listed):

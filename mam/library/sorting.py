@@ -13,7 +13,7 @@ from mam.library.entries import Entry, Sort, SortKey
 
 @dataclass(slots=True)
 class SortOrder:
-    """All entries in one order; once somebody has searched in it, what they are searched by beside them."""
+    """All entries in one order; after the first search, beside the texts that are searched."""
 
     sort: Sort
     entries: list[Entry]

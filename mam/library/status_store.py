@@ -1,4 +1,4 @@
-"""What is known of assets beyond the listing, in Redis: read by the library, changed by whoever changes the truth."""
+"""What is known of assets beyond the listing, in Redis: read by the library, written where the truth changes."""
 
 from __future__ import annotations
 

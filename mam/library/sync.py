@@ -1,7 +1,7 @@
 """The library of one process: its catalogue, kept in step with Redis, and now and then with the store.
 
-Whoever changes something says so over Redis, and every process takes it in at once. The store itself says nothing: it
-is listed every LIBRARY_SECONDS, by one process for all, and only while somebody looks at the library.
+A process that changes something says so over Redis, and every process takes it in at once. The store itself says
+nothing: it is listed every LIBRARY_SECONDS, by one process for all, and only while clients look at the library.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from mam.library.sync_work import Lock, LockLost, SyncWork
 from mam.library.videos import Listed, is_video, mark
 from mam.naming import Asset
 
-WATCHED = "mam:library:watched"  # there while somebody looks at the library
+WATCHED = "mam:library:watched"  # exists while clients look at the library
 WATCHED_SECONDS = 300  # after the last look
 SAID_SECONDS = 30  # between two times that a process says so
 TICK_SECONDS = 2.0  # between looks at what Redis has
@@ -83,7 +83,7 @@ class LibrarySync:
             await ended(task)
 
     async def looked_at(self) -> None:
-        """Somebody looks: from now on the listing is kept fresh. Returns when there is something to show, or no hope
+        """A client looks: from now on the listing is kept fresh. Returns when there is something to show, or no hope
         that there will be in a moment."""
         now = time.monotonic()
         if now - self._said >= SAID_SECONDS:
@@ -125,7 +125,7 @@ class LibrarySync:
                     await subscription.subscribe(channel(self._client, CHANNEL))
                     async for message in subscription.listen():
                         if message["type"] == "subscribe":
-                            self._stale |= {"known", "listing"}  # whatever was said while nobody listened
+                            self._stale |= {"known", "listing"}  # what was published while this process did not listen
                         elif message["type"] == "message":
                             self._hear(message["data"])
                         self._told.set()
@@ -182,7 +182,7 @@ class LibrarySync:
         if records or changes:
             await asyncio.to_thread(self.keeping.take_in, records, changes)
         if stale:
-            self._loaded.set()  # whoever waits need not wait for what follows
+            self._loaded.set()  # requests need not wait for what follows
             await asyncio.to_thread(self.keeping.catalogue.prepare)
             gc.freeze()  # a hundred thousand objects are not to be looked through again and again for cycles: 0.4 s
 
@@ -199,7 +199,7 @@ class LibrarySync:
             self._tick.clear()
 
     async def _look(self) -> None:
-        """Compares what is here with what Redis has, and begins what nobody does."""
+        """Compares what is here with what Redis has, and begins what no process does."""
         status = await asyncio.to_thread(self.keeping.status, WATCHED)
         if status.complete != self.keeping.complete:
             self._stale.add("known")
@@ -221,7 +221,7 @@ class LibrarySync:
             self._jobs[name].add_done_callback(lambda _: self._jobs.pop(name, None))
 
     async def _alone(self, name: str, work: Callable[[Lock], Awaitable[None]]) -> None:
-        """Does it unless another process is at it."""
+        """Does it unless another process does."""
         lock = Lock(self.keeping.client, name)
         try:
             if not await asyncio.to_thread(lock.acquire):

@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 
 class LockLost(Exception):
-    """Another process may be at it, or this one stops."""
+    """Another process may hold it by now, or this one stops."""
 
 
 class Lock(redis.lock.Lock):
@@ -177,7 +177,7 @@ class SyncWork:
             log.warning("change not told", extra={"error": type(error).__name__})
 
     def notice(self, found: list[Listed]) -> None:
-        """Keeps what somebody was shown before anything was listed: the listing under way may be older than that."""
+        """Keeps what a client was shown before anything was listed: the listing under way may be older than that."""
         if new := [one for one in found if not self._has(one)]:
             self.change(Change(new, []))
 

@@ -1,4 +1,4 @@
-"""Segments whose picture or sound is encoded: chunks that join without a seam, whoever encodes them.
+"""Segments whose picture or sound is encoded: chunks that join without a seam, whichever worker encodes them.
 
 Packets go from the source's index through a pipe into ffmpeg, encoded packets come back the same way and are cut at the
 plan's boundaries. What is copied never passes through ffmpeg.
@@ -229,7 +229,7 @@ class ChunkEncoder:
     def _stamp(self, number: int, packets: list[Packet]) -> None:
         """Gives encoded video its decode times, which NUT does not carry: those of the frames shown two earlier.
 
-        They follow from the plan alone, so a chunk's are the same whoever encoded what stands before it.
+        They follow from the plan alone, so a chunk's do not depend on the chunk before it.
         """
         scale = self._plan.timeline.timescale
         position = sum(self._plan.frames[:number])

@@ -43,7 +43,7 @@ _running: set[Encoder] = set()  # of this process
 
 
 def interrupt() -> None:
-    """Kills every ffmpeg of this process: whoever reads from one sees it end."""
+    """Kills every ffmpeg of this process: their readers see the end of the stream."""
     for encoder in list(_running):
         encoder.signal(signal.SIGKILL)
 

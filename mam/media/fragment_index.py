@@ -229,7 +229,7 @@ def _find_parts(search: _Search, pool: Executor, alive: Callable[[], None]) -> l
                 break
         return parts
     finally:
-        search.is_over = True  # threads that are still at it stop
+        search.is_over = True  # threads that still search stop
         for walk in walks.values():
             walk.cancel()
 

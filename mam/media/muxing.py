@@ -21,7 +21,7 @@ Made = dict[str, memoryview]  # the files of one segment in all renditions, by t
 
 OPTIONS = {
     "mpegts_flags": "+initial_discontinuity",  # continuity counters restart in each segment, and this says so
-    "mpegts_copyts": "1",  # timestamps as given: the same frame has the same ones, whoever makes the segment
+    "mpegts_copyts": "1",  # timestamps as given: the same frame has the same ones, whichever worker makes the segment
 }
 NULL_PACKET = b"\x47\x1f\xff\x10" + b"\xff" * 184  # ISO/IEC 13818-1 section 2.4.1: players skip it
 LEAST_PACKETS = 16  # of a segment: libavformat does not know TS by fewer than a dozen

@@ -257,7 +257,7 @@ def _tracks(
 def _changes(moov: bytes, tracks: list[MediaTrack]) -> dict[int, Changes]:
     found = {}
     for track in tracks:
-        with suppress(InvalidIndex):  # whoever reads the track's samples meets it again
+        with suppress(InvalidIndex):  # reading the track's samples meets it again
             if track.is_video and (changes := read_changes(moov, track.number)) is not None:
                 found[track.number] = changes
     return found

@@ -14,7 +14,7 @@ from mam.errors import TooLarge, TruncatedMedia
 from mam.mp4.boxes import Box, InvalidIndex, boxes, header, leaves
 from mam.mp4.tables import MAX_OFFSET, MAX_SAMPLES, Flags, Ints, NoSampleTables, unpack
 
-MAX_MOOF_SAMPLES = 1 << 20  # nine hours at 30 frames a second: whoever writes more has no use for fragments
+MAX_MOOF_SAMPLES = 1 << 20  # nine hours at 30 frames a second: a file with more has no use for fragments
 MAX_TICKS = 1 << 52  # beyond any clock, and far from where 64 bits end
 
 # tfhd: which fields it has, and what it says besides (section 8.8.7)

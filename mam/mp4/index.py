@@ -30,7 +30,7 @@ def read_samples(
 ) -> Samples:
     """The samples of track `number`: those of the `moov` box, then those of the track's `fragments`.
 
-    `may_change`: all of its descriptions are known to whoever decodes it.
+    `may_change`: its decoder knows all of its descriptions.
 
     Raises NoSampleTables when the samples are in fragments that are not given or need more than one edit,
     TruncatedMedia when the index points beyond `object_size`, InvalidIndex when it contradicts itself, ChangingFormat.

@@ -72,8 +72,12 @@ def _last_time(moov: bytes, found: dict[bytes, Box], number: int) -> Iterator[Ch
 
 def _size(moov: bytes, found: dict[bytes, Box], header: TrackHeader) -> Iterator[Change]:
     """Width and height of every sample entry that has none, or others than its codec's configuration by far."""
-    stsd = found.get(b"stsd")
-    for entry in boxes(moov, stsd.payload + 8, stsd.end) if stsd else ():
+    try:
+        stsd = found.get(b"stsd")
+        sample_entries = list(boxes(moov, stsd.payload + 8, stsd.end)) if stsd else []
+    except InvalidIndex:
+        return
+    for entry in sample_entries:
         if entry.end - entry.payload < SIZE_IN_ENTRY + 4:
             continue
         said = struct.unpack_from(">2H", moov, entry.payload + SIZE_IN_ENTRY)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from mam.errors import MediaError
-from mam.mp4 import protection, track_headers
+from mam.mp4 import entries, protection, track_headers
 from mam.mp4.boxes import Box, InvalidIndex, below
 from mam.mp4.track_headers import UPRIGHT, TrackHeader
 
@@ -22,6 +22,7 @@ def survey(moov: bytes) -> tuple[list[TrackHeader], dict[int, MediaError]]:
         try:
             protection.check_track_encryption(moov, trak)
             protection.check_references(moov, trak)
+            entries.sample_entry(moov, number)
             headers.append(track_headers.read_header(moov, number, trak))
         except MediaError as flaw:
             flaws[number] = flaw

@@ -29,7 +29,7 @@ class Tree:
 
     @property
     def kinds(self) -> str:
-        """What it does as, separated by spaces; '' for anything."""
+        """The kinds that it satisfies, separated by spaces; '' for anything."""
         return " ".join(self.plan.kinds) if self.plan else ""
 
 

@@ -1,7 +1,7 @@
 """Runs in a child of a worker, gives up what ffmpeg does not need, and becomes ffmpeg.
 
 A script of its own, started with `python -I -S`: it imports nothing of the project and begins within some ten
-milliseconds. What it applies was made by the worker (box.py). Whatever cannot be applied ends it: nothing runs
+milliseconds. What it applies was made by the worker (box.py). A limit that cannot be applied ends it: nothing runs
 unconfined by accident.
 """
 

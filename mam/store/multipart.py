@@ -1,6 +1,6 @@
 """Multipart uploads into the upload bucket, all of them with the key that may do nothing but put there.
 
-Presigned requests, the server's own too: so one signing is enough, and the parts can be sent by somebody else.
+Presigned requests, the server's own too: so one signing is enough, and the parts can be sent by a browser.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class Multipart:
             return
 
     def unfinished(self, prefix: str) -> Iterator[Unfinished]:
-        """All open uploads of the bucket whose keys begin with `prefix`, somebody else's too.
+        """All open uploads of the bucket whose keys begin with `prefix`, those of other programs too.
 
         The prefix is ours to look at: MinIO takes it for a whole key, and lists only what it has seen since its start.
         """

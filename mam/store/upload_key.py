@@ -1,7 +1,7 @@
 """The key that uploads are signed with, and all that it may do: `python -m mam.store.upload_key` makes it on MinIO.
 
-Whoever gets a presigned PUT URL can add headers to the request, `x-amz-copy-source` among them, and then reads by it
-whatever its signer may read (CVE-2026-97731). So the signer may read nothing.
+A client that gets a presigned PUT URL can add headers to the request, `x-amz-copy-source` among them, and then reads by
+it whatever its signer may read (CVE-2026-97731). So the signer may read nothing.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ class Facts:
     """What is known of the fleet at one moment.
 
     `queues`: tasks that wait, by queue; `counts`: jobs that have not ended, by state; `begun`: those that were begun;
-    `picturing`: jobs, ended ones too, whose pictures somebody is at; `speed`: seconds of media made in a second.
+    `picturing`: jobs, ended ones too, whose pictures a task is making; `speed`: seconds of media made in a second.
     `memory`: of Redis. `redis`, `store`: why one of them does not answer; the rest is empty where Redis does not.
     """
 
@@ -125,7 +125,7 @@ def _free(facts: Facts, queue: str) -> int:
 
 
 def _silent(facts: Facts, now: float, lease: float) -> Iterator[Note]:
-    """Whoever is at a job gives a sign of life several times a lease. One that nobody is at may wait in a queue."""
+    """A worker that runs a job says so several times a lease. A job without a worker may wait in a queue."""
     waiting = sum(facts.queues.values())
     silent = [
         job for job in facts.begun if now - job.updated_at > SILENT_LEASES * lease and (job.running or not waiting)

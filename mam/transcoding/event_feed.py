@@ -24,11 +24,11 @@ from mam.transcoding.fleet_view import FleetOverview
 from mam.transcoding.views import BriefJobView, JobView
 
 FRAME_SECONDS = 0.25  # between two events of a job: progress comes in bursts
-LOOK_SECONDS = 2.0  # an event is a hint: what stands in the queue, and who is at what, is looked at this often
+LOOK_SECONDS = 2.0  # an event is a hint: the queue and the running tasks are looked at this often
 NEAR, FAR_LOOKS = 100, 5  # positions in the queue beyond the first hundred are told at every fifth look
 FLEET_SECONDS = 1.0
 RECENT = 50  # jobs that have ended, of which is told at first
-BEHIND = 200  # events more than there are jobs: whoever has so many waiting begins again
+BEHIND = 200  # events more than there are jobs: a subscriber with so many waiting begins again
 STUCK_SECONDS = 60  # without reading anything, of what waits
 BATCH_BYTES = 64 << 10  # of events that are sent at a time: what a connection takes
 FLEET = "fleet"  # among the ids of jobs: what the fleet's event is known by
@@ -49,7 +49,7 @@ class Frame:
 
 
 class Subscriber:
-    """Somebody who listens. `frames`: what there is to tell at first; `over`: to be set when they are let go of."""
+    """A client of the feed. `frames`: what it is sent first; `over`: set when it is disconnected."""
 
     def __init__(self, frames: Mapping[str, bytes], over: asyncio.Event, *, brief: bool = False) -> None:
         self.brief = brief
@@ -107,7 +107,7 @@ class EventFeed:
         listener.on_event(self._note)
 
     async def listen(self, over: asyncio.Event, *, brief: bool = False) -> AsyncGenerator[bytes, None]:
-        """The events, until whoever listens goes, or is let go of: then `over` is set.
+        """The events, until the client goes or is disconnected: then `over` is set.
 
         `brief`: jobs as lists need them.
         """

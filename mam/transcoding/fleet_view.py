@@ -15,7 +15,7 @@ from mam.transcoding.diagnosis import Facts, notes
 from mam.transcoding.fleet import Fleet
 from mam.transcoding.views import FleetView, NoteView, WorkerTaskView, WorkerView
 
-KEEP_SECONDS = 0.5  # that a view is given to whoever asks
+KEEP_SECONDS = 0.5  # for which one view answers all requests
 CHECK_SECONDS = 5  # between two looks at whether the store answers
 PATIENCE_SECONDS = 2  # with the store, before it counts as one that does not answer
 

@@ -1,4 +1,4 @@
-"""How far a job is, part by part: its plan's chunks, with what exists of each and who is at it."""
+"""How far a job is, part by part: its plan's chunks, with the existing segments and the worker of each."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def at(layout: Layout, task: str) -> int | None:
     """The number of the chunk that a task is at, by its name; None for one that makes nothing."""
     kind, _, number = task.partition(":")
     if kind == "plan":
-        return 0  # for a viewer, whoever plans makes the beginning
+        return 0  # for a viewer, the plan's task makes the beginning
     if not number.isdigit():
         return None
     if kind == "make":

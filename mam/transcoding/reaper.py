@@ -1,4 +1,4 @@
-"""Goes on with what was lost: conversions that the bucket calls unfinished and nobody is at work on.
+"""Goes on with what was lost: conversions that the bucket calls unfinished and no worker runs.
 
 It also removes the revisions that were replaced, once their signed URLs have run out.
 

@@ -150,6 +150,6 @@ def _is_right(part: Part, sizes: list[int]) -> bool:
 
 def _is_of(found: ObjectInfo, record: Record) -> bool:
     """Whether an object is what the upload's parts became: by its ETag, where the store gives one, else by its size."""
-    if record.expected is None:  # nobody has tried to complete it
+    if record.expected is None:  # no request has tried to complete it
         return False
     return found.size == record.begun.size and (not found.etag or not record.expected or found.etag == record.expected)

@@ -1,4 +1,4 @@
-"""Ends uploads that nobody goes on with: by the records, and by the store where Redis knows nothing of them."""
+"""Ends abandoned uploads: by the records, and by the store where Redis knows nothing of them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Sweeper(Periodic):
             log.warning("stale uploads not looked for", extra={"error": str(error)})
 
     async def look(self) -> None:
-        """Ends what is stale, and asks again about what nobody could judge."""
+        """Ends what is stale, and asks again about files without a verdict."""
         await self._judge_again()
         await self._sweep_known()
         await self._sweep_unknown()

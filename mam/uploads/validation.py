@@ -67,7 +67,7 @@ class Validator:
         await self._shelf.judged(Asset(begun.bucket, begun.key), record.arrived.version, why)
 
     async def _verdict(self, asset: Asset) -> dict[str, Any] | None:
-        """None when nobody can say for the moment."""
+        """None when it is unknown for the moment."""
         try:
             plan = await self._transcoder.plan(asset)
         except ConversionFailed as error:

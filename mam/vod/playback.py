@@ -236,7 +236,7 @@ class Playback:
 
 
 def _generations(lookups: Mapping[str, Lookup]) -> Generations:
-    """Part of a flight's key: whoever comes after an invalidation shares nothing that began before it."""
+    """Part of a flight's key: a request after an invalidation shares nothing that began before it."""
     return tuple(lookup.generation for lookup in lookups.values())
 
 

@@ -1,4 +1,4 @@
-"""What pages ask while somebody watches: whether an asset's stream is live or in the making, and what of it is there.
+"""What pages ask while a viewer watches: whether an asset's stream is live or in the making, and what of it is there.
 
 Looking begins nothing: only the playlist's route has an asset converted.
 """
@@ -103,7 +103,7 @@ class Statuses:
         return _live(tree).model_copy(update={"poster": poster, "storyboard": storyboard})
 
     async def _newest_job(self, asset: Asset, kind: str) -> dict[str, Any] | None:
-        """The last job whose outcome does as what is wanted."""
+        """The last job whose output satisfies the request."""
         for job in await self._transcoder.jobs(asset, limit=JOBS_LOOKED_AT):
             if kind in await asyncio.to_thread(self._kinds, job):
                 return job

@@ -28,7 +28,7 @@ class SessionExpired(MamError):
 
 
 class Sessions:
-    """Sessions in Redis, under digests of their tokens: whoever can read Redis cannot become one of them.
+    """Sessions in Redis, under digests of their tokens: an attacker who can read Redis cannot use them.
 
     The digests are keyed with the API key: a new one finds no session of the old one any more.
     """
@@ -96,7 +96,7 @@ class Sessions:
         try:
             return await self.ends(token) is not None
         except RedisError:
-            return True  # nobody knows: it is looked again
+            return True  # unknown: it is looked again
 
     @property
     def _api_key(self) -> str:

@@ -1,4 +1,4 @@
-"""Celery's consumer with heartbeats that give up: whoever stops together with Redis ends too."""
+"""Celery's consumer with heartbeats that give up: a worker that stops together with Redis ends too."""
 
 from __future__ import annotations
 

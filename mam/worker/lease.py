@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 class Preempted(Exception):
-    """Something more urgent waits for this worker; what is left is somebody else's."""
+    """Something more urgent waits for this worker; what is left goes to another worker."""
 
 
 class Lease:

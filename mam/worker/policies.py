@@ -29,7 +29,7 @@ class Needed(Policy):
         return f"The task {name!r} ended its worker {times} times without getting on."
 
     def preempted(self, run: Run) -> None:
-        """What is left is made when somebody asks for it, or with its chunk."""
+        """What is left is made when a viewer asks for it, or with its chunk."""
 
     def failed(self, run: Run, error: Exception, *, is_retried: bool) -> None:
         if isinstance(error, EncoderFailed):

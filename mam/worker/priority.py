@@ -22,7 +22,7 @@ class Urgency(IntEnum):
 
     VIEWER = 0  # who waits
     AHEAD = 1  # who will ask next, as far as can be told
-    BATCH = 2  # nobody in particular
+    BATCH = 2  # no viewer
 
 
 class Precedence:
@@ -35,7 +35,7 @@ class Precedence:
     def held(self, urgency: Urgency) -> Iterator[None]:
         """Inside, work of this urgency is being done."""
         with self._paths[urgency].open("ab") as file:
-            fcntl.flock(file, fcntl.LOCK_SH)  # shared: many may be at it
+            fcntl.flock(file, fcntl.LOCK_SH)  # shared: many tasks may hold it
             yield
 
     def is_felt(self, urgency: Urgency) -> bool:

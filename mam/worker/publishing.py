@@ -54,7 +54,7 @@ def commit(order: Order, plan: Plan) -> list[int]:
     _publish(shop, order, plan, files)
     shop.jobs.succeed(order.job, order.epoch)
     shop.store.remove(shop.bucket, [unfinished_key(order.job)])
-    _note_replaced(shop, plan.video)  # last: nobody waits for it, and what is not noted now is by the next commit
+    _note_replaced(shop, plan.video)  # last: no request waits for it, and the next commit notes what is left
     return []
 
 

@@ -56,7 +56,7 @@ def retry_delay(error: Exception, tries: int, lease: float) -> float | None:
 
 
 def account(shop: WorkerContext, order: Order, name: str, outcome: str, seconds: float) -> None:
-    """A task has ended: nobody is at it any more, and the metrics count it."""
+    """Notes that a task has ended, and counts it in the metrics."""
     kind, host = name.partition(":")[0], context.this_machine()
     quietly(shop.progress.ended, order.job, name)
     quietly(shop.counters.count, "tasks", kind, outcome, host=host)

@@ -41,7 +41,7 @@ Alive = Callable[[], None]
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A plan that stands, and which of its segments exist. `complete`: all of them, and nobody has been told."""
+    """A plan that stands, and which of its segments exist. `complete`: all of them, and no commit is queued yet."""
 
     plan: Plan
     there: frozenset[int]
@@ -54,7 +54,7 @@ class Planned:
 def plan(order: Order, *, alive: Alive) -> Planned:
     """Plans the job and publishes the plan; for a viewer, makes the first segment too where that takes no time.
 
-    A plan that an earlier leader wrote is gone by as it stands: segments that exist were made by it.
+    An earlier leader's plan is reused unchanged: the existing segments were made from it.
     """
     shop = worker_context()
     earlier = shop.pool.submit(shop.store.get, shop.bucket, revision_plan_key(order.video, order.job))
@@ -123,7 +123,7 @@ def _made_plan(shop: WorkerContext, media: MediaSource, order: Order, *, stored:
 
 
 def _adopted(shop: WorkerContext, media: MediaSource, order: Order, data: bytes | None) -> Plan | None:
-    """The plan in the bucket, if there is one that can be gone by."""
+    """The plan in the bucket, if there is one that can be used."""
     try:
         made = Plan.from_json(data) if data else None
         if made is None or made.source.version != order.version:

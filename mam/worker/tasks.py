@@ -78,7 +78,7 @@ def _take_leave(**_: Any) -> None:
 
 @app.task(name=PLAN, bind=True, max_retries=None)
 def plan(task: Any, order: dict[str, Any]) -> None:
-    """Looks at the source and writes its plan, has its chunks made by whoever is free; for a viewer, begins itself."""
+    """Looks at the source and writes its plan, queues its chunks; for a viewer, makes the first segment itself."""
     run_task(task, Order.of(order), "plan", NEEDED, _plan)
 
 
@@ -106,7 +106,7 @@ def _plan(order: Order, lease: Lease) -> None:
 
 @app.task(name=PREVIEW, bind=True, max_retries=0)
 def preview(task: Any, order: dict[str, Any], ask: str, live: bool, yielding: bool = True) -> None:
-    """Works out what a job would do, and tells whoever asked. For a viewer's segment it makes room, but only once."""
+    """Works out what a job would do, and answers the request. It yields to a viewer's segment, but only once."""
     shop = context.worker_context()
     preempted = partial(somebody_waits, task) if yielding else None
     lease = lease_of(task, shop, Order.of(order), stands_alone=True, preempted=preempted)
@@ -125,7 +125,7 @@ def preview(task: Any, order: dict[str, Any], ask: str, live: bool, yielding: bo
 def make(task: Any, order: dict[str, Any], number: int, window: int = ALONE) -> None:
     """Makes a chunk of the plan, and has the job's next one queued, behind those of other jobs: so they take turns.
 
-    The one who makes a job's last segment queues the commit. `window`: for workers of an earlier version.
+    The task that makes a job's last segment queues the commit. `window`: for workers of an earlier version.
     """
     run_task(task, Order.of(order), f"make:{number}", NEEDED, partial(_make, number=number), pace=Urgency.BATCH)
 
@@ -153,7 +153,7 @@ def _seek(order: Order, lease: Lease, *, number: int) -> None:
 
 @app.task(name=AHEAD, bind=True, max_retries=None)
 def ahead(task: Any, order: dict[str, Any], first: int, last: int, window: int = 0) -> None:
-    """Makes what a viewer will ask for next, unless somebody waits for something: then it makes room at once.
+    """Makes what a viewer will ask for next, unless a viewer waits for a segment: then it yields at once.
 
     `window`: not 0 for a plan's opening, which must not be left out.
     """
@@ -220,7 +220,7 @@ def _picture(order: Order, lease: Lease, *, make_it: Callable[..., None], urgenc
 
 @app.task(name=DISCARD, bind=True, max_retries=None)
 def discard(task: Any, order: dict[str, Any]) -> None:
-    """Removes what a failed or cancelled job left, once nobody is at it any more."""
+    """Removes what a failed or cancelled job left, once its last task has ended."""
     shop, job = context.worker_context(), Order.of(order)
     try:
         with suppress(JobNotFound):  # so may its leftovers be removed

@@ -26,7 +26,7 @@ from mam.worker.context import WorkerContext, worker_context
 
 POSTER_PIXELS, TILE_PIXELS = 1280, 160  # of the longer side
 CANDIDATES, TURNS = 10, 3  # frames that are looked at for a poster at a time, and how often, while none is good
-NICE = 15  # nobody waits for pictures
+NICE = 15  # no viewer waits for pictures
 
 log = logging.getLogger(__name__)
 Alive = Callable[[], None]
@@ -71,7 +71,7 @@ def make_storyboard(order: Order, *, alive: Alive) -> None:
 def _make(order: Order, kind: Picture, last: str, parts: Callable[[_Bench], Parts], alive: Alive) -> None:
     """Stores what `parts` makes, unless what comes `last` and vouches for all of it is there already.
 
-    Whoever deletes a video removes the revision's plan first, and then what lies there. So what was written although
+    A deletion removes the revision's plan first, and then the objects. So what was written although
     that plan is gone by then is removed here.
     """
     shop = worker_context()
@@ -101,7 +101,7 @@ def is_wanted(shop: WorkerContext, order: Order) -> bool:
 
 
 def check_wanted(shop: WorkerContext, order: Order) -> None:
-    """Raises Superseded when there is nobody to make pictures for."""
+    """Raises Superseded when the video is gone."""
     if not is_wanted(shop, order):
         raise Superseded("The job was given up, or the video was deleted.")
 
