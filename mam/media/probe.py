@@ -120,7 +120,7 @@ def _picture(media: MediaSource, track: MediaTrack, closely: bool) -> dict[str, 
         "key_frames": int(samples.key.sum()),
         "longest_group_seconds": round(float(longest_group(samples)), 3),
     }
-    if closely:
+    if closely and samples.key.any():
         look = look_at(media, track)
         aspect = look.sample_aspect_ratio
         info |= {

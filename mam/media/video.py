@@ -252,8 +252,13 @@ def may_be_interlaced(track: MediaTrack) -> bool:
 
 
 def longest_group(samples: Samples) -> Fraction:
-    """Seconds of the longest run from one key frame at which a segment may open to the next, or to the end."""
+    """Seconds of the longest run from one key frame at which a segment may open to the next, or to the end.
+
+    Those of the whole track where it has no such key frame.
+    """
     keys = np.sort(samples.pts[openings(samples)])
+    if not keys.size:
+        return samples.end - samples.start
     ends = np.append(keys[1:], int((samples.pts + samples.duration).max()))
     return Fraction(int((ends - keys).max()), samples.timescale)
 

@@ -139,6 +139,7 @@ def check_film(plan: Plan) -> None:
 @example(of=SOUND, handler=None, codec=None, damages=(Damage(b"stts", 0.7, b"\xff" * 4),))
 @example(of=SOUND, handler=None, codec=None, damages=(Damage(b"stts", 0.5, b"\x01"),))
 @example(of=PICTURE, handler=None, codec=None, damages=(Damage(b"stsd", 0.4, None),))
+@example(of=PICTURE, handler=None, codec=None, damages=(Damage(b"stss", 0.25, b"\x00"),))
 def test_nothing_that_is_wrong_with_a_side_track_fails_the_film(
     recipe: Recipe, of: int, handler: bytes | None, codec: bytes | None, damages: tuple[Damage, ...]
 ) -> None:
