@@ -42,7 +42,7 @@ worker_prefetch_multiplier = 1  # what waits, waits where any free worker sees i
 worker_disable_prefetch = True
 worker_cancel_long_running_tasks_on_connection_loss = False
 
-task_ignore_result = True  # state lives in jobs.py
+task_ignore_result = True  # state lives in state.py
 task_serializer = "json"
 accept_content = ["json"]
 task_default_queue = BATCH

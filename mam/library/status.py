@@ -81,7 +81,7 @@ class AssetStatus:
 
 @dataclass(frozen=True, slots=True)
 class _Stored:
-    """A field of the hash, as scripts.py writes it. Lua knows no empty list: {} and [] are the same."""
+    """A field of the hash, as lua.py writes it. Lua knows no empty list: {} and [] are the same."""
 
     video: str = ""
     live: str = ""

@@ -1,6 +1,6 @@
 """Webhooks: callers' URLs are told what became of their videos, signed, and again later where that did not work.
 
-What is to be told is put into an outbox in Redis by the change of state itself (scripts.py), so that nothing is told
+What is to be told is put into an outbox in Redis by the change of state itself (lua.py), so that nothing is told
 that did not happen, and nothing forgotten that did.
 """
 
@@ -130,7 +130,7 @@ class Callbacks:
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """An entry of the outbox, as scripts.py writes it. `attempt`: which this delivery is."""
+    """An entry of the outbox, as lua.py writes it. `attempt`: which this delivery is."""
 
     id: str
     type: str
