@@ -162,10 +162,10 @@ def worker_context() -> WorkerContext:
 
 def warm_up() -> None:
     """Opens connections and touches what is slow when first used, so that no viewer waits for it."""
-    shop = worker_context()
+    context = worker_context()
     try:
-        list(shop.pool.map(lambda _: shop.store.check(shop.bucket), range(THREADS)))
-        shop.redis.ping()
+        list(context.pool.map(lambda _: context.store.check(context.bucket), range(THREADS)))
+        context.redis.ping()
     except (Unavailable, redis.RedisError) as error:
         log.warning("started without its store or Redis", extra={"error": str(error)})
     for weakness in ffmpeg_process.weaknesses():

@@ -10,7 +10,7 @@ import redis_adapter
 from mam.errors import EncoderFailed, MamError, MediaError, NotFound, SourceChanged, Undecodable
 from mam.hls.recipe import Profile, Wanted
 from mam.jobs.dispatch import DISCARD, PLAN, POSTER, queue
-from mam.worker import context
+from mam.worker.context import this_worker
 from mam.worker.queueing import place
 from mam.worker.retries import quietly
 from mam.worker.runner import Policy, Run
@@ -22,8 +22,8 @@ class Needed(Policy):
     """Of the tasks that make what is played: what is not tried again fails the job with its reason."""
 
     def count(self, run: Run) -> int | None:
-        order, worker = run.order, context.this_worker()
-        return run.shop.progress.attempt(order.job, order.epoch, run.name, worker, parent=run.parent)
+        order, worker = run.order, this_worker()
+        return run.context.progress.attempt(order.job, order.epoch, run.name, worker, parent=run.parent)
 
     def poisoned(self, name: str, times: int) -> str:
         return f"The task {name!r} ended its worker {times} times without getting on."
@@ -33,13 +33,13 @@ class Needed(Policy):
 
     def failed(self, run: Run, error: Exception, *, is_retried: bool) -> None:
         if isinstance(error, EncoderFailed):
-            quietly(run.shop.counters.count, "ffmpeg_failures", error.code)
+            quietly(run.context.counters.count, "ffmpeg_failures", error.code)
         if not is_retried:
             _end_job(run, error)
             return
         detail = error.detail if isinstance(error, MamError) else type(error).__name__
         log.warning("task retried", extra={**run.fields, "detail": detail})
-        quietly(run.shop.progress.troubled, run.order.job, run.order.epoch, detail)
+        quietly(run.context.progress.troubled, run.order.job, run.order.epoch, detail)
 
 
 class Extra(Policy):
@@ -48,15 +48,15 @@ class Extra(Policy):
     is_extra = True
 
     def count(self, run: Run) -> int | None:
-        order, worker = run.order, context.this_worker()
-        return run.shop.progress.attempt_picture(order.job, order.epoch, run.name, worker, parent=run.parent)
+        order, worker = run.order, this_worker()
+        return run.context.progress.attempt_picture(order.job, order.epoch, run.name, worker, parent=run.parent)
 
     def poisoned(self, name: str, times: int) -> str:
         return f"The task {name!r} ended its worker {times} times."
 
     def preempted(self, run: Run) -> None:
         """The poster, the only one that makes room, is queued again."""
-        queue(POSTER, run.order, run.name, to=place(run.shop.jobs.priority(run.order.job).queue))
+        queue(POSTER, run.order, run.name, to=place(run.context.jobs.priority(run.order.job).queue))
 
     def failed(self, run: Run, error: Exception, *, is_retried: bool) -> None:
         detail = error.detail if isinstance(error, MamError) else type(error).__name__
@@ -85,13 +85,13 @@ def _end_job(run: Run, error: Exception) -> None:
 
 def _start_over(run: Run, wanted: Wanted) -> None:
     """Has the source converted as it is now, in a revision of its own. Raises MamError when it cannot be."""
-    shop, order = run.shop, run.order
-    for_viewers = not (order.keyed_at or shop.jobs.keyed_at(order.job))
-    conversion = shop.conversions.request(order.asset, wanted, viewer=for_viewers, callback=order.callback)
+    context, order = run.context, run.order
+    for_viewers = not (order.keyed_at or context.jobs.keyed_at(order.job))
+    conversion = context.conversions.request(order.asset, wanted, viewer=for_viewers, callback=order.callback)
     log.info("conversion starts over", extra={"video": order.video, "revision": order.job, "successor": conversion.job})
     if conversion.order:
         queue(PLAN, conversion.order, "plan")
-    if conversion.job != order.job and shop.jobs.replace(order.job, order.epoch, conversion.job):
+    if conversion.job != order.job and context.jobs.replace(order.job, order.epoch, conversion.job):
         redis_adapter.invalidate_playlist_cache(order.video)
         queue(DISCARD, order, "discard")
 
@@ -99,7 +99,7 @@ def _start_over(run: Run, wanted: Wanted) -> None:
 def _fail(run: Run, error: MamError) -> None:
     order = run.order
     log.error("job failed", extra={**run.fields, "code": error.code, "detail": error.detail})
-    failed = run.shop.jobs.fail(order.job, order.epoch, error)
+    failed = run.context.jobs.fail(order.job, order.epoch, error)
     redis_adapter.invalidate_playlist_cache(order.video)  # its playlist may be out, made from the plan
     if failed and isinstance(error, MediaError | NotFound):
         queue(DISCARD, order, "discard")

@@ -19,10 +19,12 @@ from mam.worker.verification import verify
 log = logging.getLogger(__name__)
 
 
-def inventory(shop: WorkerContext, plan: Plan) -> dict[str, int]:
+def inventory(context: WorkerContext, plan: Plan) -> dict[str, int]:
     """What is there of the plan: sizes in bytes by name below the revision, `<rendition>/<file>`."""
     prefix = revision_prefix(plan.video, plan.revision)
-    return {info.key.removeprefix(prefix): info.size for info in shop.store.listing(shop.bucket, prefix) if info.size}
+    return {
+        info.key.removeprefix(prefix): info.size for info in context.store.listing(context.bucket, prefix) if info.size
+    }
 
 
 def existing(plan: Plan, files: Collection[str]) -> set[int]:
@@ -35,67 +37,67 @@ def commit(order: Order, plan: Plan) -> list[int]:
 
     Raises SourceChanged when the source is no longer what was converted, Undecodable, Superseded.
     """
-    shop = worker_context()
-    files = inventory(shop, plan)
+    context = worker_context()
+    files = inventory(context, plan)
     there = existing(plan, files)
     missing = [number for number in range(len(plan.timeline)) if number not in there]
     if missing:
         log.warning(
             "segments are missing", extra={"video": order.video, "revision": order.job, "segments": missing[:9]}
         )
-        shop.progress.incomplete(order.job, order.epoch, missing)
+        context.progress.incomplete(order.job, order.epoch, missing)
         return missing
-    current = shop.store.head(order.bucket, order.key)
+    current = context.store.head(order.bucket, order.key)
     if current is None or current.version != plan.source.version:
         raise SourceChanged("The source was changed or removed before its conversion ended.")
-    if not shop.progress.touch(order.job, order.epoch):
+    if not context.progress.touch(order.job, order.epoch):
         raise Superseded("The job was cancelled or taken over.")
-    verify(shop, plan, files)
-    _publish(shop, order, plan, files)
-    shop.jobs.succeed(order.job, order.epoch)
-    shop.store.remove(shop.bucket, [unfinished_key(order.job)])
-    _note_replaced(shop, plan.video)  # last: no request waits for it, and the next commit notes what is left
+    verify(context, plan, files)
+    _publish(context, order, plan, files)
+    context.jobs.succeed(order.job, order.epoch)
+    context.store.remove(context.bucket, [unfinished_key(order.job)])
+    _note_replaced(context, plan.video)  # last: no request waits for it, and the next commit notes what is left
     return []
 
 
-def _publish(shop: WorkerContext, order: Order, plan: Plan, files: Mapping[str, int]) -> None:
+def _publish(context: WorkerContext, order: Order, plan: Plan, files: Mapping[str, int]) -> None:
     """Makes the revision live. Then nothing that was cached of the video holds."""
     if len(plan.renditions) == 1:
         text = multivariant.media_playlist(plan, plan.renditions[0], f"{plan.renditions[0].name}/")
     else:
         for rendition in plan.renditions:
             key = segment_key(plan.video, plan.revision, rendition.name, COMMIT)
-            shop.store.put(
-                shop.bucket, key, multivariant.media_playlist(plan, rendition, "").encode(), playlist.CONTENT_TYPE
+            context.store.put(
+                context.bucket, key, multivariant.media_playlist(plan, rendition, "").encode(), playlist.CONTENT_TYPE
             )
         text = multivariant.render(plan, lambda rendition: f"{rendition.name}/{COMMIT}", rates(plan, files))
-    shop.revisions.publish(plan, text, is_main=_becomes_main(shop, order, plan))
+    context.revisions.publish(plan, text, is_main=_becomes_main(context, order, plan))
     redis_adapter.invalidate_playlist_cache(plan.video)
     log.info("video is live", extra={"video": plan.video, "revision": plan.revision})
 
 
-def _note_replaced(shop: WorkerContext, video: str) -> None:
+def _note_replaced(context: WorkerContext, video: str) -> None:
     """Has the revisions that serve no request any more removed when their last signatures have run out."""
-    for idle in shop.revisions.idle(video):
-        until = time.time() + shop.settings.longest_signature(float(idle.timeline.duration))
-        shop.revisions.note_replaced(Replaced(video, idle.revision, until))
+    for idle in context.revisions.idle(video):
+        until = time.time() + context.settings.longest_signature(float(idle.timeline.duration))
+        context.revisions.note_replaced(Replaced(video, idle.revision, until))
 
 
-def _becomes_main(shop: WorkerContext, order: Order, plan: Plan) -> bool:
+def _becomes_main(context: WorkerContext, order: Order, plan: Plan) -> bool:
     """Whether requests without options are served by this revision from now on.
 
     A key decides, and of two keys the later request. What viewers alone asked for serves them only where nothing else
     does, or in the place of the same kind of stream of an earlier version of the source.
     """
-    before = shop.revisions.main(plan.video)
+    before = context.revisions.main(plan.video)
     if before == plan.revision:
         return True
-    asked = shop.jobs.keyed_at(order.job) or order.keyed_at
+    asked = context.jobs.keyed_at(order.job) or order.keyed_at
     if before is None:  # nothing is live, or a tree of another tool
-        return bool(asked) or shop.store.head(shop.bucket, commit_key(plan.video)) is None
+        return bool(asked) or context.store.head(context.bucket, commit_key(plan.video)) is None
     if asked:
-        return asked >= shop.jobs.keyed_at(before)
-    main = shop.revisions.plan(plan.video, before)
+        return asked >= context.jobs.keyed_at(before)
+    main = context.revisions.plan(plan.video, before)
     return main is None or (plan.kind in main.kinds and main.source.version != plan.source.version)
 
 
@@ -114,13 +116,13 @@ def discard(order: Order) -> bool:
 
     True when nothing was removed, because it is live.
     """
-    shop = worker_context()
+    context = worker_context()
     keys = [unfinished_key(order.job)]
-    is_live = shop.revisions.is_live(order.video, order.job)
+    is_live = context.revisions.is_live(order.video, order.job)
     if not is_live:
-        shop.revisions.withdraw(order.video, order.job)
-        if shop.revisions.owns(order.video, order.job):
-            shop.revisions.remove(order.video, [order.job])
+        context.revisions.withdraw(order.video, order.job)
+        if context.revisions.owns(order.video, order.job):
+            context.revisions.remove(order.video, [order.job])
         keys.append(index_key(order.video, order.job))
-    shop.store.remove(shop.bucket, keys)
+    context.store.remove(context.bucket, keys)
     return is_live

@@ -11,7 +11,7 @@ from mam.jobs.dispatch import MAKE, POSTER, STORYBOARD, app, queue
 from mam.jobs.order import Order
 from mam.jobs.presence import Presence
 from mam.jobs.queues import INTERACTIVE
-from mam.worker import context
+from mam.worker.context import worker_context
 
 # Chunks of one job that are queued or under way at a time, for each slot: all are busy, half as many again wait, which
 # is what autoscalers see, and what the first chunk of another job has to wait for.
@@ -21,22 +21,22 @@ ALONE = 1 << 20  # an earlier version's worker would queue the chunk that follow
 
 def queue_next(order: Order, made: Plan, *, by: str) -> None:
     """Queues as many of the job's chunks as there is room for. `by`: the chunk that is done, or `plan`."""
-    shop, chunks = context.worker_context(), made.chunks()
-    window = _window(shop.jobs.priority(order.job).queue)
-    for number in shop.progress.next_chunks(order.job, order.epoch, by, window):
+    context, chunks = worker_context(), made.chunks()
+    window = _window(context.jobs.priority(order.job).queue)
+    for number in context.progress.next_chunks(order.job, order.epoch, by, window):
         if number < len(chunks):
             queue_chunk(order, made, number)
 
 
 def queue_chunk(order: Order, made: Plan, number: int) -> None:
     """Queues a chunk by the job's priority as it is now, and by what it takes."""
-    to = context.worker_context().jobs.priority(order.job).queue
+    to = worker_context().jobs.priority(order.job).queue
     queue(MAKE, order, f"make:{number}", number, ALONE, to=place(to) if made.is_short else to)
 
 
 def place(to: str) -> str:
     """Where a short task of that queue is to wait."""
-    state = context.worker_context().redis
+    state = worker_context().redis
     served = {name for worker in Presence.all(state) for name in worker.queues}
     with app.pool.acquire(block=True) as connection:
         return queues.place(connection.default_channel.client, state, to, served)
@@ -44,7 +44,7 @@ def place(to: str) -> str:
 
 def _window(to: str) -> int:
     """How many chunks of one job are queued or under way at a time. `to`: the queue that they wait in."""
-    slots = sum(worker.slots for worker in Presence.all(context.worker_context().redis) if to in worker.queues)
+    slots = sum(worker.slots for worker in Presence.all(worker_context().redis) if to in worker.queues)
     return max(LEAST_WINDOW, ceil(WINDOW_PER_SLOT * slots))
 
 
@@ -61,5 +61,5 @@ def queue_pictures(order: Order, made: Plan, *, poster_too: bool = True, storybo
     if poster_too:
         queue(POSTER, order, "poster")
     if storyboard_too:
-        priority = context.worker_context().jobs.priority(order.job)
+        priority = worker_context().jobs.priority(order.job)
         queue(STORYBOARD, order, "storyboard", to=queues.pictures(priority.queue))

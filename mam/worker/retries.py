@@ -11,8 +11,7 @@ import redis
 from mam.errors import MamError, Unavailable
 from mam.jobs.order import Order
 from mam.media import ffmpeg_process
-from mam.worker import context
-from mam.worker.context import WorkerContext
+from mam.worker.context import WorkerContext, is_outage, this_machine
 from mam.worker.lease import Lease
 
 RETRY_SECONDS = (1, 3, 9)  # before each further try of what may succeed a little later
@@ -22,23 +21,25 @@ STALL_MARGIN = 10  # seconds after which a task is left to another worker, when 
 
 
 def lease_of(
-    task: Any, shop: WorkerContext, order: Order, *, stands_alone: bool = False, extra: bool = False, **more: Any
+    task: Any, context: WorkerContext, order: Order, *, stands_alone: bool = False, extra: bool = False, **more: Any
 ) -> Lease:
     """`stands_alone`: the task belongs to no job; `extra`: to what a job made, which may have succeeded."""
-    idle = shop.settings.stop_idle_minutes
+    idle = context.settings.stop_idle_minutes
 
     def touch() -> None:
         if stands_alone or extra:
             return
-        if idle and shop.viewers.is_idle(order.job, idle):
-            shop.jobs.cancel(order.job, order.epoch)
-        shop.progress.touch(order.job, order.epoch)
+        if idle and context.viewers.is_idle(order.job, idle):
+            context.jobs.cancel(order.job, order.epoch)
+        context.progress.touch(order.job, order.epoch)
 
     return Lease(
         task,
-        seconds=shop.settings.task_lease_seconds,
-        stall_seconds=shop.settings.encoder_stall_seconds + STALL_MARGIN,
-        is_ours=lambda: stands_alone or (shop.jobs.keeps if extra else shop.jobs.is_current)(order.job, order.epoch),
+        seconds=context.settings.task_lease_seconds,
+        stall_seconds=context.settings.encoder_stall_seconds + STALL_MARGIN,
+        is_ours=lambda: (
+            stands_alone or (context.jobs.keeps if extra else context.jobs.is_current)(order.job, order.epoch)
+        ),
         touch=touch,
         interrupt=ffmpeg_process.interrupt,
         **more,
@@ -47,7 +48,7 @@ def lease_of(
 
 def retry_delay(error: Exception, tries: int, lease: float) -> float | None:
     """Seconds after which the task is tried again; None when it is not. An outage ends, a broken file stays so."""
-    if isinstance(error, Unavailable) or context.is_outage(error):
+    if isinstance(error, Unavailable) or is_outage(error):
         longest = lease / OUTAGE_LEASES
         return min(RETRY_SECONDS[min(tries, len(RETRY_SECONDS) - 1)], longest) if tries < OUTAGE_TRIES else None
     if isinstance(error, MamError) and error.retryable and tries < len(RETRY_SECONDS):
@@ -55,12 +56,12 @@ def retry_delay(error: Exception, tries: int, lease: float) -> float | None:
     return None
 
 
-def account(shop: WorkerContext, order: Order, name: str, outcome: str, seconds: float) -> None:
+def account(context: WorkerContext, order: Order, name: str, outcome: str, seconds: float) -> None:
     """Notes that a task has ended, and counts it in the metrics."""
-    kind, host = name.partition(":")[0], context.this_machine()
-    quietly(shop.progress.ended, order.job, name)
-    quietly(shop.counters.count, "tasks", kind, outcome, host=host)
-    quietly(shop.counters.count, "task_seconds", kind, by=seconds, host=host)
+    kind, host = name.partition(":")[0], this_machine()
+    quietly(context.progress.ended, order.job, name)
+    quietly(context.counters.count, "tasks", kind, outcome, host=host)
+    quietly(context.counters.count, "task_seconds", kind, by=seconds, host=host)
 
 
 def quietly(call: Callable[..., object], *arguments: Any, **options: Any) -> None:

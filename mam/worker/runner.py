@@ -12,8 +12,7 @@ from typing import Any, ClassVar
 from mam.errors import PoisonedChunk, Superseded
 from mam.jobs.order import Order
 from mam.jobs.progress import MAX_ATTEMPTS
-from mam.worker import context
-from mam.worker.context import WorkerContext
+from mam.worker.context import WorkerContext, worker_context
 from mam.worker.lease import Lease, Preempted
 from mam.worker.priority import Urgency
 from mam.worker.retries import account, lease_of, retry_delay
@@ -28,7 +27,7 @@ class Run:
     """One try. `task`: as Celery knows it; `name`: as the job's state does, such as `make:3`."""
 
     task: Any
-    shop: WorkerContext
+    context: WorkerContext
     order: Order
     name: str
 
@@ -88,11 +87,11 @@ def run_task(
     What may pass is tried again a little later, a few times. `preempted` and `pace` say what the task makes room for:
     what waits in a queue, and what is more urgent on the same machine.
     """
-    shop = context.worker_context()
-    run = Run(task, shop, order, name)
+    context = worker_context()
+    run = Run(task, context, order, name)
     started, outcome = time.monotonic(), "done"
-    each_look = None if pace is Urgency.VIEWER else shop.pacer(pace)
-    lease = lease_of(task, shop, order, extra=policy.is_extra, preempted=preempted, each_look=each_look)
+    each_look = None if pace is Urgency.VIEWER else context.pacer(pace)
+    lease = lease_of(task, context, order, extra=policy.is_extra, preempted=preempted, each_look=each_look)
     try:
         policy.start(run)
         with lease:
@@ -105,10 +104,10 @@ def run_task(
         outcome = "stopped"
         log.info("task stopped", extra=run.fields)
     except Exception as error:
-        delay = retry_delay(error, task.request.retries, shop.settings.task_lease_seconds)
+        delay = retry_delay(error, task.request.retries, context.settings.task_lease_seconds)
         outcome = "failed" if delay is None else "retried"
         policy.failed(run, error, is_retried=delay is not None)
         if delay is not None:
             raise task.retry(exc=error, countdown=delay) from error
     finally:
-        account(shop, order, name, outcome, time.monotonic() - started)
+        account(context, order, name, outcome, time.monotonic() - started)

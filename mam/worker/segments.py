@@ -56,15 +56,15 @@ def plan(order: Order, *, alive: Alive) -> Planned:
 
     An earlier leader's plan is reused unchanged: the existing segments were made from it.
     """
-    shop = worker_context()
-    earlier = shop.pool.submit(shop.store.get, shop.bucket, revision_plan_key(order.video, order.job))
-    media = shop.source(order.source)
-    made = _adopted(shop, media, order, earlier.result()) or _planned(shop, media, order, alive)
-    shop.keep(made, media)
-    listing = shop.pool.submit(inventory, shop, made)
+    context = worker_context()
+    earlier = context.pool.submit(context.store.get, context.bucket, revision_plan_key(order.video, order.job))
+    media = context.source(order.source)
+    made = _adopted(context, media, order, earlier.result()) or _planned(context, media, order, alive)
+    context.keep(made, media)
+    listing = context.pool.submit(inventory, context, made)
     data = made.to_json()
     writes = [
-        shop.pool.submit(shop.store.put, shop.bucket, key, content, "application/json")
+        context.pool.submit(context.store.put, context.bucket, key, content, "application/json")
         for key, content in (
             (unfinished_key(order.job), order.to_json().encode()),
             (revision_plan_key(order.video, order.job), data),
@@ -76,40 +76,42 @@ def plan(order: Order, *, alive: Alive) -> Planned:
         write.result()
     there = existing(made, listing.result())
     if order.viewer and 0 not in there:
-        shop.viewers.take_ahead(order.job, [0])  # before anybody can ask for it
+        context.viewers.take_ahead(order.job, [0])  # before anybody can ask for it
     duration = float(made.timeline.duration)
     streams = json.dumps([stream.model_dump(exclude_none=True) for stream in made.streams])
     notes = json.dumps(made.notes) if made.notes else ""
-    if not shop.progress.planned(
+    if not context.progress.planned(
         order.job, order.epoch, segments=len(made.timeline), duration=duration, streams=streams, notes=notes
     ):
         raise Superseded("The job was cancelled or taken over.")
-    complete = bool(there) and shop.progress.found(order.job, order.epoch, _seconds(made, there))
+    complete = bool(there) and context.progress.found(order.job, order.epoch, _seconds(made, there))
     if first is not None and 0 not in there:
-        shop.put(made, first)
+        context.put(made, first)
         there.add(0)
-        complete = _report(shop, order, made, 0, "plan")
+        complete = _report(context, order, made, 0, "plan")
     return Planned(made, frozenset(there), complete)
 
 
 def preview(order: Order, *, live: bool, alive: Alive) -> PlanView:
     """What the job would do; nothing is kept of it."""
-    shop = worker_context()
-    media = shop.source(order.source)
+    context = worker_context()
+    media = context.source(order.source)
     read_index(media, order.recipe, alive=alive)
-    made = _made_plan(shop, media, order, stored=False, closely=True)
+    made = _made_plan(context, media, order, stored=False, closely=True)
     return plan_preview.view(media, made, live=live)
 
 
-def _planned(shop: WorkerContext, media: MediaSource, order: Order, alive: Alive) -> Plan:
+def _planned(context: WorkerContext, media: MediaSource, order: Order, alive: Alive) -> Plan:
     found = read_index(media, order.recipe, alive=alive)
     if found:
         key = index_key(order.video, order.job)
-        shop.store.put(shop.bucket, key, stored_index.dump(found), "application/octet-stream")
-    return _made_plan(shop, media, order, stored=bool(found))
+        context.store.put(context.bucket, key, stored_index.dump(found), "application/octet-stream")
+    return _made_plan(context, media, order, stored=bool(found))
 
 
-def _made_plan(shop: WorkerContext, media: MediaSource, order: Order, *, stored: bool, closely: bool = False) -> Plan:
+def _made_plan(
+    context: WorkerContext, media: MediaSource, order: Order, *, stored: bool, closely: bool = False
+) -> Plan:
     return make_plan(
         media,
         order.source,
@@ -118,18 +120,18 @@ def _made_plan(shop: WorkerContext, media: MediaSource, order: Order, *, stored:
         revision=order.job,
         stored=stored,
         closely=closely,
-        max_duration=shop.settings.max_duration_seconds,
+        max_duration=context.settings.max_duration_seconds,
     )
 
 
-def _adopted(shop: WorkerContext, media: MediaSource, order: Order, data: bytes | None) -> Plan | None:
+def _adopted(context: WorkerContext, media: MediaSource, order: Order, data: bytes | None) -> Plan | None:
     """The plan in the bucket, if there is one that can be used."""
     try:
         made = Plan.from_json(data) if data else None
         if made is None or made.source.version != order.version:
             return None
         if made.stored_index:
-            media.adopt(stored_index.load(shop.store.get(shop.bucket, index_key(order.video, order.job)) or b""))
+            media.adopt(stored_index.load(context.store.get(context.bucket, index_key(order.video, order.job)) or b""))
     except InvalidPlan:
         return None
     return made
@@ -143,28 +145,28 @@ def make(order: Order, chunk: Chunk, *, task: str, urgency: Urgency, alive: Aliv
 
     For a viewer ffmpeg takes all cores and does not stand back.
     """
-    shop = worker_context()
+    context = worker_context()
     completed = False
-    with shop.precedence.held(urgency):
-        made, media = shop.open(order)
-        there = shop.progress.is_made(order.job, chunk)
+    with context.precedence.held(urgency):
+        made, media = context.open(order)
+        there = context.progress.is_made(order.job, chunk)
         missing = [number for number, done in zip(chunk, there, strict=True) if not done]
         if not missing:
             return False
         if made.encodes:
-            work = _encoded(shop, order, made, media, Chunk(missing[0], missing[-1] + 1), urgency, alive)
+            work = _encoded(context, order, made, media, Chunk(missing[0], missing[-1] + 1), urgency, alive)
         else:
-            work = _remuxed(shop, order, made, media, missing, urgency)
+            work = _remuxed(context, order, made, media, missing, urgency)
         with closing(work):  # ends ffmpeg at once, whatever happens
             for number in work:
-                completed |= _report(shop, order, made, number, task)
+                completed |= _report(context, order, made, number, task)
                 alive()
     return completed
 
 
-def _report(shop: WorkerContext, order: Order, made: Plan, number: int, task: str) -> bool:
+def _report(context: WorkerContext, order: Order, made: Plan, number: int, task: str) -> bool:
     seconds, profile = _seconds(made, [number]), order.recipe.profile.value
-    return shop.progress.made(order.job, order.epoch, seconds, task=task, profile=profile, host=this_machine())
+    return context.progress.made(order.job, order.epoch, seconds, task=task, profile=profile, host=this_machine())
 
 
 def _seconds(made: Plan, numbers: Collection[int]) -> dict[int, float]:
@@ -174,22 +176,22 @@ def _seconds(made: Plan, numbers: Collection[int]) -> dict[int, float]:
 
 
 def _remuxed(
-    shop: WorkerContext, order: Order, made: Plan, media: MediaSource, numbers: list[int], urgency: Urgency
+    context: WorkerContext, order: Order, made: Plan, media: MediaSource, numbers: list[int], urgency: Urgency
 ) -> Generator[int, None, None]:
     """Copies segments, several at a time; the number of each that is in the bucket."""
     remuxer = Remuxer(media, made)
 
     def copied(number: int) -> int:
         if urgency is not Urgency.VIEWER:
-            shop.precedence.give_way(urgency)
-            if shop.progress.is_made(order.job, [number])[0]:
+            context.precedence.give_way(urgency)
+            if context.progress.is_made(order.job, [number])[0]:
                 return number  # a viewer asked for it meanwhile
-        shop.put(made, remuxer.segment(number))
+        context.put(made, remuxer.segment(number))
         return number
 
     # One after the other for a viewer, who waits for the first of them.
     threads = _threads(made.source.size, len(made.timeline)) if urgency is Urgency.BATCH else 1
-    yield from _in_parallel(shop.pool, copied, numbers, threads)
+    yield from _in_parallel(context.pool, copied, numbers, threads)
 
 
 def _threads(size: int, segments: int) -> int:
@@ -217,29 +219,29 @@ def _in_parallel(
 
 
 def _encoded(
-    shop: WorkerContext, order: Order, made: Plan, media: MediaSource, chunk: Chunk, urgency: Urgency, alive: Alive
+    context: WorkerContext, order: Order, made: Plan, media: MediaSource, chunk: Chunk, urgency: Urgency, alive: Alive
 ) -> Generator[int, None, None]:
     """Encodes the segments of a chunk; the number of each that is in the bucket."""
     batch = urgency is Urgency.BATCH
-    shop.precedence.give_way(urgency)  # ffmpeg's start alone takes a while
+    context.precedence.give_way(urgency)  # ffmpeg's start alone takes a while
     encoder = ChunkEncoder(
         media,
         made,
-        threads=shop.encoder_threads if batch else cores(),
+        threads=context.encoder_threads if batch else cores(),
         nice=ENCODER_NICE if batch else 0,
-        stall_seconds=shop.settings.encoder_stall_seconds,
-        watch=_recorder(shop, order),
+        stall_seconds=context.settings.encoder_stall_seconds,
+        watch=_recorder(context, order),
     )
 
     def stored(number: int, data: Made) -> int:
-        shop.put(made, data)
+        context.put(made, data)
         return number
 
     uploads: deque[Future[int]] = deque()
     try:
         with closing(encoder.segments(chunk, alive=alive)) as segments:
             for number, data in segments:
-                uploads.append(shop.pool.submit(stored, number, data))
+                uploads.append(context.pool.submit(stored, number, data))
                 while len(uploads) > int(batch):  # ffmpeg goes on during the last one
                     yield uploads.popleft().result()
         while uploads:
@@ -248,16 +250,16 @@ def _encoded(
         wait(uploads)
 
 
-def _recorder(shop: WorkerContext, order: Order) -> Callable[[Encoder], None]:
+def _recorder(context: WorkerContext, order: Order) -> Callable[[Encoder], None]:
     """Has the job's state show which ffmpeg is at work, and what it says."""
     shown: tuple[str, ...] | None = None
 
     def watch(encoder: Encoder) -> None:
         nonlocal shown
         if shown is None:
-            shop.progress.encoding(order.job, order.epoch, encoder.command)
+            context.progress.encoding(order.job, order.epoch, encoder.command)
         if (said := tuple(encoder.said)) != (shown or ()):
-            shop.progress.said(order.job, order.epoch, said)
+            context.progress.said(order.job, order.epoch, said)
         shown = said
 
     return watch

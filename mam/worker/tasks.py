@@ -25,7 +25,8 @@ from mam.library.status_store import StatusStore
 from mam.processes import die_with_parent
 from mam.sandbox import box
 from mam.settings import worker_settings
-from mam.worker import context, metrics, publishing, segments, thumbnails
+from mam.worker import metrics, publishing, segments, thumbnails
+from mam.worker.context import warm_up, worker_context
 from mam.worker.lease import Lease, Preempted
 from mam.worker.policies import Extra, Needed
 from mam.worker.priority import Urgency
@@ -58,7 +59,7 @@ def _prepare(**_: Any) -> None:
     box.settle()
     share_memory()
     setup_logging(worker_settings().log_level, service="worker")
-    context.warm_up()
+    warm_up()
 
 
 @worker_ready.connect
@@ -83,7 +84,7 @@ def plan(task: Any, order: dict[str, Any]) -> None:
 
 
 def _plan(order: Order, lease: Lease) -> None:
-    with context.worker_context().precedence.held(Urgency.VIEWER if order.viewer else Urgency.BATCH):
+    with worker_context().precedence.held(Urgency.VIEWER if order.viewer else Urgency.BATCH):
         planned = segments.plan(order, alive=lease.alive)
     made = planned.plan
     if planned.complete:
@@ -93,7 +94,7 @@ def _plan(order: Order, lease: Lease) -> None:
     chunks = made.chunks()
     # For a viewer, the opening is this task's, and the next one's.
     missing = [number for number in range(int(order.viewer), len(chunks)) if planned.misses(chunks[number])]
-    context.worker_context().progress.divide(order.job, order.epoch, missing)
+    worker_context().progress.divide(order.job, order.epoch, missing)
     queue_next(order, made, by="plan")
     if order.viewer:
         first, last = chunks[0].first, chunks[0].last
@@ -107,18 +108,18 @@ def _plan(order: Order, lease: Lease) -> None:
 @app.task(name=PREVIEW, bind=True, max_retries=0)
 def preview(task: Any, order: dict[str, Any], ask: str, live: bool, yielding: bool = True) -> None:
     """Works out what a job would do, and answers the request. It yields to a viewer's segment, but only once."""
-    shop = context.worker_context()
+    context = worker_context()
     preempted = partial(somebody_waits, task) if yielding else None
-    lease = lease_of(task, shop, Order.of(order), stands_alone=True, preempted=preempted)
+    lease = lease_of(task, context, Order.of(order), stands_alone=True, preempted=preempted)
     try:
-        with lease, shop.precedence.held(Urgency.AHEAD):
-            previews.answer(shop.redis, ask, segments.preview(Order.of(order), live=live, alive=lease.alive))
+        with lease, context.precedence.held(Urgency.AHEAD):
+            previews.answer(context.redis, ask, segments.preview(Order.of(order), live=live, alive=lease.alive))
     except Preempted:
         queue(PREVIEW, Order.of(order), "preview", ask, live, False, to=HIGH)
     except Exception as error:
         if not isinstance(error, MamError):
             log.exception("preview failed", extra={"video": order["video"]})
-        previews.answer(shop.redis, ask, error if isinstance(error, MamError) else MamError(type(error).__name__))
+        previews.answer(context.redis, ask, error if isinstance(error, MamError) else MamError(type(error).__name__))
 
 
 @app.task(name=MAKE, bind=True, max_retries=None)
@@ -131,8 +132,8 @@ def make(task: Any, order: dict[str, Any], number: int, window: int = ALONE) -> 
 
 
 def _make(order: Order, lease: Lease, *, number: int) -> None:
-    shop = context.worker_context()
-    made, _ = shop.open(order)
+    context = worker_context()
+    made, _ = context.open(order)
     if segments.make(order, made.chunks()[number], task=f"make:{number}", urgency=Urgency.BATCH, alive=lease.alive):
         queue(COMMIT, order, "commit")
     queue_next(order, made, by=str(number))
@@ -163,19 +164,19 @@ def ahead(task: Any, order: dict[str, Any], first: int, last: int, window: int =
 
 
 def _ahead(order: Order, lease: Lease, *, chunk: Chunk, opening: bool) -> None:
-    shop = context.worker_context()
-    taken = shop.viewers.take_ahead(order.job, list(chunk))
+    context = worker_context()
+    taken = context.viewers.take_ahead(order.job, list(chunk))
     try:
         if taken:
             mine = Chunk(taken[0], taken[-1] + 1)
             if segments.make(order, mine, task=f"ahead:{chunk.first}", urgency=Urgency.AHEAD, alive=lease.alive):
                 queue(COMMIT, order, "commit")
     finally:
-        made = shop.progress.is_made(order.job, chunk)
+        made = context.progress.is_made(order.job, chunk)
         left = [number for number, done in zip(chunk, made, strict=True) if not done]
-        shop.viewers.drop_seek(order.job, [number for number in left if number in taken])
+        context.viewers.drop_seek(order.job, [number for number in left if number in taken])
         if opening and left:
-            queue_chunk(order, shop.open(order)[0], 0)
+            queue_chunk(order, context.open(order)[0], 0)
 
 
 @app.task(name=COMMIT, bind=True, max_retries=None)
@@ -185,7 +186,7 @@ def commit(task: Any, order: dict[str, Any]) -> None:
 
 
 def _commit(order: Order, _: Lease) -> None:
-    made = context.worker_context().plan(order)
+    made = worker_context().plan(order)
     if not made.encodes:
         queue_pictures(order, made, poster_too=False)  # before the job ends: a task of one that has is not run again
     missing = publishing.commit(order, made)
@@ -212,7 +213,7 @@ def storyboard(task: Any, order: dict[str, Any]) -> None:
 
 
 def _picture(order: Order, lease: Lease, *, make_it: Callable[..., None], urgency: Urgency) -> None:
-    precedence = context.worker_context().precedence
+    precedence = worker_context().precedence
     with precedence.held(urgency):
         precedence.give_way(urgency)
         make_it(order, alive=lease.alive)
@@ -221,18 +222,18 @@ def _picture(order: Order, lease: Lease, *, make_it: Callable[..., None], urgenc
 @app.task(name=DISCARD, bind=True, max_retries=None)
 def discard(task: Any, order: dict[str, Any]) -> None:
     """Removes what a failed or cancelled job left, once its last task has ended."""
-    shop, job = context.worker_context(), Order.of(order)
+    context, job = worker_context(), Order.of(order)
     try:
         with suppress(JobNotFound):  # so may its leftovers be removed
-            state = shop.jobs.get(job.job)
+            state = context.jobs.get(job.job)
             if state.epoch != job.epoch or not state.state.is_final:
                 return  # it goes on
             if state.running and task.request.retries < DISCARD_TRIES:
                 raise task.retry(countdown=DISCARD_SECONDS)
         if publishing.discard(job):  # it was committed in the moment that it was cancelled
-            quietly(StatusStore(shop.redis).found, {str(job.asset): AssetStatus(video=job.video, live=job.job)})
+            quietly(StatusStore(context.redis).found, {str(job.asset): AssetStatus(video=job.video, live=job.job)})
     except Exception as error:
-        delay = retry_delay(error, task.request.retries, shop.settings.task_lease_seconds)
+        delay = retry_delay(error, task.request.retries, context.settings.task_lease_seconds)
         if delay is None:
             raise
         raise task.retry(exc=error, countdown=delay) from error

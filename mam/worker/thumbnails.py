@@ -37,7 +37,7 @@ Parts = Generator[tuple[str, bytes, str], None, None]  # key, data, content type
 class _Bench:
     """What a picture is made of and with."""
 
-    shop: WorkerContext
+    context: WorkerContext
     plan: Plan
     media: MediaSource
     track: MediaTrack
@@ -49,7 +49,7 @@ class _Bench:
 
     @property
     def running(self) -> stills.Running:
-        return stills.Running(NICE, self.shop.settings.encoder_stall_seconds, self.alive)
+        return stills.Running(NICE, self.context.settings.encoder_stall_seconds, self.alive)
 
     def decode(self, frames: list[int], picture: stills.Picture) -> stills.Decoded:
         return stills.decode(self.media, self.track, frames, picture, self.running)
@@ -74,42 +74,42 @@ def _make(order: Order, kind: Picture, last: str, parts: Callable[[_Bench], Part
     A deletion removes the revision's plan first, and then the objects. So what was written although
     that plan is gone by then is removed here.
     """
-    shop = worker_context()
-    check_wanted(shop, order)
-    if shop.store.head(shop.bucket, last) is None:
-        plan, media = shop.open(order)
+    context = worker_context()
+    check_wanted(context, order)
+    if context.store.head(context.bucket, last) is None:
+        plan, media = context.open(order)
         if plan.video_track is None:
             return
         written: list[str] = []
         try:
-            with closing(parts(_Bench(shop, plan, media, media.track(plan.video_track.track), alive))) as made:
+            with closing(parts(_Bench(context, plan, media, media.track(plan.video_track.track), alive))) as made:
                 for key, data, content_type in made:
                     alive()
                     written.append(key)
-                    shop.store.put(shop.bucket, key, data, content_type)
+                    context.store.put(context.bucket, key, data, content_type)
         finally:
-            if not is_wanted(shop, order):
-                shop.store.remove(shop.bucket, written)
-        check_wanted(shop, order)
-    announce(shop, order, kind)
+            if not is_wanted(context, order):
+                context.store.remove(context.bucket, written)
+        check_wanted(context, order)
+    announce(context, order, kind)
 
 
-def is_wanted(shop: WorkerContext, order: Order) -> bool:
+def is_wanted(context: WorkerContext, order: Order) -> bool:
     """Whether the job was not given up, and its revision is still there."""
     keys = (plan_key(order.video), revision_plan_key(order.video, order.job))
-    return shop.jobs.keeps(order.job, order.epoch) and all(shop.store.head(shop.bucket, key) for key in keys)
+    return context.jobs.keeps(order.job, order.epoch) and all(context.store.head(context.bucket, key) for key in keys)
 
 
-def check_wanted(shop: WorkerContext, order: Order) -> None:
+def check_wanted(context: WorkerContext, order: Order) -> None:
     """Raises Superseded when the video is gone."""
-    if not is_wanted(shop, order):
+    if not is_wanted(context, order):
         raise Superseded("The job was given up, or the video was deleted.")
 
 
-def announce(shop: WorkerContext, order: Order, kind: Picture) -> None:
+def announce(context: WorkerContext, order: Order, kind: Picture) -> None:
     """Makes known that a picture is there: to those who look at the job, and to the library."""
-    shop.progress.pictured(order.job, order.epoch, kind)
-    StatusStore(shop.redis).pictured(order.asset, order.job, kind.value)
+    context.progress.pictured(order.job, order.epoch, kind)
+    StatusStore(context.redis).pictured(order.asset, order.job, kind.value)
     log.info("picture is there", extra={"video": order.video, "revision": order.job, "picture": kind.value})
 
 
@@ -150,8 +150,8 @@ def _storyboard(bench: _Bench) -> Parts:
     plan, timeline = bench.plan, bench.plan.timeline
     picture = stills.picture_of(bench.media, bench.track, longest=TILE_PIXELS, quick=True)
     board = storyboard.board(timeline.duration, picture.width, picture.height)
-    context = bench.track.template.codec_context
-    pixels = int(context.width) * int(context.height)
+    codec = bench.track.template.codec_context
+    pixels = int(codec.width) * int(codec.height)
     tiles = key_frames.all_tile_frames(bench.samples, board, timeline.start, pixels=pixels)
     decode = bench.decode_all
     if tiles is None:

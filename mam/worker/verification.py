@@ -16,7 +16,7 @@ LOOKED_AT = 4  # segments of each copied picture: some 20 ms each
 HEAD_BYTES = 1 << 20  # of a segment: holds its first picture and the first sound
 
 
-def verify(shop: WorkerContext, plan: Plan, files: Mapping[str, int]) -> None:
+def verify(context: WorkerContext, plan: Plan, files: Mapping[str, int]) -> None:
     """Decodes the first picture and sound of some copied segments. `files`: sizes by name below the revision.
 
     What ffmpeg has encoded is not looked at. Raises Undecodable.
@@ -27,7 +27,7 @@ def verify(shop: WorkerContext, plan: Plan, files: Mapping[str, int]) -> None:
         if any(track.action == "copy" for track in rendition.tracks)
         for number in (_chosen(len(plan.timeline)) if rendition.video else [0])
     ]
-    outcomes = shop.pool.map(lambda each: _broken(shop, plan, files, *each), chosen)
+    outcomes = context.pool.map(lambda each: _broken(context, plan, files, *each), chosen)
     for (rendition, number), broken in zip(chosen, outcomes, strict=True):
         if broken:
             what = f"Segment {number} of {rendition.name!r}"
@@ -39,17 +39,19 @@ def _chosen(count: int) -> list[int]:
     return sorted({0, min(1, count - 1), *np.linspace(0, count - 1, LOOKED_AT - 1).astype(int).tolist()})
 
 
-def _broken(shop: WorkerContext, plan: Plan, files: Mapping[str, int], rendition: Rendition, number: int) -> str | None:
+def _broken(
+    context: WorkerContext, plan: Plan, files: Mapping[str, int], rendition: Rendition, number: int
+) -> str | None:
     """What of a segment cannot be decoded."""
     name, init = plan.file(rendition, number), b""
     if plan.has_init(rendition):
-        init = _read(shop, plan, plan.init(rendition), files[plan.init(rendition)])
+        init = _read(context, plan, plan.init(rendition), files[plan.init(rendition)])
     size = files[name]
-    broken = undecodable(init + _read(shop, plan, name, min(size, HEAD_BYTES)))
+    broken = undecodable(init + _read(context, plan, name, min(size, HEAD_BYTES)))
     if broken and size > HEAD_BYTES:  # the picture may be larger than that
-        broken = undecodable(init + _read(shop, plan, name, size))
+        broken = undecodable(init + _read(context, plan, name, size))
     return broken
 
 
-def _read(shop: WorkerContext, plan: Plan, name: str, size: int) -> bytes:
-    return shop.store.read(shop.bucket, revision_prefix(plan.video, plan.revision) + name, 0, size)
+def _read(context: WorkerContext, plan: Plan, name: str, size: int) -> bytes:
+    return context.store.read(context.bucket, revision_prefix(plan.video, plan.revision) + name, 0, size)

@@ -18,11 +18,11 @@ STEP_SECONDS = 0.1
 @app.task(name="tests.slow", bind=True)
 def slow(task: Any, order: dict[str, Any], name: str, seconds: float) -> None:
     """Works for so long under a lease, like any task of a job."""
-    shop = worker_context()
-    shop.redis.incr(STARTS + name)
-    with lease_of(task, shop, Order.of(order), stands_alone=True) as lease:
+    context = worker_context()
+    context.redis.incr(STARTS + name)
+    with lease_of(task, context, Order.of(order), stands_alone=True) as lease:
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             lease.alive()
             time.sleep(STEP_SECONDS)
-    shop.redis.incr(ENDED + name)
+    context.redis.incr(ENDED + name)
