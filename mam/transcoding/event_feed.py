@@ -1,8 +1,8 @@
 """All jobs and the fleet as events, for any number of pages at once.
 
-One reader per process, while anybody listens: a job is read once per change, however many are told. What changed waits
-at the seat of each listener, a job's newest state in the stead of the one before: one who is slow misses steps and
-never the last of them, and one who has stopped reading is let go of.
+One reader per process, while there are subscribers: a job is read once per change, however many subscribers get it. The
+queue of each subscriber holds only the newest state of a job: a slow one misses steps, never the last of them, and one
+that has stopped reading is disconnected.
 """
 
 from __future__ import annotations

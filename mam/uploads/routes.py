@@ -144,7 +144,7 @@ async def uploads_of(request: Request) -> Uploads:
     return services.uploads
 
 
-Desk = Annotated[Uploads, Depends(uploads_of)]
+Provided = Annotated[Uploads, Depends(uploads_of)]
 
 
 @router.post(
@@ -159,7 +159,7 @@ Desk = Annotated[Uploads, Depends(uploads_of)]
         **problems.responses(400, 401, 403, 404, 409, 422, 503),
     },
 )
-async def begin(wanted: UploadRequest, uploads: Desk, response: Response) -> UploadView:
+async def begin(wanted: UploadRequest, uploads: Provided, response: Response) -> UploadView:
     upload, is_new = await uploads.begin(
         Wish(wanted.name, wanted.size, wanted.folder, wanted.type.lower(), wanted.fingerprint)
     )
@@ -171,7 +171,7 @@ async def begin(wanted: UploadRequest, uploads: Desk, response: Response) -> Upl
 @router.get(
     "", summary="Open uploads, newest first, and where files go", responses=problems.responses(401, 403, 404, 503)
 )
-async def show_all(uploads: Desk) -> UploadList:
+async def show_all(uploads: Provided) -> UploadList:
     found = await uploads.open()
     return UploadList(
         uploads=[UploadView.of(upload, open_seconds=uploads.open_seconds) for upload in found],
@@ -188,7 +188,7 @@ async def show_all(uploads: Desk) -> UploadList:
     description="Complete uploads are known for a day.",
     responses=problems.responses(401, 403, 404, 422, 503),
 )
-async def show(upload: UploadId, uploads: Desk) -> UploadView:
+async def show(upload: UploadId, uploads: Provided) -> UploadView:
     return UploadView.of(await uploads.get(upload), open_seconds=uploads.open_seconds)
 
 
@@ -199,7 +199,7 @@ async def show(upload: UploadId, uploads: Desk) -> UploadView:
     "and no more; ask for others a hundred at a time as you go on.",
     responses=problems.responses(401, 403, 404, 409, 422, 503),
 )
-async def parts(upload: UploadId, wanted: PartsRequest, uploads: Desk) -> PartUrls:
+async def parts(upload: UploadId, wanted: PartsRequest, uploads: Provided) -> PartUrls:
     expires_at = time.time() + PART_URL_SECONDS
     return PartUrls(urls=await uploads.part_urls(upload, wanted.numbers), expires_at=expires_at)
 
@@ -212,7 +212,7 @@ async def parts(upload: UploadId, wanted: PartsRequest, uploads: Desk) -> PartUr
     "nothing. Asked again, the answer is the same.",
     responses=problems.responses(401, 403, 404, 409, 422, 503),
 )
-async def complete(upload: UploadId, uploads: Desk) -> Completed:
+async def complete(upload: UploadId, uploads: Provided) -> Completed:
     record = await uploads.complete(upload)
     etag = record.arrived.etag if record.arrived else None
     begun = record.begun
@@ -228,7 +228,7 @@ async def complete(upload: UploadId, uploads: Desk) -> Completed:
     status_code=204,
     responses=problems.responses(401, 403, 404, 409, 422, 503),
 )
-async def remove(upload: UploadId, uploads: Desk) -> None:
+async def remove(upload: UploadId, uploads: Provided) -> None:
     await uploads.remove(upload)
 
 
