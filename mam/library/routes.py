@@ -29,12 +29,12 @@ router = APIRouter(route_class=Route, dependencies=[require_access], tags=["libr
 class LibraryServices(Services):
     """What these routes reach for."""
 
-    asking: LibraryService
+    library: LibraryService
 
 
 async def asking_of(request: Request) -> LibraryService:
     services: LibraryServices = request.app.state.services
-    return services.asking
+    return services.library
 
 
 Provided = Annotated[LibraryService, Depends(asking_of)]
@@ -49,7 +49,7 @@ Provided = Annotated[LibraryService, Depends(asking_of)]
     responses=problems.responses(401, 403, 404, 422, 503),
 )
 async def assets(
-    asking: Provided,
+    library: Provided,
     bucket: Annotated[
         str, Query(max_length=63, description="Only this one; empty for all.", examples=["myvideos"])
     ] = "",
@@ -66,7 +66,7 @@ async def assets(
     ] = None,
 ) -> AssetList:
     wanted = Wanted.of(bucket=bucket, folder=folder, q=q, state=state or "", sort=sort)
-    return await asking.page(wanted, limit=limit, cursor=cursor)
+    return await library.page(wanted, limit=limit, cursor=cursor)
 
 
 @router.get(
@@ -74,5 +74,5 @@ async def assets(
     summary="One asset, and what is known of it",
     responses=problems.responses(400, 401, 403, 404, 503),
 )
-async def asset(bucket: Bucket, path: ObjectKey, asking: Provided) -> AssetView:
-    return await asking.asset(Asset(bucket, path))
+async def asset(bucket: Bucket, path: ObjectKey, library: Provided) -> AssetView:
+    return await library.asset(Asset(bucket, path))

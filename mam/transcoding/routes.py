@@ -48,7 +48,7 @@ async def transcode(
     response: Response,
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
 ) -> Any:
-    answer = await services.desk.transcode(order, idempotency_key)
+    answer = await services.transcoding.transcode(order, idempotency_key)
     if isinstance(answer, Accepted):
         response.status_code = 202
         response.headers["Location"] = f"/jobs/{answer.job}"
@@ -64,7 +64,7 @@ async def transcode(
     tags=["conversion"],
 )
 async def plan(wanted: views.AssetRequest, services: Provided) -> PlanView:
-    return await services.desk.plan(wanted)
+    return await services.transcoding.plan(wanted)
 
 
 @router.get(
@@ -151,7 +151,7 @@ async def events(job_id: JobId, services: Provided) -> EventStream:
     await asyncio.to_thread(services.jobs.get, job_id)  # not found is an answer, not the end of a stream
 
     async def stream() -> AsyncGenerator[bytes, None]:
-        async for found in services.desk.events(job_id):
+        async for found in services.transcoding.events(job_id):
             yield event("job", JobView.of(found).model_dump_json()) if found else KEEPALIVE
 
     return EventStream(stream(), over=[services.stopping.wait])
@@ -177,7 +177,7 @@ async def chunks(job_id: JobId, services: Provided) -> views.ChunksView:
     tags=["jobs"],
 )
 async def cancel(job_id: JobId, services: Provided) -> JobView:
-    return JobView.of(await services.desk.cancel(job_id))
+    return JobView.of(await services.transcoding.cancel(job_id))
 
 
 @router.post(
@@ -189,7 +189,7 @@ async def cancel(job_id: JobId, services: Provided) -> JobView:
     tags=["jobs"],
 )
 async def retry(job_id: JobId, services: Provided) -> JobView:
-    return JobView.of(await services.desk.retry(job_id))
+    return JobView.of(await services.transcoding.retry(job_id))
 
 
 @router.patch(
@@ -200,7 +200,7 @@ async def retry(job_id: JobId, services: Provided) -> JobView:
     tags=["jobs"],
 )
 async def change(job_id: JobId, wanted: views.JobChange, services: Provided) -> JobView:
-    return JobView.of(await services.desk.prioritise(job_id, wanted.priority))
+    return JobView.of(await services.transcoding.prioritise(job_id, wanted.priority))
 
 
 @router.post(
@@ -210,4 +210,4 @@ async def change(job_id: JobId, wanted: views.JobChange, services: Provided) -> 
     tags=["conversion"],
 )
 async def seek(job_id: JobId, wanted: views.SeekRequest, services: Provided) -> views.SeekAnswer:
-    return views.SeekAnswer(state=await services.desk.seek(job_id, wanted.segment))
+    return views.SeekAnswer(state=await services.transcoding.seek(job_id, wanted.segment))

@@ -67,7 +67,7 @@ class TranscodingService:
         self._callbacks = callbacks
         self._conversions = conversions
         self._listener = listener
-        self._threads = ThreadPoolExecutor(STORE_THREADS, "desk")
+        self._threads = ThreadPoolExecutor(STORE_THREADS, "store")
 
     async def transcode(self, request: TranscodeRequest, key: str | None) -> Transcoded | Accepted:
         """Has an asset converted; answers when it is live, or when it is planned (`wait: false`).

@@ -40,7 +40,7 @@ class TranscodingServices(Services):
 
     store: Store
     jobs: Jobs
-    desk: TranscodingService
+    transcoding: TranscodingService
     glance: FleetOverview
     feed: EventFeed
     layouts: ChunkProgress
@@ -61,7 +61,7 @@ async def started(settings: Settings, stack: AsyncExitStack, recorder: Recorder)
     workers = fleet.Fleet(jobs, counters, client, broker)
     recorder.also(fleet.Collector(workers))
     glance = FleetOverview(settings, store, workers)
-    desk = TranscodingService(jobs, Viewers(client), conversions, listener, Callbacks(settings), redis)
+    transcoding = TranscodingService(jobs, Viewers(client), conversions, listener, Callbacks(settings), redis)
     embedded = EmbeddedWorkers(settings)
     hooks = Webhooks(settings, jobs, counters, client, listener)
     reaper = Reaper(settings, store, jobs, counters, conversions, state=client, broker=broker)
@@ -75,7 +75,7 @@ async def started(settings: Settings, stack: AsyncExitStack, recorder: Recorder)
         redis=redis,
         stopping=is_stopping,
         jobs=jobs,
-        desk=desk,
+        transcoding=transcoding,
         glance=glance,
         feed=EventFeed(jobs, listener, glance),
         layouts=ChunkProgress(store, settings.minio_bucket_vod, jobs, Progress(client)),

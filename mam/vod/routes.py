@@ -117,7 +117,7 @@ async def video(
     rendition: RenditionQuery = "",
 ) -> Response:
     kind = kind_asked(False, profile, format)
-    return _playlist(request, await services.viewing.by_name(video_name, kind, rendition))
+    return _playlist(request, await services.playback.by_name(video_name, kind, rendition))
 
 
 @router.head("/stream/{bucket}/{path:path}/playlist.m3u8", include_in_schema=False)
@@ -143,7 +143,7 @@ async def stream(
     rendition: RenditionQuery = "",
 ) -> Response:
     wanted = kind_asked(reencode, profile, format)
-    return _playlist(request, await services.viewing.by_asset(Asset(bucket, path), wanted, rendition))
+    return _playlist(request, await services.playback.by_asset(Asset(bucket, path), wanted, rendition))
 
 
 @router.head("/segment/{token}/{video_name:path}/{revision}/{rendition}/{file}", include_in_schema=False)
@@ -168,7 +168,7 @@ async def segment(
     check_video_name(video_name)
     services.tokens.check(token, video_name, revision)
     name = SegmentName(video_name, revision, rendition, file)
-    url = await services.making.locate(name)
+    url = await services.pending.locate(name)
     return Response(status_code=302, headers={"Location": url, "Cache-Control": "no-store"})
 
 
@@ -180,7 +180,7 @@ async def segment(
     tags=["operations"],
 )
 async def clear_cache(video_name: VideoName, services: Provided) -> Message:
-    await services.viewing.clear(video_name)
+    await services.playback.clear(video_name)
     return Message(message=f"Cache cleared for '{video_name}'")
 
 
@@ -193,7 +193,7 @@ async def clear_cache(video_name: VideoName, services: Provided) -> Message:
     tags=["operations"],
 )
 async def delete_stream(bucket: Bucket, path: ObjectKey, services: Provided) -> Message:
-    name = await services.viewing.delete(Asset(bucket, path))
+    name = await services.playback.delete(Asset(bucket, path))
     return Message(message=f"Stream deleted for '{name}'")
 
 

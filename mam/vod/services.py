@@ -50,10 +50,10 @@ class VodServices(PageServices, LibraryServices, UploadServices):
     access: Access
     hot: HotPath
     tokens: Tokens
-    making: PendingSegments
+    pending: PendingSegments
     statuses: Statuses
     pictures: Thumbnails
-    viewing: Playback
+    playback: Playback
 
 
 async def started(settings: Settings, stack: AsyncExitStack, recorder: Recorder, outcomes: Outcomes) -> VodServices:
@@ -71,8 +71,8 @@ async def started(settings: Settings, stack: AsyncExitStack, recorder: Recorder,
     reads, scripts = SharedReads(cache, kept), PageAssets()
     is_stopping = stack.enter_context(stopping.noticed())
     await stack.enter_async_context(bucket.made(partial(store.ensure_bucket, settings.minio_bucket_vod)))
-    asking = await stack.enter_async_context(running_library(settings, access, store, redis, Trees))
-    uploads = running_uploads(settings, store, redis, transcoder, asking.library)
+    library = await stack.enter_async_context(running_library(settings, access, store, redis, Trees))
+    uploads = running_uploads(settings, store, redis, transcoder, library.library)
     return VodServices(
         settings=settings,
         store=store,
@@ -81,14 +81,14 @@ async def started(settings: Settings, stack: AsyncExitStack, recorder: Recorder,
         access=access,
         hot=HotPath(settings, access, kept, reads, recorder, outcomes),
         tokens=tokens,
-        making=PendingSegments(settings, access, store, trees, transcoder, listener),
+        pending=PendingSegments(settings, access, store, trees, transcoder, listener),
         statuses=Statuses(settings, access, store, trees, transcoder),
         pictures=Thumbnails(settings, access, store, trees),
-        viewing=Playback(
+        playback=Playback(
             settings, access=access, store=store, trees=trees, cache=cache, reads=reads, transcoder=transcoder,
             tokens=tokens, outcomes=outcomes, known=StatusStore(sync_client(settings, REQUEST)),
         ),
-        asking=asking,
+        library=library,
         uploads=await stack.enter_async_context(uploads),
         sessions=Sessions(settings, redis),
         scripts=scripts,
