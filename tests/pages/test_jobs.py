@@ -184,7 +184,7 @@ def test_a_job_is_cancelled_and_made_again_from_the_page(
         expect(mine.get_by_role("progressbar")).to_have_attribute("aria-valuenow", re.compile(r"^\d\d"))
         cancel.click()
         asks = page.get_by_role("dialog", name="Cancel a?")
-        expect(asks).to_contain_text("is thrown away")
+        expect(asks).to_contain_text("This work will be lost")
         assert person.violations() == []
         page.keyboard.press("Escape")
         expect(asks).to_be_hidden()
