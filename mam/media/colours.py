@@ -54,10 +54,6 @@ class Colours:
         usual = usual_matrix(width, height)
         return self.over(Colours(BT2020 if hdr else usual, usual, BT2020 if hdr else usual, False))
 
-    @property
-    def is_hdr(self) -> bool:
-        return self.transfer in _HDR
-
 
 def of_codec(said: Colour) -> Colours:
     """Colours by a codec's own words, which leave the range open unless it is the full one."""

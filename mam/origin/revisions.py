@@ -250,9 +250,14 @@ class Revisions:
 def named_revision(commit: bytes) -> str | None:
     """The revision that a main commit names; None for a tree of another tool."""
     try:
-        return next((revision_of(entry.uri) for entry in playlist.entries(commit.decode())), None)
+        return revision_in(commit.decode())
     except (playlist.InvalidPlaylist, UnicodeDecodeError):
         return None
+
+
+def revision_in(text: str) -> str | None:
+    """The same of a commit's text. Raises InvalidPlaylist."""
+    return next((revision_of(entry.uri) for entry in playlist.entries(text)), None)
 
 
 def _in_folder(text: str, folder: str) -> str:

@@ -10,8 +10,8 @@ from mam.hls import playlist
 from mam.hls.plan import Plan
 from mam.hls.playlist import InvalidPlaylist
 from mam.hls.recipe import satisfies
-from mam.naming import REVISION, Asset, commit_key, plan_key, revision_of, video_names
-from mam.origin.revisions import Revisions
+from mam.naming import REVISION, Asset, commit_key, plan_key, video_names
+from mam.origin.revisions import Revisions, revision_in
 from mam.store.objects import Store
 
 
@@ -86,7 +86,7 @@ class Trees:
         text = self._text(commit_key(name))
         if text is None:
             return None
-        revision = next((revision_of(entry.uri) for entry in playlist.entries(text)), None)
+        revision = revision_in(text)
         return Tree(name, text, self.plan(name, revision) if revision else None)
 
     def _serving(self, name: str, kind: str) -> Tree | None:
