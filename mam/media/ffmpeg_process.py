@@ -23,7 +23,6 @@ from mam.sandbox.box import Sandbox, sandbox
 SAID_LINES = 40  # of stderr that are kept
 TOO_MANY_ERRORS = 69  # ffmpeg's status when more than two thirds of what it decoded was broken (-max_error_rate)
 PASSING = ("Cannot allocate memory", "Resource temporarily unavailable")  # what the machine lacked, not the media
-KILL_AFTER = 5  # seconds between TERM and KILL
 MAX_SOUNDS = 32  # audio tracks of a file that are encoded
 MAX_PIXELS = 8192 * 4320
 GUARDS: dict[str, object] = {
@@ -131,14 +130,12 @@ class Encoder:
         self._moved += 1
 
     def stop(self) -> None:
-        """Ends the process group: TERM, five seconds, KILL. Quiet when it has ended already."""
-        self.signal(signal.SIGTERM)
-        self.signal(signal.SIGCONT)  # one that stands still does not hear
-        try:
-            self._process.wait(KILL_AFTER)
-        except subprocess.TimeoutExpired:
-            self.signal(signal.SIGKILL)
-            self._process.wait()
+        """Kills the process group, which leaves nothing half done: it writes to pipes alone. Quiet when it has ended.
+
+        SIGTERM would not do: ffmpeg does not react to it while it waits for packets.
+        """
+        self.signal(signal.SIGKILL)
+        self._process.wait()
 
     def wait(self) -> None:
         """Raises EncoderFailed, with the last lines it said, unless ffmpeg ended well; Stalled if it was killed."""

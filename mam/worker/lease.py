@@ -21,7 +21,7 @@ from mam.background import FAILURES
 from mam.errors import Superseded
 
 LOOK_SECONDS = 0.25  # between looks at the job
-PREEMPT_SECONDS = 0.05  # between looks at who else waits
+PREEMPT_SECONDS = 0.02  # between looks at who else waits
 RENEWALS = 6  # in the time of one lease
 
 log = logging.getLogger(__name__)
@@ -36,8 +36,8 @@ class Lease:
     has advanced.
 
     `is_ours`: whether the job is still to be worked on. `touch`: a sign of life, with each renewal. `interrupt`: ends
-    what blocks the work. `stall_seconds`: without getting on for so long, the task is left to another worker.
-    `preempted`: whether the work is to make room; `each_look`: called every `PREEMPT_SECONDS`.
+    what blocks the work; called until that has ended. `stall_seconds`: without getting on for so long, the task is left
+    to another worker. `preempted`: whether the work is to make room; `each_look`: called every `PREEMPT_SECONDS`.
     """
 
     def __init__(
@@ -113,6 +113,8 @@ class Lease:
     def _end(self, reason: Exception) -> None:
         self._reason = reason
         self._interrupt()
+        while not self._over.wait(PREEMPT_SECONDS):
+            self._interrupt()  # again: an ffmpeg may be started only now
 
     def _renew(self) -> None:
         """Sets the delivery's age in the transport's index of unacknowledged messages back to zero."""

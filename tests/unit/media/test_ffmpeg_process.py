@@ -165,11 +165,8 @@ def test_a_command_that_stops_reading_early_and_ends_well_is_fine() -> None:
 
 
 @pytest.mark.parametrize("stubborn", [False, True])
-def test_whoever_leaves_early_leaves_nothing_running(
-    stubborn: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_whoever_leaves_early_leaves_nothing_running(stubborn: bool, tmp_path: Path) -> None:
     """A process and its child keep a FIFO open; its end is read when the last of them is gone."""
-    monkeypatch.setattr(door, "KILL_AFTER", 0.2)
     fifo = str(tmp_path / "alive")
     os.mkfifo(fifo)
     reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
