@@ -20,7 +20,7 @@ from mam.jobs.queues import QUEUES
 from mam.naming import commit_key, kind_key, plan_key, revision_commit_key, revision_plan_key
 from mam.transcoding import embedded_workers
 from tests.faults.proxy import Mood, StoreProxy
-from tests.integration.system import ACCESS_KEY, S3, SECRET_KEY, Stack, client_of, descendants, own, until
+from tests.integration.system import ACCESS_KEY, S3, SECRET_KEY, Stack, client_of, descendants, own, parent_of, until
 from tests.media import LONG, MediaFolder, complaints, frames
 
 LEASE_SECONDS = 4  # so that what a killed worker held is another's soon; 30 by default
@@ -56,12 +56,12 @@ class Fragile:
     def workers(self) -> dict[int, str]:
         """Celery's main processes, but for those that serve viewers alone."""
         below = self._below().items()
-        return {pid: command for pid, command in below if self._parent(pid) == self._service and "anything" in command}
+        return {pid: command for pid, command in below if parent_of(pid) == self._service and "anything" in command}
 
     def pool(self) -> dict[int, str]:
         """Their children, which run the chunks."""
         mains = self.workers()
-        return {pid: command for pid, command in self._below().items() if self._parent(pid) in mains}
+        return {pid: command for pid, command in self._below().items() if parent_of(pid) in mains}
 
     def encoders(self) -> dict[int, str]:
         return {pid: command for pid, command in self._below().items() if "-filter_complex" in command}
@@ -72,12 +72,6 @@ class Fragile:
 
     def _below(self) -> dict[int, str]:
         return descendants(self._service)
-
-    @staticmethod
-    def _parent(pid: int) -> int | None:
-        with suppress(OSError):
-            return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-        return None
 
     def kill_worker(self, chance: random.Random) -> None:
         _kill(chance.choice(sorted(self.workers())))

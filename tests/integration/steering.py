@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import requests
 
-from tests.integration.system import API_KEY, Stack, descendants, until
+from tests.integration.system import API_KEY, Stack, descendants, parent_of, until
 
 HEADERS = {"x-api-key": API_KEY}
 SLOW = {"H264_PRESET": "veryslow", "H264_CRF": "10"}  # a conversion that is still under way when it is looked at
@@ -24,8 +28,33 @@ def begun(stack: Stack, key: str, **more: Any) -> str:
     return str(answer.json()["job"])
 
 
-def encoders(stack: Stack) -> list[str]:
-    return [command for command in descendants(stack.transcoder.process.pid).values() if "-filter_complex" in command]
+def encoders(stack: Stack) -> dict[int, str]:
+    """The ffmpegs that encode for the system's own workers: their command lines by process id."""
+    commands = descendants(stack.transcoder.process.pid)
+    return {process: command for process, command in commands.items() if "-filter_complex" in command}
+
+
+@contextmanager
+def standing_still(stack: Stack) -> Iterator[None]:
+    """Inside, the chunks that are being encoded do not get on, however busy the machine is: their slots stay taken.
+
+    It must not last as long as a lease (TASK_LEASE_SECONDS): nobody renews it.
+    """
+
+    def at_work() -> list[int]:
+        return [process for process, command in encoders(stack).items() if "libx264" in command]
+
+    chunks = until(at_work, "a chunk is being encoded")
+    # First the worker's process that runs the task: it has its ffmpeg go on when no viewer waits.
+    stopped = [parent for process in chunks if (parent := parent_of(process))] + chunks
+    for process in stopped:
+        os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for process in stopped:
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGCONT)
 
 
 def running(stack: Stack, key: str) -> str:

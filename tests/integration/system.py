@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -328,6 +328,13 @@ def descendants(pid: int) -> dict[int, str]:
         if above == pid:
             found[child] = commands[child]
     return found
+
+
+def parent_of(process: int) -> int | None:
+    """The id of a process's parent; None when it is gone."""
+    with suppress(OSError):
+        return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+    return None
 
 
 def is_problem(answer: requests.Response, status: int, code: str) -> bool:

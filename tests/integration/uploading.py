@@ -1,13 +1,18 @@
-"""A client that uploads a file as a page does, several parts at once; also a program, which can be killed.
+"""A client that uploads a file as a page does, several parts at once; also a program, which can be killed on its way.
 
-python -m tests.integration.uploading http://localhost:8002 <api key> <file> [<folder>]
+python -m tests.integration.uploading http://localhost:8002 <api key> <file> [<folder> [<parts>]]
+
+With a number of parts, it kills itself once so many have arrived.
 """
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -73,10 +78,15 @@ class Client:
         return answer.json()
 
 
-def main(base: str, api_key: str, file: str, folder: str = "") -> None:
-    done = Client(base, api_key).upload(
-        Path(file), folder=folder, told=lambda number: print("part", number, flush=True)
-    )
+def main(base: str, api_key: str, file: str, folder: str = "", last: str = "") -> None:
+    arrived = count(1)
+
+    def told(number: int) -> None:
+        print("part", number, flush=True)
+        if last and next(arrived) >= int(last):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    done = Client(base, api_key).upload(Path(file), folder=folder, told=told)
     print("complete", done["bucket"], unquote(done["key"]), flush=True)
 
 

@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from dev.servers import start_redis
+from tests.integration.steering import standing_still
 from tests.integration.system import API_KEY, S3, Stack, own, until
 from tests.media import CLIP, FILM, LONG, VP9, MediaFolder
 from tests.pages.browsing import DESKTOP, PATIENCE, PHONE, Tab, tab
@@ -37,7 +38,7 @@ WATCH = """folder => {
 def slow(one_s3: S3, tmp_path: Path) -> Iterator[Stack]:
     """A system of one's own that encodes slowly, on one slot."""
     with start_redis(tmp_path / "redis", persist=False) as server:
-        env = {**own(one_s3.server.address, server.port), **SLOW}
+        env = {**own(one_s3.server.address, server.port), **SLOW, "TASK_LEASE_SECONDS": "300"}
         with Stack(one_s3, env, tmp_path / "services").running() as stack:
             yield stack
             for job in under_way(stack):
@@ -204,13 +205,14 @@ def test_a_job_is_cancelled_and_made_again_from_the_page(
 def test_a_job_of_a_higher_priority_goes_first(browser: Browser, slow: Stack, media: MediaFolder, folder: str) -> None:
     with tab(browser, slow) as person:
         getting_on(slow, f"{folder}/first.mp4", media)
-        second = begin(slow, f"{folder}/second.mp4", media.path(LONG), reencode=True)
-        third = begin(slow, f"{folder}/third.mp4", media.path(CLIP), reencode=True)
-        page = person.sign_in("/jobs")
-        expect(row(page, second).get_by_text("waiting for a free worker")).to_be_visible()
-        row(page, third).get_by_label("Priority of third").select_option("High priority")
-        expect(page.get_by_role("status").filter(has_text="third: high priority.")).to_be_visible()
-        assert slow.job(third).json()["priority"] == "high"
+        with standing_still(slow):
+            second = begin(slow, f"{folder}/second.mp4", media.path(LONG), reencode=True)
+            third = begin(slow, f"{folder}/third.mp4", media.path(CLIP), reencode=True)
+            page = person.sign_in("/jobs")
+            expect(row(page, second).get_by_text("waiting for a free worker")).to_be_visible()
+            row(page, third).get_by_label("Priority of third").select_option("High priority")
+            expect(page.get_by_role("status").filter(has_text="third: high priority.")).to_be_visible()
+            assert slow.job(third).json()["priority"] == "high"
         expect(row(page, third).get_by_text("Done", exact=True)).to_be_visible(timeout=LONG_PATIENCE)
         assert slow.job(second).json()["progress"]["segments_done"] == 0
 
