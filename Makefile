@@ -45,10 +45,11 @@ corpus: $(INSTALLED)  ## converts every file of a folder and judges the result: 
 contacts: $(INSTALLED)  ## shows poster and storyboard of every file of a folder: make contacts CORPUS=~/Videos (ARGS=--help)
 	@$(VENV)/bin/python -m dev.contacts $(if $(CORPUS),"$(CORPUS)") $(ARGS)
 
-mutants: $(INSTALLED)  ## reads 20,000 damaged indexes and converts 500 damaged files (half an hour)
+mutants: $(INSTALLED)  ## reads 20,000 damaged indexes, converts 500 damaged files, sends odd requests (40 minutes)
 	HYPOTHESIS_PROFILE=thorough MAM_FUZZ=$${MAM_FUZZ:-20000} $(VENV)/bin/python -m pytest $(TOGETHER) \
 		--timeout 3600 tests/unit/mp4/test_hostile.py tests/unit/mp4/test_fuzz.py
 	MAM_MUTANTS=$${MAM_MUTANTS:-500} $(VENV)/bin/python -m pytest $(TOGETHER) tests/mutants $(ARGS)
+	MAM_SCHEMATHESIS_SECONDS=$${MAM_SCHEMATHESIS_SECONDS:-300} $(VENV)/bin/python -m pytest $(TOGETHER) tests/integration/test_descriptions.py
 
 pages: $(PAGES)  ## builds what browsers get (with Node where there is one, else with PyPI's)
 

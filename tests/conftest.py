@@ -25,6 +25,7 @@ os.environ["TRANSCODE_API_KEY"] = "the key of the tests"
 Settings.model_config["env_file"] = None  # nor of a .env in the checkout
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Says which tests run in one process, where there are several (`--dist loadgroup`).
 

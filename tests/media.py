@@ -91,6 +91,8 @@ X265 = "-c:v libx265 -preset ultrafast -x265-params log-level=none:keyint=50:min
 HEVC = Recipe("hevc.mp4", (*_picture(14), *_sound(14), *X265.split(" "), *AAC, *FAST))
 AV1 = Recipe("av1.mp4", (*_picture(8), *_sound(8), *(["-c:v", "libsvtav1", "-preset", "12", "-g", "50"]), *AAC, *FAST))
 LONG = Recipe("long.mp4", (*_picture(90, size="480x270"), *_sound(90), *_h264(50), *AAC, *FAST))
+# Long enough to be met at work where an encode is slowed down, and soon decoded frame by frame.
+TALK = Recipe("talk.mp4", (*_picture(45, size="480x270"), *_sound(45), *_h264(50), *AAC, *FAST))
 
 
 SUBTITLES = """1

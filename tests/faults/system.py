@@ -21,7 +21,7 @@ from mam.naming import commit_key, kind_key, plan_key, revision_commit_key, revi
 from mam.transcoding import embedded_workers
 from tests.faults.proxy import Mood, StoreProxy
 from tests.integration.system import ACCESS_KEY, S3, SECRET_KEY, Stack, client_of, descendants, own, parent_of, until
-from tests.media import LONG, MediaFolder, complaints, frames
+from tests.media import TALK, MediaFolder, complaints, frames
 
 LEASE_SECONDS = 4  # so that what a killed worker held is another's soon; 30 by default
 SLOTS = 1  # so that nobody else gets on while it lasts
@@ -134,7 +134,7 @@ class Fragile:
     # what is converted
 
     def begin(self, name: str, *, reencode: bool) -> Job:
-        key = self.stack.put(f"{name}.mp4", self.media.path(LONG))
+        key = self.stack.put(f"{name}.mp4", self.media.path(TALK))
         answer = self.stack.transcode(key, reencode=reencode, wait=False)
         assert answer.status_code == 202, answer.text
         return Job(self, name, answer.json()["job"])
@@ -196,7 +196,7 @@ class Job:
         until(self._has_ended, "its job has ended", seconds=LIVE_SECONDS)
         assert stack.revision(self.video) == self.id
         shown = sorted(frame.pts for data in stack.segments(self.video) for frame in frames(data, "video"))
-        assert len(shown) == len(set(shown)) == len(frames(system.media.path(LONG), "video"))
+        assert len(shown) == len(set(shown)) == len(frames(system.media.path(TALK), "video"))
         assert complaints(stack.video_url(self.video)) == ""
 
         counts = system.proxy.put_counts(f"{self.video}/{self.id}/")

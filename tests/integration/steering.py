@@ -57,6 +57,18 @@ def standing_still(stack: Stack) -> Iterator[None]:
                 os.kill(process, signal.SIGCONT)
 
 
+def clear(stack: Stack) -> None:
+    """Cancels what is under way; returns when nothing of it is left. For systems that several tests share."""
+
+    def is_idle() -> bool:
+        active = call(stack, "GET", "/jobs", params={"state": ["queued", "running"]}).json()["jobs"]
+        for job in active:
+            call(stack, "DELETE", f"/jobs/{job['id']}")
+        return not active and not encoders(stack) and not stack.keys(".unfinished/")
+
+    until(is_idle, "the system is idle")
+
+
 def running(stack: Stack, key: str) -> str:
     """The job of a re-encode that an ffmpeg is at."""
     job = begun(stack, key, reencode=True)

@@ -34,6 +34,7 @@ ACCESS_KEY, SECRET_KEY, API_KEY = "test-access", "test-secret-key", "test api ke
 UPLOAD_KEY = "test-upload", "test-upload-secret"
 READY_SECONDS = 60.0
 STOP_SECONDS = 40.0
+GRACE_SECONDS = 3
 ANSWER_SECONDS = 150.0  # a killed worker's task is given to another after 30
 POLL_SECONDS = 0.05
 CLIENTS = 40
@@ -140,6 +141,7 @@ class Stack:
 
     def _service(self, name: str, app: str, port: int, *options: str) -> Server:
         argv = [sys.executable, "-m", "uvicorn", app, "--host", LOOPBACK, "--port", str(port), *options]
+        argv += ["--timeout-graceful-shutdown", str(GRACE_SECONDS)]  # as in deploy/: a test may leave a request open
         return self.spawn(name, argv, port=port)
 
     def spawn(self, name: str, argv: Sequence[str], *, port: int) -> Server:

@@ -8,22 +8,32 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 
 from mam.naming import commit_key
+from tests.integration.steering import clear
 from tests.integration.system import S3, Stack, descendants, own_stack, until
-from tests.media import LONG, MediaFolder, complaints, frames
+from tests.media import TALK, MediaFolder, complaints, frames
 
 MADE_SECONDS = 60.0
 
 
-@pytest.fixture
-def fragile(one_s3: S3, tmp_path: Path) -> Iterator[Stack]:
-    """A system of one's own, with a Redis of its own, to be broken; it encodes slowly enough to be met at work."""
-    with own_stack(one_s3, tmp_path, H264_PRESET="medium") as stack:
+@pytest.fixture(scope="module")
+def system(one_s3: S3, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A system with a Redis of its own, to be broken; it encodes slowly enough to be met at work."""
+    more = {"H264_PRESET": "medium", "TASK_LEASE_SECONDS": "4"}
+    with own_stack(one_s3, tmp_path_factory.mktemp("fragile"), **more) as stack:
         yield stack
+
+
+@pytest.fixture
+def fragile(system: Stack) -> Iterator[Stack]:
+    yield system
+    if system.transcoder.process.poll() is not None:
+        system.start_transcoder()
+        system.wait_until_ready()
+    clear(system)
 
 
 def half_way(stack: Stack, key: str) -> str:
@@ -57,7 +67,7 @@ def is_half_way(stack: Stack, video: str) -> bool:
 def is_whole(stack: Stack, video: str, media: MediaFolder) -> bool:
     """Whether the video is live with every frame of its source, once."""
     shown = sorted(frame.pts for data in stack.segments(video) for frame in frames(data, "video"))
-    assert len(shown) == len(set(shown)) == len(frames(media.path(LONG), "video"))
+    assert len(shown) == len(set(shown)) == len(frames(media.path(TALK), "video"))
     assert complaints(stack.video_url(video)) == ""
     return True
 
@@ -71,7 +81,7 @@ def alive(pids: dict[int, str]) -> dict[int, str]:
 def test_killing_the_workers_half_way_leaves_no_commit_and_their_successors_complete_the_job(
     fragile: Stack, media: MediaFolder, folder: str
 ) -> None:
-    key, video = fragile.put(f"{folder}/a.mp4", media.path(LONG)), f"{folder}/a"
+    key, video = fragile.put(f"{folder}/a.mp4", media.path(TALK)), f"{folder}/a"
     job = half_way(fragile, key)
     kill(*descendants(fragile.transcoder.process.pid))
     assert is_half_way(fragile, video)
@@ -86,7 +96,7 @@ def test_killing_the_workers_half_way_leaves_no_commit_and_their_successors_comp
 def test_a_killed_task_takes_its_ffmpeg_with_it_and_is_done_again(
     fragile: Stack, media: MediaFolder, folder: str
 ) -> None:
-    key, video = fragile.put(f"{folder}/a.mp4", media.path(LONG)), f"{folder}/a"
+    key, video = fragile.put(f"{folder}/a.mp4", media.path(TALK)), f"{folder}/a"
     half_way(fragile, key)
     below = descendants(fragile.transcoder.process.pid)
     encoders = {pid: command for pid, command in below.items() if "-filter_complex" in command}
@@ -102,7 +112,7 @@ def test_a_killed_task_takes_its_ffmpeg_with_it_and_is_done_again(
 def test_killing_the_whole_service_half_way_leaves_no_commit_and_a_repeated_request_completes_it(
     fragile: Stack, media: MediaFolder, folder: str
 ) -> None:
-    key, video = fragile.put(f"{folder}/a.mp4", media.path(LONG)), f"{folder}/a"
+    key, video = fragile.put(f"{folder}/a.mp4", media.path(TALK)), f"{folder}/a"
     job = half_way(fragile, key)
     below = descendants(fragile.transcoder.process.pid)
     assert below
@@ -122,7 +132,7 @@ def test_killing_the_whole_service_half_way_leaves_no_commit_and_a_repeated_requ
 def test_with_redis_wiped_half_way_what_was_made_is_found_and_not_made_again(
     fragile: Stack, media: MediaFolder, folder: str
 ) -> None:
-    key, video = fragile.put(f"{folder}/a.mp4", media.path(LONG)), f"{folder}/a"
+    key, video = fragile.put(f"{folder}/a.mp4", media.path(TALK)), f"{folder}/a"
     half_way(fragile, key)
     fragile.transcoder.kill()
     fragile.transcoder.process.wait()
@@ -141,7 +151,7 @@ def test_with_redis_wiped_half_way_what_was_made_is_found_and_not_made_again(
 def test_stopping_the_service_half_way_leaves_no_process_no_commit_and_no_half_segment(
     fragile: Stack, media: MediaFolder, folder: str
 ) -> None:
-    key, video = fragile.put(f"{folder}/a.mp4", media.path(LONG)), f"{folder}/a"
+    key, video = fragile.put(f"{folder}/a.mp4", media.path(TALK)), f"{folder}/a"
     half_way(fragile, key)
     below = descendants(fragile.transcoder.process.pid)
     assert any("celery" in command for command in below.values())

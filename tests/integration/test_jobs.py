@@ -14,16 +14,22 @@ import requests
 
 from mam.naming import commit_key
 from mam.processes import cores
-from tests.integration.steering import HEADERS, SLOW, begun, call, encoders, running
+from tests.integration.steering import HEADERS, SLOW, begun, call, clear, encoders, running
 from tests.integration.system import BUCKET, S3, Stack, is_problem, own_stack, until
-from tests.media import CLIP, LONG, VP9, MediaFolder, complaints
+from tests.media import CLIP, LONG, TALK, VP9, MediaFolder, complaints
+
+
+@pytest.fixture(scope="module")
+def system(one_s3: S3, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with own_stack(one_s3, tmp_path_factory.mktemp("slow"), MAX_QUEUED_JOBS="3", **SLOW) as stack:
+        yield stack
 
 
 @pytest.fixture
-def slow(one_s3: S3, tmp_path: Path) -> Iterator[Stack]:
-    """A system of one's own that encodes slowly, on one slot."""
-    with own_stack(one_s3, tmp_path, MAX_QUEUED_JOBS="3", **SLOW) as stack:
-        yield stack
+def slow(system: Stack) -> Iterator[Stack]:
+    """A system that encodes slowly, on one slot, and has nothing to do."""
+    yield system
+    clear(system)
 
 
 def test_a_running_job_is_cancelled_at_once_with_its_ffmpeg_and_its_leftovers(
@@ -73,7 +79,7 @@ def test_a_job_is_begun_again_from_every_end(slow: Stack, media: MediaFolder, fo
     else:
         answer = slow.transcode(key)
         assert (answer.status_code == 200) == (end == "succeeded")
-        job = call(slow, "GET", "/jobs").json()["jobs"][0]["id"]
+        job = next(job["id"] for job in call(slow, "GET", "/jobs").json()["jobs"] if job["asset_object"] == key)
     until(lambda: slow.job(job).json()["state"] == end, "it has ended")
     began = slow.job(job).json()["created_at"]
     answer = call(slow, "POST", f"/jobs/{job}/retry")
@@ -220,18 +226,19 @@ def test_the_same_idempotency_key_means_the_same_job(one_stack: Stack, media: Me
 
 
 def test_after_redis_was_wiped_the_conversion_is_finished_without_a_human(
-    slow: Stack, media: MediaFolder, folder: str
+    one_s3: S3, media: MediaFolder, folder: str, tmp_path: Path
 ) -> None:
-    key, video = slow.put(f"{folder}/a.mp4", media.path(CLIP)), f"{folder}/a"
-    other = running(slow, slow.put(f"{folder}/b.mp4", media.path(LONG)))
-    job = begun(slow, key, reencode=True)
-    slow.redis.flushall()
-    until(lambda: commit_key(video) in slow.keys(f"{video}/"), "it is live", seconds=120)
-    assert slow.revision(video) == job
-    assert complaints(slow.video_url(video)) == ""
-    until(lambda: slow.job(other).status_code == 200, "so is the other one known again")
-    call(slow, "DELETE", f"/jobs/{other}")
-    until(lambda: not slow.keys(".unfinished/"), "nothing is left unfinished")
+    with own_stack(one_s3, tmp_path, TASK_LEASE_SECONDS="4", H264_PRESET="slow") as stack:
+        key, video = stack.put(f"{folder}/a.mp4", media.path(CLIP)), f"{folder}/a"
+        other = running(stack, stack.put(f"{folder}/b.mp4", media.path(TALK)))
+        job = begun(stack, key, reencode=True)
+        stack.redis.flushall()
+        until(lambda: commit_key(video) in stack.keys(f"{video}/"), "it is live", seconds=120)
+        assert stack.revision(video) == job
+        assert complaints(stack.video_url(video)) == ""
+        until(lambda: stack.job(other).status_code == 200, "so is the other one known again")
+        call(stack, "DELETE", f"/jobs/{other}")
+        until(lambda: not stack.keys(".unfinished/"), "nothing is left unfinished")
 
 
 def test_a_conversion_that_nobody_watches_stops_and_goes_on_when_somebody_does(

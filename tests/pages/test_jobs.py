@@ -13,14 +13,13 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from dev.servers import start_redis
-from tests.integration.steering import standing_still
-from tests.integration.system import API_KEY, S3, Stack, own, until
+from tests.integration.steering import SLOW, clear, standing_still
+from tests.integration.system import API_KEY, S3, Stack, own, own_stack, until
 from tests.media import CLIP, FILM, LONG, VP9, MediaFolder
 from tests.pages.browsing import DESKTOP, PATIENCE, PHONE, Tab, tab
 
 pytestmark = pytest.mark.browser
 
-SLOW = {"H264_PRESET": "veryslow", "H264_CRF": "10"}  # a conversion that is still under way when it is looked at
 POLL_MS = 20
 LONG_PATIENCE = 6 * PATIENCE  # milliseconds that a conversion may take
 
@@ -34,20 +33,17 @@ WATCH = """folder => {
 }"""
 
 
+@pytest.fixture(scope="module")
+def system(one_s3: S3, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with own_stack(one_s3, tmp_path_factory.mktemp("slow"), TASK_LEASE_SECONDS="300", **SLOW) as stack:
+        yield stack
+
+
 @pytest.fixture
-def slow(one_s3: S3, tmp_path: Path) -> Iterator[Stack]:
-    """A system of one's own that encodes slowly, on one slot."""
-    with start_redis(tmp_path / "redis", persist=False) as server:
-        env = {**own(one_s3.server.address, server.port), **SLOW, "TASK_LEASE_SECONDS": "300"}
-        with Stack(one_s3, env, tmp_path / "services").running() as stack:
-            yield stack
-            for job in under_way(stack):
-                delete(stack, job)
-
-
-def under_way(stack: Stack) -> list[str]:
-    url = f"http://{stack.transcoder.address}/jobs?state=queued&state=running"
-    return [job["id"] for job in stack.get(url, headers={"x-api-key": API_KEY}).json()["jobs"]]
+def slow(system: Stack) -> Iterator[Stack]:
+    """A system that encodes slowly, on one slot, and has nothing to do. What stands still keeps its slot."""
+    yield system
+    clear(system)
 
 
 def delete(stack: Stack, job: str) -> None:
