@@ -34,7 +34,8 @@ from mam.settings import Settings
 from mam.store.objects import Store
 
 LOCK = "mam:reaper"
-LOOK_SECONDS = 10  # between two looks, of all processes together
+LOOK_SECONDS = 10  # The longest time between two looks, of all processes together.
+LOOKS_PER_LEASE = 3
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +56,9 @@ class Reaper(Periodic):
         state: redis.Redis,
         broker: redis.Redis,
     ) -> None:
-        super().__init__("reaper", LOOK_SECONDS)
+        seconds = min(LOOK_SECONDS, settings.task_lease_seconds / LOOKS_PER_LEASE)
+        super().__init__("reaper", seconds)
+        self._lock_ms = int(seconds * 900)
         self._settings = settings
         self._store = store
         self._jobs = jobs
@@ -76,7 +79,7 @@ class Reaper(Periodic):
             self.look()
 
     def _is_mine(self) -> bool:
-        return bool(self._state.set(LOCK, str(os.getpid()), nx=True, px=int(LOOK_SECONDS * 900)))
+        return bool(self._state.set(LOCK, str(os.getpid()), nx=True, px=self._lock_ms))
 
     def look(self) -> list[str]:
         """Takes up again whatever was lost; the ids of those jobs. What fails keeps nothing else from being done."""

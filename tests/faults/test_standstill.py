@@ -29,7 +29,7 @@ def test_a_worker_that_stands_still_past_its_lease_is_replaced_and_does_no_harm_
     finally:
         for pid in stopped:
             os.kill(pid, signal.SIGCONT)
-    late = system.begin(f"{folder}/b", reencode=reencode)  # the worker that stood still works again
+    late = system.begin(f"{folder}/b", reencode=False)  # the worker that stood still works again
     assert late.is_whole(faults=0)
     assert job.is_whole(faults=1)
     assert max(job.pauses()) < 4 * LEASE_SECONDS + 5
