@@ -1,4 +1,4 @@
-"""The one tree of errors: a sentence for a person, a code for a program, and a hint that says what to do."""
+"""The one tree of errors. Each has a sentence for a person, a code for a program, and a hint that says what to do."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An error as it is remembered, and told to later requests."""
+    """An error as it is stored, and given to later requests."""
 
     code: str
     message: str
@@ -17,28 +17,28 @@ class Failure:
 
     @classmethod
     def of(cls, found: Mapping[str, Any]) -> Failure:
-        """From a record of it, which may say more, or less."""
+        """Reads a record of an error, which may have more fields, or fewer."""
         return cls(*(str(found.get(part, "")) for part in ("code", "message", "hint")))
 
 
 def readable(name: bytes) -> str:
-    """Bytes that name something, as a message has them: 'moov', or in hexadecimal where they are no plain text."""
+    """A name in bytes, as messages show it: 'moov', or in hexadecimal if it is no plain text."""
     plain = all(0x20 <= byte < 0x7F for byte in name)
     return f"'{name.decode('ascii')}'" if plain else f"0x{name.hex()}"
 
 
 class MamError(Exception):
-    """Whatever goes wrong in a way a caller can act on.
+    """An error on which a caller can act.
 
-    `status` is the HTTP status it becomes, `code` never changes once published, `hint` says what to do.
+    `status` is its HTTP status. `code` never changes once published. `hint` says what to do.
     """
 
     status = 500
     code = "internal_error"
     title = "Something went wrong"
     hint = "Try again; if it happens again, the service's log has the details."
-    retryable = False  # whether the same task may succeed a little later
-    retry_seconds = 5  # what a client is told to wait, where waiting helps (429, 503)
+    retryable = False  # Whether the same task may succeed a little later.
+    retry_seconds = 5  # The value of Retry-After, where waiting helps (429, 503).
 
     def __init__(self, detail: str, *, hint: str | None = None) -> None:
         super().__init__(detail)
@@ -48,7 +48,7 @@ class MamError(Exception):
 
 
 class InvalidName(MamError):
-    status, code, title = 400, "invalid_name", "This is not a usable object or video name"
+    status, code, title = 400, "invalid_name", "The object or video name is not usable"
     hint = "Use the object's key as it is in the bucket: no empty, '.' or '..' segments, no control characters."
 
 
@@ -63,13 +63,13 @@ class Forbidden(MamError):
 
 
 class NotFound(MamError):
-    status, code, title = 404, "not_found", "There is no such thing here"
+    status, code, title = 404, "not_found", "There is nothing under this name"
     hint = "Check bucket and key; the bucket must be one that may be streamed (MINIO_SOURCE_BUCKETS)."
 
 
 class VideoNotFound(NotFound):
     code, title = "video_not_found", "There is no such video"
-    hint = "Convert it first (POST /transcode), or ask for it by its asset: /stream/{bucket}/{path}/playlist.m3u8."
+    hint = "Convert it first (POST /transcode), or request it by its asset: /stream/{bucket}/{path}/playlist.m3u8."
 
 
 class UploadsOff(NotFound):
@@ -79,42 +79,42 @@ class UploadsOff(NotFound):
 
 class UploadNotFound(NotFound):
     code, title = "upload_not_found", "There is no such upload"
-    hint = "Unfinished uploads end after UPLOAD_HOURS without a new part. POST /uploads begins another."
+    hint = "An unfinished upload ends after UPLOAD_HOURS without a new part. POST /uploads begins another."
 
 
 class UploadIncomplete(MamError):
     status, code, title = 409, "upload_incomplete", "Parts of the upload are missing"
-    hint = "Send the parts that the detail names (POST /uploads/{id}/parts), then complete it again."
+    hint = "Send the parts that the detail names (POST /uploads/{id}/parts), then complete the upload again."
 
 
 class UploadComplete(MamError):
     status, code, title = 409, "upload_complete", "The upload is complete"
-    hint = "What it became is an asset now; only a file that is no video can be removed by its upload."
+    hint = "The file is an asset now. DELETE /uploads/{id} removes only files that are no videos."
 
 
 class NameTaken(MamError):
     status, code, title = 409, "name_taken", "The name is taken"
-    hint = "Remove or rename the object that has the name and complete it again, or send the file under another name."
+    hint = "Remove or rename that object and complete the upload again, or send the file under another name."
 
 
 class UnsupportedFile(MamError):
-    status, code, title = 422, "unsupported_file", "Files of this kind are not taken"
+    status, code, title = 422, "unsupported_file", "Files of this kind are not accepted"
     hint = "Upload an MP4, MOV or M4A file, or subtitles as .srt or .vtt."
 
 
 class JobNotFound(NotFound):
     code, title = "job_not_found", "There is no such job"
-    hint = "Jobs are forgotten some days after they end. POST /transcode answers at once when the video is live."
+    hint = "The service forgets a job some days after its end. POST /transcode answers at once if the video is live."
 
 
 class JobEnded(MamError):
     status, code, title = 409, "job_ended", "The job has ended already"
-    hint = "POST /jobs/{id}/retry begins it again."
+    hint = "POST /jobs/{id}/retry restarts it."
 
 
 class JobActive(MamError):
     status, code, title = 409, "job_active", "The job has not ended"
-    hint = "Wait for it, or cancel it first (DELETE /jobs/{id})."
+    hint = "Wait for its end, or cancel it first (DELETE /jobs/{id})."
 
 
 class Cancelled(MamError):
@@ -124,12 +124,12 @@ class Cancelled(MamError):
 
 class TooManyJobs(MamError):
     status, code, title = 429, "too_many_jobs", "Too many conversions are waiting"
-    hint = "Try again later, or raise MAX_QUEUED_JOBS; what is converted already plays meanwhile."
+    hint = "Try again later, or raise MAX_QUEUED_JOBS. Converted videos play meanwhile."
 
 
 class KeyReused(MamError):
     status, code, title = 422, "idempotency_key_reused", "The idempotency key belongs to another request"
-    hint = "Use a new key for each request that is not a repetition."
+    hint = "Use a key again only to repeat the same request."
 
 
 class InvalidCallback(MamError):
@@ -138,7 +138,7 @@ class InvalidCallback(MamError):
 
 
 class MediaError(MamError):
-    """The object is there but cannot become a stream as asked; asking again will not help."""
+    """The object exists but cannot become the requested stream. A repeated request does not help."""
 
     status, code, title = 422, "invalid_media", "The object is not a video that can be converted"
     hint = "Check that the object plays locally and was uploaded whole."
@@ -160,12 +160,12 @@ class EncryptedMedia(MediaError):
 
 
 class ExternalMedia(MediaError):
-    code, title = "external_media", "The file names other files that hold its media"
+    code, title = "external_media", "The file's media is in other files"
     hint = "Export it as one self-contained file (in QuickTime: save as a self-contained movie)."
 
 
 class DamagedMedia(MediaError):
-    code, title = "damaged_media", "The file's media does not decode to what its index promises"
+    code, title = "damaged_media", "The file's media does not match its index"
     hint = "Check that the file plays to its end locally; repair or export it again."
 
 
@@ -175,43 +175,43 @@ class NotRemuxable(MediaError):
 
 
 class Undecodable(NotRemuxable):
-    code, title = "undecodable", "What was copied cannot be decoded"
+    code, title = "undecodable", "The copied streams cannot be decoded"
 
 
 class UnsupportedCodec(MediaError):
-    code, title = "unsupported_codec", "The file's codec is not decoded here"
+    code, title = "unsupported_codec", "The file's codec is not supported"
     hint = "Export the file as H.264 or HEVC with AAC."
 
 
 class ChangingFormat(MediaError):
     code, title = "changing_format", "The file's format changes in the middle"
-    hint = "Re-encode it into one format (for example with HandBrake or ffmpeg) and upload that."
+    hint = "Re-encode it into one format (for example with HandBrake or ffmpeg) and upload the result."
 
 
 class TooLarge(MediaError):
-    code, title = "too_large", "The file is beyond what is converted here"
+    code, title = "too_large", "The file exceeds a limit"
     hint = "Split the file or raise the limit that the message names."
 
 
 class InvalidPlan(MamError):
     code, title = "invalid_plan", "A plan in the VoD bucket cannot be read"
-    hint = "Send POST /transcode again: it plans anew."
+    hint = "Send POST /transcode again: it makes a new plan."
 
 
 class SourceChanged(MamError):
-    status, code, title = 409, "source_changed", "The source object changed while it was converted"
+    status, code, title = 409, "source_changed", "The source object changed during its conversion"
     hint = "Send the request again: it converts the new version."
 
 
 class Superseded(MamError):
-    """Another leader, or a deletion, has taken this work away; the task that meets it stops without a trace."""
+    """Another leader, or a deletion, has taken this work away. The task stops and reports nothing."""
 
     status, code, title = 409, "superseded", "The conversion was cancelled or replaced"
     hint = "Send the request again."
 
 
 class ConversionFailed(MamError):
-    """A job's recorded failure, given again to requests for the same video."""
+    """A job's recorded failure, given to later requests for the same video."""
 
     def __init__(self, detail: str, *, status: int, code: str, title: str, hint: str) -> None:
         super().__init__(detail, hint=hint)
@@ -219,17 +219,17 @@ class ConversionFailed(MamError):
 
 
 class PoisonedChunk(MamError):
-    status, code, title = 500, "worker_crashed", "A part of the video ended its worker again and again"
+    status, code, title = 500, "worker_crashed", "A part of the video crashed its worker repeatedly"
     hint = "Look at the worker's log; retry with other settings or report the file."
 
 
 class EncoderFailed(MamError):
-    status, code, title = 500, "encoder_failed", "ffmpeg gave up"
-    hint = "The detail holds the last lines of what ffmpeg said."
+    status, code, title = 500, "encoder_failed", "ffmpeg failed"
+    hint = "The detail contains the last lines of ffmpeg's log."
 
 
 class Unavailable(MamError):
-    status, code, title = 503, "unavailable", "A service that this one needs does not answer"
+    status, code, title = 503, "unavailable", "A dependency of this service does not answer"
     hint = "Try again in a few seconds."
     retryable = True
 
@@ -240,9 +240,9 @@ class StoreUnavailable(Unavailable):
 
 
 class StoreForbids(StoreUnavailable):
-    """Like one that is away: its operator may be about to mend its policy."""
+    """Retryable like a store that is away: the operator may be about to correct the policy."""
 
-    code, title = "store_forbids", "The object store does not allow it"
+    code, title = "store_forbids", "The object store denies access"
     hint = "Let the policy of MINIO_USR allow reading and listing the source buckets, and writing to the VoD bucket."
 
 
@@ -252,16 +252,16 @@ class RedisUnavailable(Unavailable):
 
     @classmethod
     def of(cls, error: Exception, what: str = "Redis does not answer") -> RedisUnavailable:
-        """What an error of Redis's means, whichever library tells of it. `what`: came to nothing."""
+        """The meaning of an error of Redis, from any library. `what`: the detail's sentence, without its full stop."""
         if "maxmemory" in str(error):
-            return RedisFull("Redis takes nothing more: its maxmemory is used up.")
+            return RedisFull("Redis accepts no more data: its maxmemory is used up.")
         return cls(f"{what} ({type(error).__name__}).")
 
 
 class RedisFull(RedisUnavailable):
     code, title = "redis_full", "Redis is full"
     hint = (
-        "Raise Redis's maxmemory, or remove what fills it. Live videos play meanwhile; jobs go on once there is room."
+        "Raise Redis's maxmemory, or free memory in Redis. Live videos play meanwhile; jobs go on when there is room."
     )
 
 

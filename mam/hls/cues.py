@@ -37,7 +37,7 @@ _SETTING = re.compile(
 
 
 class InvalidSubtitles(MediaError):
-    code, title = "invalid_subtitles", "The object is not a subtitle file that can be used"
+    code, title = "invalid_subtitles", "The object is not a usable subtitle file"
     hint = "Upload SubRip (.srt) or WebVTT (.vtt), best in UTF-8."
 
 

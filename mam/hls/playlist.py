@@ -20,7 +20,7 @@ _EXTINF = re.compile(r"#EXTINF:\s*([0-9]+(?:\.[0-9]+)?)")
 
 
 class InvalidPlaylist(MamError):
-    status, code, title = 502, "invalid_playlist", "The playlist in the VoD bucket cannot be given out"
+    status, code, title = 502, "invalid_playlist", "The playlist in the VoD bucket cannot be served"
     hint = "Convert the video again (POST /transcode), or repair its index.m3u8."
 
 

@@ -17,7 +17,7 @@ BODY_SECONDS = 30
 
 class MalformedRequest(MamError):
     status, code, title = 400, "malformed_request", "The request is not HTTP"
-    hint = "Use an HTTP client; a URL begins with http:// or https:// as the service does."
+    hint = "Use an HTTP client, and http:// or https:// as the service does."
 
 
 class BodyTooLarge(MamError):
@@ -42,7 +42,7 @@ class RequestTimeout(MamError):
 
 class UnknownHost(MamError):
     status, code, title = 421, "unknown_host", "This service does not answer under that name"
-    hint = "Ask for it by one of ALLOWED_HOSTS, or add the name there."
+    hint = "Use a name of ALLOWED_HOSTS, or add this name to it."
 
 
 def raise_descriptors() -> None:

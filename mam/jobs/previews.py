@@ -99,8 +99,8 @@ class _Answer:
 
 
 class PreviewPending(Unavailable):
-    code, title = "preview_pending", "The plan is not worked out yet"
-    hint = "Ask again later: all workers may be busy, or the source has no index and must be read whole."
+    code, title = "preview_pending", "The plan is not ready yet"
+    hint = "Try again later: all workers may be busy, or the source has no index and must be read completely."
 
 
 def new_id() -> str:

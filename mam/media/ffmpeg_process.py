@@ -82,7 +82,7 @@ class Stalled(EncoderFailed):
 class Killed(EncoderFailed):
     """What ffmpeg says of the same packets is the same each time; what ended it from outside may not happen again."""
 
-    code, title = "encoder_killed", "ffmpeg was ended from outside, or lacked memory"
+    code, title = "encoder_killed", "ffmpeg was killed, or ran out of memory"
     retryable = True
 
 

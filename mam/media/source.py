@@ -51,7 +51,7 @@ NAMES = {track_headers.VIDEO: "video", track_headers.SOUND: "audio"}
 
 class UnsupportedEdits(NotRemuxable):
     code, title = "unsupported_edit_list", "The file's edit list has several parts"
-    hint = "Retry with reencode=true; if that is refused too, render the file anew (ffmpeg -i in.mp4 out.mp4)."
+    hint = "Retry with reencode=true; if that is refused too, render the file again (ffmpeg -i in.mp4 out.mp4)."
 
 
 class MediaSource:

@@ -32,7 +32,7 @@ KNOWN_REVISIONS = 256  # revisions whose finished segments are remembered
 
 class SegmentPending(Unavailable):
     code, title = "segment_pending", "The segment is still being made"
-    hint = "Ask again: the conversion goes on."
+    hint = "Try again: the conversion continues."
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,7 @@ class PendingSegments:
         if segment.kind in kinds:
             return
         if not await asyncio.to_thread(self._store.head, self._settings.minio_bucket_vod, segment.key):
-            hint = "Ask for the playlist again: it names what there is."
+            hint = "Request the playlist again: it names the existing segments."
             raise NotFound(f"The video has no {segment.path}.", hint=hint)
         kinds.add(segment.kind)
 

@@ -23,8 +23,8 @@ from mam.vod.access import Access
 
 
 class NoPictures(NotFound):
-    code, title = "no_pictures", "There are no pictures of this video"
-    hint = "They follow some seconds after the plan; sound alone has none. POST /transcode has missing ones made."
+    code, title = "no_pictures", "The video has no pictures"
+    hint = "Pictures follow some seconds after the plan; sound alone has none. POST /transcode makes missing pictures."
 
 
 class Thumbnails:

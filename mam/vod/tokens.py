@@ -17,7 +17,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9_-]{32}")
 
 class InvalidToken(MamError):
     status, code, title = 403, "invalid_token", "The playback token is not valid"
-    hint = "Ask for the playlist again: its URLs carry a fresh token."
+    hint = "Request the playlist again: its URLs carry a fresh token."
 
 
 class Tokens:
