@@ -1,7 +1,7 @@
 # Needs make, a POSIX shell and Python >= 3.10 with venv. `make` alone lists what there is.
 PYTHON ?= python3
 ARGS ?=
-# As many processes as there are cores; tests that share something dear run in one of them (tests/conftest.py).
+# How many processes there are, and which tests run in one of them because they share something dear: tests/conftest.py.
 TOGETHER = -n auto --dist loadgroup
 COLD = tests/integration/test_contract.py::test_a_cold_playlist_is_complete_at_once_and_its_segments_lead_to_signed_ones
 

@@ -10,10 +10,12 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import cache
+from math import ceil
 
 import pytest
 
 from dev.servers import S3Kind, Server, available_s3, start_redis, start_s3
+from mam.processes import cores
 from mam.settings import Settings
 from mam.store.objects import Store
 from tests.integration.system import ACCESS_KEY, S3, SECRET_KEY, UPLOAD_KEY, Stack, configuration, settings_of
@@ -23,6 +25,11 @@ for _name in Settings.model_fields:  # before any test module is imported: Celer
     os.environ.pop(_name.upper(), None)
 os.environ["TRANSCODE_API_KEY"] = "the key of the tests"
 Settings.model_config["env_file"] = None  # nor of a .env in the checkout
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Of `-n auto`: more than there are cores, for many tests wait for a lease, a browser or a server's start."""
+    return cores() + ceil(cores() / 4)
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups

@@ -36,6 +36,7 @@ SETTINGS = {
     "H264_PRESET": "medium",
     "ENCODER_THREADS": "1",
 }
+FAULTS = int(os.environ.get("MAM_FAULTS", "1"))  # of each kind, for each profile; `make test-faults` sets more
 REPORT = os.environ.get("MAM_FAULTS_REPORT")  # a file that each fault adds a line to
 
 

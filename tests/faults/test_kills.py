@@ -9,9 +9,8 @@ from functools import partial
 
 import pytest
 
-from tests.faults.system import Fragile
+from tests.faults.system import FAULTS, Fragile
 
-FAULTS = int(os.environ.get("MAM_FAULTS", "1"))  # of each kind, for each profile; `make test-faults` sets more
 FAULTS_PER_JOB = 3
 
 KILLS: dict[str, Callable[[Fragile, random.Random], None]] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.faults.proxy import Mood
-from tests.faults.system import PUT_SECONDS, Fragile
+from tests.faults.system import FAULTS, PUT_SECONDS, Fragile
 from tests.integration.system import until
 
 # What the store is like, and how many requests must have met it.
@@ -16,11 +16,18 @@ MOODS = {
     "it breaks off in the middle": (Mood(put_seconds=PUT_SECONDS, cut_after=20_000), 20),
     "it takes two seconds to answer": (Mood(put_seconds=PUT_SECONDS, answer_seconds=2), 10),
 }
+# The same code puts a refused segment again, however it was made. A segment that may have been written, or is late,
+# matters to an encoder, which goes on meanwhile. `make test-faults` encodes in all moods.
+CASES = [
+    pytest.param(what, reencode, id=f"{what}-{'encode' if reencode else 'remux'}")
+    for what, (mood, _) in MOODS.items()
+    for reencode in (False, True)
+    if FAULTS > 1 or not reencode or mood.cut_after or mood.answer_seconds
+]
 
 
 @pytest.mark.faults
-@pytest.mark.parametrize("reencode", [False, True], ids=["remux", "encode"])
-@pytest.mark.parametrize("what", MOODS)
+@pytest.mark.parametrize(("what", "reencode"), CASES)
 def test_a_conversion_survives_a_store_that_is_bad_for_a_while(
     system: Fragile, folder: str, what: str, reencode: bool
 ) -> None:

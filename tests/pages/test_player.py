@@ -19,7 +19,7 @@ pytestmark = pytest.mark.browser
 SECONDS = 40.0  # that anything may take on a machine that is busy with other tests
 SLOW = Recipe(  # must be encoded, and that takes a while
     "slow.mp4",
-    ("-f", "lavfi", "-i", "testsrc2=s=960x540:r=25:d=90", "-f", "lavfi", "-i", "sine=440:d=90", "-c:v", "mpeg4", "-q:v",
+    ("-f", "lavfi", "-i", "testsrc2=s=640x360:r=25:d=90", "-f", "lavfi", "-i", "sine=440:d=90", "-c:v", "mpeg4", "-q:v",
      "4", "-g", "50", *AAC, *FAST),
 )  # fmt: skip
 
@@ -538,7 +538,7 @@ def test_a_video_that_was_replaced_is_taken_up_without_a_reload(
     key = put(SLOW)
     page = watch(person, key)
     plays_from(page, 0)
-    assert video(page)["width"] == 960
+    assert video(page)["width"] == 640
     site.put(key, media.path(LONG))
     press(page, "8")
     plays_from(page, 72, "the film that is there now plays from the same place")
