@@ -1,4 +1,4 @@
-"""What the workers of this machine have counted, for an endpoint of their own."""
+"""The counters of this machine's workers, for a metrics endpoint of their own."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Machine(PrometheusCollector):
 
 
 def machine(settings: Settings) -> CollectorRegistry:
-    """What the workers of this machine have counted, for an endpoint of their own."""
+    """A registry of this machine's counters."""
     registry = CollectorRegistry()
     registry.register(Machine(Counters(sync_client(settings))))
     registry.register(Restarts())
