@@ -171,7 +171,7 @@ class EventFeed:
 
     async def _look(self) -> None:
         """Reads whatever may have changed without an event, and whatever an event was lost of."""
-        active, queued, newest = await asyncio.to_thread(self._jobs.standing, RECENT)
+        active, queued, newest = await asyncio.to_thread(self._jobs.overview, RECENT)
         if self._looks == 0:
             page = await asyncio.to_thread(self._jobs.page, states=ENDED, limit=RECENT)
             await self._show(page.jobs)

@@ -10,7 +10,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector as PrometheusCollector
 
 from mam.jobs import queues
-from mam.jobs.counters import Counters, counted
+from mam.jobs.counters import Counters, counter_metrics
 from mam.jobs.keys import OUTBOX
 from mam.jobs.presence import Presence, Worker
 from mam.jobs.state import Jobs
@@ -32,7 +32,7 @@ class Fleet:
             workers=tuple(Presence.all(self._state)),
             queues=queues.together(queues.lengths(self._broker)),
             counts=self._jobs.counts(),
-            begun=tuple(self._jobs.begun()),
+            begun=tuple(self._jobs.started()),
             picturing=tuple(self._jobs.picturing()),
             speed=self._counters.fleet_speed(),
             memory=self._memory(),
@@ -44,7 +44,7 @@ class Fleet:
         return Memory(used=int(info["used_memory"]), most=int(info.get("maxmemory", 0)))
 
     def metrics(self) -> Iterator[Metric]:
-        """What is so now, and what was counted."""
+        """What is so now, and what was counter_metrics."""
         workers: list[Worker] = Presence.all(self._state)
         yield _gauge("mam_workers", "Workers that were heard of lately.", len(workers))
         yield _gauge("mam_worker_slots", "Tasks that they can run at a time.", sum(each.slots for each in workers))
@@ -54,7 +54,7 @@ class Fleet:
         yield _gauge("mam_webhooks_waiting", "Webhooks that are to be delivered.", int(self._state.zcard(OUTBOX)))
         yield _labelled("mam_jobs", "Jobs that have not ended.", "state", self._jobs.counts())
         yield _labelled("mam_queue_length", "Tasks that wait.", "queue", queues.lengths(self._broker))
-        yield from counted(self._counters)
+        yield from counter_metrics(self._counters)
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:

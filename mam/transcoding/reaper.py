@@ -26,7 +26,7 @@ from mam.jobs.claims import Conversions
 from mam.jobs.counters import Counters
 from mam.jobs.job import SILENT_LEASES
 from mam.jobs.order import Order
-from mam.jobs.queues import jobs_at_hand
+from mam.jobs.queues import jobs_with_tasks
 from mam.jobs.state import Jobs, Mode
 from mam.naming import UNFINISHED, unfinished_key, unfinished_revision
 from mam.origin.revisions import Replaced, Revisions
@@ -116,7 +116,7 @@ class Reaper(Periodic):
         silent = self._jobs.silent(self._silent_seconds)
         if not silent:
             return []
-        at_hand = jobs_at_hand(self._broker)
+        at_hand = jobs_with_tasks(self._broker)
         resumed = []
         for job in silent:
             if (job.id, job.epoch) not in at_hand:

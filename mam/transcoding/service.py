@@ -132,8 +132,8 @@ class TranscodingService:
         conversion = await self._apart(self._conversions.request, asset, wanted, **how)
         if conversion.order is not None:
             await self._queue_plan(conversion.order)
-        if conversion.standing is not None:
-            await self._apart(self._have_pictures, conversion.standing, how.get("priority", Priority.NORMAL))
+        if conversion.live_order is not None:
+            await self._apart(self._have_pictures, conversion.live_order, how.get("priority", Priority.NORMAL))
         return conversion
 
     async def _apart(self, work: Callable[..., T], *arguments: Any, **options: Any) -> T:

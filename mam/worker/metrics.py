@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector as PrometheusCollector
 
 from mam.events import sync_client
 from mam.http.metrics import Restarts
-from mam.jobs.counters import Counters, counted
+from mam.jobs.counters import Counters, counter_metrics
 from mam.settings import Settings
 
 
@@ -22,7 +22,7 @@ class Machine(PrometheusCollector):
 
     def collect(self) -> Iterable[Metric]:
         try:
-            return list(counted(self._counters, host=platform.node()))
+            return list(counter_metrics(self._counters, host=platform.node()))
         except redis.RedisError:
             return []
 

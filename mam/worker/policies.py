@@ -56,7 +56,7 @@ class Extra(Policy):
 
     def preempted(self, run: Run) -> None:
         """Queues the poster again: it is the only such task that yields."""
-        queue(POSTER, run.order, run.name, to=place(run.context.jobs.priority(run.order.job).queue))
+        queue(POSTER, run.order, run.name, queue_name=place(run.context.jobs.priority(run.order.job).queue))
 
     def failed(self, run: Run, error: Exception, *, is_retried: bool) -> None:
         detail = error.detail if isinstance(error, MamError) else type(error).__name__

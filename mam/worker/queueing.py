@@ -31,7 +31,7 @@ def queue_next(order: Order, plan: Plan, *, done: str) -> None:
 def queue_chunk(order: Order, plan: Plan, number: int) -> None:
     """Queues a chunk by the job's current priority and the chunk's length."""
     queue_name = worker_context().jobs.priority(order.job).queue
-    queue(MAKE, order, f"make:{number}", number, ALONE, to=place(queue_name) if plan.is_short else queue_name)
+    queue(MAKE, order, f"make:{number}", number, ALONE, queue_name=place(queue_name) if plan.is_short else queue_name)
 
 
 def place(queue_name: str) -> str:
@@ -64,4 +64,4 @@ def queue_pictures(order: Order, plan: Plan, *, poster: bool = True, storyboard:
         queue(POSTER, order, "poster")
     if storyboard:
         priority = worker_context().jobs.priority(order.job)
-        queue(STORYBOARD, order, "storyboard", to=queues.pictures(priority.queue))
+        queue(STORYBOARD, order, "storyboard", queue_name=queues.pictures(priority.queue))

@@ -61,7 +61,7 @@ def account(context: WorkerContext, order: Order, name: str, outcome: str, secon
     kind, host = name.partition(":")[0], this_machine()
     quietly(context.progress.ended, order.job, name)
     quietly(context.counters.count, "tasks", kind, outcome, host=host)
-    quietly(context.counters.count, "task_seconds", kind, by=seconds, host=host)
+    quietly(context.counters.count, "task_seconds", kind, amount=seconds, host=host)
 
 
 def quietly(call: Callable[..., object], *arguments: Any, **options: Any) -> None:

@@ -115,7 +115,7 @@ def preview(task: Any, order: dict[str, Any], ask: str, live: bool, yielding: bo
         with lease, context.precedence.held(Urgency.AHEAD):
             previews.answer(context.redis, ask, segments.preview(Order.of(order), live=live, alive=lease.alive))
     except Preempted:
-        queue(PREVIEW, Order.of(order), "preview", ask, live, False, to=HIGH)
+        queue(PREVIEW, Order.of(order), "preview", ask, live, False, queue_name=HIGH)
     except Exception as error:
         if not isinstance(error, MamError):
             log.exception("preview failed", extra={"video": order["video"]})
