@@ -29,7 +29,7 @@ BY_HOST = ("media_seconds", "segments", "tasks", "task_seconds")  # Each machine
 
 
 class Counters:
-    """Counters that all processes add to. A machine's own counters expire a day after it last counter_metrics."""
+    """Counters that all processes add to. A machine's own counters expire a day after it last counted."""
 
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
