@@ -9,8 +9,8 @@ PREFIX = "mam:playlist:"  # Followed by a video's name: the hash of its playlist
 GENERATION = "mam:playlist-generation:"  # Followed by a video's name: how often it was invalidated.
 
 # Redis also holds queues, jobs and sessions, which must not be lost: so playlists have a budget and are dropped first.
-# Two keys cover all playlists: a sorted set of videos by the expiry of their playlists, which is also the order in which
-# they were added, and a hash of the bytes of each (the total is under the empty name, which no video has).
+# Two keys cover all playlists: a sorted set of videos by the expiry of their playlists, which is their order of
+# insertion, and a hash of the bytes of each (the total is under the empty name, which no video has).
 ENDS, SIZES = "mam:playlist-ends", "mam:playlist-sizes"
 SHARE, HIGH_WATER = 0.25, 0.8  # Playlists may take this share of maxmemory; above this use none is cached.
 DEFAULT_BUDGET = 256 << 20  # This budget applies without a maxmemory: some five thousand films.
@@ -82,8 +82,8 @@ make_room(over)
 """
 
 # ARGV: the video's name, seconds to keep the generation, channel, message. Returns the number of receivers, then the
-# lease holders. It works in a full Redis too: Redis refuses the first command of a script that needs memory, unless another
-# write came before it; here the removal does.
+# lease holders. It works in a full Redis too, which refuses the first command of a script that needs memory, unless
+# another write came before it; here the removal does.
 FORGET = f"""{_BUDGET}
 drop(ARGV[1])
 redis.call('INCR', KEYS[2])

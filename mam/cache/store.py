@@ -61,7 +61,7 @@ def _from_bytes(data: bytes | None) -> CachedPlaylist | None:
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """A cached playlist with its remaining `seconds`. A playlist built instead has this `generation`."""
+    """A cached playlist with its remaining `seconds`. One built instead is put with this `generation`."""
 
     playlist: CachedPlaylist | None
     generation: str | None  # None while Redis is away: then nothing is cached
@@ -74,7 +74,7 @@ class PlaylistCache:
     def __init__(
         self, client: redis.asyncio.Redis, *, ttl: int, quick: redis.asyncio.Redis | None = None, budget: int = 0
     ) -> None:
-        """`quick`: a client with short timeouts, for reads and writes that may fail. `budget`: bytes; 0: by maxmemory."""
+        """`quick`: a client with short timeouts, for calls that may fail. `budget`: bytes; 0: by maxmemory."""
         self._client = client
         self._quick = quick or client
         self._ttl = ttl
