@@ -35,11 +35,11 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """A multipart upload that was neither completed nor aborted. `begun`: Unix seconds."""
+    """A multipart upload that was neither completed nor aborted. `started`: Unix seconds."""
 
     key: str
     upload_id: str
-    begun: float
+    started: float
 
 
 class Multipart:
@@ -111,10 +111,10 @@ class Multipart:
             except UploadNotFound:  # so rclone says of a bucket that never had any
                 return
             for upload in page.iterfind("{*}Upload"):
-                begun = datetime.fromisoformat(_text(upload, "Initiated").replace("Z", "+00:00")).timestamp()
-                found = Unfinished(_text(upload, "Key"), _text(upload, "UploadId"), begun)
-                if found.key.startswith(prefix):
-                    yield found
+                started = datetime.fromisoformat(_text(upload, "Initiated").replace("Z", "+00:00")).timestamp()
+                unfinished = Unfinished(_text(upload, "Key"), _text(upload, "UploadId"), started)
+                if unfinished.key.startswith(prefix):
+                    yield unfinished
             marker = None
             if _is_truncated(page):
                 marker = {
