@@ -95,7 +95,7 @@ async def show_fleet(services: Provided) -> views.FleetView:
 )
 async def all_events(services: Provided, brief: Brief = False) -> EventStream:
     over = asyncio.Event()
-    return EventStream(services.feed.listen(over, brief=brief), over=[over.wait, services.stopping.wait])
+    return EventStream(services.feed.listen(over, brief=brief), until=[over.wait, services.stopping.wait])
 
 
 @router.get(
@@ -154,7 +154,7 @@ async def events(job_id: JobId, services: Provided) -> EventStream:
         async for job in services.transcoding.events(job_id):
             yield event("job", JobView.of(job).model_dump_json()) if job else KEEPALIVE
 
-    return EventStream(stream(), over=[services.stopping.wait])
+    return EventStream(stream(), until=[services.stopping.wait])
 
 
 @router.get(

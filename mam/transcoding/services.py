@@ -59,7 +59,7 @@ async def started(settings: Settings, stack: AsyncExitStack, recorder: Recorder)
     jobs, counters, listener = Jobs(client), Counters(client), Listener(redis)
     conversions = Conversions(settings, store, jobs, forget=redis_adapter.invalidate_playlist_cache)
     workers = fleet.Fleet(jobs, counters, client, broker)
-    recorder.also(fleet.Collector(workers))
+    recorder.add(fleet.Collector(workers))
     overview = FleetOverview(settings, store, workers)
     transcoding = TranscodingService(jobs, Viewers(client), conversions, listener, Callbacks(settings), redis)
     embedded = EmbeddedWorkers(settings)
@@ -68,7 +68,7 @@ async def started(settings: Settings, stack: AsyncExitStack, recorder: Recorder)
     for part in (listener, embedded, reaper, hooks):
         await start(stack, part)
     is_stopping = stack.enter_context(stopping.noticed())
-    await stack.enter_async_context(bucket.made(partial(store.ensure_bucket, settings.minio_bucket_vod)))
+    await stack.enter_async_context(bucket.ensured(partial(store.ensure_bucket, settings.minio_bucket_vod)))
     return TranscodingServices(
         settings=settings,
         store=store,

@@ -70,7 +70,7 @@ async def started(settings: Settings, stack: AsyncExitStack, recorder: Recorder,
     cache = PlaylistCache(redis, ttl=settings.playlist_cache_ttl_seconds, quick=quick, budget=budget)
     reads, assets = SharedReads(cache, memory), PageAssets()
     is_stopping = stack.enter_context(stopping.noticed())
-    await stack.enter_async_context(bucket.made(partial(store.ensure_bucket, settings.minio_bucket_vod)))
+    await stack.enter_async_context(bucket.ensured(partial(store.ensure_bucket, settings.minio_bucket_vod)))
     library = await stack.enter_async_context(running_library(settings, access, store, redis, Trees))
     uploads = running_uploads(settings, store, redis, transcoder, library.library)
     return VodServices(

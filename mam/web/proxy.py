@@ -69,7 +69,7 @@ class TranscoderProxy:
             finally:
                 await found.aclose()
 
-        return EventStream(chunks(), over=over)
+        return EventStream(chunks(), until=over)
 
 
 def _kept(headers: Mapping[str, str]) -> dict[str, str]:
