@@ -31,7 +31,7 @@ from mam.jobs.shared_files import shared_file
 from mam.jobs.state import Jobs
 from mam.jobs.viewers import Viewers
 from mam.media import ffmpeg_process
-from mam.media.muxing import Made
+from mam.media.muxing import SegmentFiles
 from mam.media.source import MediaSource, open_source
 from mam.mp4 import stored_index
 from mam.naming import index_key, revision_plan_key, revision_prefix
@@ -109,7 +109,7 @@ class WorkerContext:
             raise InvalidSubtitles(f"The file has {sidecar.size} bytes; at most {webvtt.MAX_BYTES} are read.")
         return self.store.get(bucket, sidecar.key) or b""
 
-    def put(self, plan: Plan, files: Made) -> None:
+    def put(self, plan: Plan, files: SegmentFiles) -> None:
         """Stores the files of a segment."""
         for name, data in files.items():
             key = revision_prefix(plan.video, plan.revision) + name

@@ -17,7 +17,7 @@ from mam.jobs.order import Order
 from mam.jobs.previews import PlanView
 from mam.media.encode import ChunkEncoder
 from mam.media.ffmpeg_process import Encoder
-from mam.media.muxing import Made
+from mam.media.muxing import SegmentFiles
 from mam.media.planning import make_plan, read_index
 from mam.media.remux import Remuxer
 from mam.media.source import MediaSource
@@ -233,7 +233,7 @@ def _encoded(
         watch=_recorder(context, order),
     )
 
-    def store_segment(number: int, files: Made) -> int:
+    def store_segment(number: int, files: SegmentFiles) -> int:
         context.put(plan, files)
         return number
 
