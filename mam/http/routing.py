@@ -43,9 +43,8 @@ class Route(APIRoute):
             except MamError as error:
                 journal.note(request, entries[0], target, outcome=error.code)
                 raise
-            failed = (
-                response.status_code >= HTTPStatus.BAD_REQUEST
-            )  # for requests that are passed on to the other service
+            # For requests that are passed on to the other service.
+            failed = response.status_code >= HTTPStatus.BAD_REQUEST
             journal.note(request, entries[0], target, outcome=str(response.status_code) if failed else "done")
             return response
 

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 
 from mam.jobs.job import Job
 
-CURSOR = re.compile(
-    r"^[0-9]{1,12}(\.[0-9]{1,9})?:[0-9]{1,9}$"
-)  # a creation moment, and how many jobs of it were listed
+# A cursor is a creation moment, and how many jobs of it were listed.
+CURSOR = re.compile(r"^[0-9]{1,12}(\.[0-9]{1,9})?:[0-9]{1,9}$")
 
 Row = tuple[bytes, float]  # a job's id and the moment of its creation
 

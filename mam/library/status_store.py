@@ -41,9 +41,7 @@ class StatusStore:
 
     def load(self) -> AllStatuses:
         """All statuses. Raises RedisError."""
-        complete = bool(
-            self._client.hexists(HASH, COMPLETE)
-        )  # read first: the statuses that it vouches for exist by then
+        complete = bool(self._client.hexists(HASH, COMPLETE))  # read first: its statuses exist by then
         rows = (
             (stored.text(field), AssetStatus.parse(text))
             for field, text in self._client.hscan_iter(HASH, count=PAGE)

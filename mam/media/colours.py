@@ -62,7 +62,7 @@ def of_codec(colour: Colour) -> Colours:
 
 def of_container(entry: bytes) -> Colours:
     """The colours of a sample entry's `colr` box."""
-    words = entries.colour_words(entry)
+    words = entries.container_colour(entry)
     if words is None:
         return NOT_SAID
     colour, has_range = words

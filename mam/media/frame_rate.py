@@ -46,9 +46,7 @@ def frame_grid(samples: Samples) -> Fraction | None:
     if constant:
         return halved(frame_rate(samples).limit_denominator(1001))
     gaps = np.diff(np.sort(samples.pts))
-    usual = Fraction(
-        samples.timescale, max(1, int(np.quantile(gaps[gaps > 0], 0.1)))
-    )  # the fastest rate that is not an outlier
+    usual = Fraction(samples.timescale, max(1, int(np.quantile(gaps[gaps > 0], 0.1))))  # the fastest sustained rate
     return min(STANDARD_RATES, key=lambda standard: abs(standard - usual))
 
 

@@ -16,10 +16,8 @@ from mam.naming import Asset
 from mam.uploads.records import Records, UploadSpec
 
 AT_ONCE = 4  # This many files are checked at a time: they take workers from viewers.
-FINAL = (
-    HTTPStatus.NOT_FOUND,
-    HTTPStatus.UNPROCESSABLE_ENTITY,
-)  # These answers are final: a repeated check would get the same one.
+# These answers are final: a repeated check would get the same one.
+FINAL = (HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY)
 
 log = logging.getLogger(__name__)
 

@@ -27,9 +27,8 @@ from mam.vod.outcomes import Outcomes
 
 SUFFIX = "/playlist.m3u8"
 KNOWN_REQUESTS = 4096  # The parts of this many answered requests are remembered; unanswered ones are not.
-LONGEST = (
-    6 << 10
-)  # Paths are at most this many bytes: a name of 960, at three characters each where quoted, and the rest.
+# Paths are at most this many bytes: a name of 960, at three characters each where quoted, and the rest.
+LONGEST = 6 << 10
 
 VIDEO = "/video/{video_name:path}/playlist.m3u8"
 STREAM = "/stream/{bucket}/{path:path}/playlist.m3u8"
