@@ -91,9 +91,9 @@ async def started(settings: Settings, stack: AsyncExitStack, recorder: Recorder,
         library=library,
         uploads=await stack.enter_async_context(uploads),
         sessions=Sessions(settings, redis),
-        scripts=assets,
+        assets=assets,
         pages=Pages(settings, assets),
-        passing=proxy,
+        proxy=proxy,
     )  # fmt: skip
 
 
