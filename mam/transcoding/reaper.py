@@ -33,8 +33,8 @@ from mam.origin.revisions import Replaced, Revisions
 from mam.settings import Settings
 from mam.store.objects import Store
 
-LOCK = "mam:reaper"  # The process that holds this key looks next.
-LOOK_SECONDS = 10  # All processes together look this often.
+LOCK = "mam:reaper"
+LOOK_SECONDS = 10  # between two looks, of all processes together
 
 log = logging.getLogger(__name__)
 

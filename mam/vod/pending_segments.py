@@ -139,7 +139,7 @@ class PendingSegments:
         if segment.kind in kinds:
             return
         if not await asyncio.to_thread(self._store.head, self._settings.minio_bucket_vod, segment.key):
-            hint = "Ask for the playlist again: it lists the existing renditions."
+            hint = "Ask for the playlist again: it names what there is."
             raise NotFound(f"The video has no {segment.path}.", hint=hint)
         kinds.add(segment.kind)
 

@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 
 class TooManyConversions(Unavailable):
     code, title = "too_many_conversions", "Too many videos are waiting to be converted"
-    hint = "Try again later; converted videos play meanwhile."
+    hint = "Try again later; what is converted already plays meanwhile."
 
 
 def kind_asked(reencode: bool, profile: Profile | None, fmt: Format | None) -> str:

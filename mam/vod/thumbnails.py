@@ -24,7 +24,7 @@ from mam.vod.access import Access
 
 class NoPictures(NotFound):
     code, title = "no_pictures", "There are no pictures of this video"
-    hint = "They follow some seconds after the plan; audio has none. POST /transcode makes missing ones."
+    hint = "They follow some seconds after the plan; sound alone has none. POST /transcode has missing ones made."
 
 
 class Thumbnails:
