@@ -1,4 +1,4 @@
-"""The project's own command line: `python3 -m mam`, which says what there is."""
+"""The project's own command line: `python3 -m mam` lists its commands."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mam.check import Report
 
-FOUND, NOT_FETCHED, NOT_INSTALLED = 1, 2, 3  # exit statuses
+FOUND, NOT_FETCHED, NOT_INSTALLED = 1, 2, 3  # These are exit statuses.
 ROOT = Path(__file__).resolve().parents[1]
-INSTALLED = ROOT / ".venv" / "bin" / "python"  # what `make` installs everything into
-NAMED = "MAM_PYTHON"  # set in the environment of what was started anew, so that it is not started again and again
+INSTALLED = ROOT / ".venv" / "bin" / "python"  # `make` installs all packages for this Python.
+# A process that was started anew has this variable, so that it is not started again and again.
+NAMED = "MAM_PYTHON"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,18 +36,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MamError as error:
         print(f"{error.detail} {error.hint}", file=sys.stderr)
         return NOT_FETCHED
-    print(json.dumps(report.as_json(), indent=2) if options.json else _told(report))
+    print(json.dumps(report.as_json(), indent=2) if options.json else _as_text(report))
     return 0 if report.ok else FOUND
 
 
 def _elsewhere(missing: ModuleNotFoundError, arguments: Sequence[str] | None) -> int:
-    """Runs the same with the Python that has the project's packages, in place of this process; or says what to do."""
-    given = sys.argv[1:] if arguments is None else arguments
+    """Replaces this process by the same command under the Python that has the packages; or prints what to do."""
+    passed = sys.argv[1:] if arguments is None else arguments
     if INSTALLED.exists() and NAMED not in os.environ:
         sys.stdout.flush()
         paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
         environment = {**os.environ, NAMED: str(INSTALLED), "PYTHONPATH": os.pathsep.join(paths)}
-        os.execve(INSTALLED, [str(INSTALLED), "-m", "mam", *given], environment)  # noqa: S606 - no shell is wanted
+        os.execve(INSTALLED, [str(INSTALLED), "-m", "mam", *passed], environment)  # noqa: S606 - no shell is wanted
     print(
         f"The package {missing.name} is not installed for {sys.executable}. Run `make run` once in {ROOT}, which "
         f"installs everything into .venv, or `{sys.executable} -m pip install -r requirements.txt`; then try again.",
@@ -68,11 +69,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _told(report: Report) -> str:
-    """Findings a line each, and a summary."""
-    tracks = ", ".join(f"{each.codec} ({each.frames})" for shown in report.presentations for each in shown.tracks)
-    counted = f"{len(report.errors)} errors, {len(report.findings) - len(report.errors)} notes"
-    summary = f"{counted}; {report.segments} segments, {float(report.duration):.3f} s; {tracks or 'no media'}"
+def _as_text(report: Report) -> str:
+    """One line for each finding, and a summary."""
+    tracks = ", ".join(
+        f"{track.codec} ({track.frames})" for presentation in report.presentations for track in presentation.tracks
+    )
+    counts = f"{len(report.errors)} errors, {len(report.findings) - len(report.errors)} notes"
+    summary = f"{counts}; {report.segments} segments, {float(report.duration):.3f} s; {tracks or 'no media'}"
     return "\n".join([*map(str, report.findings), summary])
 
 

@@ -1,6 +1,6 @@
-"""Loops beside the requests: each runs for as long as its service, whatever happens to it.
+"""Background loops: each runs for as long as its service, whatever errors it meets.
 
-One that fails is logged with its traceback, counted, begun again a second later, and named by `/readyz` meanwhile.
+A loop that fails is logged with its traceback, counted and started again a second later; `/readyz` names it meanwhile.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from contextlib import suppress
 from typing import Any
 
 RESTART_SECONDS = 1.0
-WELL_SECONDS = 30.0  # a loop that has run for so long since it failed is well again
-CANCEL_SECONDS = 1.0  # between two attempts to cancel a task
+WELL_SECONDS = 30.0  # A loop counts as well again once it has run for so long after a failure.
+CANCEL_SECONDS = 1.0  # This is the time between two attempts to cancel a task.
 
 log = logging.getLogger(__name__)
 
 
 class Failures:
-    """How often each loop of this process has failed, and what it failed with last. For any thread."""
+    """How often each loop of this process has failed, and its last error. Safe to use from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._counts: dict[str, int] = {}
         self._last: dict[str, tuple[float, str]] = {}
 
-    def begun(self, name: str) -> None:
+    def register(self, name: str) -> None:
         with self._lock:
             self._counts.setdefault(name, 0)
 
@@ -40,23 +40,24 @@ class Failures:
             self._last[name] = (time.monotonic(), type(error).__name__)
 
     def counts(self) -> dict[str, int]:
-        """By the loop's name; 0 for one that has never failed."""
+        """Failures by the loop's name; 0 for a loop that has never failed."""
         with self._lock:
             return dict(self._counts)
 
     def lately(self) -> dict[str, str]:
-        """The loops that failed a moment ago, with the kind of error."""
+        """The loops that failed within WELL_SECONDS, with the kind of error."""
         with self._lock:
             since = time.monotonic() - WELL_SECONDS
             return {name: kind for name, (moment, kind) in self._last.items() if moment > since}
 
 
-FAILURES = Failures()  # of this process: loops are begun in many places, and asked about in one
+# One object for the process: loops start in many places, and /readyz asks about all of them.
+FAILURES = Failures()
 
 
 def supervised(name: str, loop: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
-    """Begins `loop` as a task, and begins it again whenever it fails. It is over when `loop` returns, or by `ended`."""
-    FAILURES.begun(name)
+    """Starts `loop` as a task, and again whenever it fails. The task ends when `loop` returns, or through `ended`."""
+    FAILURES.register(name)
     return asyncio.create_task(_supervise(name, loop), name=name)
 
 
@@ -64,13 +65,13 @@ async def _supervise(name: str, loop: Callable[[], Awaitable[None]]) -> None:
     while True:
         try:
             return await loop()
-        except Exception as error:  # noqa: BLE001 - whatever it was, the loop goes on
+        except Exception as error:  # noqa: BLE001 - the loop goes on after any error
             FAILURES.failed(name, error)
             await asyncio.sleep(RESTART_SECONDS)
 
 
 def supervised_thread(name: str, loop: Callable[[], None]) -> threading.Thread:
-    """The same as a daemon thread, not started yet."""
+    """Like `supervised`, as a daemon thread that is not started yet."""
 
     def supervise() -> None:
         while True:
@@ -80,12 +81,12 @@ def supervised_thread(name: str, loop: Callable[[], None]) -> threading.Thread:
                 FAILURES.failed(name, error)
                 time.sleep(RESTART_SECONDS)
 
-    FAILURES.begun(name)
+    FAILURES.register(name)
     return threading.Thread(target=supervise, name=name, daemon=True)
 
 
 class Periodic(ABC):
-    """Takes a turn every so many seconds, for as long as its service runs; supervised, as every loop."""
+    """A supervised loop that calls `take_turn` every so many seconds, for as long as its service runs."""
 
     def __init__(self, name: str, seconds: float) -> None:
         self._name = name
@@ -109,12 +110,12 @@ class Periodic(ABC):
 
 
 class Errands:
-    """Tasks without a caller that waits, each of which ends by itself. What fails is logged and counted."""
+    """Tasks that no caller waits for, and that end by themselves. Failures are logged and counted."""
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._tasks: set[asyncio.Task[None]] = set()
-        FAILURES.begun(name)
+        FAILURES.register(name)
 
     def send(self, errand: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(errand, name=self._name)
@@ -123,7 +124,7 @@ class Errands:
         return task
 
     async def stop(self, *, cancel: bool = True) -> None:
-        """Ends them, or with `cancel=False` lets them end."""
+        """Cancels the tasks, or with `cancel=False` waits until they have ended."""
         tasks = list(self._tasks)
         for task in tasks:
             if cancel:
@@ -137,7 +138,7 @@ class Errands:
 
 
 def guarded(name: str, callback: Callable[..., object], *arguments: Any) -> None:
-    """Calls a callback: its failure is its own, logged and counted, and not that of the loop that calls it."""
+    """Calls a callback. Its failure is logged and counted under `name`, and does not reach the calling loop."""
     try:
         callback(*arguments)
     except Exception as error:  # noqa: BLE001 - as above
@@ -147,10 +148,10 @@ def guarded(name: str, callback: Callable[..., object], *arguments: Any) -> None
 async def ended(task: asyncio.Task[Any]) -> None:
     """Cancels a task, and returns once it has ended.
 
-    Again and again: a cancellation that arrives just as a read of Redis ends is lost in it, and its loop goes on.
+    It cancels again and again: a cancellation that arrives just as a read of Redis ends is lost, and the loop goes on.
     """
     while not task.done():
         task.cancel()
         await asyncio.wait([task], timeout=CANCEL_SECONDS)
     with suppress(asyncio.CancelledError):
-        task.exception()  # seen
+        task.exception()  # This marks the error as retrieved.

@@ -1,6 +1,6 @@
-"""Connections to Redis: how long an answer may take, for how long it is tried again, and when it is not asked at all.
+"""Connections to Redis: how long an answer may take, how long a call is retried, and when Redis is not asked at all.
 
-No limit is left to the library, whose defaults differ from version to version.
+Every limit is set here, because the library's defaults differ from version to version.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from redis.retry import Retry
 from mam.breaker import Breaker
 from mam.settings import Settings
 
-SLOW_SECONDS = 2.5  # an error that took so long to come was silence too: of a name service, say
-LATE_SECONDS = 0.25  # an event loop that hears of a time limit so much too late has stood still itself
-# Of a subscription, which may be silent for hours: a host that is gone is noticed within half a minute all the same.
+SLOW_SECONDS = 2.5  # An error that took so long counts as silence too, for instance of a name service.
+LATE_SECONDS = 0.25  # An event loop that notices a time limit so much too late was blocked itself.
+# A subscription may be silent for hours; with these options a lost host is noticed within half a minute.
 KEEPALIVE = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 4}
 
 T = TypeVar("T")
@@ -32,9 +32,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Seconds. `answer`: until an answer must have come; `again`: after a call's start, in which it is tried again.
+    """Time limits in seconds. `answer`: for one answer; `again`: from a call's start, for starting another try.
 
-    `breaks`: whether a silent Redis is then left alone for a while.
+    `breaks`: whether calls leave a silent Redis alone for a while.
     """
 
     answer: float
@@ -46,28 +46,29 @@ class Limits:
         return Breaker() if self.breaks else None
 
 
-QUICK = Limits(answer=0.3, again=0.15, connect=0.3)  # what can be had without Redis too, only more slowly
-# The last try may have to find the name, to connect and to greet besides: ten seconds in all where a client waits, a
-# minute in workers, because work that is given up is done twice.
+# For values that can be had without Redis too, only more slowly.
+QUICK = Limits(answer=0.3, again=0.15, connect=0.3)
+# The last try may also have to look up the name, to connect and to greet. That makes ten seconds in all where a client
+# waits, and a minute in workers, because work that is given up is done twice.
 REQUEST = Limits(answer=2.5, again=1.5, connect=1.5)
 TASK = Limits(answer=10.0, again=35.0, breaks=False)
 
 
 class Silent(redis.RedisError):
-    """Redis did not answer in time, or has said nothing of late and is not asked."""
+    """Redis did not answer in time, or has been silent of late and is not asked."""
 
 
 def for_threads(settings: Settings, limits: Limits, *, db: int | None = None) -> redis.Redis:
-    """A client for threads. It waits a second for a Redis that is being restarted. `db`: the state's by default."""
+    """A client for threads. It waits a second for a restarting Redis. `db` is by default the state database."""
     retry = _Retry(ExponentialBackoff(cap=0.5, base=0.1), 3, limits.again)
     options = {**_options(settings, limits, db), "retry": retry, "breaker": limits.breaker()}
     return redis.Redis.from_pool(redis.ConnectionPool(connection_class=_Connection, **options))
 
 
 def for_coroutines(settings: Settings, limits: Limits) -> redis.asyncio.Redis:
-    """A client for coroutines. It tries once more, for a connection that Redis closed meanwhile.
+    """A client for coroutines. It retries once, because Redis may have closed an idle connection.
 
-    A Redis that refuses connections is known to be away at once.
+    A Redis that refuses connections counts as away at once.
     """
     options = {**_options(settings, limits), "retry": _AsyncRetry(NoBackoff(), 1, limits.again)}
     subscriptions = {**options, "socket_timeout": None, "socket_keepalive": True, "breaker": None}
@@ -93,7 +94,7 @@ def _async_pool(options: dict[str, Any]) -> redis.asyncio.ConnectionPool:
 
 
 class _Client(redis.asyncio.Redis):
-    """Subscriptions have connections of their own: what waits for messages must wait as long as there are none."""
+    """A client whose subscriptions have connections of their own, which wait for messages without a limit."""
 
     def __init__(self, pool: redis.asyncio.ConnectionPool, subscriptions: redis.asyncio.ConnectionPool) -> None:
         super().__init__(connection_pool=pool)
@@ -109,7 +110,7 @@ class _Client(redis.asyncio.Redis):
 
 
 class _Deadline:
-    """Of all tries of one call together, of which the library nests some: a call connects, which is tried again too."""
+    """The deadline of all tries of one call. The library nests them: a call connects, and connecting is retried too."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -124,8 +125,8 @@ class _Deadline:
     def __exit__(self, *_: object) -> None:
         self._depth -= 1
 
-    def kept(self, do: Callable[[], T]) -> Callable[[], T]:
-        """The same, but for further tries when it is too late for one: then it raises Silent."""
+    def limited(self, do: Callable[[], T]) -> Callable[[], T]:
+        """`do`, which raises Silent instead when it is tried again after the deadline."""
         tried = False
 
         def once() -> T:
@@ -145,7 +146,7 @@ class _Retry(Retry):
 
     def call_with_retry(self, do: Callable[[], T], fail: Any, *args: Any, **options: Any) -> T:
         with self._deadline:
-            return super().call_with_retry(self._deadline.kept(do), fail, *args, **options)
+            return super().call_with_retry(self._deadline.limited(do), fail, *args, **options)
 
 
 class _AsyncRetry(AsyncRetry):
@@ -155,32 +156,32 @@ class _AsyncRetry(AsyncRetry):
 
     async def call_with_retry(self, do: Callable[[], Awaitable[T]], fail: Any, *args: Any, **options: Any) -> T:
         with self._deadline:
-            return await super().call_with_retry(self._deadline.kept(do), fail, *args, **options)
+            return await super().call_with_retry(self._deadline.limited(do), fail, *args, **options)
 
 
 class _Guarded:
-    """What both kinds of connections do with their client's breaker; None: without one."""
+    """How both kinds of connections use their client's breaker, which is None for a client without one."""
 
     breaker: Breaker | None
 
     def admit(self) -> None:
-        """Raises Silent where Redis is not to be asked."""
+        """Raises Silent while the breaker refuses calls."""
         if self.breaker and not self.breaker.admits(self):
             raise Silent("Redis has said nothing of late, and is asked again in a moment.")
 
     @contextmanager
     def watched(self, *, most: float | None = None) -> Iterator[None]:
-        """Tells the breaker of a time limit that ran out. `most`: seconds; what took longer was no fault of Redis's."""
-        began = time.monotonic()
+        """Tells the breaker when a time limit runs out. After more than `most` seconds, Redis is not to blame."""
+        started = time.monotonic()
         try:
             yield
         except redis.ConnectionError:
-            if self.breaker and time.monotonic() - began >= SLOW_SECONDS:
-                self.breaker.unanswered(began)
+            if self.breaker and time.monotonic() - started >= SLOW_SECONDS:
+                self.breaker.unanswered(started)
             raise
         except redis.TimeoutError:
-            if self.breaker and (most is None or time.monotonic() - began <= most):
-                self.breaker.unanswered(began)
+            if self.breaker and (most is None or time.monotonic() - started <= most):
+                self.breaker.unanswered(started)
             raise
 
     def answered(self) -> None:
@@ -206,12 +207,12 @@ class _Connection(redis.Connection, _Guarded):
     def read_response(self, *args: Any, **options: Any) -> Any:
         try:
             with self.watched():
-                found = super().read_response(*args, **options)
-        except redis.ResponseError:  # an answer too
+                response = super().read_response(*args, **options)
+        except redis.ResponseError:  # This is an answer too.
             self.answered()
             raise
         self.answered()
-        return found
+        return response
 
 
 class _AsyncConnection(redis.asyncio.Connection, _Guarded):
@@ -229,11 +230,11 @@ class _AsyncConnection(redis.asyncio.Connection, _Guarded):
     async def _resolved(self) -> None:
         """Waits for the name service, as long as for a connection.
 
-        uvloop, given up on in the middle of a look-up, leaves a future behind that says its error to nobody.
+        When a connect is cancelled during a look-up, uvloop leaves a future behind whose error is never retrieved.
         """
-        looking = asyncio.get_running_loop().getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
+        lookup = asyncio.get_running_loop().getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
         try:
-            await asyncio.wait_for(looking, self.socket_connect_timeout)
+            await asyncio.wait_for(lookup, self.socket_connect_timeout)
         except asyncio.TimeoutError:
             raise redis.TimeoutError(f"The name {self.host} was not found in time.") from None
         except OSError as error:
@@ -247,12 +248,12 @@ class _AsyncConnection(redis.asyncio.Connection, _Guarded):
     async def read_response(self, *args: Any, **options: Any) -> Any:
         try:
             with self.watched(most=self._most(self.socket_timeout)):
-                found = await super().read_response(*args, **options)
+                response = await super().read_response(*args, **options)
         except redis.ResponseError:
             self.answered()
             raise
         self.answered()
-        return found
+        return response
 
     @staticmethod
     def _most(seconds: float | None) -> float | None:

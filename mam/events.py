@@ -1,6 +1,6 @@
-"""Events about jobs, over Redis pub/sub: published by workers, awaited by the services' processes.
+"""Events about jobs, over Redis pub/sub: workers publish them, and the services' processes wait for them.
 
-An event is a hint, never the truth: a subscriber looks at the state after subscribing, and again after each event.
+An event is a hint, never the truth: a subscriber reads the state after subscribing, and again after each event.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ FINAL = ("succeeded", "failed", "cancelled")
 
 
 def channel(client: redis.Redis | redis.asyncio.Redis, name: str) -> str:
-    """What a channel is called. Redis has one set of them for all its databases, and each of those is a system."""
+    """The full name of a channel. All databases of a Redis share its channels, and each database is a system."""
     return f"{name}@{client.connection_pool.connection_kwargs.get('db') or 0}"
 
 
 def script(client: redis.Redis, text: str) -> Callable[..., Any]:
-    """A Lua script that may publish: in it, `channel(name)` is what the channel is called."""
-    at = channel(client, "")
-    return client.register_script(f"local function channel(name) return name .. '{at}' end\n{text}")
+    """A Lua script that may publish: in it, `channel(name)` is the full name of a channel."""
+    suffix = channel(client, "")
+    return client.register_script(f"local function channel(name) return name .. '{suffix}' end\n{text}")
 
 
 def publish(client: redis.Redis, job: str, kind: str, **fields: Any) -> None:
-    """Tells everyone who listens that `kind` happened to `job`."""
+    """Publishes that `kind` happened to `job`."""
     client.publish(channel(client, CHANNEL + job), json.dumps({"job": job, "event": kind, **fields}))
 
 
@@ -49,17 +49,17 @@ def async_client(settings: Settings, limits: Limits = REQUEST) -> redis.asyncio.
 
 
 def sync_client(settings: Settings, limits: Limits = TASK) -> redis.Redis:
-    """A client for the state database, for threads: a worker's, unless its `limits` are those of a request."""
+    """A client for the state database, for threads. The default `limits` are those of a worker."""
     return connections.for_threads(settings, limits)
 
 
 def read_event(data: Any) -> Event | None:
-    """An event as it was published; None for what cannot be read. `segments`, where it has them, are whole numbers."""
+    """An event as it was published; None where it cannot be read. Its `segments`, if any, are whole numbers."""
     event = stored.read_json(data)
     if not isinstance(event, dict) or not isinstance(event.get("job"), str) or not isinstance(event.get("event"), str):
         return None
     segments = event.get("segments", [])
-    if segments == {}:  # Lua knows no empty list
+    if segments == {}:  # Lua writes an empty list like this.
         event["segments"] = segments = []
     return event if isinstance(segments, list) and all(type(number) is int for number in segments) else None
 
@@ -71,7 +71,7 @@ class _Waiter:
 
 
 class Listener:
-    """One subscription per process, shared by all who wait: a thousand viewers need one connection."""
+    """One subscription per process, which all waiting requests share: a thousand viewers need one connection."""
 
     def __init__(self, client: redis.asyncio.Redis) -> None:
         self._client = client
@@ -80,7 +80,7 @@ class Listener:
         self._callbacks: list[Callable[[Event], None]] = []
 
     def on_event(self, callback: Callable[[Event], None]) -> None:
-        """Has every event given to `callback`, before those who watch its job are woken."""
+        """Registers `callback`, which gets every event before the watchers of its job wake."""
         self._callbacks.append(callback)
 
     async def start(self) -> None:
@@ -111,8 +111,8 @@ class Listener:
                         if message["type"] == "pmessage":
                             if event := read_event(message["data"]):
                                 self._happened(event)
-                        else:  # subscribed; the client may also have connected anew by itself
-                            self._wake_all()  # what happened while this process did not listen
+                        else:  # The subscription is new: the client may also have connected anew by itself.
+                            self._wake_all()  # Events may have been missed while this process did not listen.
             except (redis.RedisError, OSError):
                 await asyncio.sleep(RECONNECT_SECONDS)
 

@@ -1,4 +1,4 @@
-"""What things are called: assets, videos, revisions, and every key in the VoD bucket."""
+"""Names of assets, videos and revisions, and every key in the VoD bucket."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from urllib.parse import quote
 
 from mam.errors import InvalidName
 
-MAX_KEY_BYTES = 1024  # of S3
-MAX_VIDEO_NAME_BYTES = 960  # leaves room for /<revision>/<rendition>/00000.ts within a key
+MAX_KEY_BYTES = 1024  # This is S3's limit.
+MAX_VIDEO_NAME_BYTES = 960  # This leaves room for /<revision>/<rendition>/00000.ts within a key.
 REVISION = re.compile(r"[0-9a-f]{12}")
 SEGMENT = re.compile(r"([0-9]{5,8})\.(?:ts|m4s|vtt)")
 RENDITION = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
-COMMIT = "index.m3u8"  # also what the media playlist of each rendition is called, where there are several
-INIT = "init.mp4"  # the media initialization section of a rendition
+COMMIT = "index.m3u8"  # The media playlists of several renditions have this name too.
+INIT = "init.mp4"  # This is the media initialization section of a rendition.
 PLAN = "plan.json"
 POSTER, STORYBOARD = "poster.jpg", "storyboard.vtt"
 UNFINISHED = ".unfinished/"
 REPLACED = ".replaced/"
 _KINDS = ".kinds"
-_APART = "~"  # behind a component of a user's name that could be a key of ours
-# What is converted: files whose boxes are those of ISO base media or QuickTime, whatever they are called.
+_APART = "~"  # It follows a component of a user's name that could be a key of ours.
+# The types of files that are converted: their boxes are those of ISO base media or QuickTime.
 MEDIA_TYPES = {
     "3g2": "video/3gpp2",
     "3gp": "video/3gpp",
@@ -38,14 +38,14 @@ MEDIA_TYPES = {
     "qt": "video/quicktime",
 }
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-_ADDRESS = re.compile(r"\d+(\.\d+){3}")  # an IP address is no bucket's name
-# What JSON Schema can say of the rules of `check_bucket` and `check_key`: for documentation, not for checks.
+_ADDRESS = re.compile(r"\d+(\.\d+){3}")  # A bucket's name must not be an IP address.
+# The rules of `check_bucket` and `check_key` as far as JSON Schema can state them. They document, and check nothing.
 _PART = r"[^/\u0000-\u001f\u007f-\u009f\u2028\u2029]+"
 _KEY: dict[str, Any] = {"minLength": 1, "pattern": f"^{_PART}(/{_PART})*$"}
 BUCKET_SCHEMA: dict[str, Any] = {"minLength": 3, "maxLength": 63, "pattern": "^[a-z0-9][a-z0-9.-]*[a-z0-9]$"}
 KEY_SCHEMA = {**_KEY, "maxLength": MAX_KEY_BYTES}
 VIDEO_SCHEMA = {**_KEY, "maxLength": MAX_VIDEO_NAME_BYTES}
-_UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}  # controls, surrogates, line and paragraph separators
+_UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}  # These are controls, surrogates, line and paragraph separators.
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ def check_video_name(name: str) -> None:
 def quote_path(path: str) -> str:
     """A path as part of an address, just as pages write it (JavaScript's encodeURIComponent, but for slashes).
 
-    What is asked for ahead by one spelling is not found again by another.
+    A browser uses a preloaded file only for a request with the same spelling.
     """
     return quote(path, safe="/!'()*-._~")
 
@@ -109,27 +109,27 @@ def stem(key: str) -> str:
 
 
 def extension(key: str) -> str:
-    """In small letters, without the dot: `courses/Intro.MP4` -> `mp4`; empty for none."""
+    """The extension in small letters, without the dot: `courses/Intro.MP4` -> `mp4`; empty without one."""
     return key.removeprefix(stem(key)).removeprefix(".").lower()
 
 
 def is_ours(component: str) -> bool:
-    """Whether a component of a key in the VoD bucket is one that only this program writes."""
+    """Whether only this program writes such a component of a key in the VoD bucket."""
     is_hidden = component.startswith(".") and not component.endswith(_APART)
     return is_hidden or component in (COMMIT, PLAN) or REVISION.fullmatch(component) is not None
 
 
 def kept_apart(path: str) -> str:
-    """A user's path as it stands in the VoD bucket, where no component of it is one of ours.
+    """A user's path as it stands in the VoD bucket, with no component that could be one of ours.
 
-    A component that could be ours gets a `~` behind it, and so does one that ends in such a `~` already: no two paths
-    become the same. Any other path stays as it is.
+    A component that could be ours gets a `~` behind it, and so does one that ends in such a `~` already, so that no two
+    paths become the same. Any other path stays as it is.
     """
     return "/".join(part + _APART if is_ours(part.rstrip(_APART)) else part for part in path.split("/"))
 
 
 def video_names(asset: Asset) -> tuple[str, str]:
-    """The names this asset's video may have: its stem, and the one it gets when another asset holds that."""
+    """The names that this asset's video may have: its stem, and the one it gets when another asset has that name."""
     plain = stem(asset.key)
     digest = hashlib.sha256(str(asset).encode()).hexdigest()[:8]
     names = kept_apart(plain), kept_apart(f"{plain}-{digest}")
@@ -139,11 +139,11 @@ def video_names(asset: Asset) -> tuple[str, str]:
 
 
 def revision_id(asset: Asset, *, version: str, profile: str, planner: int) -> str:
-    """12 hex digits that name one version of the source made one way; also the job's id."""
+    """12 hex digits for one version of the source, converted in one way; also the job's id."""
     digest = hashlib.sha256()
     for part in (asset.bucket, asset.key, version, profile, str(planner)):
         encoded = part.encode()
-        digest.update(len(encoded).to_bytes(4, "big") + encoded)  # length first: no two lists read the same
+        digest.update(len(encoded).to_bytes(4, "big") + encoded)  # With lengths, no two lists give the same bytes.
     return digest.hexdigest()[:12]
 
 
@@ -152,7 +152,7 @@ def commit_key(video: str) -> str:
 
 
 def revision_commit_key(video: str, revision: str) -> str:
-    """The commit of one revision: with it, the revision is live, whether or not it is the main one."""
+    """The commit of one revision, which makes the revision live, whether or not it is the main one."""
     return f"{video}/{revision}/{COMMIT}"
 
 
@@ -161,7 +161,7 @@ def kinds_prefix(video: str) -> str:
 
 
 def kind_key(video: str, kind: str) -> str:
-    """Holds the id of the live revision that serves requests for this kind of stream."""
+    """The object with the id of the live revision that serves requests for this kind of stream."""
     return f"{video}/{_KINDS}/{kind}"
 
 
@@ -175,12 +175,12 @@ def revision_prefix(video: str, revision: str) -> str:
 
 
 def revision_plan_key(video: str, revision: str) -> str:
-    """The plan of one revision: workers go by it, whatever was planned since."""
+    """The plan of one revision. Workers follow it, even when a newer plan exists."""
     return f"{video}/{revision}/{PLAN}"
 
 
 def index_key(video: str, revision: str) -> str:
-    """The sample index of a source that has none of its own."""
+    """The sample index that was made for a source without one of its own."""
     return f"{video}/{revision}/samples.npz"
 
 
@@ -189,7 +189,7 @@ def poster_key(video: str, revision: str) -> str:
 
 
 def storyboard_key(video: str, revision: str) -> str:
-    """The WebVTT that names the sheets beside it. It is written last: with it, they are all there."""
+    """The WebVTT that names the sheets beside it. It is written last, so all sheets exist when it does."""
     return f"{video}/{revision}/{STORYBOARD}"
 
 
@@ -203,17 +203,17 @@ def sheet_key(video: str, revision: str, number: int) -> str:
 
 
 def poster_path(video: str, revision: str) -> str:
-    """Where the VoD service has the poster of a revision."""
+    """The path of a revision's poster at the VoD service."""
     return f"/video/{quote_path(video)}/{POSTER}?revision={revision}"
 
 
 def storyboard_path(video: str, revision: str) -> str:
-    """Where the VoD service has the storyboard of a revision."""
+    """The path of a revision's storyboard at the VoD service."""
     return f"/video/{quote_path(video)}/{STORYBOARD}?revision={revision}"
 
 
 def unfinished_key(revision: str) -> str:
-    """The order of a conversion that has not ended: what is left of it when everything but the bucket is lost."""
+    """The order of a conversion that has not ended: the conversion can go on from it when only the bucket is left."""
     return f"{UNFINISHED}{revision}.json"
 
 
@@ -242,9 +242,9 @@ def segment_name(number: int, extension: str) -> str:
 
 
 def segment_number(name: str) -> int | None:
-    """The number in a name that `segment_name` gave; None for any other, such as that of an initialization section."""
-    found = SEGMENT.fullmatch(name)
-    return int(found[1]) if found else None
+    """The number in a name from `segment_name`; None for any other name, such as an initialization section's."""
+    match = SEGMENT.fullmatch(name)
+    return int(match[1]) if match else None
 
 
 def segment_uri(revision: str, rendition: str, name: str) -> str:

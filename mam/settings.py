@@ -16,22 +16,23 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from mam.processes import cores
 
-MAX_SIGNED_URL_SECONDS = 7 * 24 * 3600  # of Signature Version 4
-SAME_URL_SECONDS = 3600  # that the signed URL of a picture is the same, so that browsers keep the picture
-MAX_OBJECT_BYTES = 5 << 40  # of S3
-# What the services alone know. Workers open strangers' files: they hold the store's key and Redis's password, no other.
+MAX_SIGNED_URL_SECONDS = 7 * 24 * 3600  # This is the limit of Signature Version 4.
+SAME_URL_SECONDS = 3600  # The signed URL of a picture stays the same for so long, so that browsers keep the picture.
+MAX_OBJECT_BYTES = 5 << 40  # This is S3's limit.
+# Settings that only the services get. Workers open strangers' files, so they have no secrets but the store's key and
+# Redis's password.
 SERVICES_ALONE = frozenset({
     "transcode_api_key", "playback_secret", "webhook_url", "webhook_secret",
     "minio_upload_bucket", "minio_upload_usr", "minio_upload_pwd",
 })  # fmt: skip
-LEAST_KEY_LENGTH = 16  # 80 bits even where it is made of hex digits and words; what is made for one has 43
-LEAST_KEY_CHARACTERS = 4  # different ones: `aaaaaaaaaaaaaaaa` is long, too
-SECRETS = (  # which everybody knows who has read the examples, where they were not replaced
+LEAST_KEY_LENGTH = 16  # That makes some 80 bits even of hex digits and words. A generated key has 43 characters.
+LEAST_KEY_CHARACTERS = 4  # So many characters must differ: `aaaaaaaaaaaaaaaa` is long, too.
+SECRETS = (  # Their example values are public, and must be replaced.
     "transcode_api_key", "minio_usr", "minio_pwd", "minio_upload_usr", "minio_upload_pwd", "redis_password",
     "webhook_secret", "playback_secret",
 )  # fmt: skip
-PLACEHOLDER = "change-me"  # how the values of examples begin that must be replaced
-WEBHOOK_PREFIX = "whsec_"  # of secrets as Standard Webhooks writes them
+PLACEHOLDER = "change-me"  # Example values that must be replaced begin with it.
+WEBHOOK_PREFIX = "whsec_"  # Secrets in the format of Standard Webhooks begin with it.
 MAKE_KEY = "make one with `python3 -c 'import secrets; print(secrets.token_urlsafe(32))'`"
 
 
@@ -52,7 +53,7 @@ def _webhook_key(secret: str) -> bytes:
 
 
 def _host_and_port(value: str) -> str:
-    """`http://host:9000/` is what people paste; `host:9000` is what the S3 client wants."""
+    """People paste `http://host:9000/`; the S3 client needs `host:9000`."""
     return (urlsplit(value).netloc if "://" in value else value).strip("/")
 
 
@@ -68,7 +69,7 @@ class Settings(BaseSettings):
         env_file_encoding="utf-8",
         extra="ignore",
         env_ignore_empty=True,
-        hide_input_in_errors=True,  # which would be secrets, among others
+        hide_input_in_errors=True,  # The input may be a secret.
     )
 
     # the object store
@@ -201,12 +202,12 @@ class Settings(BaseSettings):
 
     @property
     def broker_db(self) -> int:
-        """Celery's database: one of its own, so that its queues may have another eviction policy."""
+        """Celery's database: it is a separate one, so that the queues may have another eviction policy."""
         return self.redis_db + 1 if self.celery_redis_db is None else self.celery_redis_db
 
     @property
     def public_endpoint(self) -> str:
-        """Host and port that players reach the store at: what signed URLs are made for."""
+        """Host and port at which players reach the store; signed URLs name them."""
         return self.minio_public_endpoint or self.minio_endpoint
 
     @property
@@ -220,9 +221,9 @@ class Settings(BaseSettings):
         return [hmac.digest(self.transcode_api_key.get_secret_value().encode(), b"playback", "sha256")]
 
     def webhook_keys(self) -> list[bytes]:
-        """What webhooks are signed with: base64 behind `whsec_`, as Standard Webhooks writes it, or any other text.
+        """The keys that sign webhooks. A secret is base64 behind `whsec_`, as in Standard Webhooks, or any other text.
 
-        Raises ValueError for what is no base64 behind `whsec_`.
+        Raises ValueError where no base64 follows `whsec_`.
         """
         return [_webhook_key(secret.get_secret_value()) for secret in self.webhook_secret or ()]
 
@@ -232,32 +233,32 @@ class Settings(BaseSettings):
         return listed and bucket != self.minio_bucket_vod
 
     def signature_ttl(self, duration: float) -> int:
-        """Seconds that a signed URL lives. `duration`: seconds of the video.
+        """The lifetime of a signed URL in seconds. `duration`: seconds of the video.
 
-        Twice the video leaves room for pauses; a playlist may be handed out until it falls out of the cache, so the
-        cache's lifetime comes on top: the last client that gets it can still play it to its end.
+        Twice the video's length leaves room for pauses. The lifetime of a cached playlist comes on top: the last client
+        that gets the playlist can still play it to its end.
         """
-        wanted = max(self.signed_url_ttl_seconds, int(2 * duration) + 1) + self.playlist_cache_ttl_seconds
-        return min(wanted, MAX_SIGNED_URL_SECONDS)
+        seconds = max(self.signed_url_ttl_seconds, int(2 * duration) + 1) + self.playlist_cache_ttl_seconds
+        return min(seconds, MAX_SIGNED_URL_SECONDS)
 
     def longest_signature(self, duration: float) -> int:
-        """Seconds for which anything that was signed of a video may still be used, pictures and redirects too."""
+        """Seconds after which no signed URL of a video is valid any more, pictures and redirects included."""
         return min(self.signature_ttl(duration) + SAME_URL_SECONDS, MAX_SIGNED_URL_SECONDS)
 
 
 class WorkerSettings(Settings):
-    """The settings of workers, which are never told what SERVICES_ALONE know."""
+    """The settings of workers, without those of SERVICES_ALONE."""
 
-    # A random key: a mistaken use of it opens nothing.
+    # The key is random, so that a mistaken use of it gives no access.
     transcode_api_key: SecretStr = Field(default_factory=lambda: SecretStr(secrets.token_hex()))
 
     @model_validator(mode="before")
     @classmethod
-    def _without_those_of_the_services(cls, given: Mapping[str, object]) -> dict[str, object]:
-        return {name: value for name, value in given.items() if name.lower() not in SERVICES_ALONE}
+    def _without_services_alone(cls, values: Mapping[str, object]) -> dict[str, object]:
+        return {name: value for name, value in values.items() if name.lower() not in SERVICES_ALONE}
 
 
 @cache
 def worker_settings() -> WorkerSettings:
-    """Those of this process, read once: afterwards a worker's environment no longer has them."""
+    """The settings of this process, read once: afterwards a worker's environment no longer has them."""
     return WorkerSettings()

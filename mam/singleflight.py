@@ -1,4 +1,4 @@
-"""Single flight: what several callers want at once is done once, and given to all of them."""
+"""Single flight: work that several callers want at once is done once, and all of them get its result."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ T = TypeVar("T")
 
 
 class SingleFlight:
-    """Runs one task per key at a time. A caller that goes away does not stop what others wait for."""
+    """Runs one task per key at a time. A cancelled caller does not stop the task that others wait for."""
 
     def __init__(self) -> None:
-        self._flying: dict[Hashable, asyncio.Task[Any]] = {}
+        self._tasks: dict[Hashable, asyncio.Task[Any]] = {}
 
     def __len__(self) -> int:
-        return len(self._flying)
+        return len(self._tasks)
 
     def __contains__(self, key: Hashable) -> bool:
-        return key in self._flying
+        return key in self._tasks
 
     async def run(self, key: Hashable, work: Callable[[], Awaitable[T]]) -> T:
-        """The result of `work`, or of the one that is under way for the same key."""
-        task = self._flying.get(key)
+        """The result of `work`, or of the task that already runs for the same key."""
+        task = self._tasks.get(key)
         if task is None:
             task = asyncio.ensure_future(work())
-            self._flying[key] = task
-            task.add_done_callback(lambda done: self._landed(key, done))
+            self._tasks[key] = task
+            task.add_done_callback(lambda finished: self._finished(key, finished))
         result: T = await asyncio.shield(task)
         return result
 
-    def _landed(self, key: Hashable, task: asyncio.Task[Any]) -> None:
-        del self._flying[key]
+    def _finished(self, key: Hashable, task: asyncio.Task[Any]) -> None:
+        del self._tasks[key]
         if not task.cancelled():
-            task.exception()  # seen, even when everyone who waited has gone
+            task.exception()  # This marks the error as retrieved, even when no caller waits any more.

@@ -1,6 +1,6 @@
-"""Reads what lies in Redis, which may be anything: an earlier version's, a later one's, or garbage.
+"""Reads values from Redis, which an earlier or a later version may have written, or which may be garbage.
 
-A value that cannot be read is None, like one that is not there: no reader fails or ends because of it.
+A value that cannot be read is None, like a missing one: no reader fails or ends because of it.
 """
 
 from __future__ import annotations
@@ -15,21 +15,22 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 T = TypeVar("T")
 
-LAST_MOMENT = 32503680000.0  # Unix seconds of the year 3000: beyond it datetime and JavaScript's Date give up some day
-Moment = Annotated[float, Field(ge=0, le=LAST_MOMENT)]  # Unix seconds
-MOST_DIGITS = 18  # of a whole number: what fits into 64 bits
+# The year 3000 in Unix seconds: datetime and JavaScript's Date fail somewhere beyond it.
+LAST_MOMENT = 32503680000.0
+Moment = Annotated[float, Field(ge=0, le=LAST_MOMENT)]  # A moment is in Unix seconds.
+MOST_DIGITS = 18  # A whole number of so many digits fits into 64 bits.
 
 
 def read(kind: type[T], raw: Any) -> T | None:
-    """JSON as a dataclass (or any type that pydantic knows): fields that it has not are left out.
+    """JSON as a dataclass (or any type that pydantic knows). Fields that the type does not have are ignored.
 
-    None where a field is missing, or of another type, or nothing can be read at all.
+    None where a field is missing or of another type, or where the text is no JSON.
     """
     if not isinstance(raw, bytes | str):
         return None
     try:
-        found: T = _adapter(cast(Hashable, kind)).validate_json(raw)
-        return found
+        value: T = _adapter(cast(Hashable, kind)).validate_json(raw)
+        return value
     except ValidationError:
         return None
 
@@ -40,7 +41,7 @@ def read_json(raw: Any) -> Any:
 
 
 def text(raw: Any) -> str | None:
-    """UTF-8 as text."""
+    """UTF-8 as text; None where it cannot be read."""
     if isinstance(raw, str):
         return raw
     try:
@@ -50,40 +51,40 @@ def text(raw: Any) -> str | None:
 
 
 def texts(raw: Iterable[Any]) -> list[str]:
-    """Those that can be read."""
-    return [found for each in raw if (found := text(each)) is not None]
+    """The values that can be read as text."""
+    return [value for item in raw if (value := text(item)) is not None]
 
 
 def mapping(raw: Any) -> dict[str, str]:
-    """A hash: those of its fields that can be read."""
+    """A hash, with the fields that can be read."""
     pairs = ((text(key), text(value)) for key, value in raw.items()) if isinstance(raw, dict) else ()
     return {key: value for key, value in pairs if key is not None and value is not None}
 
 
 def number(raw: Any, *, least: float = 0.0, most: float = LAST_MOMENT) -> float | None:
-    """A number within bounds: the default ones are those of a moment, and of any length of time."""
-    found = raw if isinstance(raw, int | float) else text(raw)
+    """A number within bounds. The default bounds suit a moment or a length of time."""
+    digits = raw if isinstance(raw, int | float) else text(raw)
     try:
-        value = float(found) if found is not None else math.nan
+        value = float(digits) if digits is not None else math.nan
     except (ValueError, OverflowError):
         return None
     return value if least <= value <= most else None
 
 
 def whole(raw: Any) -> int | None:
-    """A whole number of not too many digits."""
-    found = str(raw) if isinstance(raw, int) else text(raw)
-    if found is None or len(found) > MOST_DIGITS or not found.isascii() or not found.removeprefix("-").isdecimal():
+    """A whole number of at most MOST_DIGITS characters."""
+    digits = str(raw) if isinstance(raw, int) else text(raw)
+    if digits is None or len(digits) > MOST_DIGITS or not digits.isascii() or not digits.removeprefix("-").isdecimal():
         return None
-    return int(found)
+    return int(digits)
 
 
 def answers(raw: Sequence[Any]) -> list[Any]:
-    """What a pipeline answered (`execute(raise_on_error=False)`): None for each key that is of another type.
+    """The answers of a pipeline (`execute(raise_on_error=False)`), with None for each key of another type.
 
-    Raises RedisError for any other failure: then it is Redis that cannot be read.
+    Raises RedisError for any other failure: Redis itself cannot be read then.
     """
-    return [None if _is_of_other_type(each) else _raised(each) for each in raw]
+    return [None if _is_of_other_type(answer) else _raised(answer) for answer in raw]
 
 
 def _is_of_other_type(answer: Any) -> bool:

@@ -1,9 +1,9 @@
-"""Cached playlists that this process answers from memory, for as long as it can be sure that they still hold.
+"""Cached playlists in this process's memory, served while they are known to be current.
 
-A lease says so. The process sends beats through Redis to itself, over the very connection on which it hears what to
-forget: a beat that has come back proves that everything published before it was heard. The process that
-clears a playlist waits until each process has said that it forgot, or until the lease of a silent one has run out. So a
-cleared playlist is given to no later request, and a cached one costs no round trip.
+A lease ensures that. The process sends beats through Redis to itself, over the same connection on which it receives
+invalidations: a beat that returns proves that every message published before it has arrived. The process that clears a
+playlist waits until each process has confirmed, or until the lease of a silent one has run out. So no later request
+gets a cleared playlist, and a cached playlist costs no round trip.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from mam.cache.invalidation import CHANNEL, FORGOTTEN, HOLDERS, LEASE_SECONDS
 from mam.cache.response import Answers
 from mam.events import channel
 
-MOST = 256  # playlists at hand: some 50 KB each for a two-hour film
-BEAT_SECONDS = LEASE_SECONDS / 4
-RECONNECT_SECONDS = 0.5
-TOKEN_SECONDS = 10  # that the list of those who forgot is kept
+MOST = 256  # The memory holds this many playlists: some 50 KB each for a two-hour film.
+BEAT_SECONDS = LEASE_SECONDS / 4  # A process sends beats this often.
+RECONNECT_SECONDS = 0.5  # A lost subscription is renewed after this time.
+TOKEN_SECONDS = 10  # The list of confirmations of an invalidation is kept this long.
 
-# A full Redis refuses a script the first command that needs memory, unless another write came before it: so each of
-# these begins with one that needs none.
+# A full Redis refuses the first command of a script that needs memory, unless another write came before it: so each of
+# these scripts begins with a write that needs none.
 
-# A process's lease begins again. ARGV: its name, seconds, the moment at which it said so, for its own ears.
+# Renews a process's lease. ARGV: its name, seconds, the moment of the beat, which is published to the process itself.
 _BEAT = """
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000
@@ -42,7 +42,7 @@ redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
 redis.call('PUBLISH', ARGV[1], ARGV[3])
 """
 
-# A process has forgotten what it was told to. ARGV: its name, seconds to keep its word.
+# Confirms an invalidation. ARGV: the process's name, seconds to keep the confirmation.
 _FORGOTTEN = """
 redis.call('PERSIST', KEYS[1])
 redis.call('RPUSH', KEYS[1], ARGV[1])
@@ -54,14 +54,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Forget:
-    """A video whose playlists are to be forgotten, and where to say that they are."""
+    """An invalidation message: the video, and the token for the confirmation."""
 
     video: str
     token: str
 
 
 class PlaylistMemory:
-    """One per process. Without a lease nothing is at hand, and Redis is asked each time."""
+    """The playlists of one process. Without a lease it serves none, and every request reads Redis."""
 
     def __init__(self, client: redis.asyncio.Redis) -> None:
         self._client = client
@@ -71,17 +71,17 @@ class PlaylistMemory:
         self._answers: OrderedDict[tuple[str, str], tuple[float, Answers]] = OrderedDict()
         self._leased_until = 0.0
         self._task: asyncio.Task[None] | None = None
-        self.forgotten = 0  # goes up with whatever is forgotten: what was read before that may be out of date
+        self.invalidations = 0  # counts invalidations: a playlist read before one may be out of date
 
     def get(self, name: str, slot: str) -> Answers | None:
-        """A playlist that is cached now, for certain; None when Redis is to be asked."""
-        found = self._answers.get((name, slot))
-        return found[1] if found and time.monotonic() < min(self._leased_until, found[0]) else None
+        """A playlist that is certainly current; None when Redis must be read."""
+        entry = self._answers.get((name, slot))
+        return entry[1] if entry and time.monotonic() < min(self._leased_until, entry[0]) else None
 
-    def keep(self, name: str, slot: str, answers: Answers, *, seconds: float, read_at: int) -> None:
-        """Keeps what was read from the cache, where it stays for `seconds`. `read_at`: `forgotten` before the read."""
+    def keep(self, name: str, slot: str, answers: Answers, *, seconds: float, invalidations: int) -> None:
+        """Keeps a playlist that stays in the cache for `seconds`. `invalidations`: their count before it was read."""
         now = time.monotonic()
-        if read_at != self.forgotten or now >= self._leased_until:
+        if invalidations != self.invalidations or now >= self._leased_until:
             return
         self._answers[name, slot] = (now + seconds, answers)
         self._answers.move_to_end((name, slot))
@@ -95,7 +95,7 @@ class PlaylistMemory:
         if self._task:
             await ended(self._task)
             with suppress(redis.RedisError, OSError):
-                await self._client.zrem(HOLDERS, self._name)  # so that no process waits for its word
+                await self._client.zrem(HOLDERS, self._name)  # so that no process waits for its confirmation
 
     async def _run(self) -> None:
         while True:
@@ -107,7 +107,7 @@ class PlaylistMemory:
                     async for message in subscription.listen():
                         if message["type"] == "message":
                             await self._hear(message["channel"], message["data"])
-                        else:  # the client has connected anew by itself, and what was said meanwhile is lost
+                        else:  # the client has reconnected by itself: messages may be lost
                             self._leased_until = 0.0
                             self._forget_all()
             except (redis.RedisError, OSError) as error:
@@ -121,26 +121,26 @@ class PlaylistMemory:
 
     async def _beat(self) -> None:
         while True:
-            with suppress(redis.RedisError, OSError):  # then the lease runs out
-                moment = time.monotonic()  # before Redis hears it: the lease ends here first
+            with suppress(redis.RedisError, OSError):  # without Redis the lease runs out
+                moment = time.monotonic()  # taken before the beat is sent: the lease ends first in this process
                 await self._beat_script(keys=[HOLDERS], args=[self._name, LEASE_SECONDS, moment])
             await asyncio.sleep(BEAT_SECONDS)
 
-    async def _hear(self, heard: bytes, data: bytes) -> None:
-        if heard == self._name.encode():
-            beat = stored.number(data, most=time.monotonic())  # one that was not sent yet is not ours
+    async def _hear(self, channel_name: bytes, data: bytes) -> None:
+        if channel_name == self._name.encode():
+            beat = stored.number(data, most=time.monotonic())  # a beat from the future is not ours
             if beat is not None:
                 self._leased_until = beat + LEASE_SECONDS
             return
-        told = stored.read(_Forget, data)
-        if told is None:  # whatever it means, nothing that is kept here holds for certain
+        invalidation = stored.read(_Forget, data)
+        if invalidation is None:  # an unreadable invalidation may concern any playlist
             self._forget_all()
             return
-        self.forgotten += 1
-        for key in [key for key in self._answers if key[0] == told.video]:
+        self.invalidations += 1
+        for key in [key for key in self._answers if key[0] == invalidation.video]:
             del self._answers[key]
-        await self._forgotten_script(keys=[FORGOTTEN + told.token], args=[self._name, TOKEN_SECONDS])
+        await self._forgotten_script(keys=[FORGOTTEN + invalidation.token], args=[self._name, TOKEN_SECONDS])
 
     def _forget_all(self) -> None:
-        self.forgotten += 1
+        self.invalidations += 1
         self._answers.clear()

@@ -1,4 +1,4 @@
-"""The HTTP answer that a playlist becomes: gzip as it is stored, conditional, cacheable for a while."""
+"""HTTP answers with a playlist: gzip as stored, conditional, cacheable for a while."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ class Answer:
 
 
 class Answers:
-    """All answers that one playlist may become. Made once per read of the cache, given to all who share it."""
+    """All possible answers with one playlist, made once per read of the cache and shared by its requests."""
 
     def __init__(self, playlist: CachedPlaylist) -> None:
         self.playlist = playlist
 
     def to(self, headers: Iterable[tuple[bytes, bytes]]) -> Answer:
         """The answer to a request with these headers: full or 304, gzip or plain."""
-        accepted = wanted = b""
+        accept_encoding = if_none_match = b""
         for name, value in headers:
             if name == b"accept-encoding":
-                accepted = value
+                accept_encoding = value
             elif name == b"if-none-match":
-                wanted = value
-        full, unchanged = self._gzip if b"gzip" in accepted else self._plain
-        return unchanged if wanted and _matches(wanted, dict(full.headers)[b"etag"]) else full
+                if_none_match = value
+        full, unchanged = self._gzip if b"gzip" in accept_encoding else self._plain
+        return unchanged if if_none_match and _matches(if_none_match, dict(full.headers)[b"etag"]) else full
 
     @cached_property
     def _etag(self) -> str:
@@ -64,7 +64,7 @@ def _pair(body: bytes, etag: str, max_age: int, extra: Headers) -> tuple[Answer,
     return Answer(200, described, body), Answer(304, shared, b"")
 
 
-def _matches(wanted: bytes, etag: bytes) -> bool:
+def _matches(if_none_match: bytes, etag: bytes) -> bool:
     """If-None-Match, RFC 9110 section 13.1.2: a list, compared weakly."""
-    tags = {tag.strip().removeprefix(b"W/") for tag in wanted.split(b",")}
+    tags = {tag.strip().removeprefix(b"W/") for tag in if_none_match.split(b",")}
     return b"*" in tags or etag in tags

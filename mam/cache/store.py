@@ -1,6 +1,6 @@
 """Rendered, signed and compressed playlists in Redis.
 
-Redis being away makes answers slower, never wrong: reads then find nothing and writes do nothing.
+An outage of Redis makes answers slower, never wrong: reads then find nothing and writes do nothing.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from mam.cache.lua import GENERATION, MAKE_ROOM, PREFIX, PUT
 from mam.hls.recipe import satisfies
 
 GZIP_LEVEL = 6
-AGE_BYTES = 4
+AGE_BYTES = 4  # `max_age` takes this many bytes of a cached playlist.
 GZIP_MAGIC = b"\x1f\x8b"
-MAIN = ":"  # slot("", ""): the playlist that requests without options get
+MAIN = ":"  # slot("", ""): requests without options get this playlist.
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class CachedPlaylist:
-    """A playlist as it is sent. `body`: gzip. `max_age`: seconds that a client may keep it.
+    """A playlist as it is sent. `body`: gzip. `max_age`: seconds for which a client may keep it.
 
-    `source` is `bucket/key` of the asset, `kinds` the kinds that it satisfies (words such as `source`,
+    `source` is `bucket/key` of the asset, `kinds` the kinds that the playlist satisfies (words such as `source`,
     `auto.fmp4`, separated by spaces); both are empty where unknown.
     """
 
@@ -40,7 +40,7 @@ class CachedPlaylist:
     max_age: int = 0
 
     def fits(self, source: str, kind: str) -> bool:
-        """Whether this is what is asked for (empty: anything). A tree of another tool satisfies any request."""
+        """Whether the playlist satisfies a request (empty: any). A tree of another tool satisfies every request."""
         return satisfies(self.kinds, kind) and (not source or self.source in (source, ""))
 
     def to_bytes(self) -> bytes:
@@ -49,7 +49,7 @@ class CachedPlaylist:
 
 
 def _from_bytes(data: bytes | None) -> CachedPlaylist | None:
-    """What `to_bytes` wrote; None for nothing, and for what another version of this program may have left there."""
+    """Reads what `to_bytes` wrote; None for nothing, and for the format of another version."""
     age, *parts = (data or b"")[:AGE_BYTES], *(data or b"")[AGE_BYTES:].split(b"\n", 2)
     if len(parts) != 3 or not parts[2].startswith(GZIP_MAGIC):
         return None
@@ -61,20 +61,20 @@ def _from_bytes(data: bytes | None) -> CachedPlaylist | None:
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """What the cache holds, for `seconds` more; `generation` is to be given back with what is built in its stead."""
+    """A cached playlist with its remaining `seconds`. One built instead is put with this `generation`."""
 
     playlist: CachedPlaylist | None
-    generation: str | None  # None while Redis is away: then nothing is to be kept
+    generation: str | None  # None while Redis is away: then nothing is cached
     seconds: float = 0
 
 
 class PlaylistCache:
-    """What the VoD service uses: coroutines, several names at once, gzip bytes as they are sent."""
+    """The cache for the VoD service: coroutines, several names at once, gzip bytes as they are sent."""
 
     def __init__(
         self, client: redis.asyncio.Redis, *, ttl: int, quick: redis.asyncio.Redis | None = None, budget: int = 0
     ) -> None:
-        """`quick`: a client that soon gives up, for what can do without an answer. `budget`: bytes; 0: by maxmemory."""
+        """`quick`: a client with short timeouts, for calls that may fail. `budget`: bytes; 0: by maxmemory."""
         self._client = client
         self._quick = quick or client
         self._ttl = ttl
@@ -82,7 +82,7 @@ class PlaylistCache:
         self._put = self._quick.register_script(PUT)
 
     async def get(self, names: Sequence[str], slot: str = MAIN) -> list[Lookup]:
-        """The playlists of several videos, in one round trip. `slot`: which of each video's (see `slot`)."""
+        """The playlists of several videos, in one round trip. `slot`: which one of each video (see `slot`)."""
         try:
             async with self._quick.pipeline(transaction=False) as pipe:
                 for name in names:
@@ -94,14 +94,14 @@ class PlaylistCache:
             log.warning("playlist cache unavailable", extra={"error": type(error).__name__})
             return [Lookup(None, None)] * len(names)
         return [
-            Lookup(_from_bytes(found), stored.text(generation or b"0"), (left or 0) / 1000)
-            for found, left, generation in zip(rows[::3], rows[1::3], rows[2::3], strict=True)
+            Lookup(_from_bytes(data), stored.text(generation or b"0"), (milliseconds or 0) / 1000)
+            for data, milliseconds, generation in zip(rows[::3], rows[1::3], rows[2::3], strict=True)
         ]
 
     async def put(self, name: str, playlist: CachedPlaylist, slot: str, generation: str | None) -> None:
-        """Keeps a playlist for the cache's lifetime, counted from the first of the video's playlists.
+        """Caches a playlist for the cache's lifetime, counted from the first of the video's playlists.
 
-        Does nothing when the video was invalidated since `generation` was read, nor while Redis is short of memory.
+        Does nothing when the video was invalidated after `generation` was read, or while Redis is short of memory.
         """
         if generation is None:
             return
@@ -123,7 +123,7 @@ def read(client: redis.Redis, name: str) -> CachedPlaylist | None:
 
 
 def write(client: redis.Redis, name: str, playlist: CachedPlaylist, *, ttl: int, budget: int) -> None:
-    """Keeps a video's main playlist, for threads: like PlaylistCache.put. Raises RedisError."""
+    """Caches a video's main playlist, for threads: like PlaylistCache.put. Raises RedisError."""
     generation: Any = client.get(GENERATION + name)
     keys = _put_keys(name)
     values = _put_arguments(name, playlist, MAIN, stored.text(generation or b"0") or "", ttl=ttl, budget=budget)
@@ -131,12 +131,12 @@ def write(client: redis.Redis, name: str, playlist: CachedPlaylist, *, ttl: int,
 
 
 def make_room(client: redis.Redis) -> None:
-    """Drops the eldest playlists where Redis is short of memory. Raises RedisError."""
+    """Drops the oldest playlists where Redis is short of memory. Raises RedisError."""
     client.eval(MAKE_ROOM, 0)
 
 
 def slot(kind: str, rendition: str) -> str:
-    """Where one of a video's playlists is cached. `kind` and `rendition`: what was asked for, '' for the main one."""
+    """The slot of one of a video's playlists. `kind` and `rendition`: those of the request, '' for the main ones."""
     return f"{kind}:{rendition}"  # no kind holds a colon
 
 

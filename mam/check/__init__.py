@@ -1,4 +1,4 @@
-"""Checks a stream as a player meets it, over HTTP, against RFC 8216 and Apple's HLS Authoring Specification."""
+"""Checks a stream like a player, over HTTP, against RFC 8216 and Apple's HLS Authoring Specification."""
 
 from mam.check.checker import check
 from mam.check.report import Finding, Report

@@ -1,4 +1,4 @@
-"""The check itself: fetches what a playlist names, one segment at a time, measures it and asks the rules."""
+"""Runs a check: fetches a playlist's segments one at a time, measures them and applies the rules."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from mam.check.syntax import (
 )
 from mam.check.webvtt import VttFacts, read_vtt, vtt_rules
 
-PROBE = 100  # bytes that are asked for as a range
+PROBE = 100  # The check of range requests asks for this many bytes.
 
 
 def check(url: str, *, every: bool = True) -> Report:
@@ -38,14 +38,14 @@ def check(url: str, *, every: bool = True) -> Report:
 
 
 def sample(count: int) -> list[int]:
-    """Which of `count` segments are looked at when not all are: neighbours too, for what holds between them."""
+    """The numbers of the segments in a sample of `count`: neighbours too, for the rules between them."""
     middle = count // 2
     return sorted({n for n in (0, 1, middle, middle + 1, count - 2, count - 1) if 0 <= n < count})
 
 
 @dataclass(slots=True)
 class _Media:
-    """A media playlist that was looked through."""
+    """A media playlist with its measured segments."""
 
     where: str
     playlist: MediaPlaylist
@@ -58,8 +58,8 @@ class _Check:
     def __init__(self, client: Client, *, every: bool) -> None:
         self._client = client
         self._every = every
-        self._found: list[Finding] = []
-        self._said: set[tuple[str, str]] = set()
+        self._findings: list[Finding] = []
+        self._reported: set[tuple[str, str]] = set()
         self._sections: dict[str, tuple[bytes, InitFacts | None]] = {}
 
     def run(self, url: str) -> Report:
@@ -74,50 +74,50 @@ class _Check:
             media = self._media(answer.url, read_media(text), where)
             self._judge(media)
             presentations = [_measurement(media).presentation]
-        return Report(url, tuple(self._found), tuple(presentations))
+        return Report(url, tuple(self._findings), tuple(presentations))
 
     def _read_playlist(self, answer: Answer, where: str) -> str:
-        self._found += syntax(answer.body, where)
-        self._found += playlist_delivery(answer, where)
+        self._findings += syntax(answer.body, where)
+        self._findings += playlist_delivery(answer, where)
         return answer.body.decode("utf-8", "replace")
 
     def _tree(self, answer: Answer, text: str, where: str) -> list[Presentation]:
-        """A multivariant playlist: each of its media playlists, then what it says of them."""
+        """Checks a multivariant playlist: each of its media playlists, then its claims about them."""
         playlist = read_multivariant(text)
-        self._found += list_rules(playlist, where)
-        renditions = [each["URI"] for each in playlist.renditions if each.get("URI")]
+        self._findings += list_rules(playlist, where)
+        renditions = [r["URI"] for r in playlist.renditions if r.get("URI")]
         variants = [variant.uri for variant in playlist.variants if variant.uri]
-        looked: dict[str, _Media] = {}
-        for uri in dict.fromkeys((*variants, *renditions, *(each.uri for each in playlist.i_frames))):
+        media_by_uri: dict[str, _Media] = {}
+        for uri in dict.fromkeys((*variants, *renditions, *(variant.uri for variant in playlist.i_frames))):
             if media := self._listed(urljoin(answer.url, uri), where, uri):
-                looked[uri] = media
-        main = next((looked[uri] for uri in variants if uri in looked), None)
+                media_by_uri[uri] = media
+        main = next((media_by_uri[uri] for uri in variants if uri in media_by_uri), None)
         origin = offset(main.segments) if main else None
         frame = _frame(main.segments) if main else Fraction(0)
-        for uri, media in looked.items():
+        for uri, media in media_by_uri.items():
             self._judge(media, alternate=uri not in variants, frame=frame, origin=origin)
         if not playlist.independent:
-            self._found += _not_independent([looked[uri] for uri in variants if uri in looked])
-        measured = {uri: _measurement(media) for uri, media in looked.items()}
-        trick = {each.uri for each in playlist.i_frames}
-        played = {uri: each for uri, each in measured.items() if uri not in trick}
-        self._found += tree_rules(playlist, played, where)
-        return [each.presentation for each in played.values()]
+            self._findings += _not_independent([media_by_uri[uri] for uri in variants if uri in media_by_uri])
+        measured = {uri: _measurement(media) for uri, media in media_by_uri.items()}
+        trick = {variant.uri for variant in playlist.i_frames}
+        played = {uri: measurement for uri, measurement in measured.items() if uri not in trick}
+        self._findings += tree_rules(playlist, played, where)
+        return [measurement.presentation for measurement in played.values()]
 
     def _listed(self, url: str, top: str, uri: str) -> _Media | None:
-        """A media playlist that a multivariant one lists."""
+        """Checks a media playlist of a multivariant one."""
         where = place(url)
         try:
             answer = self._client.playlist(url)
         except Unreachable as failure:
-            self._found.append(error("missing", where, failure.detail))
+            self._findings.append(error("missing", where, failure.detail))
             return None
         if answer.status != 200:
-            self._found.append(error("missing", where, f"It answers {answer.status}."))
+            self._findings.append(error("missing", where, f"It answers {answer.status}."))
             return None
         text = self._read_playlist(answer, where)
         if is_multivariant(text):
-            self._found.append(error("rendition", top, f"{uri} is no media playlist."))
+            self._findings.append(error("rendition", top, f"{uri} is no media playlist."))
             return None
         return self._media(answer.url, read_media(text), where)
 
@@ -143,22 +143,22 @@ class _Check:
                 )
                 continue
             section, init = self._section(base, segment, spot, needed=container_of(answer.body) == "mp4")
-            found = measure(answer.body, section, init)
+            measured = measure(answer.body, section, init)
             facts = SegmentFacts(
-                number, starts[number], segment.duration, len(answer.body), found.container, found.tracks,
-                found.audios, found.ts, found.fragments, found.trouble, segment.discontinuity,
+                number, starts[number], segment.duration, len(answer.body), measured.container, measured.tracks,
+                measured.audios, measured.ts, measured.fragments, measured.trouble, segment.discontinuity,
             )  # fmt: skip
-            if found.container != "mp4" or init is not None:
-                self._found += lone_rules(facts, spot)
+            if measured.container != "mp4" or init is not None:
+                self._findings += lone_rules(facts, spot)
             media.segments.append(facts)
         media.segments = completed(media.segments)
         return media
 
     def _section(self, base: str, segment: Segment, spot: str, *, needed: bool) -> tuple[bytes, InitFacts | None]:
-        """The Media Initialization Section of a segment, fetched once."""
+        """A segment's Media Initialization Section, which is fetched once."""
         if segment.map is None:
             if needed:
-                self._found.append(error("map", spot, "fMP4 needs an EXT-X-MAP."))
+                self._findings.append(error("map", spot, "fMP4 needs an EXT-X-MAP."))
             return b"", None
         url = urljoin(base, segment.map)
         if url not in self._sections:
@@ -173,31 +173,31 @@ class _Check:
         try:
             init = read_init(answer.body)
         except InvalidBoxes as failure:
-            self._found.append(error("init", where, failure.detail))
+            self._findings.append(error("init", where, failure.detail))
             return answer.body, None
-        self._found += init_rules(init, where)
+        self._findings += init_rules(init, where)
         return answer.body, init
 
     def _fetched(self, url: str, spot: str) -> Answer | None:
         try:
             answer = self._client.segment(url)
         except Unreachable as failure:
-            self._found.append(error("missing", spot, failure.detail))
+            self._findings.append(error("missing", spot, failure.detail))
             return None
         if answer.status != 200:
-            self._found.append(error("missing", spot, f"It answers {answer.status}."))
+            self._findings.append(error("missing", spot, f"It answers {answer.status}."))
             return None
         return answer
 
     def _delivery(self, answer: Answer, where: str, spot: str, *, ranged: bool) -> None:
-        """How a segment is sent; what holds for all of a playlist is said once."""
-        found = list(segment_delivery(answer, spot))
+        """Checks the delivery of a segment; each finding is reported once per playlist."""
+        findings = list(segment_delivery(answer, spot))
         if ranged and len(answer.body) > PROBE:
-            found += self._range(answer, spot)
-        for each in found:
-            if (where, each.rule) not in self._said:
-                self._said.add((where, each.rule))
-                self._found.append(each)
+            findings += self._range(answer, spot)
+        for finding in findings:
+            if (where, finding.rule) not in self._reported:
+                self._reported.add((where, finding.rule))
+                self._findings.append(finding)
 
     def _range(self, whole: Answer, spot: str) -> Iterator[Finding]:
         try:
@@ -213,26 +213,26 @@ class _Check:
     def _judge(
         self, media: _Media, *, alternate: bool = False, frame: Fraction = Fraction(0), origin: Fraction | None = None
     ) -> None:
-        self._found += chain_rules(media.segments, media.where)
-        self._found += extinf_rules(media.segments, media.where, alternate=alternate, frame=frame)
-        self._found += vtt_rules(media.texts, origin, media.where)
+        self._findings += chain_rules(media.segments, media.where)
+        self._findings += extinf_rules(media.segments, media.where, alternate=alternate, frame=frame)
+        self._findings += vtt_rules(media.texts, origin, media.where)
         if not alternate and origin is None:
-            self._found += _not_independent([media])
+            self._findings += _not_independent([media])
 
 
-def _not_independent(found: Sequence[_Media]) -> Iterator[Finding]:
-    for media in found:
+def _not_independent(playlists: Sequence[_Media]) -> Iterator[Finding]:
+    for media in playlists:
         if not media.playlist.independent and any(facts.track("video") for facts in media.segments):
             yield error("independent", media.where, "Neither it nor what lists it has EXT-X-INDEPENDENT-SEGMENTS.")
 
 
 def _file(url: str) -> str:
-    """The last part of a path: what stands before it may be a token."""
+    """The last part of a path: the others may contain a token."""
     return urlsplit(url).path.rpartition("/")[2]
 
 
 def _frame(segments: Sequence[SegmentFacts]) -> Fraction:
-    """How long a picture, or else a frame of sound, is shown."""
+    """The duration of a picture, or else of an audio frame."""
     for kind in ("video", "audio"):
         if tracks := _of(segments, kind):
             return max(track.frame for track in tracks)
@@ -245,7 +245,7 @@ def _of(segments: Sequence[SegmentFacts], kind: str) -> list[TrackFacts]:
 
 def _measurement(media: _Media) -> Measurement:
     video, audio = _of(media.segments, "video"), _of(media.segments, "audio")
-    tracks = [_whole(each) for each in (video, audio) if each]
+    tracks = [_whole(facts) for facts in (video, audio) if facts]
     if cues := [cue for facts in media.texts for cue in facts.cues]:
         first, end = min(cue.start for cue in cues), max(cue.end for cue in cues)
         tracks.append(Track("subtitles", "wvtt", first, end, len(cues)))

@@ -1,4 +1,4 @@
-"""What a stream would be called in CODECS (RFC 6381), and whether a coded picture can be begun with."""
+"""A stream's name in CODECS (RFC 6381), and whether a decoder can start at a coded picture."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ AAC = {"LC": 2, "Main": 1, "SSR": 3, "LTP": 4, "HE-AAC": 5, "HE-AACv2": 29, "xHE
 NAMES = {"ac3": "ac-3", "eac3": "ec-3", "mp3": "mp4a.40.34", "mp2": "mp4a.40.33", "opus": "Opus", "flac": "fLaC",
          "alac": "alac", "av1": "av01", "vp9": "vp09"}  # fmt: skip
 H264_SPS, H264_IDR, H264_SLICES = 7, 5, range(1, 6)
-HEVC_SLICES, HEVC_IDR = range(32), range(16, 21)  # BLA and IDR; 21 is CRA, which needs what was before it
+HEVC_SLICES, HEVC_IDR = range(32), range(16, 21)  # BLA and IDR; 21 is CRA, which needs earlier pictures.
 
 
 def codec_name(codec: str, profile: str | None, configuration: bytes) -> str:
-    """The name in CODECS. `configuration`: avcC, hvcC, or parameter sets in Annex B. A bare name where no more is
-    known of a codec than that."""
+    """The name in CODECS; a bare name where nothing else is known. `configuration`: avcC, hvcC, or Annex B parameter
+    sets."""
     if codec == "h264":
         sps = h264_sps(configuration)
         return f"avc1.{sps.hex().upper()}" if sps else "avc1"
@@ -24,18 +24,18 @@ def codec_name(codec: str, profile: str | None, configuration: bytes) -> str:
     return NAMES.get(codec, codec)
 
 
-def same_codec(listed: str, found: str) -> bool:
-    """Whether CODECS says what a segment holds."""
-    one, two = listed.lower(), found.lower()
-    if one.startswith("hev1."):
-        one = "hvc1." + one[5:]
-    if "." in two or two in ("ac-3", "ec-3", "opus", "flac", "alac"):
-        return one == two
-    return one.partition(".")[0] == two.partition(".")[0]
+def same_codec(listed: str, actual: str) -> bool:
+    """Whether a name in CODECS matches that of a segment's codec."""
+    left, right = listed.lower(), actual.lower()
+    if left.startswith("hev1."):
+        left = "hvc1." + left[5:]
+    if "." in right or right in ("ac-3", "ec-3", "opus", "flac", "alac"):
+        return left == right
+    return left.partition(".")[0] == right.partition(".")[0]
 
 
-def is_known(listed: str, found: tuple[str, ...]) -> bool:
-    return any(same_codec(listed, each) for each in found)
+def is_known(listed: str, codecs: tuple[str, ...]) -> bool:
+    return any(same_codec(listed, codec) for codec in codecs)
 
 
 def h264_sps(configuration: bytes) -> bytes | None:
@@ -49,7 +49,7 @@ def h264_sps(configuration: bytes) -> bytes | None:
 
 
 def _hevc_name(configuration: bytes) -> str:
-    """Of an hvcC (ISO/IEC 14496-15 section E.3)."""
+    """The name of an hvcC (ISO/IEC 14496-15 section E.3)."""
     if len(configuration) < 13 or configuration[0] != 1:
         return "hvc1"
     space, tier, profile = configuration[1] >> 6, configuration[1] >> 5 & 1, configuration[1] & 31
@@ -59,13 +59,13 @@ def _hevc_name(configuration: bytes) -> str:
         f"{' ABC'[space].strip()}{profile}",
         f"{compatible:X}",
         f"{'H' if tier else 'L'}{configuration[12]}",
-        *(f"{each:X}" for each in constraints),
+        *(f"{byte:X}" for byte in constraints),
     ]
     return "hvc1." + ".".join(parts)
 
 
 def begins_with_idr(codec: str, picture: bytes, length_size: int | None) -> bool | None:
-    """Whether a coded picture needs nothing before it; None for codecs where the container's word is all there is.
+    """Whether a coded picture needs no earlier ones; None for codecs where only the container tells.
 
     `length_size`: bytes of a NAL unit's length in MP4; None for Annex B.
     """
@@ -81,8 +81,8 @@ def begins_with_idr(codec: str, picture: bytes, length_size: int | None) -> bool
 
 def length_size(codec: str, configuration: bytes) -> int:
     """lengthSizeMinusOne + 1 of avcC or hvcC."""
-    at = {"h264": 4, "hevc": 21}.get(codec, -1)
-    return (configuration[at] & 3) + 1 if 0 <= at < len(configuration) else 4
+    position = {"h264": 4, "hevc": 21}.get(codec, -1)
+    return (configuration[position] & 3) + 1 if 0 <= position < len(configuration) else 4
 
 
 def annex_b(data: bytes) -> Iterator[bytes]:
@@ -91,8 +91,8 @@ def annex_b(data: bytes) -> Iterator[bytes]:
 
 
 def length_prefixed(data: bytes, size: int) -> Iterator[bytes]:
-    at = 0
-    while at + size <= len(data):
-        length = int.from_bytes(data[at : at + size], "big")
-        yield data[at + size : at + size + length]
-        at += size + length
+    position = 0
+    while position + size <= len(data):
+        length = int.from_bytes(data[position : position + size], "big")
+        yield data[position + size : position + size + length]
+        position += size + length

@@ -1,4 +1,4 @@
-"""How playlists and segments are sent: the rules of types, compression, CORS and redirects. Pure."""
+"""The delivery of playlists and segments: the rules of types, compression, CORS and redirects. Pure."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def playlist_delivery(answer: Answer, where: str) -> Iterator[Finding]:
 
 
 def segment_delivery(answer: Answer, spot: str) -> Iterator[Finding]:
-    wanted = TYPES.get(container_of(answer.body))
-    if wanted and answer.content_type not in wanted:
-        told = f"Its Content-Type is {answer.content_type or 'missing'}, not {' or '.join(sorted(wanted))}."
-        yield error("content-type", spot, told)
+    allowed = TYPES.get(container_of(answer.body))
+    if allowed and answer.content_type not in allowed:
+        description = f"Its Content-Type is {answer.content_type or 'missing'}, not {' or '.join(sorted(allowed))}."
+        yield error("content-type", spot, description)
     if not answer.open:
         yield error("cors", spot, "No Access-Control-Allow-Origin lets a page read it.")
     if answer.redirected:

@@ -1,4 +1,4 @@
-"""Gets what a player gets, as a browser on another site would ask for it, and keeps what was said on the way."""
+"""Fetches playlists and segments like a browser on another site, and records facts about the answers."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from types import TracebackType
 from urllib.parse import urljoin, urlsplit
 
 import requests
-from urllib3.exceptions import HTTPError  # what reading a body past requests' own decoding raises
+from urllib3.exceptions import HTTPError  # raised by reading a raw body
 
 from mam.errors import Unavailable
 
-PAGE = "https://player.example"  # the site whose player asks
-REDIRECTS = 5
-MAX_SEGMENT = 256 << 20  # bytes: six seconds at 300 Mb/s
-MAX_PLAYLIST = 64 << 20  # bytes, unpacked
-BLOCK = 1 << 16
-TIMEOUT = (10, 150)  # seconds to connect and of silence; a segment of a video in the making is waited for
+PAGE = "https://player.example"  # The site of the simulated player.
+REDIRECTS = 5  # At most this many redirects are followed.
+MAX_SEGMENT = 256 << 20  # A larger segment is refused: six seconds at 300 Mb/s.
+MAX_PLAYLIST = 64 << 20  # A larger playlist, after decompression, is refused.
+BLOCK = 1 << 16  # A body is read in blocks of this size.
+TIMEOUT = (10, 150)  # Seconds to connect, and of silence: a segment of a video in the making takes a while.
 GZIP = 16 + zlib.MAX_WBITS
 
 
@@ -28,7 +28,7 @@ class Unreachable(Unavailable):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`open`: every answer on the way allowed the page to read it (CORS). `body`: unpacked where it came as gzip."""
+    """An answer. `open`: all answers, with redirects, allow the page to read them (CORS). `body`: without gzip."""
 
     url: str
     status: int
@@ -40,7 +40,7 @@ class Answer:
 
 
 class Client:
-    """Connections of one check. Proxies that the environment names are not used."""
+    """The connections of one check. Proxies of the environment are not used."""
 
     def __init__(self) -> None:
         self._session = requests.Session()
@@ -50,7 +50,9 @@ class Client:
     def __enter__(self) -> Client:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._session.close()
 
     def playlist(self, url: str) -> Answer:
@@ -61,17 +63,17 @@ class Client:
 
     def part(self, url: str, length: int) -> Answer:
         """The first `length` bytes."""
-        wanted = {"Accept-Encoding": "identity", "Range": f"bytes=0-{length - 1}"}
-        return self._follow(url, wanted, MAX_SEGMENT)
+        headers = {"Accept-Encoding": "identity", "Range": f"bytes=0-{length - 1}"}
+        return self._follow(url, headers, MAX_SEGMENT)
 
     def _follow(self, url: str, headers: dict[str, str], limit: int) -> Answer:
-        """Raises Unreachable when there is no answer of HTTP, or it does not end."""
+        """Fetches a URL, following redirects. Raises Unreachable without a complete HTTP answer."""
         origin, readable = PAGE, True
         for hop in range(REDIRECTS + 1):
-            asked = {**headers, "Origin": origin}
+            sent_headers = {**headers, "Origin": origin}
             try:
                 with self._session.get(
-                    url, headers=asked, allow_redirects=False, stream=True, timeout=TIMEOUT
+                    url, headers=sent_headers, allow_redirects=False, stream=True, timeout=TIMEOUT
                 ) as response:
                     readable &= response.headers.get("Access-Control-Allow-Origin") in ("*", origin)
                     location = response.headers.get("Location") if 300 <= response.status_code < 400 else None
@@ -84,21 +86,21 @@ class Client:
 
 
 def _onward(url: str, location: str, origin: str) -> tuple[str, str]:
-    """Where a redirect leads, and as whom a browser asks there: "null" once one has led from one foreign site to
-    another. Raises Unreachable."""
+    """The target of a redirect, and the Origin that a browser sends there: "null" after a redirect between two foreign
+    sites. Raises Unreachable."""
     try:
-        onward = urljoin(url, location)
-        is_same = urlsplit(onward)[:2] == urlsplit(url)[:2]
+        target = urljoin(url, location)
+        is_same = urlsplit(target)[:2] == urlsplit(url)[:2]
     except ValueError as error:
         raise Unreachable(f"{place(url)} redirects to what is no URL.") from error
-    return onward, origin if is_same else "null"
+    return target, origin if is_same else "null"
 
 
 def _answer(url: str, response: requests.Response, limit: int, *, redirected: bool, readable: bool) -> Answer:
     gzipped = response.headers.get("Content-Encoding", "") == "gzip"
     unpack = zlib.decompressobj(GZIP) if gzipped else None
     body = bytearray()
-    while block := response.raw.read(BLOCK, decode_content=False):  # as it came: what it unpacks to has a limit
+    while block := response.raw.read(BLOCK, decode_content=False):  # undecoded, to limit its decompressed size
         body += unpack.decompress(block, limit + 1 - len(body)) if unpack else block
         if len(body) > limit:
             raise Unreachable(f"{place(url)}: more than {limit} bytes")
@@ -114,10 +116,10 @@ def _answer(url: str, response: requests.Response, limit: int, *, redirected: bo
 
 
 def place(url: str) -> str:
-    """A URL as it may be shown: without the query of a signed one."""
+    """A URL for reports: without the query of a signed one."""
     try:
         parts = urlsplit(url)
     except ValueError:  # no URL at all
         return url.partition("?")[0]
-    shown = "" if "signature" in parts.query.lower() else parts.query
-    return parts._replace(query=shown, fragment="").geturl()
+    query = "" if "signature" in parts.query.lower() else parts.query
+    return parts._replace(query=query, fragment="").geturl()

@@ -1,6 +1,6 @@
-"""What the boxes of fragmented MP4 say (ISO/IEC 14496-12; RFC 8216 section 3.3): the times of samples by arithmetic.
+"""Reads the boxes of fragmented MP4 (ISO/IEC 14496-12; RFC 8216 section 3.3), and computes the times of samples.
 
-libavformat's own reading of them depends on edit lists and flags, and is not asked.
+libavformat is not used: its times depend on edit lists and flags.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from fractions import Fraction
 from mam.errors import MediaError, readable
 
 CONTAINERS = frozenset({b"moov", b"trak", b"mdia", b"minf", b"stbl", b"edts", b"mvex", b"moof", b"traf"})
-MAX_SAMPLES = 100_000  # of a run: a fragment of half an hour of sound
+MAX_SAMPLES = 100_000  # A run has at most this many samples: half an hour of sound.
 NON_SYNC = 0x10000  # sample_is_non_sync_sample
 KINDS = {b"vide": "video", b"soun": "audio", b"subt": "subtitles", b"text": "subtitles"}
 
@@ -24,7 +24,7 @@ class InvalidBoxes(MediaError):
 
 @dataclass(frozen=True, slots=True)
 class InitTrack:
-    """`shift`: seconds that the edit list adds to composition times. The defaults are those of `trex`."""
+    """A track of an initialization section. `shift`: seconds that the edit list adds. Defaults are from `trex`."""
 
     number: int
     kind: str = ""
@@ -37,7 +37,7 @@ class InitTrack:
 
 @dataclass(frozen=True, slots=True)
 class InitFacts:
-    """`timed`: a duration in mvhd or tkhd is not zero. `samples`: what the sample tables list."""
+    """An initialization section. `timed`: mvhd or tkhd has a duration. `samples`: their number in the sample tables."""
 
     brands: tuple[str, ...]
     tracks: dict[int, InitTrack]
@@ -48,7 +48,7 @@ class InitFacts:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """`pts`, `duration`: seconds. `data`: where its bytes lie in the segment."""
+    """A sample. `pts`, `duration`: seconds. `data`: the place of its bytes in the segment."""
 
     pts: Fraction
     duration: Fraction
@@ -58,9 +58,9 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Fragment:
-    """A track's part of a segment, in ticks. `tfdt`: None when a traf has none. `end`: the next one's tfdt.
+    """A track's part of a segment, in ticks. `tfdt`: None when a traf has none. `end`: the expected next tfdt.
 
-    `relative`: every traf is addressed from its moof. `broken`: fragments within the segment that do not continue.
+    `relative`: every traf is addressed from its moof. `broken`: the number of fragments that do not continue.
     """
 
     tfdt: int | None
@@ -71,7 +71,7 @@ class Fragment:
 
 
 def walk(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """(kind, start of the content, end) of the boxes in data[start:end]. Raises InvalidBoxes."""
+    """(kind, start of the content, end) of each box in data[start:end]. Raises InvalidBoxes."""
     while start < end:
         if start + 8 > end:
             raise InvalidBoxes(f"The box at byte {start} is cut off.")
@@ -99,7 +99,7 @@ def leaves(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, bytes]]:
 
 
 def read_init(data: bytes) -> InitFacts:
-    """Raises InvalidBoxes."""
+    """Reads an initialization section. Raises InvalidBoxes."""
     brands: tuple[str, ...] = ()
     tracks: dict[int, InitTrack] = {}
     extended, timed, samples = False, False, 0
@@ -107,21 +107,21 @@ def read_init(data: bytes) -> InitFacts:
         for kind, low, high in walk(data, 0, len(data)):
             if kind == b"ftyp":
                 names = data[low : low + 4] + data[low + 8 : high]
-                brands = tuple(names[at : at + 4].decode("latin-1") for at in range(0, len(names), 4))
+                brands = tuple(names[i : i + 4].decode("latin-1") for i in range(0, len(names), 4))
             if kind != b"moov":
                 continue
-            for inner, a, b in walk(data, low, high):
-                if inner == b"mvhd":
-                    scale, duration = _scale(data[a:b])
+            for inner_kind, start, end in walk(data, low, high):
+                if inner_kind == b"mvhd":
+                    scale, duration = _scale(data[start:end])
                     timed |= duration > 0
-                elif inner == b"trak":
-                    track, listed, lasts = _track(list(leaves(data, a, b)), scale)
+                elif inner_kind == b"trak":
+                    track, listed, has_duration = _track(list(leaves(data, start, end)), scale)
                     tracks[track.number] = track
                     samples += listed
-                    timed |= lasts
-                elif inner == b"mvex":
+                    timed |= has_duration
+                elif inner_kind == b"mvex":
                     extended = True
-                    _defaults(data[a:b], tracks)
+                    _defaults(data[start:end], tracks)
     except (struct.error, IndexError, UnboundLocalError) as error:
         raise InvalidBoxes("The initialization section is cut off.") from error
     return InitFacts(brands, tracks, extended, timed, samples)
@@ -134,12 +134,12 @@ def _scale(content: bytes) -> tuple[int, int]:
 
 
 def _track(boxes: list[tuple[bytes, bytes]], movie_scale: int) -> tuple[InitTrack, int, bool]:
-    """The track, how many samples its tables list, and whether it has a duration."""
+    """The track, the number of samples in its tables, and whether it has a duration."""
     track, edits, samples, timed = InitTrack(0), b"", 0, False
     for kind, content in boxes:
         if kind == b"tkhd":
-            at = 20 if content[0] else 12
-            number, _, duration = struct.unpack_from(">IIQ" if content[0] else ">III", content, at)
+            offset = 20 if content[0] else 12
+            number, _, duration = struct.unpack_from(">IIQ" if content[0] else ">III", content, offset)
             track, timed = replace(track, number=number), duration > 0
         elif kind == b"mdhd":
             track = replace(track, timescale=_scale(content)[0] or 1)
@@ -153,15 +153,15 @@ def _track(boxes: list[tuple[bytes, bytes]], movie_scale: int) -> tuple[InitTrac
 
 
 def _shift(edits: bytes, movie_scale: int, timescale: int) -> Fraction:
-    """Seconds from a composition time to its presentation: what is cut off, after what is waited for."""
+    """Seconds from composition to presentation times: empty edits add, the first edit's media time subtracts."""
     shift = Fraction(0)
     if not edits:
         return shift
     layout = struct.Struct(">Qqhh" if edits[0] else ">Iihh")
     for number in range(struct.unpack_from(">I", edits, 4)[0]):
-        duration, at, _, _ = layout.unpack_from(edits, 8 + number * layout.size)
-        if at >= 0:
-            return shift - Fraction(at, timescale)
+        duration, media_time, _, _ = layout.unpack_from(edits, 8 + number * layout.size)
+        if media_time >= 0:
+            return shift - Fraction(media_time, timescale)
         shift += Fraction(duration, movie_scale or 1)
     return shift
 
@@ -175,30 +175,30 @@ def _defaults(content: bytes, tracks: dict[int, InitTrack]) -> None:
 
 
 def read_fragments(data: bytes, init: InitFacts) -> dict[int, Fragment]:
-    """What a segment holds, by the number of the track. Raises InvalidBoxes."""
-    found: dict[int, Fragment] = {}
+    """The fragments of a segment, by track number. Raises InvalidBoxes."""
+    by_track: dict[int, Fragment] = {}
     try:
         for kind, low, high in walk(data, 0, len(data)):
             if kind == b"moov":
                 raise InvalidBoxes("The segment holds a moov: it is a whole file, or has its own initialization.")
             if kind != b"moof":
                 continue
-            for inner, a, b in walk(data, low, high):
-                if inner == b"traf":
-                    number, part = _traf(list(leaves(data, a, b)), low - 8, init)
-                    found[number] = _joined(found[number], part) if number in found else part
+            for inner_kind, start, end in walk(data, low, high):
+                if inner_kind == b"traf":
+                    number, part = _traf(list(leaves(data, start, end)), low - 8, init)
+                    by_track[number] = _joined(by_track[number], part) if number in by_track else part
     except (struct.error, IndexError) as error:
         raise InvalidBoxes("A fragment is cut off.") from error
-    for number, part in found.items():
+    for number, part in by_track.items():
         if any(sample.data.stop > len(data) for sample in part.samples):
             raise InvalidBoxes(f"Samples of track {number} lie beyond the end of the segment.")
-    return found
+    return by_track
 
 
-def _joined(one: Fragment, two: Fragment) -> Fragment:
-    broken = one.broken + (two.tfdt != one.end)
-    tfdt = one.tfdt if two.tfdt is not None else None
-    return Fragment(tfdt, two.end, one.relative and two.relative, broken, one.samples + two.samples)
+def _joined(first: Fragment, second: Fragment) -> Fragment:
+    broken = first.broken + (second.tfdt != first.end)
+    tfdt = first.tfdt if second.tfdt is not None else None
+    return Fragment(tfdt, second.end, first.relative and second.relative, broken, first.samples + second.samples)
 
 
 def _traf(boxes: list[tuple[bytes, bytes]], moof: int, init: InitFacts) -> tuple[int, Fragment]:
@@ -212,53 +212,59 @@ def _traf(boxes: list[tuple[bytes, bytes]], moof: int, init: InitFacts) -> tuple
         elif kind == b"trun":
             runs.append(content)
     samples: list[Sample] = []
-    clock, at = tfdt or 0, base
+    clock, position = tfdt or 0, base
     for run in runs:
-        clock, at = _run(run, track, clock, base, at, samples)
+        clock, position = _run(run, track, clock, base, position, samples)
     return track.number, Fragment(tfdt, clock, relative, 0, tuple(samples))
 
 
 def _header(content: bytes, moof: int, init: InitFacts) -> tuple[InitTrack, int, bool]:
-    """tfhd: the track with its defaults, where offsets count from, and whether that is the moof."""
+    """tfhd: the track with its defaults, the base of offsets, and whether the base is the moof."""
     flags, number = int.from_bytes(content[1:4], "big"), struct.unpack_from(">I", content, 4)[0]
     if number not in init.tracks:
         raise InvalidBoxes(f"It holds track {number}, which the initialization section does not have.")
-    track, at, base = init.tracks[number], 8, moof
+    track, offset, base = init.tracks[number], 8, moof
     if flags & 0x1:
-        (base,) = struct.unpack_from(">Q", content, at)
-        at += 8
-    at += 4 if flags & 0x2 else 0
+        (base,) = struct.unpack_from(">Q", content, offset)
+        offset += 8
+    offset += 4 if flags & 0x2 else 0
     for bit, name in ((0x8, "duration"), (0x10, "size"), (0x20, "flags")):
         if flags & bit:
-            track = replace(track, **{name: struct.unpack_from(">I", content, at)[0]})
-            at += 4
+            track = replace(track, **{name: struct.unpack_from(">I", content, offset)[0]})
+            offset += 4
     return track, base, bool(flags & 0x20000) and not flags & 0x1
 
 
-def _run(content: bytes, track: InitTrack, clock: int, base: int, at: int, samples: list[Sample]) -> tuple[int, int]:
-    """Appends the samples of a trun; returns decode time and place of what follows."""
+def _run(
+    content: bytes, track: InitTrack, clock: int, base: int, position: int, samples: list[Sample]
+) -> tuple[int, int]:
+    """Appends the samples of a trun; returns the decode time and place of the next sample."""
     flags, count = int.from_bytes(content[1:4], "big"), struct.unpack_from(">I", content, 4)[0]
     if count > MAX_SAMPLES:
         raise InvalidBoxes(f"A trun claims {count} samples.")
-    place, opening = 8, None
+    field_offset, first_flags = 8, None
     if flags & 0x1:
-        at = base + struct.unpack_from(">i", content, place)[0]
-        place += 4
+        position = base + struct.unpack_from(">i", content, field_offset)[0]
+        field_offset += 4
     if flags & 0x4:
-        (opening,) = struct.unpack_from(">I", content, place)
-        place += 4
+        (first_flags,) = struct.unpack_from(">I", content, field_offset)
+        field_offset += 4
     signed = "i" if content[0] else "I"
     fields = [(0x100, "I"), (0x200, "I"), (0x400, "I"), (0x800, signed)]
     row = struct.Struct(">" + "".join(code for bit, code in fields if flags & bit))
     for number in range(count):
-        values = iter(row.unpack_from(content, place + number * row.size))
+        values = iter(row.unpack_from(content, field_offset + number * row.size))
         duration = next(values) if flags & 0x100 else track.duration
         size = next(values) if flags & 0x200 else track.size
-        marks = next(values) if flags & 0x400 else track.flags
-        offset = next(values) if flags & 0x800 else 0
-        if number == 0 and opening is not None:
-            marks = opening
-        pts = Fraction(clock + offset, track.timescale) + track.shift
-        samples.append(Sample(pts, Fraction(duration, track.timescale), not marks & NON_SYNC, slice(at, at + size)))
-        clock, at = clock + duration, at + size
-    return clock, at
+        sample_flags = next(values) if flags & 0x400 else track.flags
+        composition = next(values) if flags & 0x800 else 0
+        if number == 0 and first_flags is not None:
+            sample_flags = first_flags
+        pts = Fraction(clock + composition, track.timescale) + track.shift
+        samples.append(
+            Sample(
+                pts, Fraction(duration, track.timescale), not sample_flags & NON_SYNC, slice(position, position + size)
+            )
+        )
+        clock, position = clock + duration, position + size
+    return clock, position

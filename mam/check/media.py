@@ -1,4 +1,4 @@
-"""One segment measured: what it holds, when it is shown and whether it decodes. Nothing of its bytes is kept."""
+"""Measures one segment: its tracks, their times, and whether they decode. Its bytes are not kept."""
 
 from __future__ import annotations
 
@@ -23,12 +23,13 @@ ZERO = Fraction(0)
 
 @dataclass(frozen=True, slots=True)
 class TrackFacts:
-    """What a segment holds of one track; times in seconds.
+    """A track in a segment; times in seconds.
 
-    `first`: presentation time of its first frame. `end`: of the end of its last. `frame`: how long a frame is shown,
-    as a rule. `longest`: between two frames. `hole`, `overlap`: the largest between audio frames. `key`, `idr`: the
-    first coded picture is marked as a key frame, is an IDR (None: the codec has none). `damaged`: frames that do not
-    decode. `width`, `height`: as coded. `shown`: in square pixels. `rate`: frames a second, 0 for one frame alone.
+    `first`: the presentation time of its first frame. `end`: the end of its last frame. `frame`: the usual frame
+    duration. `longest`: the longest distance of two frames. `hole`, `overlap`: the largest between audio frames. `key`,
+    `idr`: whether the first coded picture is marked as a key frame, and is an IDR (None: the codec has none).
+    `damaged`: the number of undecodable frames. `width`, `height`: the coded size. `shown`: in square pixels. `rate`:
+    frames per second, 0 for a single frame.
     """
 
     kind: str
@@ -51,9 +52,9 @@ class TrackFacts:
 
 @dataclass(frozen=True, slots=True)
 class SegmentFacts:
-    """A segment. `listed`: where its EXTINF says that it starts, seconds from the playlist's start. `size`: bytes.
+    """A segment. `listed`: its start by EXTINF, in seconds from the playlist's start. `size`: bytes.
 
-    `audios`: how many audio streams. `trouble`: why it could not be measured. `boundary`: it follows an
+    `audios`: the number of audio streams. `trouble`: why it could not be measured. `boundary`: it follows an
     EXT-X-DISCONTINUITY.
     """
 
@@ -75,7 +76,7 @@ class SegmentFacts:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What `measure` finds: the parts of SegmentFacts that come from the bytes."""
+    """The parts of SegmentFacts that come from a segment's bytes."""
 
     container: str
     tracks: tuple[TrackFacts, ...] = ()
@@ -93,7 +94,7 @@ class _Moment:
 
 @dataclass(slots=True)
 class _Stream:
-    """What demuxing and decoding of one stream has shown. Values, because nothing of libav outlives its container."""
+    """The results of demuxing and decoding a stream, as values: objects of libav do not outlive their container."""
 
     kind: str
     number: int
@@ -122,7 +123,7 @@ def container_of(data: bytes) -> str:
 
 
 def measure(data: bytes, section: bytes = b"", init: InitFacts | None = None) -> Measured:
-    """`section`: the bytes of the EXT-X-MAP, `init` what it says; what fMP4 cannot do without."""
+    """Measures a segment. `section`, `init`: the bytes and contents of its EXT-X-MAP, which fMP4 needs."""
     container = container_of(data)
     if container == "ts":
         return _measure_ts(data)
@@ -137,7 +138,7 @@ def _measure_ts(data: bytes) -> Measured:
         streams = _decode(data, "mpegts", {})
     except av.error.FFmpegError as error:
         return Measured("ts", ts=ts, trouble=f"It cannot be opened: {error.strerror}.")
-    tracks = [_track(found, found.moments, None) for found in streams if found.moments]
+    tracks = [_track(stream, stream.moments, None) for stream in streams if stream.moments]
     return Measured("ts", tuple(tracks), _audios(streams), ts)
 
 
@@ -150,14 +151,14 @@ def _measure_mp4(data: bytes, section: bytes, init: InitFacts) -> Measured:
     except av.error.FFmpegError as error:
         return Measured("mp4", trouble=f"It cannot be opened: {error.strerror}.")
     tracks = []
-    for found in streams:
-        part = fragments.get(found.number)
+    for stream in streams:
+        part = fragments.get(stream.number)
         if part is None or not part.samples:
             continue
         opening = part.samples[0]
-        found.opening, found.key = data[opening.data], opening.key
+        stream.opening, stream.key = data[opening.data], opening.key
         moments = [_Moment(sample.pts, sample.duration) for sample in part.samples]
-        tracks.append(_track(found, moments, codecs.length_size(found.codec, found.configuration)))
+        tracks.append(_track(stream, moments, codecs.length_size(stream.codec, stream.configuration)))
     lean = {number: _without_samples(part) for number, part in fragments.items()}
     return Measured("mp4", tuple(tracks), _audios(streams), fragments=lean)
 
@@ -167,67 +168,69 @@ def _without_samples(part: Fragment) -> Fragment:
 
 
 def _audios(streams: Sequence[_Stream]) -> int:
-    return sum(found.kind == "audio" for found in streams)
+    return sum(stream.kind == "audio" for stream in streams)
 
 
 def _decode(data: bytes, kind: str, options: dict[str, str]) -> list[_Stream]:
     with av.open(io.BytesIO(data), format=kind, options=options) as container:
         streams = [stream for stream in container.streams if stream.type in ("video", "audio")]
-        found = {stream.index: _Stream(stream.type, stream.id) for stream in streams}
-        for packet in container.demux(streams) if streams else ():  # of no streams it would be all
-            each = found[packet.stream.index]
+        results = {stream.index: _Stream(stream.type, stream.id) for stream in streams}
+        for packet in (
+            container.demux(streams) if streams else ()
+        ):  # without streams libavformat would demux all of them
+            result = results[packet.stream.index]
             if packet.size:
-                _note(each, packet)
-            _decode_packet(each, packet)
+                _note(result, packet)
+            _decode_packet(result, packet)
         for stream in streams:
-            _describe(found[stream.index], stream)
-        return list(found.values())
+            _describe(results[stream.index], stream)
+        return list(results.values())
 
 
-def _describe(each: _Stream, stream: Any) -> None:
-    """What is known of a stream once all of it was decoded."""
+def _describe(result: _Stream, stream: Any) -> None:
+    """Completes the results of a stream after all of it was decoded."""
     context = stream.codec_context
-    each.codec, each.profile, each.configuration = context.name, context.profile, bytes(context.extradata or b"")
-    each.damaged += bool(each.moments and not each.decoded)
-    if each.kind == "video":
+    result.codec, result.profile, result.configuration = context.name, context.profile, bytes(context.extradata or b"")
+    result.damaged += bool(result.moments and not result.decoded)
+    if result.kind == "video":
         ratio = stream.sample_aspect_ratio or context.sample_aspect_ratio or 1
-        each.width, each.height = context.width, context.height
-        each.shown = (round(context.width * ratio), context.height)
+        result.width, result.height = context.width, context.height
+        result.shown = (round(context.width * ratio), context.height)
 
 
-def _note(each: _Stream, packet: Any) -> None:
+def _note(result: _Stream, packet: Any) -> None:
     if packet.pts is None:
-        each.damaged += 1
+        result.damaged += 1
         return
-    if not each.moments:
-        each.opening, each.key = bytes(packet), bool(packet.is_keyframe)
-    each.moments.append(_Moment(packet.pts * packet.time_base, (packet.duration or 0) * packet.time_base))
+    if not result.moments:
+        result.opening, result.key = bytes(packet), bool(packet.is_keyframe)
+    result.moments.append(_Moment(packet.pts * packet.time_base, (packet.duration or 0) * packet.time_base))
 
 
-def _decode_packet(each: _Stream, packet: Any) -> None:
+def _decode_packet(result: _Stream, packet: Any) -> None:
     try:
         frames = packet.decode()
     except av.error.FFmpegError:
-        each.damaged += 1
+        result.damaged += 1
         return
-    each.decoded += len(frames)
-    each.damaged += sum(bool(frame.is_corrupt) for frame in frames)
+    result.decoded += len(frames)
+    result.damaged += sum(bool(frame.is_corrupt) for frame in frames)
 
 
-def _track(found: _Stream, moments: Sequence[_Moment], prefix: int | None) -> TrackFacts:
-    """`prefix`: bytes of a NAL unit's length, None for Annex B."""
+def _track(stream: _Stream, moments: Sequence[_Moment], prefix: int | None) -> TrackFacts:
+    """The facts of a track. `prefix`: the size of NAL unit lengths in bytes, None for Annex B."""
     shown = sorted(moments, key=lambda moment: moment.pts)
     times = [moment.pts for moment in shown]
     steps = [after - before for before, after in pairwise(times)]
-    is_video = found.kind == "video"
+    is_video = stream.kind == "video"
     usual = median_low(steps) if steps else shown[-1].duration
     last = shown[-1].duration
     if is_video and prefix is None:
-        last = usual  # MPEG-TS has no durations: what libavformat gives is a guess
-    gaps = [] if is_video else [b.pts - a.pts - a.duration for a, b in pairwise(shown)]
+        last = usual  # MPEG-TS has no durations: libavformat guesses them
+    gaps = [] if is_video else [after.pts - before.pts - before.duration for before, after in pairwise(shown)]
     return TrackFacts(
-        kind=found.kind,
-        codec=codecs.codec_name(found.codec, found.profile, found.configuration or found.opening),
+        kind=stream.kind,
+        codec=codecs.codec_name(stream.codec, stream.profile, stream.configuration or stream.opening),
         first=times[0],
         end=times[-1] + last,
         frames=len(times),
@@ -235,11 +238,11 @@ def _track(found: _Stream, moments: Sequence[_Moment], prefix: int | None) -> Tr
         longest=max(steps, default=usual),
         hole=max([ZERO, *gaps]),
         overlap=max([ZERO, *(-gap for gap in gaps)]),
-        key=found.key or not is_video,
-        idr=codecs.begins_with_idr(found.codec, found.opening, prefix) if is_video else None,
-        damaged=found.damaged,
-        width=found.width,
-        height=found.height,
-        shown=found.shown,
+        key=stream.key or not is_video,
+        idr=codecs.begins_with_idr(stream.codec, stream.opening, prefix) if is_video else None,
+        damaged=stream.damaged,
+        width=stream.width,
+        height=stream.height,
+        shown=stream.shown,
         rate=(len(times) - 1) / (times[-1] - times[0]) if times[-1] > times[0] else ZERO,
     )

@@ -1,4 +1,4 @@
-"""The rules of a multivariant playlist: what it promises of its media playlists against what was measured. Pure."""
+"""The rules of a multivariant playlist: its claims about media playlists against measurements. Pure."""
 
 from __future__ import annotations
 
@@ -11,17 +11,16 @@ from mam.check.codecs import is_known
 from mam.check.report import Finding, Presentation, error, note
 from mam.check.syntax import MultivariantPlaylist, Variant
 
-MARGIN = Fraction(1, 10)  # of BANDWIDTH and AVERAGE-BANDWIDTH
+MARGIN = Fraction(1, 10)  # BANDWIDTH and AVERAGE-BANDWIDTH may differ by this part.
 GROUPS = {"AUDIO": "audio", "SUBTITLES": "subtitles", "VIDEO": "video", "CLOSED-CAPTIONS": "captions"}
-EITHER_WAY = Fraction(1, 100)  # of FRAME-RATE, which has three decimals; timestamps have their own rounding
+EITHER_WAY = Fraction(1, 100)  # FRAME-RATE may differ by this part: it has three decimals, and timestamps are rounded.
 
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """A media playlist of a tree. `codecs`, `rates`: of all its segments. `frame`: seconds, of its video or else audio.
-
-    `offset`: the timestamp at which it starts. `complete`: every segment was measured, so that bit rates are known.
-    `ends`: of its segments by EXTINF, seconds.
+    """A measured media playlist. `codecs`, `rates`: of all its segments. `frame`: the frame duration of its video or
+    else audio, in seconds. `offset`: the timestamp of its start. `complete`: all segments were measured, so bit rates
+    are known. `ends`: the ends of its segments by EXTINF, in seconds.
     """
 
     presentation: Presentation
@@ -40,7 +39,7 @@ class Measurement:
 
     @property
     def usual_rate(self) -> Fraction:
-        """Frames a second over the whole: less than the fastest segment's where the frame rate varies."""
+        """The average frame rate: less than that of the fastest segment where the rate varies."""
         video = self.presentation.track("video")
         if video is None or not self.complete or video.end <= video.first:
             return max(self.rates, default=Fraction(0))
@@ -49,7 +48,7 @@ class Measurement:
 
 def peak_rate(segments: Sequence[tuple[Fraction, int]], target: int) -> int:
     """The peak segment bit rate (RFC 8216 section 4.1): the largest of any contiguous set of segments that lasts 0.5
-    to 1.5 target durations. `segments`: (seconds, bytes). Where no set does, the rate of all."""
+    to 1.5 target durations. `segments`: (seconds, bytes). Without such a set, the average rate."""
     rates = []
     for first in range(len(segments)):
         seconds, size = Fraction(0), 0
@@ -68,7 +67,7 @@ def average_rate(segments: Sequence[tuple[Fraction, int]]) -> int:
 
 
 def list_rules(playlist: MultivariantPlaylist, where: str) -> Iterator[Finding]:
-    """What can be said of the list alone."""
+    """The rules of the list alone."""
     if not playlist.variants:
         yield error("rendition", where, "It lists no variant.")
     for variant in (*playlist.variants, *playlist.i_frames):
@@ -120,7 +119,7 @@ def _group(members: Sequence[Mapping[str, str]], where: str) -> Iterator[Finding
 
 
 def tree_rules(playlist: MultivariantPlaylist, measured: Mapping[str, Measurement], where: str) -> Iterator[Finding]:
-    """What the list says against what its playlists hold. `measured`: by URI, without what could not be fetched."""
+    """Compares the list with its playlists. `measured`: by URI, without unreachable ones."""
     for variant in playlist.variants:
         main = measured.get(variant.uri)
         if main is None:
@@ -136,54 +135,58 @@ def tree_rules(playlist: MultivariantPlaylist, measured: Mapping[str, Measuremen
 def _members(
     playlist: MultivariantPlaylist, variant: Variant, kind: str, measured: Mapping[str, Measurement]
 ) -> list[Measurement]:
-    """The renditions of a variant's group that have a playlist of their own, other than the variant's."""
+    """The measured renditions of a variant's group, except the variant's own playlist."""
     group = variant.attributes.get(kind)
-    listed = [each for each in playlist.renditions if (each.get("TYPE"), each.get("GROUP-ID")) == (kind, group)]
-    uris = [each.get("URI", "") for each in listed]
+    listed = [
+        rendition
+        for rendition in playlist.renditions
+        if (rendition.get("TYPE"), rendition.get("GROUP-ID")) == (kind, group)
+    ]
+    uris = [rendition.get("URI", "") for rendition in listed]
     return [measured[uri] for uri in uris if uri in measured and uri != variant.uri]
 
 
 def _rates(
     variant: Variant, main: Measurement, groups: Sequence[Sequence[Measurement]], where: str
 ) -> Iterator[Finding]:
-    """The largest sum of any playable combination; subtitles, which are not always shown, may count or not."""
-    if not main.complete or not all(each.complete for group in groups for each in group):
+    """Compares bit rates with the largest sum of a playable combination; subtitles may count or not."""
+    if not main.complete or not all(member.complete for group in groups for member in group):
         return
     pairs = (("BANDWIDTH", "peak"), ("AVERAGE-BANDWIDTH", "average"))
     for name, kind in pairs:
         if not variant.attributes.get(name, "").isdecimal():
             continue
-        says = int(variant.attributes[name])
-        rates = [[getattr(each.presentation, kind) for each in group] or [0] for group in groups]
+        listed = int(variant.attributes[name])
+        rates = [[getattr(member.presentation, kind) for member in group] or [0] for group in groups]
         audio, both = max(rates[0]), max(map(sum, product(*rates)))
         low, high = getattr(main.presentation, kind) + audio, getattr(main.presentation, kind) + both
-        if not (1 - MARGIN) * low <= says <= (1 + MARGIN) * high:
-            told = f"{name} is {says}, {high} was measured ({float(Fraction(says, high or 1) - 1):+.0%})."
-            yield error(name.lower(), where, told)
+        if not (1 - MARGIN) * low <= listed <= (1 + MARGIN) * high:
+            description = f"{name} is {listed}, {high} was measured ({float(Fraction(listed, high or 1) - 1):+.0%})."
+            yield error(name.lower(), where, description)
 
 
 def _codecs(variant: Variant, main: Measurement, audio: Sequence[Measurement], where: str) -> Iterator[Finding]:
-    listed = [each.strip() for each in variant.attributes.get("CODECS", "").split(",") if each.strip()]
+    listed = [name.strip() for name in variant.attributes.get("CODECS", "").split(",") if name.strip()]
     if not listed:
         return
-    held = main.codecs + tuple(codec for each in audio for codec in each.codecs)
-    for codec in dict.fromkeys(held):
-        if not any(is_known(each, (codec,)) for each in listed):
+    actual = main.codecs + tuple(codec for name in audio for codec in name.codecs)
+    for codec in dict.fromkeys(actual):
+        if not any(is_known(name, (codec,)) for name in listed):
             yield error("codecs", where, f"CODECS is {','.join(listed)}, and its segments hold {codec}.")
-    for each in listed:
-        if held and not is_known(each, held) and each not in ("wvtt", "stpp.ttml.im1t"):
-            yield error("codecs", where, f"CODECS has {each}, its segments {', '.join(dict.fromkeys(held))}.")
+    for name in listed:
+        if actual and not is_known(name, actual) and name not in ("wvtt", "stpp.ttml.im1t"):
+            yield error("codecs", where, f"CODECS has {name}, its segments {', '.join(dict.fromkeys(actual))}.")
 
 
 def _picture(variant: Variant, main: Measurement, where: str) -> Iterator[Finding]:
     if not main.has_video:
         return
-    says = variant.attributes.get("RESOLUTION")
+    resolution = variant.attributes.get("RESOLUTION")
     sizes = {f"{width}x{height}" for width, height in main.sizes}
-    if not says:
+    if not resolution:
         yield error("resolution", where, "It has video and no RESOLUTION.")
-    elif says not in sizes:
-        yield error("resolution", where, f"RESOLUTION is {says}, the video {', '.join(sorted(sizes))}.")
+    elif resolution not in sizes:
+        yield error("resolution", where, f"RESOLUTION is {resolution}, the video {', '.join(sorted(sizes))}.")
     rate = variant.attributes.get("FRAME-RATE")
     try:
         listed = Fraction(rate) if rate else None
@@ -197,26 +200,30 @@ def _picture(variant: Variant, main: Measurement, where: str) -> Iterator[Findin
 
 
 def _alike(playlist: MultivariantPlaylist, measured: Mapping[str, Measurement], where: str) -> Iterator[Finding]:
-    """One target duration, one length and one timeline for all."""
-    texts = {each.get("URI") for each in playlist.renditions if each.get("TYPE") == "SUBTITLES"}
+    """All playlists must have the same target duration, length and timeline."""
+    subtitle_uris = {r.get("URI") for r in playlist.renditions if r.get("TYPE") == "SUBTITLES"}
     main = next((measured[variant.uri] for variant in playlist.variants if variant.uri in measured), None)
     if main is None:
         return
-    for uri, each in measured.items():
-        if each is main:
+    for uri, measurement in measured.items():
+        if measurement is main:
             continue
-        place, span = f"{where} playlist {uri}", each.presentation.duration - main.presentation.duration
-        slack = Fraction(main.target) if uri in texts else max(main.frame, each.frame)
-        if uri not in texts and each.target != main.target:
-            yield error("same-target", place, f"Its target duration is {each.target}, that of others {main.target}.")
-        if abs(span) > slack:
-            yield error("same-range", place, f"It lasts {float(span):+.3f} s as long as the first variant.")
-        if each.offset is not None and main.offset is not None and abs(each.offset - main.offset) > slack:
-            apart = float(each.offset - main.offset)
-            yield error("sync", place, f"Its timestamps are {apart:+.3f} s from those of the first variant.")
-        if uri not in texts and not _aligned(each.ends, main.ends, slack):
+        place, difference = f"{where} playlist {uri}", measurement.presentation.duration - main.presentation.duration
+        slack = Fraction(main.target) if uri in subtitle_uris else max(main.frame, measurement.frame)
+        if uri not in subtitle_uris and measurement.target != main.target:
+            yield error(
+                "same-target", place, f"Its target duration is {measurement.target}, that of others {main.target}."
+            )
+        if abs(difference) > slack:
+            yield error("same-range", place, f"It lasts {float(difference):+.3f} s as long as the first variant.")
+        if measurement.offset is not None and main.offset is not None and abs(measurement.offset - main.offset) > slack:
+            shift = float(measurement.offset - main.offset)
+            yield error("sync", place, f"Its timestamps are {shift:+.3f} s from those of the first variant.")
+        if uri not in subtitle_uris and not _aligned(measurement.ends, main.ends, slack):
             yield note("alignment", place, "It is divided otherwise than the first variant.")
 
 
-def _aligned(one: Sequence[Fraction], two: Sequence[Fraction], slack: Fraction) -> bool:
-    return len(one) == len(two) and all(abs(a - b) <= slack for a, b in zip(one, two, strict=True))
+def _aligned(left: Sequence[Fraction], right: Sequence[Fraction], slack: Fraction) -> bool:
+    return len(left) == len(right) and all(
+        abs(first - second) <= slack for first, second in zip(left, right, strict=True)
+    )

@@ -1,4 +1,4 @@
-"""What a check says: findings, each by a rule with its clause, and what was measured on the way."""
+"""The report of a check: findings, each with its rule and clause, and measurements."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal
 
-Level = Literal["error", "note"]  # a note is legal, or by design, and worth a look
+Level = Literal["error", "note"]  # A note is legal or intended, but worth a look.
 
 RFC = "RFC 8216 section"
 APPLE = "HLS Authoring Specification"
@@ -93,10 +93,10 @@ def note(rule: str, where: str, message: str) -> Finding:
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """All of a kind ('video', 'audio' or 'subtitles') in a media playlist.
+    """The media of a kind ('video', 'audio' or 'subtitles') in a media playlist.
 
-    `first`: presentation time of the first frame, `end`: of the end of the last, seconds on the stream's own timeline.
-    `width`, `height`: as it is shown, in square pixels. `codec`: as in CODECS.
+    `first`: the presentation time of the first frame, `end`: the end of the last, seconds on the stream's own timeline.
+    `width`, `height`: the shown size, in square pixels. `codec`: as in CODECS.
     """
 
     kind: str
@@ -110,7 +110,7 @@ class Track:
 
 @dataclass(frozen=True, slots=True)
 class Presentation:
-    """A media playlist. `duration`: seconds, the sum of its EXTINF. `peak`, `average`: bits a second, 0 if unknown."""
+    """A media playlist. `duration`: the sum of EXTINF in seconds. `peak`, `average`: bits per second, 0 if unknown."""
 
     where: str
     duration: Fraction
@@ -125,7 +125,7 @@ class Presentation:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """`presentations`: every media playlist; the figures are those of the first, which is what a player begins with."""
+    """The result of a check. `presentations`: every media playlist; the figures are those of the first."""
 
     url: str
     findings: tuple[Finding, ...]
@@ -141,7 +141,7 @@ class Report:
 
     @property
     def rules(self) -> set[str]:
-        """The rules that are broken."""
+        """The violated rules."""
         return {finding.rule for finding in self.errors}
 
     @property
@@ -158,11 +158,11 @@ class Report:
         return video.frames if video else 0
 
     def track(self, kind: str) -> Track | None:
-        """The first track of a kind, in whichever media playlist it is."""
-        return next((track for each in self.presentations for track in each.tracks if track.kind == kind), None)
+        """The first track of a kind in any media playlist."""
+        return next((track for played in self.presentations for track in played.tracks if track.kind == kind), None)
 
     def as_json(self) -> dict[str, Any]:
-        """Of plain values, times in seconds."""
+        """The report as plain values, with times in seconds."""
         return {
             "url": self.url,
             "ok": self.ok,
@@ -173,20 +173,20 @@ class Report:
                 {"level": f.level, "rule": f.rule, "clause": RULES[f.rule], "where": f.where, "message": f.message}
                 for f in self.findings
             ],
-            "presentations": [_presentation(each) for each in self.presentations],
+            "presentations": [_presentation(presentation) for presentation in self.presentations],
         }
 
 
-def _presentation(each: Presentation) -> dict[str, Any]:
+def _presentation(presentation: Presentation) -> dict[str, Any]:
     return {
-        "where": each.where,
-        "duration": float(each.duration),
-        "segments": each.segments,
-        "peak": each.peak,
-        "average": each.average,
+        "where": presentation.where,
+        "duration": float(presentation.duration),
+        "segments": presentation.segments,
+        "peak": presentation.peak,
+        "average": presentation.average,
         "tracks": [
             {"kind": track.kind, "codec": track.codec, "first": float(track.first), "end": float(track.end),
              "frames": track.frames, "width": track.width, "height": track.height}
-            for track in each.tracks
+            for track in presentation.tracks
         ],
     }  # fmt: skip

@@ -1,4 +1,4 @@
-"""The rules of segments: from what was measured of them to findings. Pure."""
+"""The rules of segments: from measurements to findings. Pure."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from mam.check.fmp4 import InitFacts
 from mam.check.media import SegmentFacts, TrackFacts
 from mam.check.report import Finding, error
 
-TICKS = Fraction(2, 90_000)  # two timestamps of MPEG-TS, each rounded
+TICKS = Fraction(2, 90_000)  # The tolerance for two rounded timestamps of MPEG-TS.
 ZERO = Fraction(0)
-PRIMING = 3  # frames of sound before the first picture
+PRIMING = 3  # At most this many frames of sound may precede the first picture.
 MODERN = {"iso6", "iso7", "iso8", "iso9", "isoa", "isob", "isoc", "cmfc", "cmf2", "cmff", "cmfl", "cmfs"}
 
 
 def init_rules(init: InitFacts, where: str) -> Iterator[Finding]:
-    """Of a Media Initialization Section."""
+    """The rules of a Media Initialization Section."""
     if not MODERN & set(init.brands):
         yield error("init", where, f"ftyp names no brand from iso6 on: {', '.join(init.brands) or 'none'}.")
     if not init.tracks:
@@ -34,13 +34,13 @@ def init_rules(init: InitFacts, where: str) -> Iterator[Finding]:
 
 
 def lone_rules(facts: SegmentFacts, where: str) -> Iterator[Finding]:
-    """Of one segment, whatever stands beside it."""
+    """The rules of a single segment."""
     if not facts.size:
         yield error("empty", where, "It is empty.")
         return
     if facts.container not in ("ts", "mp4"):
-        what = {"packed": "audio without a container", "vtt": "WebVTT"}.get(facts.container, "neither")
-        yield error("container", where, f"It should be MPEG-TS or fMP4, and is {what}.")
+        actual = {"packed": "audio without a container", "vtt": "WebVTT"}.get(facts.container, "neither")
+        yield error("container", where, f"It should be MPEG-TS or fMP4, and is {actual}.")
         return
     if facts.trouble:
         yield error("decode", where, facts.trouble)
@@ -94,7 +94,7 @@ def _fragment_rules(facts: SegmentFacts, where: str) -> Iterator[Finding]:
 
 
 def completed(segments: Sequence[SegmentFacts]) -> list[SegmentFacts]:
-    """The same with a length for single pictures, which MPEG-TS does not tell: that of pictures in other segments."""
+    """The segments with a duration for single pictures, which MPEG-TS lacks: that of pictures in other segments."""
     usual = [track.frame for facts in segments for track in facts.tracks if track.kind == "video" and track.frame]
     if not usual:
         return list(segments)
@@ -109,7 +109,7 @@ def _lasting(track: TrackFacts, frame: Fraction) -> TrackFacts:
 
 
 def chain_rules(segments: Sequence[SegmentFacts], where: str) -> Iterator[Finding]:
-    """Of segments that follow each other; those that were not measured leave a hole in the sequence."""
+    """The rules of consecutive segments; unmeasured ones leave a hole in the sequence."""
     for before, after in pairwise(segments):
         if before.number + 1 != after.number or after.boundary:
             continue
@@ -141,8 +141,8 @@ def _decode_times(before: SegmentFacts, after: SegmentFacts, where: str) -> Iter
 
 
 def _tracks_continue(segments: Sequence[SegmentFacts], where: str) -> Iterator[Finding]:
-    """Each track goes on where it ended, also when segments between hold nothing of it: it may begin late and end
-    early, and has no holes."""
+    """Each track must continue where it ended, even after segments without it: it may begin late and end early, but has
+    no holes."""
     last: dict[str, TrackFacts] = {}
     number = None
     for facts in segments:
@@ -151,45 +151,53 @@ def _tracks_continue(segments: Sequence[SegmentFacts], where: str) -> Iterator[F
         number = facts.number
         place = f"{where} segment {number}"
         for track in facts.tracks:
-            if before := last.get(track.kind):
-                yield from _continues(before, track, place)
+            if previous := last.get(track.kind):
+                yield from _continues(previous, track, place)
             last[track.kind] = track
 
 
-def _continues(before: TrackFacts, track: TrackFacts, where: str) -> Iterator[Finding]:
-    one_frame = max(before.longest, track.longest, before.frame, track.frame) - TICKS  # so much is one lost, or twice
-    jump = track.first - before.end
+def _continues(previous: TrackFacts, track: TrackFacts, where: str) -> Iterator[Finding]:
+    # The size of a lost or repeated frame.
+    one_frame = max(previous.longest, track.longest, previous.frame, track.frame) - TICKS
+    jump = track.first - previous.end
     if jump >= one_frame:
         yield error(f"{track.kind}-gap", where, f"Its {track.kind} starts {_ms(jump)} after the segment before ends.")
     if -jump >= one_frame:
         yield error("overlap", where, f"Its {track.kind} starts {_ms(-jump)} before the segment before ends.")
-    sizes = (before.width, before.height), (track.width, track.height)
-    known = track.kind != "video" or before.width * track.width > 0  # else it did not decode, which is said already
-    if known and (sizes[0] != sizes[1] or not same_codec(track.codec, before.codec)):
-        told = [f"{each.codec} {each.width}x{each.height}" for each in (before, track)]
-        yield error("format-change", where, f"Its {track.kind} is {told[1]}, it was {told[0]}: no discontinuity.")
+    sizes = (previous.width, previous.height), (track.width, track.height)
+    # A video without a size did not decode, which is another finding.
+    is_decoded = track.kind != "video" or previous.width * track.width > 0
+    if is_decoded and (sizes[0] != sizes[1] or not same_codec(track.codec, previous.codec)):
+        descriptions = [f"{facts.codec} {facts.width}x{facts.height}" for facts in (previous, track)]
+        yield error(
+            "format-change",
+            where,
+            f"Its {track.kind} is {descriptions[1]}, it was {descriptions[0]}: no discontinuity.",
+        )
 
 
 def extinf_rules(
     segments: Sequence[SegmentFacts], where: str, *, alternate: bool = False, frame: Fraction = ZERO
 ) -> Iterator[Finding]:
-    """EXTINF against timestamps: of each segment, and of any contiguous run of them.
+    """Compares EXTINF with timestamps, for each segment and for any contiguous run.
 
-    `alternate`: a rendition beside the video, whose first segment may start late and last one end early. `frame`: of
-    that video, seconds.
+    `alternate`: a rendition beside the video, whose first segment may start late and last one end early. `frame`: the
+    video's frame duration in seconds.
     """
     for run in _continuous(segments):
         points = list(_points(run, alternate=alternate))
         drifts = [measured - listed for _, listed, measured, _ in points]
-        wrong = False
+        is_wrong = False
         for (number, listed, measured, _), (_, listed_end, end, slack) in pairwise(points):
-            lasts, says = end - measured, listed_end - listed
-            if abs(lasts - says) > max(slack, frame) + TICKS:
-                wrong = True
-                told = f"The time from its start is {float(lasts):.3f} s, EXTINF says {float(says):.3f} s."
-                yield error("extinf", f"{where} segment {number}", told)
+            actual, listed_duration = end - measured, listed_end - listed
+            if abs(actual - listed_duration) > max(slack, frame) + TICKS:
+                is_wrong = True
+                description = (
+                    f"The time from its start is {float(actual):.3f} s, EXTINF says {float(listed_duration):.3f} s."
+                )
+                yield error("extinf", f"{where} segment {number}", description)
         allowed = max((slack for *_, slack in points), default=ZERO)
-        if not wrong and drifts and max(drifts) - min(drifts) > max(allowed, frame) + TICKS:
+        if not is_wrong and drifts and max(drifts) - min(drifts) > max(allowed, frame) + TICKS:
             drift = _ms(max(drifts) - min(drifts))
             yield error("extinf", where, f"EXTINF and timestamps drift apart by {drift} over a run of segments.")
 
@@ -208,19 +216,19 @@ def _continuous(segments: Sequence[SegmentFacts]) -> Iterator[list[SegmentFacts]
 
 
 def _points(run: Sequence[SegmentFacts], *, alternate: bool) -> Iterator[tuple[int, Fraction, Fraction, Fraction]]:
-    """(segment, time by EXTINF, time measured, how far these may differ) of where segments start, and end where the
-    next was not measured.
+    """(segment, time by EXTINF, measured time, tolerance) of the starts of segments, and of ends before unmeasured
+    ones.
 
-    A segment starts with its first picture, the very first with whatever comes well before it; without pictures, with
-    sound.
+    A segment starts with its first picture, or with sound where it has none; the first segment of all also with media
+    that comes well before the picture.
     """
     pictures = False
     for facts, following in zip(run, [*run[1:], None], strict=True):
         video = facts.track("video")
         sound = max(track.frame for track in facts.tracks)
-        slack = max(video.frame, sound) if video else 2 * sound  # sound alone is cut at its frames at either end
+        slack = max(video.frame, sound) if video else 2 * sound  # audio alone is cut at frames at both ends
         first = min(track.first for track in facts.tracks)
-        # What encoders of sound put before it is no part of the programme.
+        # The priming of audio encoders is not part of the programme.
         start = video.first if video and (pictures or video.first - first < PRIMING * sound) else first
         pictures = pictures or video is not None
         if alternate and facts.number == 0 and following and following.number == 1:
@@ -231,13 +239,13 @@ def _points(run: Sequence[SegmentFacts], *, alternate: bool) -> Iterator[tuple[i
         ending = video if video and following else max(facts.tracks, key=lambda track: track.end)
         if alternate and following is None and ending.end < start + facts.duration:
             continue
-        # How long the last picture is shown, TS does not say: as long as any before it, it may be.
+        # TS has no duration for the last picture: it may last as long as any previous one.
         unknown = max(ending.longest, video.longest if video else ZERO)
         yield facts.number, facts.listed + facts.duration, ending.end, max(slack, unknown)
 
 
 def offset(segments: Iterable[SegmentFacts]) -> Fraction | None:
-    """The timestamp at which a playlist starts, by all that was measured of it; None when that is nothing."""
+    """The timestamp of a playlist's start by all its measurements; None without any."""
     known = [measured - facts.listed for facts in segments for measured in _starts(facts)]
     later = known[1:] or known
     return sorted(later)[len(later) // 2] if later else None

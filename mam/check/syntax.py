@@ -1,4 +1,4 @@
-"""Playlists read leniently, and what is wrong with their text (RFC 8216 section 4)."""
+"""Reads playlists leniently, and checks their text (RFC 8216 section 4)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """`duration`: EXTINF, seconds. `map`: URI of its EXT-X-MAP. `whole`: it is all of its resource, in the clear."""
+    """A segment. `duration`: EXTINF, seconds. `map`: URI of its EXT-X-MAP. `whole`: no byte range, no encryption."""
 
     uri: str
     duration: Fraction
@@ -73,16 +73,16 @@ class MultivariantPlaylist:
 
 
 def lines(text: str) -> list[Line]:
-    """Tags and URIs, in order; comments and empty lines left out."""
-    found = []
+    """Tags and URIs, in order, without comments and empty lines."""
+    result = []
     for raw in text.removeprefix("\ufeff").splitlines():
         line = raw.strip()
         if line.startswith("#EXT"):
             tag, _, value = line[1:].partition(":")
-            found.append(Line(tag, value))
+            result.append(Line(tag, value))
         elif line and not line.startswith("#"):
-            found.append(Line("", line))
-    return found
+            result.append(Line("", line))
+    return result
 
 
 def attributes(value: str) -> dict[str, str]:
@@ -95,12 +95,12 @@ def is_multivariant(text: str) -> bool:
 
 
 def read_media(text: str) -> MediaPlaylist:
-    """What can be read of a media playlist: no tag is required here."""
+    """Reads a media playlist leniently: no tag is required."""
     segments: list[Segment] = []
     target, duration, section = 0, Fraction(0), None
     discontinuity = ranged = encrypted = False
-    found = lines(text)
-    for line in found:
+    playlist_lines = lines(text)
+    for line in playlist_lines:
         if line.tag == "EXTINF":
             duration = _seconds(line.value.partition(",")[0])
         elif line.tag == "EXT-X-TARGETDURATION":
@@ -117,23 +117,23 @@ def read_media(text: str) -> MediaPlaylist:
         elif not line.tag:
             segments.append(Segment(line.value, duration, section, discontinuity, not (ranged or encrypted)))
             duration, discontinuity, ranged = Fraction(0), False, False
-    tags = {line.tag for line in found}
+    tags = {line.tag for line in playlist_lines}
     return MediaPlaylist(target, tuple(segments), "EXT-X-INDEPENDENT-SEGMENTS" in tags, "EXT-X-I-FRAMES-ONLY" in tags)
 
 
 def read_multivariant(text: str) -> MultivariantPlaylist:
     variants, renditions, i_frames = [], [], []
-    found = lines(text)
-    for number, line in enumerate(found):
+    playlist_lines = lines(text)
+    for number, line in enumerate(playlist_lines):
         if line.tag == "EXT-X-STREAM-INF":
-            following = found[number + 1] if number + 1 < len(found) else Line("", "")
+            following = playlist_lines[number + 1] if number + 1 < len(playlist_lines) else Line("", "")
             variants.append(Variant("" if following.tag else following.value, attributes(line.value)))
         elif line.tag == "EXT-X-MEDIA":
             renditions.append(attributes(line.value))
         elif line.tag == "EXT-X-I-FRAME-STREAM-INF":
             values = attributes(line.value)
             i_frames.append(Variant(values.get("URI", ""), values))
-    independent = any(line.tag == "EXT-X-INDEPENDENT-SEGMENTS" for line in found)
+    independent = any(line.tag == "EXT-X-INDEPENDENT-SEGMENTS" for line in playlist_lines)
     return MultivariantPlaylist(tuple(variants), tuple(renditions), tuple(i_frames), independent)
 
 
@@ -142,7 +142,7 @@ def _seconds(text: str) -> Fraction:
 
 
 def syntax(data: bytes, where: str) -> Iterator[Finding]:
-    """What is wrong with a playlist's text, whatever its segments hold."""
+    """The rules of a playlist's text."""
     if data.startswith(b"\xef\xbb\xbf"):
         yield error("encoding", where, "It begins with a byte order mark.")
     try:
@@ -152,8 +152,8 @@ def syntax(data: bytes, where: str) -> Iterator[Finding]:
         text = data.decode("utf-8", "replace")
     if text.removeprefix("\ufeff").partition("\n")[0].rstrip("\r") != "#EXTM3U":
         yield error("header", where, "Its first line is not #EXTM3U.")
-    found = lines(text)
-    tags = [line.tag for line in found]
+    playlist_lines = lines(text)
+    tags = [line.tag for line in playlist_lines]
     for tag in ONCE:
         if tags.count(tag) > 1:
             yield error("repeated-tag", where, f"{tag} stands in it {tags.count(tag)} times.")
@@ -161,41 +161,41 @@ def syntax(data: bytes, where: str) -> Iterator[Finding]:
         if mixed := MEDIA_TAGS & set(tags):
             yield error("mixed", where, f"It lists playlists, and has {', '.join(sorted(mixed))}.")
     else:
-        yield from _media_syntax(found, read_media(text), where)
-    yield from _version(found, where)
+        yield from _media_syntax(playlist_lines, read_media(text), where)
+    yield from _version(playlist_lines, where)
 
 
-def _version(found: list[Line], where: str) -> Iterator[Finding]:
-    values = [line.value for line in found if line.tag == "EXT-X-VERSION"]
+def _version(playlist_lines: list[Line], where: str) -> Iterator[Finding]:
+    values = [line.value for line in playlist_lines if line.tag == "EXT-X-VERSION"]
     if any(not value.isdecimal() for value in values):
         yield error("version", where, f"EXT-X-VERSION:{values[0]} is no integer.")
         return
     version = int(values[0]) if values else 1
-    needed, reason = needed_version(found)
+    needed, reason = needed_version(playlist_lines)
     if version < needed:
         yield error("version", where, f"EXT-X-VERSION is {version}, {reason} needs {needed}.")
 
 
-def needed_version(found: list[Line]) -> tuple[int, str]:
-    """The protocol version that what a playlist uses needs (RFC 8216 section 7), and what that is."""
-    tags = {line.tag for line in found}
+def needed_version(playlist_lines: list[Line]) -> tuple[int, str]:
+    """The protocol version that a playlist needs (RFC 8216 section 7), and the feature that needs it."""
+    tags = {line.tag for line in playlist_lines}
     needs = [(1, "nothing")]
-    if any(line.tag == "EXTINF" and "." in line.value.partition(",")[0] for line in found):
+    if any(line.tag == "EXTINF" and "." in line.value.partition(",")[0] for line in playlist_lines):
         needs.append((3, "a decimal EXTINF"))
     needs += [(4, tag) for tag in ("EXT-X-BYTERANGE", "EXT-X-I-FRAMES-ONLY") if tag in tags]
     if "EXT-X-MAP" in tags:
         needs.append((5 if "EXT-X-I-FRAMES-ONLY" in tags else 6, "EXT-X-MAP"))
-    if any(line.tag == "EXT-X-KEY" and "SAMPLE-AES" in line.value for line in found):
+    if any(line.tag == "EXT-X-KEY" and "SAMPLE-AES" in line.value for line in playlist_lines):
         needs.append((5, "SAMPLE-AES"))
     if "EXT-X-DEFINE" in tags:
         needs.append((8, "EXT-X-DEFINE"))
     return max(needs)
 
 
-def _media_syntax(found: list[Line], playlist: MediaPlaylist, where: str) -> Iterator[Finding]:
-    tags = [line.tag for line in found]
-    yield from _target(found, playlist, where)
-    if "EXT-X-PLAYLIST-TYPE" not in tags or Line("EXT-X-PLAYLIST-TYPE", "VOD") not in found:
+def _media_syntax(playlist_lines: list[Line], playlist: MediaPlaylist, where: str) -> Iterator[Finding]:
+    tags = [line.tag for line in playlist_lines]
+    yield from _target(playlist_lines, playlist, where)
+    if "EXT-X-PLAYLIST-TYPE" not in tags or Line("EXT-X-PLAYLIST-TYPE", "VOD") not in playlist_lines:
         yield error("vod", where, "It is not EXT-X-PLAYLIST-TYPE:VOD.")
     if "EXT-X-ENDLIST" not in tags:
         yield error("endlist", where, "It has no EXT-X-ENDLIST: players wait for more.")
@@ -211,8 +211,8 @@ def _media_syntax(found: list[Line], playlist: MediaPlaylist, where: str) -> Ite
         yield note("unsupported", where, "Byte ranges and encrypted segments are not measured.")
 
 
-def _target(found: list[Line], playlist: MediaPlaylist, where: str) -> Iterator[Finding]:
-    values = [line.value for line in found if line.tag == "EXT-X-TARGETDURATION"]
+def _target(playlist_lines: list[Line], playlist: MediaPlaylist, where: str) -> Iterator[Finding]:
+    values = [line.value for line in playlist_lines if line.tag == "EXT-X-TARGETDURATION"]
     if not values:
         yield error("target-duration", where, "It has no EXT-X-TARGETDURATION.")
     elif not values[0].isdecimal():

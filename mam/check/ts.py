@@ -1,4 +1,4 @@
-"""What the packets of an MPEG-TS segment say of themselves (ISO/IEC 13818-1), before any codec is looked at."""
+"""Reads the packet headers of an MPEG-TS segment (ISO/IEC 13818-1), without its codecs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Column = npt.NDArray[Any]
 class Counter:
     """The continuity counters of a PID in a segment. `flagged`: the first packet has the discontinuity_indicator.
 
-    `expected`: of the next segment's first packet, when that carries a payload.
+    `expected`: the counter of the next segment's first packet, when that has a payload.
     """
 
     first: int
@@ -31,8 +31,8 @@ class Counter:
 
 @dataclass(frozen=True, slots=True)
 class TsFacts:
-    """`jumps`: places within the segment where a counter does not continue. `tables_first`: PAT and PMT stand before
-    any packet of what they list. `whole`: nothing but packets, none cut off."""
+    """The packets of a segment. `jumps`: places where a counter does not continue. `tables_first`: PAT and PMT precede
+    all packets of the streams that they list. `whole`: the segment consists of complete packets."""
 
     whole: bool
     programs: int
@@ -66,26 +66,26 @@ def _continuity(packets: Bytes) -> tuple[Counter, int]:
 
 
 def _programs(packets: Bytes) -> list[int]:
-    """PIDs of the PMTs that the first PAT lists."""
+    """The PIDs of the PMTs in the first PAT."""
     section = _section(packets)
-    entries = [section[at : at + 4] for at in range(8, len(section) - 4, 4)]
+    entries = [section[i : i + 4] for i in range(8, len(section) - 4, 4)]
     return [(entry[2] & 0x1F) << 8 | entry[3] for entry in entries if len(entry) == 4 and entry[:2] != b"\0\0"]
 
 
 def _streams(packets: Bytes) -> list[int]:
-    """PIDs of the elementary streams that the first PMT lists."""
+    """The PIDs of the elementary streams in the first PMT."""
     section = _section(packets)
     if len(section) < 16:
         return []
-    at, found = 12 + ((section[10] & 15) << 8 | section[11]), []
-    while at + 5 <= len(section) - 4:
-        found.append((section[at + 1] & 0x1F) << 8 | section[at + 2])
-        at += 5 + ((section[at + 3] & 15) << 8 | section[at + 4])
-    return found
+    position, pids = 12 + ((section[10] & 15) << 8 | section[11]), []
+    while position + 5 <= len(section) - 4:
+        pids.append((section[position + 1] & 0x1F) << 8 | section[position + 2])
+        position += 5 + ((section[position + 3] & 15) << 8 | section[position + 4])
+    return pids
 
 
 def _section(packets: Bytes) -> bytes:
-    """The first section of a PID, which fits into one packet; empty when there is none."""
+    """The first section of a PID, which fits into one packet; empty without one."""
     for packet in packets:
         if packet[1] & 0x40:
             body = bytes(packet[5 + int(packet[4]) if packet[3] & 0x20 else 4 :])

@@ -13,13 +13,13 @@ _TIME = r"(?:(\d{2,}):)?([0-5]\d):([0-5]\d)\.(\d{3})"
 _CUE = re.compile(rf"{_TIME}[ \t]+-->[ \t]+{_TIME}(?:[ \t].*)?$")
 _MPEGTS = re.compile(r"MPEGTS:(\d+)")
 _LOCAL = re.compile(rf"LOCAL:{_TIME}")
-CLOCK = 90_000  # MPEGTS is in its ticks
-SLACK = Fraction(1, 100)  # seconds: cues are written in whole milliseconds, video starts at a frame
+CLOCK = 90_000  # MPEGTS counts in these ticks per second.
+SLACK = Fraction(1, 100)  # Times may differ by this many seconds: cues have milliseconds, video starts at a frame.
 
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """Seconds on the timeline of the media's timestamps."""
+    """A cue. `start`, `end`: seconds on the timeline of the media's timestamps."""
 
     start: Fraction
     end: Fraction
@@ -28,9 +28,8 @@ class Cue:
 
 @dataclass(frozen=True, slots=True)
 class VttFacts:
-    """`listed`, `duration`: as of SegmentFacts. `offset`: seconds from cue times to timestamps; None without a map.
-
-    `malformed`: lines with an arrow that are no timing of a cue.
+    """A WebVTT segment. `listed`, `duration`: as in SegmentFacts. `offset`: seconds from cue times to timestamps; None
+    without a map. `malformed`: the number of lines with an arrow that are no cue timing.
     """
 
     number: int
@@ -51,13 +50,13 @@ def read_vtt(data: bytes, *, number: int, listed: Fraction, duration: Fraction) 
     cues, malformed = [], 0
     for block in blocks[1:]:
         rows = block.split("\n")
-        at = next((n for n, row in enumerate(rows) if "-->" in row), None)
-        if at is None or rows[0].startswith("NOTE"):
+        timing_row = next((n for n, row in enumerate(rows) if "-->" in row), None)
+        if timing_row is None or rows[0].startswith("NOTE"):
             continue
-        if found := _CUE.match(rows[at].strip()):
+        if timing := _CUE.match(rows[timing_row].strip()):
             shift = offset or Fraction(0)
-            start, end = _time(found.groups()[:4]) + shift, _time(found.groups()[4:]) + shift
-            cues.append(Cue(start, end, "\n".join(rows[at + 1 :]).strip()))
+            start, end = _time(timing.groups()[:4]) + shift, _time(timing.groups()[4:]) + shift
+            cues.append(Cue(start, end, "\n".join(rows[timing_row + 1 :]).strip()))
         else:
             malformed += 1
     return VttFacts(number, listed, duration, header, offset, tuple(cues), malformed, len(data))
@@ -75,8 +74,8 @@ def _time(parts: Sequence[str | None]) -> Fraction:
 
 
 def vtt_rules(segments: Sequence[VttFacts], origin: Fraction | None, where: str) -> Iterator[Finding]:
-    """`origin`: the timestamp at which the media's playlists start; None when it was not measured."""
-    before: VttFacts | None = None
+    """The rules of WebVTT segments. `origin`: the timestamp of the playlists' start; None when it was not measured."""
+    previous: VttFacts | None = None
     for facts in segments:
         place = f"{where} segment {facts.number}"
         if not facts.header:
@@ -89,33 +88,35 @@ def vtt_rules(segments: Sequence[VttFacts], origin: Fraction | None, where: str)
             yield error("vtt-cue", place, "A cue ends before it starts.")
         if origin is not None and facts.offset is not None:
             yield from _placed(facts, origin, place)
-        if before is not None and before.number + 1 == facts.number and None not in (before.offset, facts.offset):
-            yield from _carried(before, facts, origin, place)
-        before = facts
+        if previous is not None and previous.number + 1 == facts.number and None not in (previous.offset, facts.offset):
+            yield from _carried(previous, facts, origin, place)
+        previous = facts
 
 
 def _placed(facts: VttFacts, origin: Fraction, place: str) -> Iterator[Finding]:
-    """Every cue overlaps its segment; when none does, it is the map that is wrong."""
+    """Every cue must overlap its segment; when none does, the map is wrong."""
     start = origin + facts.listed - SLACK
     end = origin + facts.listed + facts.duration + SLACK
-    strangers = [cue for cue in facts.cues if cue.end < start or cue.start > end]
-    if not strangers:
+    outside = [cue for cue in facts.cues if cue.end < start or cue.start > end]
+    if not outside:
         return
-    cue = strangers[0]
-    told = f"at {float(cue.start):.3f} s of the timestamps, where the segment is {float(start):.3f}-{float(end):.3f} s"
-    if len(strangers) == len(facts.cues):
-        yield error("vtt-map", place, f"X-TIMESTAMP-MAP puts every cue elsewhere: the first {told}.")
+    cue = outside[0]
+    description = (
+        f"at {float(cue.start):.3f} s of the timestamps, where the segment is {float(start):.3f}-{float(end):.3f} s"
+    )
+    if len(outside) == len(facts.cues):
+        yield error("vtt-map", place, f"X-TIMESTAMP-MAP puts every cue elsewhere: the first {description}.")
     else:
-        yield error("vtt-cue", place, f"{len(strangers)} cues lie outside the segment, one {told}.")
+        yield error("vtt-cue", place, f"{len(outside)} cues lie outside the segment, one {description}.")
 
 
-def _carried(before: VttFacts, facts: VttFacts, origin: Fraction | None, place: str) -> Iterator[Finding]:
-    """A cue that reaches into the next segment stands in that one too."""
+def _carried(previous: VttFacts, facts: VttFacts, origin: Fraction | None, place: str) -> Iterator[Finding]:
+    """A cue that reaches into the next segment must be in that one too."""
     if origin is None:
         return
     boundary = origin + facts.listed
-    held = [(cue.start, cue.end) for cue in facts.cues]
-    for cue in before.cues:
+    times = [(cue.start, cue.end) for cue in facts.cues]
+    for cue in previous.cues:
         reaches = cue.start < boundary and cue.end > boundary + SLACK
-        if reaches and not any(abs(cue.start - start) < SLACK and abs(cue.end - end) < SLACK for start, end in held):
+        if reaches and not any(abs(cue.start - start) < SLACK and abs(cue.end - end) < SLACK for start, end in times):
             yield error("vtt-cue", place, f"The cue of {float(cue.start):.3f} s reaches into it, and is not there.")

@@ -1,6 +1,6 @@
-"""Subtitles as values: cues in order, and what WebVTT lets stand in their text, settings and times.
+"""Subtitles as values: cues in order, with valid WebVTT text, settings and times.
 
-"The specification" is https://www.w3.org/TR/webvtt1/; its sections are named where a rule comes from one.
+Section numbers are those of the specification, https://www.w3.org/TR/webvtt1/.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ class InvalidSubtitles(MediaError):
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """What is shown from `start` to `end` (seconds).
+    """A text that is shown from `start` to `end` (seconds).
 
-    `text`: the payload as it stands in WebVTT, escaped, without empty lines. `settings`: valid ones, one space between.
+    `text`: the escaped WebVTT payload, without empty lines. `settings`: valid ones, separated by single spaces.
     """
 
     start: Fraction
@@ -55,13 +55,13 @@ class Cue:
 
 
 class Cues(tuple[Cue, ...]):
-    """Cues in the order in which they begin, each once; those that are never shown or show nothing are left out.
+    """Cues in the order of their starts, each once; cues that are never visible are left out.
 
-    Of cues that begin together the one that ends last comes first (HTML, "text track cue order").
-    Remembers enough to find the cues of a moment without looking at all.
+    Of cues that begin together the one that ends last comes first (HTML, "text track cue order"). An index of ends
+    makes it fast to find the cues of a moment.
     """
 
-    _latest: list[Fraction]  # for each cue, the latest end of it and all before it
+    _latest: list[Fraction]  # for each cue, the latest end of it and all previous ones
 
     def __new__(cls, cues: Iterable[Cue] = ()) -> Cues:
         shown = (cue for cue in cues if cue.start < cue.end and cue.end > 0 and is_visible(cue.text))
@@ -70,22 +70,22 @@ class Cues(tuple[Cue, ...]):
         return self
 
     def overlapping(self, start: Fraction, end: Fraction) -> list[Cue]:
-        """Every cue of which some moment lies within [start, end)."""
+        """Every cue that overlaps [start, end)."""
         first = bisect_right(self._latest, start)
-        behind = bisect_left(self, end, key=lambda cue: cue.start)
-        return [cue for cue in self[first:behind] if cue.end > start]
+        last = bisect_left(self, end, key=lambda cue: cue.start)
+        return [cue for cue in self[first:last] if cue.end > start]
 
 
 def is_visible(text: str) -> bool:
-    """Whether a payload has something to show besides its tags."""
+    """Whether a payload has text besides its tags."""
     return bool(_TAGS_AND_TEXT.sub("", text).strip())
 
 
 def payload(text: str, *, tags: frozenset[str] = TAGS, shift: Fraction = Fraction(0)) -> str:
-    """Text with markup as a cue's payload (section 4.2.2, 4.2.6): valid WebVTT whatever it was.
+    """Text with markup as a cue's payload (section 4.2.2, 4.2.6): valid WebVTT for any input.
 
-    `tags`: the names of tags that stay; other tags go, their content stays. What only looks like a tag ("<3") is text.
-    `shift`: seconds to add to inline timestamps.
+    `tags`: the names of tags to keep; of other tags only the content is kept. Text that looks like a tag ("<3") is
+    text. `shift`: seconds to add to inline timestamps.
     """
     pieces = _TAGS_AND_TEXT.split(text)
     pieces[::2] = [_text(piece) for piece in pieces[::2]]
@@ -95,17 +95,17 @@ def payload(text: str, *, tags: frozenset[str] = TAGS, shift: Fraction = Fractio
 
 
 def _text(text: str) -> str:
-    """Escaped, once: players know few of HTML's entities, and "-->" must not stand in a payload."""
+    """The text, escaped once: players know few HTML entities, and a payload must not contain "-->"."""
     return escape(_ENTITY.sub(lambda entity: unescape(entity[0]), text), quote=False)
 
 
 def _tag(tag: str, tags: frozenset[str], shift: Fraction) -> str:
-    if (at := time(tag[1:-1])) is not None:
-        return f"<{written(milliseconds(at + shift))}>" if at + shift >= 0 else ""
-    found = _TAG.fullmatch(tag)
-    if found is None:
+    if (moment := time(tag[1:-1])) is not None:
+        return f"<{written(milliseconds(moment + shift))}>" if moment + shift >= 0 else ""
+    match = _TAG.fullmatch(tag)
+    if match is None:
         return _text(tag)
-    end, name, classes, annotation = found[1], found[2].lower(), found[3], " ".join((found[4] or "").split())
+    end, name, classes, annotation = match[1], match[2].lower(), match[3], " ".join((match[4] or "").split())
     if name == "br":
         return "\n"
     if name not in tags or classes.endswith("--"):  # "-->" would end the cue here too
@@ -117,23 +117,23 @@ def _tag(tag: str, tags: frozenset[str], shift: Fraction) -> str:
 
 
 def settings(text: str) -> str:
-    """Those of a cue's settings that are valid (section 4.4); of two for the same thing the later."""
-    words = (word.replace(":middle", ":center") for word in text.split())  # as drafts of the format called it
+    """The valid settings of a cue (section 4.4); of two for the same property the later one."""
+    words = (word.replace(":middle", ":center") for word in text.split())  # drafts of the format used ":middle"
     return " ".join({word.partition(":")[0]: word for word in words if _SETTING.fullmatch(word)}.values())
 
 
 def timing(line: str) -> tuple[Fraction, Fraction, str] | None:
     """(start, end, what follows) of a line such as `00:01.000 --> 00:02,5`, in seconds; None for another line."""
-    if "-->" not in line or not (found := _TIMING.match(line)):
+    if "-->" not in line or not (match := _TIMING.match(line)):
         return None
-    parts = found.groups()
+    parts = match.groups()
     return _seconds(*parts[:5]), _seconds(*parts[5:10]), parts[10] or ""
 
 
 def time(text: str) -> Fraction | None:
-    """Seconds of a timestamp, of WebVTT or SubRip; None for anything else."""
-    found = _ONE_TIME.fullmatch(text)
-    return _seconds(*found.groups()) if found else None
+    """The seconds of a timestamp of WebVTT or SubRip; None for other texts."""
+    match = _ONE_TIME.fullmatch(text)
+    return _seconds(*match.groups()) if match else None
 
 
 def _seconds(sign: str | None, hours: str | None, minutes: str, whole: str, decimals: str | None) -> Fraction:
@@ -142,11 +142,11 @@ def _seconds(sign: str | None, hours: str | None, minutes: str, whole: str, deci
     return -total if sign else total
 
 
-def milliseconds(at: Fraction) -> int:
-    """Of seconds, the nearest."""
-    return (2000 * at.numerator + at.denominator) // (2 * at.denominator)
+def milliseconds(seconds: Fraction) -> int:
+    """Seconds as milliseconds, rounded to the nearest."""
+    return (2000 * seconds.numerator + seconds.denominator) // (2 * seconds.denominator)
 
 
 def written(ms: int) -> str:
-    """hh:mm:ss.mmm (section 4.3), of milliseconds from zero on."""
+    """Non-negative milliseconds as hh:mm:ss.mmm (section 4.3)."""
     return f"{ms // 3_600_000:02d}:{ms // 60_000 % 60:02d}:{ms // 1000 % 60:02d}.{ms % 1000:03d}"

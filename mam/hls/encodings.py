@@ -1,7 +1,7 @@
-"""How the bytes of a text file become characters, where it does not say: by what it looks like, and by its language.
+"""Decodes text files without a known encoding, by their content and language.
 
-`charset-normalizer` tells scripts apart well, but not languages in Latin script: French and Polish have the same bytes
-for different letters. These are told apart by the letters that each language has.
+`charset-normalizer` distinguishes scripts well, but not languages in Latin script: French and Polish use the same bytes
+for different letters. Those are distinguished by the letters of each language.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from collections.abc import Iterable
 
 import charset_normalizer
 
-DEFAULT = "cp1252"  # what most older files are in
-SAMPLE = 64 << 10  # bytes that are looked at: of the lines that are not plain ASCII, which say nothing
-FITS = 0.97  # of the letters beyond ASCII are the language's own: names from elsewhere are the rest
-MAX_SHARE = 0.7  # of a short Latin text's letters are beyond ASCII; of another script's, all
-_ESCAPES = (b"\x1b$B", b"\x1b$@", b"\x1b(J")  # ISO-2022-JP, which is ASCII otherwise
+DEFAULT = "cp1252"  # Most older files have this encoding.
+SAMPLE = 64 << 10  # This many bytes are examined, of lines that are not plain ASCII.
+FITS = 0.97  # This part of the letters beyond ASCII must be the language's own: foreign names have others.
+MAX_SHARE = 0.7  # At most this part of a Latin text's letters is beyond ASCII; in other scripts all are.
+_ESCAPES = (b"\x1b$B", b"\x1b$@", b"\x1b(J")  # ISO-2022-JP, which is ASCII apart from these.
 
 _WEST, _MIDDLE = ("cp1252", "iso8859_15"), ("cp1250", "iso8859_2")
-# Letters beyond ASCII of languages in Latin script, and what their files are in.
+# Letters beyond ASCII of languages in Latin script, and the encodings of their files.
 _LATIN: dict[str, tuple[str, tuple[str, ...]]] = {
     "en": ("áàâäçéèêëíïñóôöúüœæ", _WEST),
     "fr": ("àâæçéèêëîïôœùûüÿ", _WEST),
@@ -47,9 +47,17 @@ _LATIN: dict[str, tuple[str, tuple[str, ...]]] = {
     "lv": ("āčēģīķļņšūž", ("cp1257", "iso8859_13")),
     "lt": ("ąčęėįšųūž", ("cp1257", "iso8859_13")),
 }
-_SAME = {"nb": "no", "nn": "no", "bs": "hr", "sr": "hr", "gl": "pt", "eu": "es", "mo": "ro"}  # written alike
+_SAME = {
+    "nb": "no",
+    "nn": "no",
+    "bs": "hr",
+    "sr": "hr",
+    "gl": "pt",
+    "eu": "es",
+    "mo": "ro",
+}  # These languages have the same letters.
 _CYRILLIC = ("cp1251", "koi8_r", "cp866", "iso8859_5", "mac_cyrillic")
-# What files of languages in other scripts are in, the usual first.
+# The encodings of files in other scripts, the usual one first.
 _OTHERS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("ru", "bg", "mk", "sr", "be", "kk", "mn"), _CYRILLIC),
     "uk": ("cp1251", "koi8_u", "cp1125", "iso8859_5"),
@@ -63,18 +71,18 @@ _OTHERS: dict[str, tuple[str, ...]] = {
     "vi": ("cp1258",),
 }
 _MARKUP = re.compile(r"<[^<>\n]*>|\{[^{}\n]*\}")
-_MARKS = frozenset("«»“”„‘’‚‹›…–—·•°§©®™♪ €£\u00a0\u00ad¿¡")  # in texts of any language
+_MARKS = frozenset("«»“”„‘’‚‹›…–—·•°§©®™♪ €£\u00a0\u00ad¿¡")  # These occur in any language.
 
 
 def decode(data: bytes, language: str = "") -> str:
-    """The text of a file. `language`: a tag of RFC 5646, where something says in what language it may be.
+    """The text of a file. `language`: an RFC 5646 tag, where there is a hint of its language.
 
-    Bytes that mean nothing become U+FFFD. Nothing here raises.
+    Invalid bytes become U+FFFD. Nothing here raises.
     """
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return data.decode("utf-16", "replace")
     head = data[:1000]
-    if len(head) > 3 and head.count(0) > len(head) // 4:  # every other byte of Latin text in UTF-16
+    if len(head) > 3 and head.count(0) > len(head) // 4:  # in UTF-16 every other byte of Latin text is zero
         return data.decode("utf-16-be" if head[::2].count(0) > head[1::2].count(0) else "utf-16-le", "replace")
     if data.startswith(b"\xef\xbb\xbf"):
         return data.decode("utf-8-sig", "replace")
@@ -87,40 +95,40 @@ def decode(data: bytes, language: str = "") -> str:
 
 
 def encoding(data: bytes, language: str = "") -> str:
-    """What bytes that are no Unicode are in, as Python calls it."""
-    sample = _telling(data)
-    known = language.partition("-")[0].lower()
-    if known in _OTHERS and (found := _detected(sample, _OTHERS[known])):
-        return found
-    hinted = _SAME.get(known, known)
-    if hinted in _LATIN and (found := _by_letters(sample, [hinted])):
-        return found
+    """Python's name of the encoding of bytes that are not Unicode."""
+    sample = _sample(data)
+    primary = language.partition("-")[0].lower()
+    if primary in _OTHERS and (name := _detected(sample, _OTHERS[primary])):
+        return name
+    spelling = _SAME.get(primary, primary)
+    if spelling in _LATIN and (name := _by_letters(sample, [spelling])):
+        return name
     return _by_letters(sample, _LATIN) or _detected(sample, None) or DEFAULT
 
 
-def _telling(data: bytes) -> bytes:
-    """The lines that are not plain ASCII, whole ones as far as SAMPLE goes."""
-    found = b"\n".join(line for line in data[: 16 * SAMPLE].split(b"\n") if not line.isascii())
-    return found if len(found) <= SAMPLE else found[:SAMPLE].rpartition(b"\n")[0] or found[:SAMPLE]
+def _sample(data: bytes) -> bytes:
+    """The lines that are not plain ASCII, up to SAMPLE bytes, without a partial line."""
+    lines = b"\n".join(line for line in data[: 16 * SAMPLE].split(b"\n") if not line.isascii())
+    return lines if len(lines) <= SAMPLE else lines[:SAMPLE].rpartition(b"\n")[0] or lines[:SAMPLE]
 
 
 def _by_letters(sample: bytes, languages: Iterable[str]) -> str | None:
-    """The first encoding in which the text has the letters of one of the languages; None when it has not."""
-    best, found = 0.0, None
-    tried: dict[str, str | None] = {}
+    """The encoding in which the text best fits the letters of one of the languages; None when none fits."""
+    best, best_name = 0.0, None
+    texts: dict[str, str | None] = {}
     for language in languages:
         letters, encodings = _LATIN[language]
         own = set(letters + letters.upper())
         for name in encodings:
-            text = tried.setdefault(name, _strictly(sample, name))
-            fit = _fit(text, own) if text is not None else 0.0
-            if fit > best:
-                best, found = fit, name
-    return found if best >= FITS else None
+            text = texts.setdefault(name, _strictly(sample, name))
+            score = _fit(text, own) if text is not None else 0.0
+            if score > best:
+                best, best_name = score, name
+    return best_name if best >= FITS else None
 
 
 def _fit(text: str, own: set[str]) -> float:
-    """The part of what is beyond ASCII that is of these letters; nothing for text in another script."""
+    """The part of the letters beyond ASCII that are in `own`; 0 for text in another script."""
     text = _MARKUP.sub("", text)
     beyond = [letter for letter in text if not letter.isascii() and letter not in _MARKS]
     if not beyond:
@@ -132,7 +140,7 @@ def _fit(text: str, own: set[str]) -> float:
 
 
 def _detected(sample: bytes, among: tuple[str, ...] | None) -> str | None:
-    """By charset-normalizer; of those given, the first that fits where it does not know."""
+    """The encoding by charset-normalizer; where it finds none, the first of `among` that decodes the sample."""
     match = charset_normalizer.from_bytes(sample, cp_isolation=list(among) if among else None).best()
     if match is not None and match.encoding != "ascii":
         return str(match.encoding)

@@ -1,10 +1,10 @@
-"""Languages of renditions: tags of RFC 5646, as LANGUAGE of EXT-X-MEDIA wants them (RFC 8216 section 4.3.4.1)."""
+"""Languages of renditions: RFC 5646 tags for LANGUAGE of EXT-X-MEDIA (RFC 8216 section 4.3.4.1)."""
 
 from __future__ import annotations
 
 import re
 
-# ISO 639-1; ISO 639-2/T, /B where it differs, and codes that were withdrawn; English name
+# ISO 639-1; ISO 639-2/T, /B where it differs, and withdrawn codes; English name.
 _TABLE = """
 aa aar Afar|ab abk Abkhazian|ae ave Avestan|af afr Afrikaans|ak aka Akan|am amh Amharic|an arg Aragonese|ar ara Arabic
 as asm Assamese|av ava Avaric|ay aym Aymara|az aze Azerbaijani|ba bak Bashkir|be bel Belarusian|bg bul Bulgarian
@@ -40,11 +40,11 @@ _NAMES = {short: name for short, _, name in _ROWS} | {
     "haw": "Hawaiian", "hmn": "Hmong", "mul": "Multiple languages", "nds": "Low German", "sco": "Scots",
     "yue": "Cantonese", "zxx": "No speech",
 }  # fmt: skip
-_UNKNOWN = frozenset({"", "und", "mis"})  # undetermined; a language without a code
-# A request for the language on the right is satisfied by one of those on the left, which are of it.
+_UNKNOWN = frozenset({"", "und", "mis"})  # Undetermined, or a language without a code.
+# The languages on the left are varieties of those on the right, and satisfy requests for them.
 _OF = {"nb": "no", "nn": "no", "cmn": "zh", "yue": "zh", "arb": "ar", "pes": "fa", "prs": "fa", "zsm": "ms"}
 
-# langtag and privateuse of section 2.1; registered languages have two or three letters, so that "english" is none.
+# langtag and privateuse of section 2.1. Registered languages have two or three letters: "english" is no tag.
 _TAG = re.compile(
     r"""(?: [a-z]{2,3} (?:-[a-z]{3}){0,3}  # language, extlang
             (?:-[a-z]{4})?                 # script
@@ -58,17 +58,17 @@ _TAG = re.compile(
 
 
 def check(tag: str) -> bool:
-    """Whether it has the form of an RFC 5646 tag: not whether its parts are registered."""
+    """Whether a text has the form of an RFC 5646 tag; its parts need not be registered."""
     return _TAG.fullmatch(tag) is not None
 
 
-def tag(said: str) -> str:
-    """The RFC 5646 tag of what a file says: `eng` is en, `ger` and `deu` are de, `en_US` is en-US.
+def tag(label: str) -> str:
+    """The RFC 5646 tag of a file's language label: `eng` is en, `ger` and `deu` are de, `en_US` is en-US.
 
-    Nothing for `und` and for what is no language. ISO 639-2's codes become the shorter ones of ISO 639-1 where there
-    are such, as RFC 5646 section 2.2.1 demands.
+    '' for `und` and for other texts. Codes of ISO 639-2 become the shorter ones of ISO 639-1 where those exist, as RFC
+    5646 section 2.2.1 demands.
     """
-    parts = said.strip().replace("_", "-").split("-")
+    parts = label.strip().replace("_", "-").split("-")
     parts[0] = _SHORTEST.get(parts[0].lower(), parts[0])
     joined = "-".join(parts)
     if parts[0].lower() in _UNKNOWN or not check(joined):
@@ -77,42 +77,43 @@ def tag(said: str) -> str:
 
 
 def tag_of_a_word(word: str) -> str:
-    """The tag that a part of a file's name means; nothing for a word that only has the form of one: `v2`, `raw`."""
-    found = tag(word)
-    return found if found.partition("-")[0] in _NAMES else ""
+    """The language tag of a part of a file's name; '' for a word that only has the form of a tag: `v2`, `raw`."""
+    result = tag(word)
+    return result if result.partition("-")[0] in _NAMES else ""
 
 
-def matches(wanted: str, have: str) -> bool:
-    """Whether a track in the language `have` is one that `wanted` asks for: en-GB and eng are en, en is not en-GB.
+def matches(wanted: str, available: str) -> bool:
+    """Whether a track in the language `available` satisfies `wanted`: en-GB and eng satisfy en, en does not satisfy
+    en-GB.
 
-    RFC 4647's extended filtering (section 3.3.2): zh-TW finds zh-Hant-TW. An unknown language is none that is wanted.
+    RFC 4647's extended filtering (section 3.3.2): zh-TW finds zh-Hant-TW. An unknown language satisfies nothing.
     """
-    first, *others = tag(wanted).lower().split("-")
-    language, *rest = tag(have).lower().split("-")
+    first, *wanted_subtags = tag(wanted).lower().split("-")
+    language, *subtags = tag(available).lower().split("-")
     if not first or first not in (language, _OF.get(language)):
         return False
-    found = iter(rest)
-    return all(other in found for other in others)
+    remaining = iter(subtags)
+    return all(subtag in remaining for subtag in wanted_subtags)
 
 
 def display(tag_: str) -> str:
     """An English name for NAME of EXT-X-MEDIA: German, Portuguese (BR); the tag itself where there is none."""
-    known = tag(tag_)
-    language, _, rest = known.partition("-")
+    language_tag = tag(tag_)
+    language, _, region = language_tag.partition("-")
     name = _NAMES.get(language)
     if name is None:
-        return known or "Unknown"
-    return f"{name} ({rest})" if rest else name
+        return language_tag or "Unknown"
+    return f"{name} ({region})" if region else name
 
 
 def _cased(parts: list[str]) -> str:
-    """As section 2.1.1 recommends: en, Hant, GB; nothing changes behind a single letter, which begins an extension."""
-    out = parts[:1]
+    """The case of section 2.1.1: en, Hant, GB; subtags after a single letter, which begins an extension, are kept."""
+    result = parts[:1]
     for part in parts[1:]:
-        if len(out[-1]) == 1 or any(len(before) == 1 for before in out):
-            out.append(part)
+        if len(result[-1]) == 1 or any(len(previous) == 1 for previous in result):
+            result.append(part)
         elif len(part) == 2:
-            out.append(part.upper())
+            result.append(part.upper())
         else:
-            out.append(part.capitalize() if len(part) == 4 and part.isalpha() else part)
-    return "-".join(out)
+            result.append(part.capitalize() if len(part) == 4 and part.isalpha() else part)
+    return "-".join(result)

@@ -1,4 +1,4 @@
-"""The playlists of a plan: those of its renditions, the one that lists them, and the bit rates that it promises."""
+"""The playlists of a plan: media playlists, the multivariant playlist, and its bit rates."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NOT_QUOTABLE = str.maketrans({'"': "'", "\r": " ", "\n": " "})  # RFC 8216 secti
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """Bits a second of a media playlist: the peak segment bit rate, and the average."""
+    """The bit rates of a media playlist in bits per second: the peak segment bit rate, and the average."""
 
     peak: int
     average: int
@@ -34,24 +34,24 @@ def measure(durations: Sequence[int], sizes: Sequence[int]) -> Rate:
     average = _rate(sum(sizes), sum(durations))
     peak = average
     for first in range(len(durations)):
-        lasting, size = 0, 0
-        for duration, more in zip(durations[first:], sizes[first:], strict=True):
-            lasting += duration
-            size += more
-            if 2 * lasting > 3 * target:
+        microseconds, size = 0, 0
+        for duration, segment_size in zip(durations[first:], sizes[first:], strict=True):
+            microseconds += duration
+            size += segment_size
+            if 2 * microseconds > 3 * target:
                 break
-            if 2 * lasting >= target:
-                peak = max(peak, _rate(size, lasting))
+            if 2 * microseconds >= target:
+                peak = max(peak, _rate(size, microseconds))
     return Rate(peak, average)
 
 
 def _rate(size: int, microseconds: int) -> int:
-    """Bits a second, rounded up."""
+    """Bits per second, rounded up."""
     return -(-8 * size * MICROSECONDS // max(1, microseconds))
 
 
 def render(plan: Plan, uri: Callable[[Rendition], str], rates: Mapping[str, Rate]) -> str:
-    """RFC 8216 section 4.3.4. `uri`: where a rendition's media playlist is; `rates`: by the rendition's name."""
+    """The multivariant playlist (RFC 8216 section 4.3.4). `uri`: of a rendition; `rates`: by rendition name."""
     main = plan.renditions[0]
     sounds = [r for r in plan.renditions if r.audio and not r.video] if not main.audio or not main.video else []
     texts = [r for r in plan.renditions if r.subtitles]
@@ -83,30 +83,30 @@ def render(plan: Plan, uri: Callable[[Rendition], str], rates: Mapping[str, Rate
 
 
 def media_playlist(plan: Plan, rendition: Rendition, base: str) -> str:
-    """One rendition's playlist. `base`: what stands before the names of its files: a folder or route, or ''."""
+    """The playlist of a rendition. `base`: the prefix of its files' names: a folder or route, or ''."""
     numbers = range(len(plan.timeline))
     uris = (base + segment_name(number, plan.extension(rendition)) for number in numbers)
     return playlist.render(plan.timeline, uris, init=base + INIT if plan.has_init(rendition) else "")
 
 
 def unique_name(name: str, taken: set[str]) -> str:
-    """NAME must differ within a group (RFC 8216 section 4.3.4.1.1)."""
-    number, found = 2, name
-    while found in taken:
-        found, number = f"{name} {number}", number + 1
-    taken.add(found)
-    return found
+    """A NAME that differs from those `taken`: it must be unique in its group (RFC 8216 section 4.3.4.1.1)."""
+    number, candidate = 2, name
+    while candidate in taken:
+        candidate, number = f"{name} {number}", number + 1
+    taken.add(candidate)
+    return candidate
 
 
 def codecs(plan: Plan) -> str:
-    """CODECS (RFC 6381) of everything that the main rendition may be played with."""
+    """CODECS (RFC 6381) of the main rendition and all renditions that may be played with it."""
     return ",".join(dict.fromkeys(track.codecs for track in plan.tracks if track.codecs))
 
 
 def _media(kind: str, group: str, rendition: Rendition, uri: str) -> str:
     """EXT-X-MEDIA, RFC 8216 section 4.3.4.1."""
     attributes = [f"TYPE={kind}", f'GROUP-ID="{group}"', f'NAME="{_quotable(rendition.title or rendition.name)}"']
-    # Apple's authoring specification, 8.10, wants it of each; "und" is RFC 5646's word for what is not known.
+    # Apple's authoring specification, 8.10, demands LANGUAGE; "und" is RFC 5646's tag for an unknown one.
     attributes.append(f'LANGUAGE="{rendition.language or UNKNOWN}"')
     attributes += [f"DEFAULT={_yes(rendition.default)}", "AUTOSELECT=YES"]
     if rendition.subtitles:

@@ -1,4 +1,4 @@
-"""The plan of a conversion: what is made, from what, in which segments. `plan.json` is this, as JSON."""
+"""The plan of a conversion: source, renditions and segments. `plan.json` is its JSON."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from mam.hls.recipe import Format, Profile, kind_of
 from mam.hls.timeline import Timeline
 from mam.naming import INIT, RENDITION, Asset, segment_name
 
-PLANNER_VERSION = 4  # part of every revision: raise it when the same source would be planned differently
+PLANNER_VERSION = 4  # Part of every revision: raise it when the same source would be planned differently.
 
-OPENING_SEGMENTS = 3  # what a player asks for before it shows anything, and a little more
-REMUX_CHUNK_SEGMENTS = 50  # a second or two of work, some 250 MB of a full-HD film
-ENCODE_CHUNK_SECONDS = 30  # long enough that the pre-roll is a few per cent, short enough to spread over workers
-DECODED_AGAIN = 4  # parts of a group of pictures: with chunks as long as one, all is decoded three times on average
-MAX_CHUNK_SECONDS = 300  # what is lost when a worker dies
+OPENING_SEGMENTS = 3  # The first chunk: slightly more than a player requests before it shows anything.
+REMUX_CHUNK_SEGMENTS = 50  # A copied chunk: a second or two of work, some 250 MB of a full-HD film.
+ENCODE_CHUNK_SECONDS = 30  # An encoded chunk: the pre-roll is a few per cent, and chunks spread over workers.
+DECODED_AGAIN = 4  # A chunk is at least this fraction of a group of pictures: all is decoded three times on average.
+MAX_CHUNK_SECONDS = 300  # The longest chunk: a worker that dies loses this much.
 
 
 class _Frozen(BaseModel):
@@ -40,7 +40,7 @@ class Sidecar(_Frozen):
 
 
 class Source(_Frozen):
-    """Which version of which asset. `version`: its ETag, or size and modification time where the store has none."""
+    """A version of an asset. `version`: its ETag, or size and modification time where the store has none."""
 
     bucket: str
     key: str
@@ -57,12 +57,12 @@ class Source(_Frozen):
 class VideoTrack(_Frozen):
     """The video of a rendition, and how it is encoded where it is not copied.
 
-    `codecs`: as CODECS names it. `filters`: of libavfilter, in order: what makes the picture upright, square and 8 bit.
-    `resized`: later pictures may be of another size, and the filters fit them into that of the first.
-    `grid`: frames a second, as a fraction, where the source's own times are not kept; `phase`: ticks of 1 / grid[0]
-    seconds by which it is later than one that counts from ffmpeg's zero. `first`: ticks of the source's track at which
-    the first picture is shown that can be decoded, where that is not the first of all. `refreshes`: some of its key
-    frames need what comes before them. `group_seconds`: from one key frame to the next, at most.
+    `codecs`: its name in CODECS. `filters`: of libavfilter, in order: they make the picture upright, square and 8 bit.
+    `resized`: later pictures may have another size, and the filters fit them into that of the first. `grid`: frames per
+    second, as a fraction, where the source's own times are not kept; `phase`: ticks of 1 / grid[0] seconds by which the
+    grid is later than one from ffmpeg's zero. `first`: the presentation time of the first decodable picture, in ticks
+    of the source's track, where that is not the first picture. `refreshes`: some key frames need earlier frames.
+    `group_seconds`: the longest distance of key frames.
     """
 
     track: int = Field(ge=0)
@@ -101,7 +101,7 @@ class AudioTrack(_Frozen):
 
 
 class SubtitleTrack(_Frozen):
-    """Subtitles, which become WebVTT: of a track of the source, or of an object beside it."""
+    """Subtitles, which become WebVTT: a track of the source, or an object beside it."""
 
     track: int | None = None
     sidecar: str | None = None  # its key
@@ -113,7 +113,7 @@ Track = VideoTrack | AudioTrack
 
 
 class OutputId(NamedTuple):
-    """An output: the video or the audio of a rendition. Several outputs may be made of one track of the source."""
+    """An output: the video or audio of a rendition. Several outputs may come from one track of the source."""
 
     rendition: str
     kind: Literal["video", "audio"]
@@ -134,9 +134,9 @@ class Chunk:
 
 
 class Rendition(_Frozen):
-    """One media playlist's worth of media: the picture with or without sound, one alternative sound, or subtitles.
+    """The media of one media playlist: the picture with or without sound, an alternative sound, or subtitles.
 
-    `bandwidth`, `average_bandwidth`: bits a second, as the plan expects them; what is live was measured.
+    `bandwidth`, `average_bandwidth`: expected bits per second; those of live playlists are measured.
     """
 
     name: str = Field(pattern=f"^{RENDITION.pattern}$")
@@ -153,7 +153,7 @@ class Rendition(_Frozen):
 
     @property
     def outputs(self) -> dict[OutputId, Track]:
-        """What media is made of, and how, by the output's id."""
+        """The audio and video tracks, by output."""
         outputs: dict[OutputId, Track] = {}
         if self.video:
             outputs[OutputId(self.name, "video")] = self.video
@@ -167,7 +167,7 @@ class Rendition(_Frozen):
 
 
 class StreamInfo(_Frozen):
-    """A stream of the source as it was found, what is made of it, and why. What is not known is None."""
+    """A stream of the source, its outcome, and the reason. Unknown values are null."""
 
     number: int
     kind: str  # video, audio, subtitles, chapters, image, other
@@ -181,7 +181,7 @@ class StreamInfo(_Frozen):
     width: int | None = None
     height: int | None = None
     sample_aspect_ratio: str | None = None
-    rotation: int | None = None  # degrees clockwise that turn it upright
+    rotation: int | None = None  # degrees clockwise to turn it upright
     mirrored: bool | None = None
     pixel_format: str | None = None
     frame_rate: float | None = None
@@ -201,14 +201,13 @@ class StreamInfo(_Frozen):
 
 
 class Plan(_Frozen):
-    """All that follows from one look at a source's index.
+    """Everything that follows from a source's index.
 
-    Every rendition has the same segments, and one of them is made together with those of its number in the others.
-    `frames[n]`: video frames in segment n, the same in each rendition that has video, which its worker checks
-    (empty without video). `stored_index`: the samples' places are in `samples.npz` beside the segments, because the
-    source has no sample tables of its own.
-    `recoded`: nothing is copied, because a copy could not be decoded. `notes`: what was wrong with the source and
-    passed over, or cannot be carried over, in sentences.
+    All renditions have the same segments, and the segments of one number are made together. `frames[n]`: the number of
+    video frames in segment n, in each rendition with video, which workers verify (empty without video).
+    `stored_index`: the index is in `samples.npz` beside the segments, because the source has no sample tables.
+    `recoded`: nothing is copied, because a copy could not be decoded. `notes`: tolerated faults of the source and lost
+    properties, in sentences.
     """
 
     planner: int = PLANNER_VERSION
@@ -227,12 +226,12 @@ class Plan(_Frozen):
 
     @property
     def kind(self) -> str:
-        """What was asked for."""
+        """The requested kind."""
         return kind_of(self.profile, self.format)
 
     @property
     def kinds(self) -> list[str]:
-        """The kinds that the output satisfies: `auto` that copied everything is `source` too."""
+        """The kinds that the output satisfies: `auto` without an encode satisfies `source` too."""
         profiles = [self.profile]
         if self.profile is Profile.AUTO and not self.encodes:
             profiles.append(Profile.SOURCE)
@@ -244,7 +243,7 @@ class Plan(_Frozen):
 
     @property
     def outputs(self) -> dict[OutputId, Track]:
-        """What media is made of, and how, by the output's id."""
+        """The audio and video tracks, by output."""
         return {output: track for rendition in self.renditions for output, track in rendition.outputs.items()}
 
     @property
@@ -257,7 +256,7 @@ class Plan(_Frozen):
 
     @property
     def video_track(self) -> VideoTrack | None:
-        """The first, which stands for the source's picture."""
+        """The first video track, which represents the source's picture."""
         return next(iter(self.video_tracks), None)
 
     @property
@@ -274,24 +273,24 @@ class Plan(_Frozen):
 
     @property
     def text_tracks(self) -> list[int]:
-        """The source's tracks that subtitles are made of."""
+        """The source's tracks that become subtitles."""
         return [r.subtitles.track for r in self.renditions if r.subtitles and r.subtitles.track is not None]
 
     @property
     def encodes(self) -> bool:
-        """Whether ffmpeg has work to do."""
+        """Whether the plan needs ffmpeg."""
         return any(track.action == "encode" for track in self.tracks)
 
     @property
     def is_short(self) -> bool:
-        """Whether a chunk takes a second or two: there is no picture to be encoded."""
+        """Whether a chunk takes only a second or two: no picture is encoded."""
         return not self.encoded_video_tracks
 
     def rendition(self, name: str) -> Rendition | None:
         return next((rendition for rendition in self.renditions if rendition.name == name), None)
 
     def named(self, name: str) -> Rendition:
-        """Raises KeyError for a rendition that there is not."""
+        """The rendition of that name. Raises KeyError for an unknown one."""
         return {rendition.name: rendition for rendition in self.renditions}[name]
 
     def file(self, rendition: Rendition, number: int) -> str:
@@ -303,12 +302,12 @@ class Plan(_Frozen):
         return f"{rendition.name}/{INIT}"
 
     def files(self, number: int) -> list[str]:
-        """Everything that is made with segment `number`."""
+        """The files that are made with segment `number`."""
         inits = [self.init(r) for r in self.renditions if self.has_init(r)] if number == 0 else []
         return inits + [self.file(rendition, number) for rendition in self.renditions]
 
     def extension(self, rendition: Rendition) -> str:
-        """Of the rendition's segments."""
+        """The extension of the rendition's segments."""
         if rendition.subtitles:
             return "vtt"
         return "m4s" if self.format is Format.FMP4 else "ts"
@@ -318,26 +317,26 @@ class Plan(_Frozen):
         return self.extension(rendition) == "m4s"
 
     def chunks(self) -> list[Chunk]:
-        """The segments, divided among tasks. The first chunk is the opening, which the plan's task makes at once."""
+        """The segments, divided among tasks. For a viewer the first chunk, the opening, is made at once."""
         opening = min(OPENING_SEGMENTS, len(self.timeline))
         if not self.encodes:
-            rest = _runs(opening, len(self.timeline), REMUX_CHUNK_SEGMENTS)
+            chunks = _runs(opening, len(self.timeline), REMUX_CHUNK_SEGMENTS)
         else:
-            rest = _spans(self.timeline, opening, self._chunk_seconds())
-        return [Chunk(0, opening), *rest]
+            chunks = _spans(self.timeline, opening, self._chunk_seconds())
+        return [Chunk(0, opening), *chunks]
 
     def _chunk_seconds(self) -> int:
-        """Of an encoded chunk, which is decoded from the key frame before it: longer where those lie far apart, or a
-        long film would be decoded again and again."""
-        apart = max((video.group_seconds for video in self.video_tracks), default=0)
-        return max(ENCODE_CHUNK_SECONDS, min(int(apart / DECODED_AGAIN), MAX_CHUNK_SECONDS))
+        """The length of an encoded chunk, which is decoded from the preceding key frame: longer where key frames are
+        far apart, since long groups of pictures would be decoded repeatedly."""
+        distance = max((video.group_seconds for video in self.video_tracks), default=0)
+        return max(ENCODE_CHUNK_SECONDS, min(int(distance / DECODED_AGAIN), MAX_CHUNK_SECONDS))
 
     def to_json(self) -> bytes:
         return self.model_dump_json(indent=None, exclude_defaults=False).encode()
 
     @classmethod
     def from_json(cls, data: bytes) -> Plan:
-        """Raises InvalidPlan for anything but what `to_json` wrote."""
+        """Reads what `to_json` wrote. Raises InvalidPlan for anything else."""
         try:
             return cls.model_validate_json(data)
         except ValidationError as error:
@@ -349,7 +348,7 @@ def _runs(start: int, total: int, length: int) -> list[Chunk]:
 
 
 def _spans(timeline: Timeline, start: int, seconds: int) -> list[Chunk]:
-    """Runs of segments of at least `seconds`, but for the last, which joins its neighbour when it is short."""
+    """Runs of segments of at least `seconds`; a short last run joins its neighbour."""
     if start == len(timeline):
         return []
     edges = [start]
@@ -359,4 +358,4 @@ def _spans(timeline: Timeline, start: int, seconds: int) -> list[Chunk]:
     if len(edges) > 1 and timeline.end - timeline.time(edges[-1]) < Fraction(seconds, 3):
         edges.pop()
     edges.append(len(timeline))
-    return [Chunk(a, b) for a, b in pairwise(edges)]
+    return [Chunk(first, last) for first, last in pairwise(edges)]

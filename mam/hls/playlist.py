@@ -1,4 +1,4 @@
-"""Playlists of RFC 8216: rendered from a plan, and rewritten when other URIs must stand in them."""
+"""Playlists of RFC 8216: rendered from a plan, and rewritten with other URIs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mam.errors import MamError
 from mam.hls.timeline import MICROSECONDS, Timeline
 
 CONTENT_TYPE = "application/vnd.apple.mpegurl"
-TYPES = {"ts": "video/mp2t", "m4s": "video/mp4", "mp4": "video/mp4", "vtt": "text/vtt"}  # by extension
+TYPES = {"ts": "video/mp2t", "m4s": "video/mp4", "mp4": "video/mp4", "vtt": "text/vtt"}  # Content types by extension.
 VERSION = 3  # decimal EXTINF
 MAP_VERSION = 6  # EXT-X-MAP
 _URI_ATTRIBUTE = re.compile(r'(?<=[:,])URI="([^"\r\n]*)"')
@@ -25,7 +25,7 @@ class InvalidPlaylist(MamError):
 
 
 def render(timeline: Timeline, uris: Iterable[str], *, init: str = "") -> str:
-    """The media playlist of a whole video (RFC 8216 section 4.3), one URI a segment. `init`: the URI of EXT-X-MAP."""
+    """The media playlist of a whole video (RFC 8216 section 4.3), one URI per segment. `init`: the URI of EXT-X-MAP."""
     durations = list(timeline.durations())
     lines = [
         "#EXTM3U",
@@ -45,7 +45,7 @@ def render(timeline: Timeline, uris: Iterable[str], *, init: str = "") -> str:
 def target_duration(durations: Iterable[int]) -> int:
     """EXT-X-TARGETDURATION (required), of durations in microseconds.
 
-    No EXTINF, rounded to the nearest integer, exceeds it; at least 1, which players insist on.
+    No EXTINF, rounded to the nearest integer, exceeds it; it is at least 1, which players demand.
     """
     return max(1, (max(durations) + MICROSECONDS // 2) // MICROSECONDS)
 
@@ -82,16 +82,16 @@ def entries(text: str) -> Iterator[Entry]:
 
 
 def rewrite(text: str, replace: Callable[[str], str]) -> str:
-    """The same playlist with every URI replaced. Raises InvalidPlaylist when the text is none."""
-    out = []
+    """A playlist with every URI replaced. Raises InvalidPlaylist for another text."""
+    result = []
     for line in _lines(text):
         if line.startswith("#EXT"):
-            out.append(_URI_ATTRIBUTE.sub(lambda match: f'URI="{replace(match[1])}"', line))
+            result.append(_URI_ATTRIBUTE.sub(lambda match: f'URI="{replace(match[1])}"', line))
         elif line and not line.startswith("#"):
-            out.append(replace(line.strip()))
+            result.append(replace(line.strip()))
         else:
-            out.append(line)
-    return "\n".join(out)
+            result.append(line)
+    return "\n".join(result)
 
 
 def duration(text: str) -> float:
@@ -100,9 +100,9 @@ def duration(text: str) -> float:
 
 
 def resolve(folder: str, uri: str) -> str | None:
-    """The object key that a relative URI in a playlist in `folder` means; None for an absolute URL.
+    """The object key of a relative URI in a playlist in `folder`; None for an absolute URL.
 
-    Raises InvalidPlaylist when it leads out of the folder: the author of a playlist must not choose what is signed.
+    Raises InvalidPlaylist when it leaves the folder: a playlist's author must not choose which objects are signed.
     """
     try:
         parts = urlsplit(uri)
@@ -120,7 +120,7 @@ def rendition_names(text: str) -> dict[str, str]:
     """The media playlists that a multivariant playlist lists: name to URI.
 
     A name is the folder of an `index.m3u8`, else the file's stem (`720p/index.m3u8` and `720p.m3u8` are both `720p`);
-    where two would be called the same, the URI itself.
+    where two names would be the same, the URI itself.
     """
     uris = list(dict.fromkeys(entry.uri for entry in entries(text)))
     short = [_short_name(uri) for uri in uris]

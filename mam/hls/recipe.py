@@ -1,6 +1,6 @@
-"""Recipes: what is to be made of a source, and when something that exists satisfies a request.
+"""Recipes: the wanted output of a source, and whether an existing output satisfies a request.
 
-An encode setting has its default in mam/settings.py and its field here; the rest of the program has it from here.
+An encode setting has its default in mam/settings.py and its field here, which the rest of the program uses.
 """
 
 from __future__ import annotations
@@ -9,39 +9,39 @@ from dataclasses import asdict, dataclass, replace
 from enum import Enum
 from typing import Protocol
 
-RECODED = "A copy of it could not be decoded."  # The reason that plans give where a recipe says `recoded`.
+RECODED = "A copy of it could not be decoded."  # Plans give this reason where the recipe is `recoded`.
 
 
 class Profile(str, Enum):
-    """What is to be made. The values are the API's."""
+    """How streams are converted. The values are those of the API."""
 
-    SOURCE = "source"  # streams are copied, or the file is refused
-    H264 = "h264"  # the picture is encoded, and whatever sound is not AAC already
-    AUTO = "auto"  # what can be copied is copied, the rest is encoded
+    SOURCE = "source"  # copies streams, or refuses the file
+    H264 = "h264"  # encodes the picture, and sound other than AAC
+    AUTO = "auto"  # copies streams where possible, and encodes the others
 
 
 class Format(str, Enum):
-    """What segments are packed in. The values are the API's."""
+    """The container format of segments. The values are those of the API."""
 
     TS = "ts"
     FMP4 = "fmp4"
 
 
 def kind_of(profile: Profile, fmt: Format) -> str:
-    """A profile and a format in a word: `h264`, `auto.fmp4`."""
+    """The kind of a profile and a format: `h264`, `auto.fmp4`."""
     return profile.value if fmt is Format.TS else f"{profile.value}.{fmt.value}"
 
 
 def profile_and_format(kind: str) -> tuple[Profile, Format]:
-    """What `kind_of` made a word of."""
+    """The profile and format of a kind."""
     profile, _, fmt = kind.partition(".")
     return Profile(profile), Format(fmt) if fmt else Format.TS
 
 
 def satisfies(kinds: str, kind: str) -> bool:
-    """Whether something that serves as these kinds, separated by spaces, serves a request for a kind.
+    """Whether an output of these kinds, separated by spaces, satisfies a request for a kind.
 
-    An empty `kind` asks for anything, and empty `kinds` serve as anything.
+    An empty `kind` is satisfied by any output, and empty `kinds` satisfy any request.
     """
     return not kind or not kinds or kind in kinds.split(" ")
 
@@ -58,10 +58,10 @@ class RecipeSettings(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a request asks for: it leaves the rest of the recipe to the settings.
+    """The part of a recipe that a request chooses; the settings supply the other values.
 
-    `audio_language`: the one sound that is wanted; '' for all. `recoded`: nothing is copied, because a copy could not
-    be decoded.
+    `audio_language`: the only wanted sound; '' for all. `recoded`: nothing is copied, because a copy could not be
+    decoded.
     """
 
     profile: Profile
@@ -89,11 +89,11 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """Everything that decides what is made of a source. Orders have these names in their JSON.
+    """Everything that determines the output of a source. Orders have these names in their JSON.
 
-    `preset`, `crf`: those of x264. `audio_bitrate`: bits a second. `audio_language`: the one sound that is wanted, RFC
-    5646; '' for all. `max_key_frame_seconds`: the longest distance of key frames that is copied. `recoded`: nothing is
-    copied, because a copy could not be decoded.
+    `preset`, `crf`: those of x264. `audio_bitrate`: bits per second. `audio_language`: the only wanted sound, RFC 5646;
+    '' for all. `max_key_frame_seconds`: the longest distance of key frames for a copy. `recoded`: nothing is copied,
+    because a copy could not be decoded.
     """
 
     profile: Profile
@@ -112,27 +112,27 @@ class Recipe:
 
     @property
     def wanted(self) -> Wanted:
-        """The request that it came from."""
+        """The request that the recipe came from."""
         return Wanted(self.profile, self.format, self.audio_language, self.recoded)
 
     def identity(self) -> str:
-        """The part of a revision's identity that is the recipe's: only what changes the outcome of the profile."""
-        made = f"segment={self.segment_seconds}"
+        """The recipe's part of a revision's identity: only values that change the output of the profile."""
+        options = f"segment={self.segment_seconds}"
         if self.profile is not Profile.H264:
-            made += f":keys={self.max_key_frame_seconds}"
+            options += f":keys={self.max_key_frame_seconds}"
         if self.profile is not Profile.SOURCE:
-            made += f":crf={self.crf}:preset={self.preset}:audio={self.audio_bitrate}"
+            options += f":crf={self.crf}:preset={self.preset}:audio={self.audio_bitrate}"
         if self.recoded:
-            made += ":recoded"
-        return f"{self.profile.value}:{self.format.value}:{self.audio_language}:{made}"
+            options += ":recoded"
+        return f"{self.profile.value}:{self.format.value}:{self.audio_language}:{options}"
 
     def alternatives(self) -> list[Recipe]:
-        """The recipes whose outcome may satisfy a request for this one, itself included.
+        """The recipes whose output may satisfy a request for this one, itself included.
 
         Where a copy could not be decoded, they copy no picture.
         """
         every = (replace(self, profile=profile, recoded=recoded) for profile in Profile for recoded in (False, True))
-        return [each for each in every if not self.recoded or each.recoded or each.profile is Profile.H264]
+        return [r for r in every if not self.recoded or r.recoded or r.profile is Profile.H264]
 
     def to_dict(self) -> dict[str, object]:
         return {**asdict(self), "profile": self.profile.value, "format": self.format.value}

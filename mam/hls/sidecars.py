@@ -1,4 +1,4 @@
-"""Subtitle files that lie beside an asset in its bucket, found by their names."""
+"""Finds subtitle files beside an asset in its bucket, by their names."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from mam.hls.languages import tag_of_a_word
 from mam.naming import stem
 
-FORMATS = ("vtt", "srt")  # the better first
+FORMATS = ("vtt", "srt")  # The preferred format comes first.
 # RFC 8216 section 4.3.4.1: subtitles for the deaf and hard of hearing.
 SDH_CHARACTERISTICS = "public.accessibility.transcribes-spoken-dialog,public.accessibility.describes-music-and-sound"
-_SDH = frozenset({"sdh", "cc", "hi"})  # "hi" behind a language; alone it is Hindi
+_SDH = frozenset({"sdh", "cc", "hi"})  # "hi" has this meaning after a language; alone it is Hindi.
 _FORCED = frozenset({"forced"})
 _MEDIA = frozenset({"3gp", "avi", "m4a", "m4v", "mkv", "mov", "mp3", "mp4", "mpg", "mxf", "qt", "ts", "webm", "wmv"})
 
@@ -23,7 +23,7 @@ class Sidecar:
     key: str
     language: str  # LANGUAGE
     forced: bool = False  # FORCED=YES
-    sdh: bool = False  # for the deaf and hard of hearing: speech, and sounds described
+    sdh: bool = False  # for the deaf and hard of hearing: speech and described sounds
 
     @property
     def characteristics(self) -> str:
@@ -32,61 +32,64 @@ class Sidecar:
 
 
 def prefix(asset: str) -> str:
-    """What the key of each sidecar of an asset begins with: `courses/intro.mp4` -> `courses/intro.`."""
+    """The prefix of the keys of an asset's sidecars: `courses/intro.mp4` -> `courses/intro.`."""
     return stem(asset) + "."
 
 
 def base(key: str) -> str:
-    """What a sidecar is called but for language, uses and format: `courses/intro.en.sdh.srt` -> `courses/intro`.
+    """A sidecar's name without language, uses and format: `courses/intro.en.sdh.srt` -> `courses/intro`.
 
-    Without its asset it is a guess: `Mr.No.srt` may as well be called `Mr` and be Norwegian.
+    Without its asset this is a guess: `Mr.No.srt` may be the Norwegian subtitles of `Mr`.
     """
     folder, slash, name = key.rpartition("/")
     words = name.split(".")
     for first in range(1, len(words) - 1):
         suffix = [word.lower() for word in words[first:-1]]
-        if "".join(words[:first]).strip() and _about(suffix[suffix[0] in _MEDIA :]) is not None:
+        if "".join(words[:first]).strip() and _language_and_uses(suffix[suffix[0] in _MEDIA :]) is not None:
             return folder + slash + ".".join(words[:first])
     return stem(key)
 
 
 def sidecars(asset: str, keys: Iterable[str]) -> list[Sidecar]:
-    """The sidecars of an asset, at most one for each language and use, in the same order whatever that of `keys`.
+    """The sidecars of an asset, at most one per language and use, in an order that does not depend on that of `keys`.
 
-    `keys`: of the objects that begin with `prefix(asset)`. Assets that differ in their extension alone share a sidecar,
-    unless its name has the extension (`intro.mp4.srt`), which also goes before one without; then WebVTT before SubRip.
+    `keys`: those of objects that begin with `prefix(asset)`. Assets that differ only in their extension share a
+    sidecar, unless its name has the extension (`intro.mp4.srt`). Such a sidecar precedes others, and WebVTT precedes
+    SubRip.
     """
     listed = sorted(set(keys) - {asset})
     longer = tuple(prefix(key) for key in listed if _extension(key) in _MEDIA and prefix(key) != prefix(asset))
-    found: dict[tuple[str, bool, bool], tuple[tuple[int, int], Sidecar]] = {}
+    best: dict[tuple[str, bool, bool], tuple[tuple[int, int], Sidecar]] = {}
     for key in listed:
-        if not key.startswith(prefix(asset)) or key.startswith(longer):  # intro.en.srt is of intro.en.mp4, if there
+        if not key.startswith(prefix(asset)) or key.startswith(
+            longer
+        ):  # intro.en.srt belongs to intro.en.mp4 where that exists
             continue
-        read = _read(asset, key)
-        if read is None:
+        candidate = _read(asset, key)
+        if candidate is None:
             continue
-        rank, sidecar = read
+        rank, sidecar = candidate
         use = (sidecar.language, sidecar.forced, sidecar.sdh)
-        if use not in found or rank < found[use][0]:
-            found[use] = read
-    return [found[use][1] for use in sorted(found)]
+        if use not in best or rank < best[use][0]:
+            best[use] = candidate
+    return [best[use][1] for use in sorted(best)]
 
 
 def _read(asset: str, key: str) -> tuple[tuple[int, int], Sidecar] | None:
-    """(how far behind others it stands, the sidecar), from `[extension.][language.][uses.]format`; None for others."""
+    """(rank, sidecar) of a key of the form `[extension.][language.][uses.]format`; None for others."""
     *words, form = key.removeprefix(prefix(asset)).lower().split(".")
     if form not in FORMATS:
         return None
-    named = words[:1] == [_extension(asset)]
-    about = _about(words[named:])
-    if about is None:
+    has_extension = words[:1] == [_extension(asset)]
+    language_and_uses = _language_and_uses(words[has_extension:])
+    if language_and_uses is None:
         return None
-    language, uses = about
+    language, uses = language_and_uses
     sidecar = Sidecar(key, language, forced=bool(uses & _FORCED), sdh=bool(uses & _SDH))
-    return (not named, FORMATS.index(form)), sidecar
+    return (not has_extension, FORMATS.index(form)), sidecar
 
 
-def _about(words: list[str]) -> tuple[str, set[str]] | None:
+def _language_and_uses(words: list[str]) -> tuple[str, set[str]] | None:
     """(language, uses) from `[language.][uses]`; None for other words."""
     language = tag_of_a_word(words[0]) if words and words[0] not in _MEDIA else ""
     uses = set(words[1:] if language else words)

@@ -1,4 +1,4 @@
-"""Storyboards: small pictures of a whole video on a few sheets, and the WebVTT that says which is of which moment."""
+"""Storyboards: small pictures of a whole video on a few sheets, and the WebVTT with the time of each picture."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from mam.naming import sheet_name
 
 CONTENT_TYPE = "text/vtt"
 SHEET_TYPE = "image/jpeg"
-LEAST_STEP, MOST_STEP = 2, 10  # seconds between two tiles
-WISHED_TILES = 100  # a sheet's worth: steps in between are as long as that asks for
-COLUMNS, ROWS = 10, 10  # of a sheet
+LEAST_STEP, MOST_STEP = 2, 10  # Two tiles are this many seconds apart.
+WISHED_TILES = 100  # Within these limits, the step is chosen for this many tiles: one sheet.
+COLUMNS, ROWS = 10, 10  # A sheet has this many tiles.
 _SHEET = re.compile(r"^(storyboard-[0-9]{2,}\.jpg)(?=#xywh=)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """Where a tile lies: on which sheet, and its left and top edge in pixels."""
+    """The place of a tile: its sheet, and its left and top edge in pixels."""
 
     sheet: int
     x: int
@@ -45,7 +45,7 @@ class Board:
         return -(-len(self) // (COLUMNS * ROWS))
 
     def start(self, number: int) -> Fraction:
-        """Seconds from the beginning of the video at which a tile begins to count; of the one behind the last, the
+        """The start of a tile in seconds from the beginning of the video; for the number after the last tile, the
         end."""
         return min(Fraction(number * self.step), self.duration)
 
@@ -67,9 +67,9 @@ class Board:
         for number in range(len(self)):
             tile = self.tile(number)
             begin = cues.milliseconds(self.start(number))
-            end = max(cues.milliseconds(self.start(number + 1)), begin + 1)  # a shorter cue would be no cue
-            where = f"{sheet_name(tile.sheet)}#xywh={tile.x},{tile.y},{self.width},{self.height}"
-            yield f"{cues.written(begin)} --> {cues.written(end)}\n{where}\n"
+            end = max(cues.milliseconds(self.start(number + 1)), begin + 1)  # a shorter cue would be invalid
+            payload = f"{sheet_name(tile.sheet)}#xywh={tile.x},{tile.y},{self.width},{self.height}"
+            yield f"{cues.written(begin)} --> {cues.written(end)}\n{payload}\n"
 
 
 def board(duration: Fraction, width: int, height: int) -> Board:
@@ -79,11 +79,11 @@ def board(duration: Fraction, width: int, height: int) -> Board:
 
 
 def with_urls(text: str, url: Callable[[str], str]) -> str:
-    """A storyboard's WebVTT with other names for its sheets. `url`: from the name of a sheet to what replaces it."""
-    return _SHEET.sub(lambda found: url(found[1]), text)
+    """A storyboard's WebVTT with URLs for its sheets. `url`: from the name of a sheet to its URL."""
+    return _SHEET.sub(lambda match: url(match[1]), text)
 
 
 def duration_of(text: str) -> Fraction:
-    """Seconds that a storyboard's WebVTT lasts; 0 for a text that has no cues."""
-    timings = [found for line in text.splitlines() if (found := cues.timing(line))]
+    """The duration of a storyboard's WebVTT in seconds; 0 for a text without cues."""
+    timings = [timing for line in text.splitlines() if (timing := cues.timing(line))]
     return timings[-1][1] if timings else Fraction(0)

@@ -22,7 +22,7 @@ class Timeline(BaseModel):
 
     @model_validator(mode="after")
     def _rising(self) -> Timeline:
-        if any(b <= a for a, b in pairwise(self.boundaries)):
+        if any(after <= before for before, after in pairwise(self.boundaries)):
             raise ValueError("segment boundaries must rise")
         return self
 
@@ -30,7 +30,7 @@ class Timeline(BaseModel):
         return len(self.boundaries) - 1
 
     def time(self, number: int) -> Fraction:
-        """Seconds at which segment `number` starts; `len(self)` gives the end of the last."""
+        """The start of segment `number` in seconds; for `len(self)` the end of the last one."""
         return Fraction(self.boundaries[number], self.timescale)
 
     @property
@@ -49,26 +49,26 @@ class Timeline(BaseModel):
     def durations(self) -> Iterator[int]:
         """EXTINF of each segment, in whole microseconds.
 
-        Differences of rounded ends, so that every run of them sums to within a microsecond of the truth (Apple's
-        authoring specification, 8.1).
+        They are differences of rounded ends, so that every run sums to within a microsecond of its exact duration
+        (Apple's authoring specification, 8.1).
         """
-        first, before = self.boundaries[0], 0
+        first, previous_end = self.boundaries[0], 0
         for boundary in self.boundaries[1:]:
             ticks = (boundary - first) * MICROSECONDS
             end = (2 * ticks + self.timescale) // (2 * self.timescale)
-            yield end - before
-            before = end
+            yield end - previous_end
+            previous_end = end
 
 
 def grid(start: Fraction, end: Fraction, *, target: int, lead: Sequence[int] = ()) -> Iterator[Fraction]:
-    """Wished-for boundaries within (start, end): the first segments last `lead` seconds, the others `target`."""
-    at, number = start, 0
+    """The ideal boundaries within (start, end): the first segments last `lead` seconds, the others `target`."""
+    boundary, number = start, 0
     while True:
-        at += lead[number] if number < len(lead) else target
+        boundary += lead[number] if number < len(lead) else target
         number += 1
-        if at >= end:
+        if boundary >= end:
             return
-        yield at
+        yield boundary
 
 
 def cut_at(
@@ -80,21 +80,21 @@ def cut_at(
     target: int,
     lead: Sequence[int] = (),
 ) -> Timeline:
-    """The timeline that starts a segment at the first of `points` at or after each wished-for boundary.
+    """The timeline that starts a segment at the first of `points` at or after each ideal boundary.
 
-    `points`: presentation times in ticks, rising, at which a segment may start (key frames; any frame when encoding).
-    `start`, `end`: seconds; both become boundaries, rounded outwards to ticks. The first point never cuts: it opens
-    segment 0, also when other media starts before it.
+    `points`: sorted presentation times in ticks, at which a segment may start (key frames; any frame when encoding).
+    `start`, `end`: seconds; both become boundaries, rounded outwards to ticks. The first point never cuts: it is
+    in segment 0, even when other media starts before it.
     """
     first = start.numerator * timescale // start.denominator
     last = max(-(-end.numerator * timescale // end.denominator), first + 1)
     boundaries = [first]
-    for wish in grid(start, end, target=target, lead=lead):
-        ticks = -(-wish.numerator * timescale // wish.denominator)
-        at = max(bisect_left(points, ticks), 1)
-        if at >= len(points):
+    for ideal in grid(start, end, target=target, lead=lead):
+        ticks = -(-ideal.numerator * timescale // ideal.denominator)
+        index = max(bisect_left(points, ticks), 1)
+        if index >= len(points):
             break
-        if boundaries[-1] < (cut := int(points[at])) < last:
+        if boundaries[-1] < (cut := int(points[index])) < last:
             boundaries.append(cut)
     boundaries.append(last)
     return Timeline(timescale=timescale, boundaries=tuple(boundaries))

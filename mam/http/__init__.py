@@ -1,1 +1,1 @@
-"""What both services share over HTTP: problems, the API key, health, logging and metrics."""
+"""The HTTP parts that both services share: problems, the API key, health, logging and metrics."""

@@ -1,7 +1,7 @@
-"""Limits of requests while they arrive: uvicorn itself collects headers of any size, for any time.
+"""Limits on requests while they arrive: uvicorn itself collects headers of any size, for any time.
 
-A server is told while it starts the application, which has its configuration at hand then. So the documented command
-lines need no option for it. Behind another server the limits of the application alone hold (`edge.py`).
+The application installs them while the server starts it, when the server's configuration is available. So the
+documented command lines need no option. Behind another server only the limits of the application apply (`edge.py`).
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from mam.background import ended, supervised
 from mam.errors import MamError
 from mam.http import limits, problems
 
-LOOK_SECONDS = 1.0  # between two looks at the connections
-# Of a message after its headers: a body, the lines around its chunks, and what a client sends on before it reads that
-# it was refused. A connection that is closed earlier loses the answer on its way.
+LOOK_SECONDS = 1.0  # The connections are checked this often.
+# After its headers a message may have this many bytes: a body, the lines around its chunks, and the bytes that a client
+# sends before it reads a refusal. A connection that is closed earlier loses the answer.
 BODY_ROOM = 1 << 20
-# Each field takes more memory than its bytes, and those behind a body (trailers) join those before it.
+# A field takes more memory than its bytes, and fields after a body (trailers) are added to those before it.
 MOST_FIELDS = 2 * limits.HEADER_FIELDS + 1
 
 log = logging.getLogger(__name__)
@@ -33,25 +33,25 @@ class Connections:
     """The open connections of a server. Closes those whose request does not arrive in time."""
 
     def __init__(self) -> None:
-        self.open: set[Any] = set()  # the server's own set, once there is a connection
-        self._seen: dict[Any, tuple[Any, str, float]] = {}  # by connection: request and phase, and since when
+        self.open: set[Any] = set()  # the server's own set, after the first connection
+        self._seen: dict[Any, tuple[Any, str, float]] = {}  # by connection: its request and phase, and their start
 
     async def watch(self) -> None:
-        """Looks at them for ever. A request costs nothing by this, however many there are."""
+        """Checks the connections without end. Requests cost nothing by this, however many there are."""
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             self.look(loop.time())
 
     def look(self, now: float) -> None:
-        """Closes connections that have been waited for too long at `now`, in the loop's seconds."""
+        """Closes connections whose request is late at `now`, in the loop's seconds."""
         seen: dict[Any, tuple[Any, str, float]] = {}
         for connection in list(self.open):
             cycle, phase = connection.cycle, _phase(connection)
             if phase is None:
                 continue
-            before = self._seen.get(connection)
-            since = before[2] if before and before[0] is cycle and before[1] == phase else now
+            earlier = self._seen.get(connection)
+            since = earlier[2] if earlier and earlier[0] is cycle and earlier[1] == phase else now
             if now - since >= (limits.HEADER_SECONDS if phase == "headers" else limits.BODY_SECONDS):
                 _close(connection, phase)
             seen[connection] = (cycle, phase, since)
@@ -59,7 +59,7 @@ class Connections:
 
 
 def _phase(connection: Any) -> str | None:
-    """What a connection is waited for: the headers or the body of a request; None when it is for nothing."""
+    """The part of a request that a connection is expected to send, headers or body; None for none."""
     cycle = connection.cycle
     if cycle is None or cycle.response_complete:  # keep-alive has a time limit of its own
         return "headers" if connection.timeout_keep_alive_task is None else None
@@ -68,7 +68,7 @@ def _phase(connection: Any) -> str | None:
 
 def _close(connection: Any, phase: str) -> None:
     transport = connection.transport
-    if transport.is_closing() or getattr(connection, "_refused", False):  # it had its answer, and does not take it
+    if transport.is_closing() or getattr(connection, "_refused", False):  # the client does not read its answer
         transport.abort()
         return
     if phase == "headers":
@@ -77,7 +77,7 @@ def _close(connection: Any, phase: str) -> None:
 
 
 class TimedH11(H11Protocol):
-    """h11 bounds headers itself, to 16 KB; nothing bounds their time."""
+    """A time limit for h11, which itself limits headers to 16 KB, but not their time."""
 
     watched: Connections
 
@@ -92,12 +92,12 @@ class TimedH11(H11Protocol):
 
 try:
     from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-except ImportError:  # uvicorn without its extras, which takes h11 then
+except ImportError:  # uvicorn without its extras uses h11
     HttpToolsProtocol = None  # type: ignore[assignment,misc]
 else:
 
     class BoundedHttpTools(HttpToolsProtocol):
-        """Counts what arrives for each part of a message, and stops reading where that is too much."""
+        """Counts the bytes of each part of a message, and stops reading where there are too many."""
 
         watched: Connections
         _room = limits.HEADER_BYTES  # bytes that may still arrive before this part of the message must end
@@ -119,7 +119,7 @@ else:
 
         def on_headers_complete(self) -> None:
             self._room, self._in_body = BODY_ROOM, True
-            del self.headers[limits.HEADER_FIELDS + 1 :]  # one too many is enough to be refused by
+            del self.headers[limits.HEADER_FIELDS + 1 :]  # one too many suffices for a refusal
             super().on_headers_complete()
 
         def on_message_complete(self) -> None:
@@ -131,7 +131,7 @@ else:
             self.transport.close()
 
         def _in_pieces(self, data: bytes) -> None:
-            """Feeds as much as there is room for, again and again: parts of messages that end make new room."""
+            """Feeds data piece by piece, as far as there is room: the end of a part of a message makes new room."""
             while data and not self._refused and not self.transport.is_closing():
                 piece, data = data[: self._room], data[self._room :]
                 self._room -= len(piece)
@@ -144,12 +144,12 @@ else:
                     self.transport.abort()
 
         def _refuse(self) -> None:
-            """Answers headers that are too large, and reads on a little, so that the client reads the answer."""
+            """Answers too large headers, and reads on for a while, so that the client gets the answer."""
             transport = self.transport
             if transport.is_closing():
                 return
             if self._in_body or (self.cycle is not None and not self.cycle.response_complete):
-                transport.abort()  # it has its answer, or another one is on its way
+                transport.abort()  # the request has its answer, or another answer is being sent
                 return
             self._refused, self._room = True, BODY_ROOM
             error = limits.UrlTooLong if len(self.url) > limits.URL_BYTES else limits.HeadersTooLarge
@@ -161,7 +161,7 @@ else:
 
 
 def _answer(error: MamError) -> bytes:
-    """A whole response, for where no application answers."""
+    """A complete response, for requests that do not reach the application."""
     response = problems.problem(error)
     lines = [f"HTTP/1.1 {error.status} {error.title}".encode(), b"connection: close"]
     lines += [name + b": " + value for name, value in response.raw_headers]
@@ -170,23 +170,23 @@ def _answer(error: MamError) -> bytes:
 
 @asynccontextmanager
 async def limited(send: Send) -> AsyncIterator[None]:
-    """Inside, a server reads bounded requests. `send`: its own, of the ASGI lifespan."""
+    """Limits the requests of the server inside the context. `send`: the server's own, of the ASGI lifespan."""
     config = getattr(getattr(send, "__self__", None), "config", None)
     connections = Connections()
     if not _install(config, connections):
         log.warning("the server is not uvicorn: it must bound headers and their time itself")
-    watching = supervised("connections", connections.watch)
+    watch = supervised("connections", connections.watch)
     try:
         yield
     finally:
-        await ended(watching)
+        await ended(watch)
 
 
 def _install(config: Any, connections: Connections) -> bool:
-    chosen = getattr(config, "http_protocol_class", None)
-    if HttpToolsProtocol is not None and chosen is HttpToolsProtocol:
+    protocol = getattr(config, "http_protocol_class", None)
+    if HttpToolsProtocol is not None and protocol is HttpToolsProtocol:
         base: type[Any] = BoundedHttpTools
-    elif chosen is H11Protocol:
+    elif protocol is H11Protocol:
         base = TimedH11
     else:
         return False

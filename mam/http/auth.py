@@ -1,4 +1,4 @@
-"""Who may do what: the API key, one header compared in constant time; or the session of a person at a page."""
+"""Permissions: by the API key, a header compared in constant time, or by the session of a page."""
 
 from __future__ import annotations
 
@@ -16,18 +16,20 @@ from mam.http.journal import SESSION_COOKIE
 from mam.http.services import services_of
 
 HEADER = "x-api-key"
-PAGE_HEADER = "x-mam-request"  # no form of another site can send it
+PAGE_HEADER = "x-mam-request"  # A form of another site cannot send this header.
 _SAFE = ("GET", "HEAD")
-_PASSED = "mam.passed"  # in an ASGI scope: the checks that the request has passed
+_PASSED = "mam.passed"  # This key of an ASGI scope holds the checks that the request has passed.
 
 _header = APIKeyHeader(name=HEADER, auto_error=False, description="The value of TRANSCODE_API_KEY.")
-_cookie = APIKeyCookie(name=SESSION_COOKIE, auto_error=False, description="What POST /session gives to pages.")
+_cookie = APIKeyCookie(
+    name=SESSION_COOKIE, auto_error=False, description="The cookie that POST /session sets for pages."
+)
 
 Guard = Callable[[Request], Awaitable[None]]
 
 
 async def passes(request: Request, guard: Guard) -> None:
-    """Asks a guard, once for each request. Raises what it raises."""
+    """Runs a guard once per request. Raises the guard's error."""
     passed: set[Guard] = request.scope.setdefault(_PASSED, set())
     if guard not in passed:
         await guard(request)
@@ -36,7 +38,7 @@ async def passes(request: Request, guard: Guard) -> None:
 
 def has_key(request: Request) -> bool:
     """Whether the request carries the API key."""
-    # Digests: compare_digest refuses text that is not ASCII, and lengths would show.
+    # Digests are compared: compare_digest refuses text that is not ASCII, and its time depends on the length.
     expected = services_of(request).settings.transcode_api_key.get_secret_value()
     return hmac.compare_digest(_digest(request.headers.get(HEADER, "")), _digest(expected))
 
@@ -45,10 +47,10 @@ async def check_key(request: Request) -> None:
     """Raises Forbidden unless the request carries the API key, TooManyAttempts."""
     if not request.headers.get(HEADER):
         raise Forbidden("The API key is missing.")
-    right, tries = has_key(request), services_of(request).tries
+    is_right, tries = has_key(request), services_of(request).tries
     try:
-        tries.count(journal.address(request), right=right)
-        if not right:
+        tries.count(journal.address(request), is_right=is_right)
+        if not is_right:
             raise Forbidden("The API key is wrong.")
     except MamError as error:
         journal.note(request, "API key", request.url.path, outcome=error.code)
@@ -56,12 +58,12 @@ async def check_key(request: Request) -> None:
 
 
 def session_of(request: Request) -> str | None:
-    """The token of the session that a request comes by; None where it has a key, or neither."""
+    """The session token of a request; None where it has an API key, or neither."""
     return None if request.headers.get(HEADER) else request.cookies.get(SESSION_COOKIE)
 
 
 async def check_access(request: Request) -> None:
-    """Lets clients with the key in, and people at a page with a session, where there are pages.
+    """Admits clients with the API key and, where there are pages, pages with a session.
 
     Raises Forbidden, SessionExpired, TooManyAttempts.
     """
@@ -75,10 +77,11 @@ async def check_access(request: Request) -> None:
 
 
 async def check_page(request: Request) -> None:
-    """Another site's form must change nothing, nor sign anybody in or out. Raises Forbidden."""
+    """Refuses forms of other sites, which must not change anything, nor sign in or out. Raises Forbidden."""
     if PAGE_HEADER not in request.headers:
         raise Forbidden(
-            f"The header {PAGE_HEADER} is missing.", hint=f"Pages send {PAGE_HEADER}: 1 with what changes something."
+            f"The header {PAGE_HEADER} is missing.",
+            hint=f"Pages send {PAGE_HEADER}: 1 with requests that change something.",
         )
 
 
@@ -95,7 +98,7 @@ async def _access(
 
 
 async def _page(
-    request: Request, _: Annotated[str | None, Header(alias=PAGE_HEADER, description="`1`; any value will do.")] = None
+    request: Request, _: Annotated[str | None, Header(alias=PAGE_HEADER, description="`1`, or any other value.")] = None
 ) -> None:
     await passes(request, check_page)
 
@@ -108,5 +111,5 @@ require_api_key = Depends(_key)
 require_access = Depends(_access)
 require_page = Depends(_page)
 
-# What is asked before a request's body is read, in the order of a route's dependencies (`routing.py`).
+# The checks that run before a request's body is read, in the order of a route's dependencies (`routing.py`).
 GUARDS: dict[object, Guard] = {_key: check_key, _access: check_access, _page: check_page}

@@ -1,4 +1,4 @@
-"""The VoD bucket at a service's start: made when it is missing, also when the store only comes later."""
+"""The VoD bucket at a service's start: created when it is missing, later too when the store is away."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from functools import partial
 from mam.background import ended, supervised
 from mam.errors import Unavailable
 
-FIRST_SECONDS = 2  # that a service's start waits: probes of a container count from it
-RETRY_SECONDS = 2
+FIRST_SECONDS = 2  # A service's start waits this long: probes of a container count from its start.
+RETRY_SECONDS = 2  # A failed attempt is repeated after this time.
 
 log = logging.getLogger(__name__)
 
 
 @asynccontextmanager
-async def made(ensure: Callable[[], None]) -> AsyncIterator[None]:
-    """Calls `ensure` until it has worked. The block begins once it has, or soon: a store that is away, or says nothing,
-    keeps no service from answering.
+async def ensured(ensure: Callable[[], None]) -> AsyncIterator[None]:
+    """Calls `ensure` until it succeeds. The block begins then, or after FIRST_SECONDS: a store that is away or silent
+    must not keep the service from answering.
     """
     first = asyncio.create_task(_tried(ensure), name="vod-bucket")
     await asyncio.wait([first], timeout=FIRST_SECONDS)
-    is_there = first.done() and first.result()  # raises what no waiting will mend
-    task = None if is_there else supervised("VoD bucket", partial(_keep_trying, first, ensure))
+    exists = first.done() and first.result()  # raises permanent errors
+    task = None if exists else supervised("VoD bucket", partial(_keep_trying, first, ensure))
     try:
         yield
     finally:
@@ -34,10 +34,10 @@ async def made(ensure: Callable[[], None]) -> AsyncIterator[None]:
 
 
 async def _keep_trying(first: asyncio.Task[bool], ensure: Callable[[], None]) -> None:
-    is_there = not first.done() and await first
-    while not is_there:
+    exists = not first.done() and await first
+    while not exists:
         await asyncio.sleep(RETRY_SECONDS)
-        is_there = await _tried(ensure)
+        exists = await _tried(ensure)
 
 
 async def _tried(ensure: Callable[[], None]) -> bool:

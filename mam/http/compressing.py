@@ -1,6 +1,6 @@
-"""Answers in gzip, where the client takes it: JSON shrinks to a tenth.
+"""Gzip answers, where the client accepts them: JSON shrinks to a tenth.
 
-No answer holds a secret beside what a stranger can write into it, which is what BREACH would need.
+No answer combines a secret with text that an attacker controls, which BREACH would need.
 """
 
 from __future__ import annotations
@@ -8,10 +8,10 @@ from __future__ import annotations
 from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 
-LEAST_BYTES = 1000  # fewer fit into one packet anyway
-LEVEL = 5  # a tenth more than at 9, in half the time
+LEAST_BYTES = 1000  # Smaller answers fit into one packet anyway.
+LEVEL = 5  # The result is a tenth larger than at level 9, in half the time.
 
 
 def install(app: FastAPI) -> None:
-    """Event streams, pictures and what is compressed already (playlists, scripts) go out as they are."""
+    """Adds the middleware. Event streams, pictures, and compressed playlists and scripts are sent unchanged."""
     app.add_middleware(GZipMiddleware, minimum_size=LEAST_BYTES, compresslevel=LEVEL)

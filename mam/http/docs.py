@@ -1,4 +1,4 @@
-"""The interactive documentation at `/docs`: Swagger UI, from the package that ships it, and from nowhere else."""
+"""The interactive documentation at `/docs`: Swagger UI, from an installed package only."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from starlette.responses import HTMLResponse, Response
 
 from mam.errors import NotFound
 
-PACKAGE = "fastapi_swagger"  # its files alone are used
+PACKAGE = "fastapi_swagger"  # Only the files of this package are used.
 FILES = {"swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "text/css"}
-WHILE = "public, max-age=3600"
+CACHE_CONTROL = "public, max-age=3600"
 _OPTIONS = {"dom_id": "#swagger-ui", "deepLinking": True, "url": "openapi.json"}
 
 
 def install(app: FastAPI) -> None:
-    """Adds `/docs` and what it loads."""
+    """Adds `/docs` and its files."""
 
     async def page(_: Request) -> Response:
         return documentation(app.title)
@@ -30,20 +30,20 @@ def install(app: FastAPI) -> None:
     async def file(request: Request) -> Response:
         name = request.path_params["name"]
         if name not in FILES:
-            raise NotFound(f"There is no file {name[:80]!r}.", hint="/docs names the files that there are.")
-        packed = "gzip" in request.headers.get("accept-encoding", "")
-        headers = {"Cache-Control": WHILE, "Vary": "Accept-Encoding", "X-Content-Type-Options": "nosniff"}
-        body = _packed(name)
-        if packed:
+            raise NotFound(f"There is no file {name[:80]!r}.", hint="/docs names the existing files.")
+        takes_gzip = "gzip" in request.headers.get("accept-encoding", "")
+        headers = {"Cache-Control": CACHE_CONTROL, "Vary": "Accept-Encoding", "X-Content-Type-Options": "nosniff"}
+        body = _compressed(name)
+        if takes_gzip:
             headers["Content-Encoding"] = "gzip"
-        return Response(body if packed else gzip.decompress(body), media_type=FILES[name], headers=headers)
+        return Response(body if takes_gzip else gzip.decompress(body), media_type=FILES[name], headers=headers)
 
     app.add_route("/docs", page, include_in_schema=False)
     app.add_route("/docs/{name}", file, include_in_schema=False)
 
 
 def documentation(title: str) -> HTMLResponse:
-    """The page. Its policy is as strict as that of the others (`mam/web/pages.py`)."""
+    """The page. Its policy is as strict as that of the other pages (`mam/web/pages.py`)."""
     nonce = secrets.token_urlsafe(16)
     text = f"""<!doctype html>
 <html lang="en">
@@ -73,7 +73,7 @@ def documentation(title: str) -> HTMLResponse:
     }
     headers = {
         "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in rules.items()),
-        "Cache-Control": "no-store",  # the nonce is for once
+        "Cache-Control": "no-store",  # a nonce is used once
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "same-origin",
     }
@@ -81,5 +81,5 @@ def documentation(title: str) -> HTMLResponse:
 
 
 @cache
-def _packed(name: str) -> bytes:
+def _compressed(name: str) -> bytes:
     return gzip.compress((files(PACKAGE) / "resources" / name).read_bytes())

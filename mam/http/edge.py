@@ -1,4 +1,4 @@
-"""What is looked at before anything else of a request: its sizes, the characters of its path, its host, its id."""
+"""The first checks of a request: its sizes, the characters of its path, its host, its id."""
 
 from __future__ import annotations
 
@@ -12,37 +12,37 @@ from mam.http import limits, problems, request_id
 from mam.http.metrics import Recorder
 
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-# A slash that is written as %2F counts as one, as generated clients write it in names. Before the name it would only
-# hide the bucket from rules that go by the address.
+# A slash written as %2F counts as a slash, since generated clients write it so in names. Before the name it would only
+# hide the bucket from rules on the address.
 _HIDDEN_BUCKET = re.compile(rb"/(?:(?:stream|assets|watch|embed)/)?[^/]*%2f", re.IGNORECASE)
 _PORT = re.compile(r":\d*$")
-WITHOUT_HOST = ("/healthz", "/readyz", "/metrics")  # probes ask by address
+WITHOUT_HOST = ("/healthz", "/readyz", "/metrics")  # Probes use an address as the host of these paths.
 
 
 class Edge:
-    """ASGI middleware: refuses what no route must see, and gives each request an id."""
+    """ASGI middleware: refuses requests that no route must see, and gives each request an id."""
 
     def __init__(self, app: ASGIApp, recorder: Recorder) -> None:
         self._app = app
         self._recorder = recorder
-        self.hosts: Collection[str] = ()  # that are answered; empty for any
+        self.hosts: Collection[str] = ()  # the accepted hosts; empty for any
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
-        name = request_id.begin(headers.get(b"x-request-id")).encode()
+        id_header = request_id.begin(headers.get(b"x-request-id")).encode()
 
-        async def stamped(message: Message) -> None:
+        async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), (b"x-request-id", name)]
+                message["headers"] = [*message.get("headers", ()), (b"x-request-id", id_header)]
             await send(message)
 
-        refused = self._refusal(scope, headers)
-        if refused is not None:
-            self._recorder.record(scope["method"], "none", refused.status, 0.0)
-            await problems.problem(refused)(scope, receive, stamped)
+        refusal = self._refusal(scope, headers)
+        if refusal is not None:
+            self._recorder.record(scope["method"], "none", refusal.status, 0.0)
+            await problems.problem(refusal)(scope, receive, send_with_id)
             return
         bounded = _bounded(receive) if b"transfer-encoding" in headers else receive
-        await self._app(scope, bounded, stamped)
+        await self._app(scope, bounded, send_with_id)
 
     def _refusal(self, scope: Scope, headers: dict[bytes, bytes]) -> MamError | None:
         path: bytes = scope.get("raw_path") or scope["path"].encode("utf-8", "surrogateescape")
@@ -62,31 +62,31 @@ class Edge:
         return None
 
     def admits(self, headers: Iterable[tuple[bytes, bytes]]) -> bool:
-        """Whether all Host headers name hosts that are answered."""
+        """Whether all Host headers name accepted hosts."""
         if not self.hosts:
             return True
-        named = [_PORT.sub("", value.decode("latin-1").lower()) for name, value in headers if name == b"host"]
-        return bool(named) and all(name in self.hosts for name in named)
+        hosts = [_PORT.sub("", value.decode("latin-1").lower()) for name, value in headers if name == b"host"]
+        return bool(hosts) and all(name in self.hosts for name in hosts)
 
 
 def hides_bucket(raw_path: bytes) -> bool:
-    """Whether a path, as it was sent, has an encoded slash before the name of an object."""
+    """Whether a raw path has an encoded slash before the name of an object."""
     return b"%" in raw_path and _HIDDEN_BUCKET.match(raw_path) is not None
 
 
 def _bounded(receive: Receive) -> Receive:
-    """The same for a body of unknown length. Raises BodyTooLarge."""
-    seen = 0
+    """`receive` for a body of unknown length. Raises BodyTooLarge."""
+    received = 0
 
-    async def counted() -> Message:
-        nonlocal seen
+    async def receive_bounded() -> Message:
+        nonlocal received
         message = await receive()
-        seen += len(message.get("body", b""))
-        if seen > limits.BODY_BYTES:
+        received += len(message.get("body", b""))
+        if received > limits.BODY_BYTES:
             raise _too_large()
         return message
 
-    return counted
+    return receive_bounded
 
 
 def _too_large() -> limits.BodyTooLarge:

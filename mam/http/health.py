@@ -1,7 +1,7 @@
-"""Health: `/healthz` says the process runs, `/readyz` that what it needs answers.
+"""Health: `/healthz` says that the process runs, `/readyz` that the services it needs answer.
 
-A background task that failed is named there, and the service is degraded: it is slower, or something is put off, but
-requests are answered. Were it not ready for that, one bad value in Redis would take all of its processes away at once.
+`/readyz` names a background task that failed lately and calls the service degraded: requests are answered, perhaps
+slowly. If that counted as not ready, one bad value in Redis would take all processes of the service away at once.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from mam.http.routing import Route
 from mam.http.services import services_of
 
 Check = Callable[[], Awaitable[None]]
-CHECK_SECONDS = 5
-PROBE, PROBE_SECONDS = "mam:ready", 60
+CHECK_SECONDS = 5  # A check must end within this time.
+PROBE, PROBE_SECONDS = "mam:ready", 60  # The check of Redis writes this key, for this long.
 OK = "ok"
 
 
@@ -32,7 +32,7 @@ class Health(BaseModel):
 
 
 def router(checks: Callable[[Request], dict[str, Check]]) -> APIRouter:
-    """`checks(request)`: by name, coroutines that raise when what they look at is not ready."""
+    """The health routes. `checks(request)`: checks by name, which raise where something is not ready."""
     routes = APIRouter(route_class=Route, tags=["operations"])
 
     @routes.get("/healthz", summary="Is the process alive?")
@@ -47,15 +47,15 @@ def router(checks: Callable[[Request], dict[str, Check]]) -> APIRouter:
         responses={503: {"model": Health, "description": "Not now"}},
     )
     async def readyz(request: Request) -> JSONResponse:
-        found = checks(request)
-        outcomes = await asyncio.gather(*(_outcome(check) for check in found.values()))
+        named_checks = checks(request)
+        outcomes = await asyncio.gather(*(_outcome(check) for check in named_checks.values()))
         ready = all(outcome == OK for outcome in outcomes)
         failed = FAILURES.lately()
         tasks = "; ".join(f"{name} failed with {kind}" for name, kind in failed.items()) or OK
         if not ready and not has_key(request):  # errors name hosts and buckets
             outcomes = [outcome if outcome == OK else "failed" for outcome in outcomes]
         status = ("degraded" if failed else "ready") if ready else "not ready"
-        body = Health(status=status, checks={**dict(zip(found, outcomes, strict=True)), "tasks": tasks})
+        body = Health(status=status, checks={**dict(zip(named_checks, outcomes, strict=True)), "tasks": tasks})
         return JSONResponse(body.model_dump(), status_code=200 if ready else 503)
 
     return routes
@@ -70,7 +70,7 @@ def store_and_redis(request: Request) -> dict[str, Check]:
 
     async def redis() -> None:
         try:
-            await services.redis.set(PROBE, 1, ex=PROBE_SECONDS)  # one that is full answers, and takes nothing
+            await services.redis.set(PROBE, 1, ex=PROBE_SECONDS)  # a write, because a full Redis still answers reads
         except RedisError as error:
             raise RedisUnavailable.of(error) from error
 

@@ -1,4 +1,4 @@
-"""The sizes and times that a client's request may have, and the errors of requests beyond them."""
+"""The limits on the size and time of requests, and the errors of requests beyond them."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from contextlib import suppress
 
 from mam.errors import MamError
 
-BODY_BYTES = 64 << 10  # the largest body that any route has a use for: a hundred part numbers take under one
-URL_BYTES = 8 << 10  # path and query: an object's key has 1,024 bytes at most, three characters each where quoted
-HEADER_BYTES = 64 << 10  # request line and header fields
-HEADER_FIELDS = 100
-HEADER_SECONDS = 10  # from the first byte of a request, or the opening of its connection, to the end of its headers
-BODY_SECONDS = 30
+BODY_BYTES = 64 << 10  # No route needs a larger body: a hundred part numbers take less than 1 KB.
+URL_BYTES = 8 << 10  # Path and query: an object's key has at most 1,024 bytes, of three characters each where quoted.
+HEADER_BYTES = 64 << 10  # Request line and header fields together may have this many bytes.
+HEADER_FIELDS = 100  # A request may have this many header fields.
+HEADER_SECONDS = 10  # Headers must be complete this long after the request's first byte, or the connection's opening.
+BODY_SECONDS = 30  # A body must be complete this long after the headers.
 
 
 class MalformedRequest(MamError):
@@ -49,5 +49,5 @@ def raise_descriptors() -> None:
     """Lets the process open as many files and connections as the system allows it. The usual soft limit is 1,024."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
-        with suppress(ValueError, OSError):  # a system whose hard limit is only a figure of speech
+        with suppress(ValueError, OSError):  # some systems do not grant their own hard limit
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

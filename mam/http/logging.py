@@ -1,4 +1,4 @@
-"""Logs as events: one line each, fields behind the words, no secrets."""
+"""Logs as events: one line each, with fields after the message, without secrets."""
 
 from __future__ import annotations
 
@@ -49,6 +49,6 @@ def setup_logging(level: str, *, service: str) -> None:
         # No access log: the metrics count requests. Without any handler uvicorn does not even write its lines.
         logging.getLogger(name).propagate = name != "uvicorn.access"
     for name in ("httpx", "httpcore"):
-        # A line for each request would let strangers turn over the log.
+        # With a line for each request strangers could fill the log.
         logging.getLogger(name).setLevel(logging.WARNING)
-    logging.getLogger("urllib3").setLevel(logging.ERROR)  # its retries end in an error of ours, or do not matter
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # its retries end in our own errors, or do not matter

@@ -22,7 +22,7 @@ BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2.5, 5, 10
 
 
 class Recorder:
-    """The counters of one service. Each app has a registry of its own: tests make many in one process."""
+    """The counters of one service. Each application has its own registry: tests make several in one process."""
 
     def __init__(self, service: str) -> None:
         self.registry = CollectorRegistry()
@@ -35,25 +35,25 @@ class Recorder:
         )  # fmt: skip
         self._children: dict[tuple[str, str, int], tuple[Any, Any]] = {}
 
-    def also(self, collector: Collector) -> None:
-        """Shows what it collects too."""
+    def add(self, collector: Collector) -> None:
+        """Adds a collector to the metrics."""
         self.registry.register(collector)
 
     def record(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Counts a request. `route`: a template, never a path, of which there are too many."""
-        found = self._children.get((method, route, status))
-        if found is None:
-            if method not in METHODS:  # a client's own words would be labels for ever
+        """Counts a request. `route`: the route's template: there are too many paths."""
+        children = self._children.get((method, route, status))
+        if children is None:
+            if method not in METHODS:  # a client's own text would stay as a label for ever
                 method = "other"
-            found = (self._requests.labels(method, route, str(status)), self._seconds.labels(route))
-            self._children[method, route, status] = found
-        count, histogram = found
+            children = (self._requests.labels(method, route, str(status)), self._seconds.labels(route))
+            self._children[method, route, status] = children
+        count, histogram = children
         count.inc()
         histogram.observe(seconds)
 
 
 class Restarts(Collector):
-    """How often each loop beside the requests failed and was begun again, in this process."""
+    """How often each background loop of this process failed and was restarted."""
 
     def collect(self) -> Iterable[Metric]:
         family = CounterMetricFamily("mam_task_restarts", "Times that a background task failed.", labels=["task"])
@@ -62,7 +62,7 @@ class Restarts(Collector):
         return [family]
 
     def describe(self) -> Iterable[Metric]:
-        return []  # known when asked for
+        return []  # the metrics are known only when scraped
 
 
 class RequestMetrics:
@@ -79,14 +79,14 @@ class RequestMetrics:
         started = time.perf_counter()
         status = 500
 
-        async def watched(message: Message) -> None:
+        async def send_and_watch(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
             await send(message)
 
         try:
-            await self._app(scope, receive, watched)
+            await self._app(scope, receive, send_and_watch)
         finally:
             route = getattr(scope.get("route"), "path", "none")
             self._recorder.record(scope["method"], route, status, time.perf_counter() - started)
@@ -95,11 +95,11 @@ class RequestMetrics:
 def install(app: FastAPI, *, service: str) -> Recorder:
     """Adds `/metrics` and the middleware."""
     recorder = Recorder(service)
-    recorder.also(Restarts())
+    recorder.add(Restarts())
 
     async def metrics(_: Any) -> Response:
-        shown = await asyncio.to_thread(generate_latest, recorder.registry)  # some of it is read from Redis
-        return Response(shown, media_type=CONTENT_TYPE_LATEST)
+        text = await asyncio.to_thread(generate_latest, recorder.registry)  # some collectors read Redis
+        return Response(text, media_type=CONTENT_TYPE_LATEST)
 
     app.router.routes.append(Route("/metrics", metrics, include_in_schema=False))
     app.add_middleware(RequestMetrics, recorder=recorder)

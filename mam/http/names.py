@@ -1,4 +1,4 @@
-"""Names as parameters of paths. What they may be is documented here, and checked where they are used (`naming.py`)."""
+"""Names as path parameters, with their documentation; `naming.py` checks them where they are used."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ from mam.naming import BUCKET_SCHEMA, KEY_SCHEMA, VIDEO_SCHEMA
 Bucket = Annotated[str, Path(json_schema_extra=BUCKET_SCHEMA, examples=["myvideos"])]
 ObjectKey = Annotated[
     str,
-    Path(
-        json_schema_extra=KEY_SCHEMA, examples=["sample.mp4"], description="Slashes in it may be written as they are."
-    ),
+    Path(json_schema_extra=KEY_SCHEMA, examples=["sample.mp4"], description="Its slashes need no encoding."),
 ]
 VideoName = Annotated[
     str,

@@ -1,4 +1,4 @@
-"""Whole numbers as JSON has them: 42 and 42.0, and neither `"42"` nor `true`, which Python would take as well."""
+"""Whole numbers of JSON: 42 and 42.0, but neither `"42"` nor `true`, which pydantic would accept too."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The OpenAPI description, completed by what is true of every route: problems, keys, limits."""
+"""The OpenAPI description, completed by the properties of all routes: problems, keys, limits."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 
 from mam.http import problems
 
-KEYED = (403, 429)  # a missing or wrong key, and too many of the latter
-LIMITED = (414, 421, 431)  # what the edge says of any request (`edge.py`)
-NAMED = (400,)  # and of a path that holds what no name has
+KEYED = (403, 429)  # A missing or wrong key, and too many wrong keys.
+LIMITED = (414, 421, 431)  # The edge refuses any request with these (`edge.py`).
+NAMED = (400,)  # The edge refuses paths with invalid names with this.
 WITH_BODY = (413, 422)
-COOKIE = "APIKeyCookie"  # the security scheme of sessions
-_FRAMEWORK = ("HTTPValidationError", "ValidationError")  # its own errors, which are problems here
+COOKIE = "APIKeyCookie"  # The security scheme of sessions has this name.
+_FRAMEWORK = ("HTTPValidationError", "ValidationError")  # The framework's errors are problems in this system.
 
 
 def described(schema: dict[str, Any]) -> dict[str, Any]:
@@ -22,16 +22,16 @@ def described(schema: dict[str, Any]) -> dict[str, Any]:
     for path, operation in _operations(schema):
         statuses = {int(status) for status in operation["responses"] if status.isdigit()}
         invalid = operation["responses"].get("422", {}).get("content", {})
-        if "application/json" in invalid:  # what FastAPI adds to each route with a parameter
+        if "application/json" in invalid:  # FastAPI adds this to each route with a parameter
             del operation["responses"]["422"]
-        wanted = {*LIMITED, *(NAMED if "{" in path else ())}
+        added = {*LIMITED, *(NAMED if "{" in path else ())}
         if "422" not in operation["responses"] and 422 in statuses:
-            wanted.add(422)
+            added.add(422)
         if "requestBody" in operation:
-            wanted.update(WITH_BODY)
+            added.update(WITH_BODY)
         if "security" in operation:
-            wanted.update(KEYED, (401,) if any(COOKIE in way for way in operation["security"]) else ())
-        for status, response in problems.responses(*sorted(wanted)).items():
+            added.update(KEYED, (401,) if any(COOKIE in scheme for scheme in operation["security"]) else ())
+        for status, response in problems.responses(*sorted(added)).items():
             operation["responses"].setdefault(str(status), response)
     for name in _FRAMEWORK:
         schemas.pop(name, None)

@@ -1,4 +1,4 @@
-"""Errors as `application/problem+json` (RFC 9457): the one place where they become HTTP."""
+"""Errors as `application/problem+json` (RFC 9457): the one place that turns errors into HTTP."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from mam.errors import InvalidRequest, MamError, RedisUnavailable
 from mam.http import request_id
 
 MEDIA_TYPE = "application/problem+json"
-REFERENCE = "#/components/schemas/Problem"  # which `openapi.py` puts there
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")  # that any route has
+REFERENCE = "#/components/schemas/Problem"  # `openapi.py` defines this schema
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")  # All methods that any route has.
 
 log = logging.getLogger(__name__)
 
@@ -31,12 +31,12 @@ class Problem(BaseModel):
     title: str = Field(examples=["The streams cannot be copied into HLS"])
     status: int = Field(examples=[422])
     detail: str = Field(examples=["Its video is VP9; only H.264 can be copied into TS segments."])
-    code: str = Field(examples=["not_remuxable"], description="Never changes: what a program goes by.")
+    code: str = Field(examples=["not_remuxable"], description="A stable code for programs.")
     hint: str = Field(examples=["Retry with reencode=true."], description="What to do.")
     request_id: str | None = Field(
         default=None,
         examples=["9f86d081884c7d65"],
-        description="Of the request, as `x-request-id` and the log have it.",
+        description="The request's id, also in `x-request-id` and in the log.",
     )
 
 
@@ -45,7 +45,7 @@ class ProblemResponse(JSONResponse):
 
 
 def problem(error: MamError) -> ProblemResponse:
-    """The response that an error becomes."""
+    """The response for an error."""
     body = Problem(
         type=f"urn:mam:problem:{error.code}",
         title=error.title,
@@ -62,7 +62,7 @@ def problem(error: MamError) -> ProblemResponse:
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """What a route's documentation says about its errors."""
+    """The errors of a route, for its documentation."""
     return {
         status: {
             "description": HTTPStatus(status).phrase,
@@ -88,8 +88,8 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> ProblemResponse:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        return problem(InvalidRequest(f"{where}: {first['msg']}."))
+        location = ".".join(str(part) for part in first["loc"])
+        return problem(InvalidRequest(f"{location}: {first['msg']}."))
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> ProblemResponse:
@@ -109,7 +109,7 @@ def install(app: FastAPI) -> None:
 
 
 def _methods(request: Request) -> list[str]:
-    """What may be done at the request's path. Several routes may have it, and each knows of its own methods alone."""
+    """The methods of the request's path. Several routes may match it, and each knows only its own methods."""
     routes = request.app.router.routes
     scopes = {method: {**request.scope, "method": method} for method in METHODS}
     return [name for name, scope in scopes.items() if any(route.matches(scope)[0] is Match.FULL for route in routes)]

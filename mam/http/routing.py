@@ -1,4 +1,4 @@
-"""How the routes of both services take requests: keys before bodies, strict JSON, and a line in the log for changes."""
+"""The routes of both services: they check keys before bodies, take strict JSON only, and log changes."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from mam.errors import InvalidRequest, MamError
 from mam.http import journal
 from mam.http.auth import GUARDS, Guard, passes
 
-_SURROGATES = re.compile("[\ud800-\udfff]")  # halves of characters: JSON can say them, and nothing can store them
+_SURROGATES = re.compile("[\ud800-\udfff]")  # halves of characters: JSON can express them, and no store can hold them
 
 
 class Route(APIRoute):
-    """A route whose guards are asked before its body is read, and whose keyed answers no cache keeps."""
+    """A route whose guards run before its body is read, and whose guarded answers are not cached."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
@@ -31,39 +31,40 @@ class Route(APIRoute):
         async def answer(request: Request) -> Response:
             for guard in guards:
                 await passes(request, guard)
-            response = await _understood(handle, request)
+            response = await _handled(handle, request)
             if guards:
                 response.headers.setdefault("Cache-Control", "no-store")
             return response
 
-        async def noted(request: Request) -> Response:
-            thing = "/".join(str(value) for value in request.path_params.values())
+        async def journaled(request: Request) -> Response:
+            target = "/".join(str(value) for value in request.path_params.values())
             try:
                 response = await answer(request)
             except MamError as error:
-                journal.note(request, entries[0], thing, outcome=error.code)
+                journal.note(request, entries[0], target, outcome=error.code)
                 raise
-            failed = response.status_code >= HTTPStatus.BAD_REQUEST  # of what is passed on
-            journal.note(request, entries[0], thing, outcome=str(response.status_code) if failed else "done")
+            # For requests that are passed on to the other service.
+            failed = response.status_code >= HTTPStatus.BAD_REQUEST
+            journal.note(request, entries[0], target, outcome=str(response.status_code) if failed else "done")
             return response
 
-        return noted if entries else answer
+        return journaled if entries else answer
 
 
-async def _understood(handle: Callable[[Request], Coroutine[Any, Any, Response]], request: Request) -> Response:
-    """What the framework says of a body that it cannot read, in this system's words."""
+async def _handled(handle: Callable[[Request], Coroutine[Any, Any, Response]], request: Request) -> Response:
+    """Handles a request; the framework's error for an unreadable body becomes InvalidRequest."""
     try:
         return await handle(StrictRequest(request.scope, request.receive))
     except HTTPException as error:
         if isinstance(error.__cause__, MamError):
             raise error.__cause__ from None
-        if error.status_code == HTTPStatus.BAD_REQUEST:  # nothing of ours raises it
+        if error.status_code == HTTPStatus.BAD_REQUEST:  # no code of this system raises it
             raise InvalidRequest("body: it cannot be read.") from error
         raise
 
 
 class StrictRequest(Request):
-    """A request whose JSON holds nothing that Python takes and others do not."""
+    """A request that refuses JSON that Python accepts and other programs do not."""
 
     async def json(self) -> Any:
         """Raises InvalidRequest."""

@@ -1,4 +1,4 @@
-"""What both services are made of: an application with its edge, its problems, its metrics and its documentation."""
+"""The application of both services, with edge, problems, metrics and documentation."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mam.http.streams import remember_connection
 
 
 class Service(FastAPI):
-    """A FastAPI application with limits before it. `name`: of its metrics, which `recorder` counts.
+    """A FastAPI application with limits before it. `name`: the prefix of its metrics, which `recorder` counts.
 
     Its lifespan sets `state.services` (`services.py`).
     """
@@ -27,7 +27,7 @@ class Service(FastAPI):
             lifespan=lifespan,
             docs_url=None,
             redoc_url=None,
-            redirect_slashes=False,  # a redirect would name whatever host the request named
+            redirect_slashes=False,  # a redirect would repeat the request's Host
         )
         self.router.route_class = Route
         problems.install(self)

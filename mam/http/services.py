@@ -1,4 +1,4 @@
-"""What an application's routes reach for: made when it starts, in one place (`app.state.services`), with its types."""
+"""The parts that an application's routes use: created at its start, typed, in `app.state.services`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Sessions(Protocol):
 
 
 class Part(Protocol):
-    """Something that runs beside the requests. `stop` may be called whatever became of `start`."""
+    """A background part of a service. `stop` may be called even after a failed `start`."""
 
     async def start(self) -> None: ...
 
@@ -32,9 +32,9 @@ class Part(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Services:
-    """What both applications have; each adds its own. `stopping`: set when the process is told to stop.
+    """The parts of both applications; each adds its own. `stopping`: set when the process gets a stop signal.
 
-    `sessions`: of people at a page, where there are pages. `tries`: of wrong API keys.
+    `sessions`: of pages, where there are pages. `tries`: the wrong API keys.
     """
 
     settings: Settings
@@ -46,12 +46,12 @@ class Services:
 
 
 def services_of(request: Request) -> Services:
-    """Those of the application that a request came to."""
+    """The parts of the application that serves the request."""
     services: Services = request.app.state.services
     return services
 
 
 async def start(stack: AsyncExitStack, part: Part) -> None:
-    """Starts a part. Leaving `stack` stops it: also where this start fails half-way, or a later one."""
+    """Starts a part. Leaving `stack` stops it, also after this or a later start has failed."""
     stack.push_async_callback(part.stop)
     await part.start()

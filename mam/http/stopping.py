@@ -1,4 +1,4 @@
-"""Knowing that the process is to stop: before its server waits for its requests to end."""
+"""Notices a stop signal before the server waits for its requests to end."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 @contextmanager
 def noticed() -> Iterator[asyncio.Event]:
-    """An event that is set as soon as a signal asks the process to stop, and at the end of the block in any case.
+    """An event that is set as soon as the process gets a stop signal, and at the end of the block in any case.
 
-    A server ends the application's lifespan only when all of its requests have been answered, and an event stream has
-    no end of its own. The server's own handlers are called as before.
+    A server ends the application's lifespan only after all requests, and an event stream does not end by itself. The
+    server's own signal handlers are still called.
     """
     stopping, loop = asyncio.Event(), asyncio.get_running_loop()
-    before: dict[signal.Signals, Any] = {}
+    handlers: dict[signal.Signals, Any] = {}
 
     def handle(number: int, frame: FrameType | None) -> None:
         loop.call_soon_threadsafe(stopping.set)
-        before[signal.Signals(number)](number, frame)
+        handlers[signal.Signals(number)](number, frame)
 
-    if threading.current_thread() is threading.main_thread():  # where alone handlers can be set
+    if threading.current_thread() is threading.main_thread():  # handlers can only be set there
         for number in SIGNALS:
             handler = signal.getsignal(number)
-            if callable(handler):  # else it is not handled, and ends the process as always
-                before[number] = handler
+            if callable(handler):  # an unhandled signal ends the process as before
+                handlers[number] = handler
                 signal.signal(number, handle)
     try:
         yield stopping
     finally:
         stopping.set()
-        for number, handler in before.items():
+        for number, handler in handlers.items():
             if signal.getsignal(number) is handle:
                 signal.signal(number, handler)

@@ -1,4 +1,4 @@
-"""Server-sent events as responses that end when they are told to, also where the client reads no more."""
+"""Server-sent events as responses that can be ended, even when the client has stopped reading."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from starlette.types import Receive, Scope, Send
 
 MEDIA_TYPE = "text/event-stream"
 KEEPALIVE = b": nothing new\n\n"
-KEEPALIVE_SECONDS = 15  # proxies close streams that say nothing
-LAST_SECONDS = 0.5  # that a client has to take what is on its way, when its stream ends
-CONNECTION = "mam.connection"  # in an ASGI scope: what the server calls the request's transport
+KEEPALIVE_SECONDS = 15  # A comment is sent this often: proxies close silent streams.
+LAST_SECONDS = 0.5  # A client has this long to read the last bytes when its stream ends.
+CONNECTION = "mam.connection"  # This key of an ASGI scope holds the request's transport.
 
 
 def event(kind: str, data: str) -> bytes:
@@ -23,7 +23,7 @@ def event(kind: str, data: str) -> bytes:
 
 
 def remember_connection(scope: Scope, send: Send) -> None:
-    """Lets event streams of this request hang up. Behind another server than uvicorn, they end when the client reads.
+    """Lets event streams of this request close its connection. Without uvicorn, they end when the client reads.
 
     `send`: the server's own, before any middleware has wrapped it.
     """
@@ -31,10 +31,10 @@ def remember_connection(scope: Scope, send: Send) -> None:
 
 
 class EventStream(StreamingResponse):
-    """A stream of events. `over`: the first of these to return ends it at once, also in the middle of a write.
+    """A stream of events. `until`: the first of these to return ends the stream at once, even during a write.
 
-    A client that has stopped reading is hung up on: what is on its way to it would keep the connection, and with it the
-    process, for as long as the client likes.
+    The connection of a client that has stopped reading is aborted: unsent bytes would keep it, and with it the process,
+    for as long as the client likes.
     """
 
     media_type = MEDIA_TYPE
@@ -44,18 +44,21 @@ class EventStream(StreamingResponse):
         frames: AsyncGenerator[bytes, None],
         status_code: int = 200,  # FastAPI reads it here, for the documentation
         *,
-        over: Sequence[Callable[[], Awaitable[object]]],
+        until: Sequence[Callable[[], Awaitable[object]]],
     ) -> None:
-        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # nginx would collect events, too
+        headers = {
+            "Cache-Control": "no-store",
+            "X-Accel-Buffering": "no",
+        }  # the latter keeps nginx from buffering events
         super().__init__(frames, status_code, headers)
         self._frames = frames
-        self._over = over
+        self._until = until
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         streaming = asyncio.create_task(self.stream_response(send))
-        gone = asyncio.create_task(self.listen_for_disconnect(receive))
-        over = [asyncio.ensure_future(is_over()) for is_over in self._over]
-        tasks: list[asyncio.Task[Any]] = [streaming, gone, *over]
+        disconnect = asyncio.create_task(self.listen_for_disconnect(receive))
+        endings = [asyncio.ensure_future(ending()) for ending in self._until]
+        tasks: list[asyncio.Task[Any]] = [streaming, disconnect, *endings]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -67,12 +70,12 @@ class EventStream(StreamingResponse):
         if ended:
             with suppress(OSError):  # the client has gone
                 streaming.result()
-        elif any(not task.cancelled() for task in over):
+        elif any(not task.cancelled() for task in endings):
             await _hang_up(scope, send)
 
 
 async def _hang_up(scope: Scope, send: Send) -> None:
-    """Ends the response; and the connection, unless its client takes what is on its way."""
+    """Ends the response, and aborts the connection unless its client reads the last bytes."""
     with suppress(asyncio.TimeoutError, OSError):
         await asyncio.wait_for(send({"type": "http.response.body", "body": b"", "more_body": False}), LAST_SECONDS)
     transport: asyncio.Transport | None = scope.get(CONNECTION)
@@ -82,6 +85,6 @@ async def _hang_up(scope: Scope, send: Send) -> None:
     while transport.get_write_buffer_size():
         if asyncio.get_running_loop().time() > deadline:
             transport.abort()
-            await asyncio.sleep(0)  # the server hears of it
+            await asyncio.sleep(0)  # lets the server notice it
             return
         await asyncio.sleep(LAST_SECONDS / 10)

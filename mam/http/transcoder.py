@@ -1,4 +1,4 @@
-"""The transcoding service as others see it: over HTTP, with the API key."""
+"""A client of the transcoding service: over HTTP, with the API key."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from mam.naming import Asset
 from mam.settings import Settings
 
 CONNECT_SECONDS = 3
-KEEPALIVE_SECONDS = 4  # that a connection is kept unused: a second less than the other side keeps it
-PLAN_SECONDS = 120  # a source without an index is read whole before its plan stands
-STATE_SECONDS = 10
+KEEPALIVE_SECONDS = 4  # An unused connection is kept this long: a second less than the server keeps it.
+PLAN_SECONDS = 120  # A plan may take this long: a source without an index is read whole.
+STATE_SECONDS = 10  # Other requests may take this long.
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A conversion that was asked for. `job` is None when the video is live already."""
+    """An accepted conversion. `job` is None when the video is live already."""
 
     video: str
     job: str | None
 
 
 class Transcoder:
-    """For coroutines, any number of them: some wait for minutes. One per process; `close` it.
+    """The client of a process, for any number of coroutines: some requests wait for minutes. `close` it at the end.
 
-    All of it raises TranscoderUnavailable, and ConversionFailed with the service's own words.
+    All methods raise TranscoderUnavailable, and ConversionFailed with the service's own message.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -42,7 +42,7 @@ class Transcoder:
         await self._client.aclose()
 
     async def convert(self, asset: Asset, kind: str) -> Accepted:
-        """Asks for a conversion (`kind`: profile and format); answers as soon as its plan stands."""
+        """Requests a conversion (`kind`: profile and format); returns as soon as its plan is written."""
         profile, fmt = profile_and_format(kind)
         body = {
             "asset_bucket": asset.bucket,
@@ -56,26 +56,26 @@ class Transcoder:
         return Accepted(answer["video"], answer.get("job"))
 
     async def plan(self, asset: Asset) -> dict[str, Any]:
-        """What a conversion would do, as `POST /plan` says it."""
+        """A preview of a conversion, as `POST /plan` returns it."""
         body = {"asset_bucket": asset.bucket, "asset_object": asset.key, "profile": "auto"}
         return await self._call("POST", "/plan", json=body, timeout=PLAN_SECONDS)
 
     async def seek(self, job: str, segment: int) -> str:
-        """Asks that a segment be made next. Returns the job's state."""
+        """Has a segment made next. Returns the job's state."""
         return str((await self._call("POST", f"/jobs/{job}/seek", json={"segment": segment}))["state"])
 
     async def jobs(self, asset: Asset, *, limit: int) -> list[dict[str, Any]]:
-        """The asset's jobs, the newest first, as the service shows them."""
+        """The asset's jobs, newest first, as the service returns them."""
         query = {"bucket": asset.bucket, "object": asset.key, "limit": limit}
-        found: list[dict[str, Any]] = (await self._call("GET", "/jobs", params=query))["jobs"]
-        return found
+        jobs: list[dict[str, Any]] = (await self._call("GET", "/jobs", params=query))["jobs"]
+        return jobs
 
     async def cancel(self, job: str) -> None:
-        """Stops a job, queued or running; what it made is removed soon after."""
+        """Cancels an active job; its output is removed soon after."""
         await self._call("DELETE", f"/jobs/{job}")
 
     async def chunks(self, job: str) -> dict[str, Any]:
-        """How far a job is, part by part, as the service shows it."""
+        """A job's progress by chunk, as the service returns it."""
         return await self._call("GET", f"/jobs/{job}/chunks")
 
     async def _call(self, method: str, path: str, **options: Any) -> dict[str, Any]:
@@ -97,28 +97,28 @@ class Transcoder:
 
 
 def client(settings: Settings, *, seconds: float) -> httpx.AsyncClient:
-    """For any number of requests at a time, each of which may take `seconds`. To be closed."""
+    """A client for any number of simultaneous requests, each of which may take `seconds`. The caller closes it."""
     return httpx.AsyncClient(
         base_url=settings.transcode_api_url,
         headers={HEADER: settings.transcode_api_key.get_secret_value()},
         timeout=httpx.Timeout(seconds, connect=CONNECT_SECONDS, pool=None),
         limits=httpx.Limits(max_connections=None, keepalive_expiry=KEEPALIVE_SECONDS),
-        trust_env=False,  # a proxy of the environment is not for services that stand side by side
+        trust_env=False,  # the environment's proxy is not for requests between the two services
         event_hooks={"request": [_name]},
     )
 
 
 async def _name(request: httpx.Request) -> None:
-    """What one request makes the other service do is found in both logs by one id."""
+    """Passes the request id on, so that both services log the same one."""
     if request_id.current():
         request.headers[request_id.HEADER] = request_id.current()
 
 
 def refused() -> TranscoderUnavailable:
-    """What its 403 means. Passed on as it is, it would say that who asks here has no key."""
+    """The error for the service's 403. A 403 to the client would blame the client's own key."""
     return TranscoderUnavailable("The transcoding service refuses this service's API key.")
 
 
 def away(error: Exception) -> TranscoderUnavailable:
-    """What a failed request means."""
+    """The error for a failed request."""
     return TranscoderUnavailable(f"The transcoding service cannot be reached ({type(error).__name__}).")

@@ -1,4 +1,4 @@
-"""Wrong keys, counted by address: none may be tried without end."""
+"""Wrong keys, counted by address: no address may try keys without end."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections import OrderedDict
 
 from mam.errors import MamError
 
-TRIES, TRIES_SECONDS = 10, 60  # keys that one address may try in a minute
-TRUSTED_SECONDS = 12 * 3600  # that an address is let in by the right key, whatever others send from there
-KEPT = 10_000  # addresses
+TRIES, TRIES_SECONDS = 10, 60  # An address may try this many wrong keys in this time.
+TRUSTED_SECONDS = 12 * 3600  # An address with a right key is not refused for this long, whatever else comes from it.
+KEPT = 10_000  # This many addresses are remembered.
 
 
 class TooManyAttempts(MamError):
@@ -19,32 +19,32 @@ class TooManyAttempts(MamError):
 
 
 class Tries:
-    """The wrong keys that came to this process. An address that sent too many is refused, whatever it sends.
+    """The wrong keys that this process received. An address that sent too many is refused, whatever it sends.
 
-    Except where the right key came from there lately: a stranger behind the same proxy locks out no operator.
+    The exception is an address with a recent right key: a stranger behind the same proxy must not lock out an operator.
     """
 
     def __init__(self) -> None:
-        self._failed: OrderedDict[str, tuple[float, int]] = OrderedDict()  # when counting began, how many
-        self._trusted: OrderedDict[str, float] = OrderedDict()  # until when
+        self._failed: OrderedDict[str, tuple[float, int]] = OrderedDict()  # start of counting, number of wrong keys
+        self._trusted: OrderedDict[str, float] = OrderedDict()  # until this time
 
-    def count(self, address: str, *, right: bool) -> None:
-        """Counts a key that came from `address`. Raises TooManyAttempts."""
+    def count(self, address: str, *, is_right: bool) -> None:
+        """Counts a key from `address`. Raises TooManyAttempts."""
         now = time.monotonic()
         trusted = now < self._trusted.get(address, now)
-        began, wrong = self._failed.get(address, (now, 0))
-        if now - began >= TRIES_SECONDS:
-            began, wrong = now, 0
+        started, wrong = self._failed.get(address, (now, 0))
+        if now - started >= TRIES_SECONDS:
+            started, wrong = now, 0
         if wrong >= TRIES and not trusted:
             raise TooManyAttempts(f"{TRIES} wrong keys came from this address.")
-        if right:
+        if is_right:
             self._trusted[address] = now + TRUSTED_SECONDS
             _bound(self._trusted)
         else:
-            self._failed[address] = (began, wrong + 1)
+            self._failed[address] = (started, wrong + 1)
             _bound(self._failed)
 
 
-def _bound(kept: OrderedDict[str, tuple[float, int]] | OrderedDict[str, float]) -> None:
-    while len(kept) > KEPT:
-        kept.popitem(last=False)
+def _bound(addresses: OrderedDict[str, tuple[float, int]] | OrderedDict[str, float]) -> None:
+    while len(addresses) > KEPT:
+        addresses.popitem(last=False)

@@ -1,6 +1,6 @@
-"""Celery's transport: kombu's for Redis, which goes on where what lies in the queues is no message.
+"""Celery's transport: kombu's for Redis, except that it survives values in the queues that are no messages.
 
-Without this, one value that cannot be read ends a worker, with all that it is at.
+In kombu's own, one unreadable value ends a worker with all its tasks.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ import redis
 from kombu.transport import redis as kombu_redis
 from kombu.transport import virtual
 
-UNREADABLE = (TypeError, ValueError, LookupError, AttributeError)  # what kombu raises for what it cannot read
-WAIT_SECONDS = 1.0  # before the next look where a queue is of another type: it would fail again at once
+UNREADABLE = (TypeError, ValueError, LookupError, AttributeError)  # Kombu raises these for unreadable values.
+WAIT_SECONDS = 1.0  # A queue key of another type is read again after this time: it would fail at once otherwise.
 
 log = logging.getLogger(__name__)
 
 
 class QoS(kombu_redis.QoS):
-    """What workers hold: what cannot be given to another worker is dropped."""
+    """The messages that workers hold: one that cannot be given to another worker is dropped."""
 
     def ack(self, delivery_tag: Any) -> None:
         try:
             super().ack(delivery_tag)
-        except redis.ResponseError as error:  # it may be done again when its lease has run out: that does no harm
+        except redis.ResponseError as error:  # the task may run again after its lease: that is harmless
             log.error("task not acknowledged", extra={"error": str(error)})
             virtual.QoS.ack(self, delivery_tag)
 
@@ -49,7 +49,7 @@ class Channel(kombu_redis.Channel):
     QoS = QoS
 
     def _brpop_read(self, **options: Any) -> Any:
-        """The next message. Raises Empty when there is none, and for what is none: that is dropped."""
+        """The next message. Raises Empty when there is none; a value that is no message is dropped."""
         try:
             return super()._brpop_read(**options)
         except UNREADABLE as error:

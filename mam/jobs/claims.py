@@ -1,4 +1,4 @@
-"""What is to be converted, and whether it is already: the transcoding service's decisions before any task runs."""
+"""Decides what to convert and whether a job does so already: the transcoding service's work before any task runs."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from mam.settings import Settings
 from mam.store.info import ObjectInfo
 from mam.store.objects import Store
 
-SIDECARS_LISTED = 200  # objects beside an asset that are looked at
-VIEWERS_SHARE = 2  # times as many conversions may be under way before a viewer is refused
-READERS = 40  # reads of the store at a time: eight requests' worth
+SIDECARS_LISTED = 200  # This many objects beside an asset are considered as subtitles.
+VIEWERS_SHARE = 2  # Viewers may start conversions up to this many times the limit for other requests.
+READERS = 40  # The store is read by this many threads: enough for eight requests at a time.
 
 
 class Conversions:
@@ -53,63 +53,61 @@ class Conversions:
         priority: Priority = Priority.NORMAL,
         callback: str = "",
     ) -> Conversion:
-        """The conversion of an asset as it is now. `viewer`: it may stop when no viewer watches, and serves no request
-        that something else serves already.
+        """The conversion of an asset as it is now. `viewer`: it may stop when no viewer watches, and does not become
+        the main revision where there is one. `callback`: a webhook URL for the job.
 
-        `callback`: a URL that is told how it goes.
-
-        Raises NotFound, NotAVideo for an empty object, TooLarge, NameTaken, StoreUnavailable, or the failure that is
-        remembered.
+        Raises NotFound, NotAVideo for an empty object, TooLarge, NameTaken, StoreUnavailable, or the remembered failure
+        of the job.
         """
         order, live = self.draft(asset, wanted)
         if not live and wanted.profile is Profile.AUTO and not wanted.recoded and self._jobs.replaced(order.job):
-            order, live = self._instead(asset, wanted, order, live)
+            order, live = self._replacement(asset, wanted, order, live)
         job, video = order.job, order.video
         if live:
-            return self._standing(order, viewer)
+            return self._live_conversion(order, viewer)
         callback = callback or self._settings.webhook_url or ""
         order = replace(order, viewer=viewer, callback=callback, keyed_at=0 if viewer else time.time())
         fields = {**_fields(order), "priority": priority.value}
         self._admit(job, viewer)
         claim, epoch = self._jobs.claim(job, fields, viewer=viewer, callback=callback)
         if claim is Claim.DONE:
-            if self._revisions.is_live(video, job):  # since we looked
-                return self._standing(order, viewer)
+            if self._revisions.is_live(video, job):  # it went live after the first check
+                return self._live_conversion(order, viewer)
             claim, epoch = self._jobs.claim(job, fields, viewer=viewer, callback=callback, mode=Mode.ANEW)
         if claim is Claim.FAILED:
             raise self._jobs.get(job).failure()
         return Conversion(job, video, live=False, order=replace(order, epoch=epoch) if claim is Claim.LEAD else None)
 
-    def _standing(self, order: Order, viewer: bool) -> Conversion:
-        """What is live already. It becomes the main revision where a key asks for it."""
+    def _live_conversion(self, order: Order, viewer: bool) -> Conversion:
+        """The conversion of a live video. It becomes the main revision where the request has an API key."""
         if not viewer and self._revisions.main(order.video) != order.job:
             self._revisions.make_main(order.video, order.job)
             self._forget(order.video)
         if not viewer:
             with suppress(redis.RedisError):
                 self._jobs.note_keyed(order.job)
-        return Conversion(order.job, order.video, live=True, standing=order)
+        return Conversion(order.job, order.video, live=True, live_order=order)
 
-    def _instead(self, asset: Asset, wanted: Wanted, order: Order, live: bool) -> tuple[Order, bool]:
-        """The order whose job encodes what this one could not copy, where that is why it was replaced."""
+    def _replacement(self, asset: Asset, wanted: Wanted, order: Order, live: bool) -> tuple[Order, bool]:
+        """The order that replaced this one because a copy could not be decoded; else this one."""
         recoded, is_live = self.draft(asset, replace(wanted, recoded=True))
         return (recoded, is_live) if self._jobs.replaced(order.job) == recoded.job else (order, live)
 
     def draft(self, asset: Asset, wanted: Wanted) -> tuple[Order, bool]:
-        """The order that a request would become, led by nobody yet, and whether what it asks for is live.
+        """The order that a request would become, without a leader yet, and whether its revision is live.
 
         Raises NotFound, NotAVideo for an empty object, TooLarge, NameTaken, StoreUnavailable.
         """
         if not self._settings.may_stream(asset.bucket):
             raise NotFound(f"There is no object {asset}.")
         names = video_names(asset)
-        # A cold viewer waits for these: they are read at the same time.
-        beside = self._pool.submit(self._sidecars, asset)
+        # A viewer may wait for these reads: they run at the same time.
+        listing = self._pool.submit(self._sidecars, asset)
         head = self._pool.submit(self._store.head, asset.bucket, asset.key)
         plans = [self._pool.submit(self._revisions.plan, name) for name in names]
         live = self._pool.submit(self._live, names[0], wanted.kind)
         info = self._check(asset, head.result())
-        sidecars = beside.result()
+        sidecars = listing.result()
         version = ":".join([info.version, *(f"{sidecar.key}={sidecar.version}" for sidecar in sidecars)])
         newest = {name: plan.result() for name, plan in zip(names, plans, strict=True)}
         video = self._name(asset, newest)
@@ -119,15 +117,15 @@ class Conversions:
         return replace(order, sidecars=tuple(sidecar.model_dump() for sidecar in sidecars)), job in (serving, main)
 
     def lacks_pictures(self, order: Order) -> bool:
-        """Whether a live video is without poster or storyboard, and no process has looked for a while."""
+        """Whether a live video lacks its poster or storyboard; False also when another process checked lately."""
         if not self._jobs.take_pictures(order.job):
             return False
         keys = (poster_key(order.video, order.job), storyboard_key(order.video, order.job))
         return not all(self._store.head(self._settings.minio_bucket_vod, key) for key in keys)
 
     def resume(self, order: Order, mode: Mode, *, priority: Priority | None = None) -> Order:
-        """Resumes a job under a new leader; returns the order that its tasks follow from now on."""
-        keyed_at = time.time() if mode is Mode.RETRY else order.keyed_at  # a retry is a key's request
+        """Resumes a job under a new leader; returns the new leader's order."""
+        keyed_at = time.time() if mode is Mode.RETRY else order.keyed_at  # a retry counts as a request with an API key
         order = replace(order, viewer=False, keyed_at=keyed_at)
         fields = _fields(order) | ({"priority": priority.value} if priority else {})
         _, epoch = self._jobs.claim(order.job, fields, viewer=not keyed_at, callback=order.callback, mode=mode)
@@ -136,7 +134,7 @@ class Conversions:
         return replace(order, epoch=epoch)
 
     def _admit(self, job: str, viewer: bool) -> None:
-        """Raises TooManyJobs when so many have not ended that another one must wait outside; viewers' come last."""
+        """Raises TooManyJobs when too many jobs are active to add another; viewers have a higher limit."""
         limit = self._settings.max_queued_jobs * (VIEWERS_SHARE if viewer else 1)
         if self._jobs.active() >= limit and self._jobs.states([job]) not in ([State.QUEUED], [State.RUNNING]):
             raise TooManyJobs(f"{limit} conversions have not ended.")
@@ -151,25 +149,25 @@ class Conversions:
         return info
 
     def _live(self, video: str, kind: str) -> tuple[str | None, str | None]:
-        """The live revision that serves the kind that is wanted, and the main one."""
+        """The live revision that serves the wanted kind, and the main revision."""
         return self._revisions.serving(video, kind), self._revisions.main(video)
 
     def _revision(
         self, asset: Asset, version: str, recipe: Recipe, newest: Plan | None, serving: str | None
     ) -> tuple[Recipe, str]:
-        """The revision that is wanted; or one that serves as well, and the recipe of that one.
+        """The recipe and revision of a request: its own, or those of an existing revision that satisfies it as well.
 
-        `newest`: the newest plan of the video; `serving`: the live revision that serves the kind that is wanted.
+        `newest`: the newest plan of the video; `serving`: the live revision that serves the wanted kind.
         """
-        others = [serving]
+        reusable = [serving]
         if newest and recipe.kind in newest.kinds:
-            others.append(newest.revision)
-        alike = {_revision_id(asset, version, each): each for each in recipe.alternatives()}
-        found = next((revision for revision in others if revision in alike), None)
-        return (alike[found], found) if found else (recipe, _revision_id(asset, version, recipe))
+            reusable.append(newest.revision)
+        recipes = {_revision_id(asset, version, alternative): alternative for alternative in recipe.alternatives()}
+        revision = next((candidate for candidate in reusable if candidate in recipes), None)
+        return (recipes[revision], revision) if revision else (recipe, _revision_id(asset, version, recipe))
 
     def _sidecars(self, asset: Asset) -> list[Sidecar]:
-        """The subtitles that lie beside an asset; none where the bucket may be read but not listed."""
+        """The subtitles beside an asset; none where the bucket may be read but not listed."""
         listed = islice(self._store.listing(asset.bucket, prefix(asset.key), recursive=False), SIDECARS_LISTED)
         try:
             objects = {info.key: info for info in listed}
@@ -177,27 +175,27 @@ class Conversions:
             return []
         return [
             Sidecar(
-                key=found.key,
-                version=objects[found.key].version,
-                size=objects[found.key].size,
-                language=found.language,
-                forced=found.forced,
-                hearing_impaired=found.sdh,
+                key=sidecar.key,
+                version=objects[sidecar.key].version,
+                size=objects[sidecar.key].size,
+                language=sidecar.language,
+                forced=sidecar.forced,
+                hearing_impaired=sidecar.sdh,
             )
-            for found in sidecars(asset.key, objects)
+            for sidecar in sidecars(asset.key, objects)
         ]
 
     def _name(self, asset: Asset, newest: Mapping[str, Plan | None]) -> str:
         """The asset's video name: the one it has, else the first that no other asset has.
 
-        `newest`: the newest plan under each of the names that it may have. Raises NameTaken.
+        `newest`: the newest plan under each name that the asset may have. Raises NameTaken.
         """
         holders = {name: plan.source.asset for name, plan in newest.items() if plan}
         for name, holder in holders.items():
             if holder == asset:
                 return name
         for name in newest:
-            # Two assets asked for at once have no plan yet: Redis decides between them.
+            # Two assets that are requested at once have no plan yet: Redis decides between them.
             if name not in holders and self._jobs.claim_name(name, str(asset)):
                 return name
         raise NameTaken(
@@ -224,7 +222,7 @@ def _order(asset: Asset, info: ObjectInfo, job: str, video: str, recipe: Recipe)
 
 
 def _fields(order: Order) -> dict[str, str]:
-    """What the job's state in Redis says of an order."""
+    """The fields of a job's state in Redis that come from its order."""
     recipe = order.recipe
     return {"video": order.video, "bucket": order.bucket, "key": order.key, "version": order.version,
             "profile": recipe.profile.value, "format": recipe.format.value, "audio_language": recipe.audio_language,

@@ -1,4 +1,4 @@
-"""Queues tasks by their names: the services know what a task is called and takes, and import none of its code."""
+"""Queues tasks by name: services know each task's name and arguments, and import none of its code."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ app = Celery("mam")
 app.config_from_object("mam.jobs.celeryconfig")
 
 
-def queue(task: str, order: Order, name: str, *arguments: Any, to: str | None = None) -> None:
-    """Queues a task of a job. `name`: what it is called in the job's state. Raises KombuError."""
+def queue(task: str, order: Order, name: str, *arguments: Any, queue_name: str | None = None) -> None:
+    """Queues a task of a job. `name`: its name in the job's state. Raises KombuError."""
     app.send_task(
         task,
         (order.to_dict(), *arguments),
-        queue=to,
+        queue=queue_name,
         task_id=task_id(order.job, order.epoch, name, uuid.uuid4().hex[:8]),
     )
 
 
 def queue_pictures(order: Order, priority: Priority) -> None:
-    """Has the poster and the storyboard made of a video that is live. Raises KombuError."""
+    """Queues the poster and the storyboard of a live video. Raises KombuError."""
     queue(POSTER, order, "poster")
-    queue(STORYBOARD, order, "storyboard", to=queues.pictures(priority.queue))
+    queue(STORYBOARD, order, "storyboard", queue_name=queues.pictures(priority.queue))

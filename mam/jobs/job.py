@@ -1,4 +1,4 @@
-"""A job as a value: its state, how far it is, and what can be told from that."""
+"""A job as a value: its state and progress, and what follows from them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from mam.errors import ConversionFailed
 from mam.hls.recipe import Format
 from mam.jobs.queues import Priority
 
-FEW_SEGMENTS, FEW_SECONDS = 2, 3.0  # made since the start: fewer say nothing of how long the rest will take
-SILENT_LEASES = 2  # without a sign of life for so long, a job is looked for among the tasks, and people are told
+FEW_SEGMENTS, FEW_SECONDS = 2, 3.0  # The remaining time is not estimated before a job has made and run this much.
+SILENT_LEASES = 2  # A job without a sign of life for this many leases is reported, and its tasks are looked for.
 
 
 class State(str, Enum):
@@ -26,7 +26,7 @@ class State(str, Enum):
 
     @classmethod
     def read(cls, name: str | None) -> State | None:
-        """None for what is none."""
+        """The state of that name; None where there is none."""
         return next((state for state in cls if state.value == name), None)
 
     @property
@@ -35,7 +35,7 @@ class State(str, Enum):
 
 
 class Picture(str, Enum):
-    """What is made of a video besides its stream."""
+    """The pictures that are made of a video."""
 
     POSTER = "poster"
     STORYBOARD = "storyboard"
@@ -43,7 +43,7 @@ class Picture(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class _Running:
-    """What the scripts write of a task that a worker is at."""
+    """The record of a running task, as the scripts write it."""
 
     worker: str
     since: stored.Moment
@@ -52,7 +52,7 @@ class _Running:
 
 @dataclass(frozen=True, slots=True)
 class RunningTask:
-    """A task of a job that a worker is at. `since`: Unix seconds. `attempt`: starts since it last got on.
+    """A running task of a job. `since`: Unix seconds. `attempt`: its starts since its last progress.
 
     `worker`: the process that runs it; `parent`: the Celery node name of its worker.
     """
@@ -66,7 +66,7 @@ class RunningTask:
 
 @dataclass(frozen=True, slots=True)
 class ActiveJob:
-    """A job that a worker runs, or ought to run, in short. `updated_at`: Unix seconds of its last sign of life."""
+    """An active job in short. `updated_at`: Unix seconds of its last sign of life."""
 
     id: str
     video: str
@@ -79,10 +79,10 @@ class ActiveJob:
 class Job:
     """A job at one moment. Times are Unix seconds; `duration` and `media_made` are seconds of media.
 
-    `asset_version`: of the object that is converted; '' where it is unknown.
-    `position`: how many queued jobs are begun before it, and itself. `streams`: of the source, with what
-    becomes of each. `command` and `said`: of the last ffmpeg.
-    `trouble`: why a task of it is to be tried again; None once it gets on. `pictures`: those that are there.
+    `asset_version`: the version of the converted object; '' where it is unknown. `position`: its place among the
+    queued jobs, from 1. `streams`: the source's streams, with the outcome of each. `command`, `said`: the command line
+    and the last lines of the last ffmpeg. `trouble`: why a task of it is retried; None after the next progress.
+    `pictures`: those that exist.
     """
 
     id: str
@@ -125,7 +125,7 @@ class Job:
 
     @property
     def speed(self) -> float | None:
-        """Seconds of media made in a second: of late while it runs, of the whole once it has ended."""
+        """Seconds of media made per second: the recent rate while the job runs, else that of the whole job."""
         if self.started_at is None or not self.media_made:
             return None
         if self.state is State.RUNNING and self.recent_speed is not None:
@@ -134,14 +134,14 @@ class Job:
 
     @property
     def eta(self) -> float | None:
-        """Seconds until it is done, at its present speed; None while that cannot be told.
+        """Seconds until the job is done, at its current speed; None while there is no estimate.
 
-        While no worker runs it, other jobs decide when it goes on; and of the first moments nothing follows.
+        There is none while no worker runs the job, since other jobs decide when it continues, nor in its first moments.
         """
         if self.state is not State.RUNNING or not self.running or self.duration is None or not self.speed:
             return None
-        since = time.time() - (self.started_at or 0.0)
-        if self.segments_done < FEW_SEGMENTS or since < FEW_SECONDS:
+        elapsed = time.time() - (self.started_at or 0.0)
+        if self.segments_done < FEW_SEGMENTS or elapsed < FEW_SECONDS:
             return None
         return max(self.duration - self.media_made, 0.0) / self.speed
 
@@ -158,9 +158,9 @@ class Job:
         )
 
 
-def running_tasks(found: Mapping[str, str], attempts: Mapping[str, int]) -> tuple[RunningTask, ...]:
-    """Who is at which task, by its name. `found`: as the scripts wrote it; what cannot be read is left out."""
-    tasks = ((name, stored.read(_Running, text)) for name, text in sorted(found.items()))
+def running_tasks(records: Mapping[str, str], attempts: Mapping[str, int]) -> tuple[RunningTask, ...]:
+    """The running tasks, by name. `records`: as the scripts wrote them; unreadable ones are left out."""
+    tasks = ((name, stored.read(_Running, text)) for name, text in sorted(records.items()))
     return tuple(
         RunningTask(name, task.worker, task.since, attempts.get(name, 1), task.parent) for name, task in tasks if task
     )
@@ -175,9 +175,9 @@ def parse(
     running: dict[str, str],
     position: int | None,
 ) -> Job | None:
-    """A job from what Redis holds of it: its hash and what lies beside. None without a state and an epoch.
+    """A job from its hash and the keys beside it in Redis. None without a state and an epoch.
 
-    Any other field that cannot be read is as one that is not there.
+    Any other field that cannot be read counts as missing.
     """
 
     def number(name: str) -> float | None:
@@ -217,5 +217,5 @@ def parse(
         trouble=fields.get("trouble"),
         error=stored.read(dict[str, Any], fields.get("error")),
         replaced_by=fields.get("replaced_by"),
-        pictures=frozenset(known for known in Picture if known.value in fields.get("pictures", "").split()),
+        pictures=frozenset(picture for picture in Picture if picture.value in fields.get("pictures", "").split()),
     )

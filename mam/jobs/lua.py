@@ -1,6 +1,6 @@
-"""What must happen at once, or not at all: the changes of a job's state, as Lua that Redis runs.
+"""The atomic changes of a job's state, as Lua scripts for Redis.
 
-KEYS[1] of each is the job's hash; what lies beside it is named in mam/jobs/keys.py.
+KEYS[1] of each is the job's hash; mam/jobs/keys.py names the keys beside it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from mam.jobs.keys import (
 )
 from mam.library.lua import JOB as LIBRARY
 
-ASSET_JOBS = 20  # of an asset that are found by it: more than there are ways to convert it
+ASSET_JOBS = 20  # An asset's list holds this many jobs: more than there are ways to convert it.
 
 _COUNT = f"""
 local function count(host, name, by)
@@ -45,12 +45,13 @@ local function is_current()
   return state == 'queued' or state == 'running'
 end
 
--- The event's name goes to all subscribers, and into the outbox of webhooks: once, however often a job is taken up.
+-- Publishes an event of the job.
 local function publish(kind, fields)
   fields.job, fields.event = id, kind
   redis.call('PUBLISH', channel(job), cjson.encode(fields))
 end
 
+-- Puts a webhook into the outbox: once per kind, however often the job is resumed.
 local function tell(kind)
   if redis.call('HSETNX', job, 'told:' .. kind, '1') == 0 then return end
   for _, url in ipairs(redis.call('SMEMBERS', job .. ':callbacks')) do
@@ -62,8 +63,8 @@ end
 """
 
 # ARGV: mode (ask, anew, retry, revive), now, seconds a failure is remembered, seconds to keep, viewer, callback, fields
-# A job that is being worked on is joined, unless it is taken up again (revive) or begun again (retry). One that has
-# succeeded is not begun again before the caller has looked once more (anew): it may have ended since then.
+# An active job is joined, unless the caller resumes it (revive) or starts it again (retry). A succeeded job is only
+# started again by a caller that has checked once more that it is not live (anew): it may just have ended.
 CLAIM = f"""
 local job, mode, now = KEYS[1], ARGV[1], ARGV[2]
 local id = string.sub(job, 9)
@@ -112,16 +113,16 @@ library('queued')
 return {{'lead', tostring(epoch)}}
 """
 
-# ARGV: moment. The moment at which a key asked for a job last; a job that is forgotten stays so.
+# Records the moment of a request with an API key for a known job. ARGV: moment.
 NOTE_KEYED = """
 if redis.call('HEXISTS', KEYS[1], 'state') == 0 then return 0 end
 if (tonumber(redis.call('HGET', KEYS[1], 'keyed_at') or '0') or 0) >= tonumber(ARGV[1]) then return 0 end
 return redis.call('HSET', KEYS[1], 'keyed_at', ARGV[1])
 """
 
-# The rest have ARGV: epoch, now, seconds to keep, ... Whatever an earlier epoch reports is refused.
+# The other scripts have ARGV: epoch, now, seconds to keep, ... Reports of an earlier epoch are refused.
 
-# ... event, fields... Changes fields of a job that has not ended.
+# ... event, fields... Changes fields of an active job.
 CHANGE = f"""{_SHARED}
 if not is_current() then return 0 end
 for n = 5, #ARGV, 2 do redis.call('HSET', job, ARGV[n], ARGV[n + 1]) end
@@ -143,7 +144,7 @@ end
 return 1
 """
 
-# ... task, worker, that one's parent. Counts the start of a task; -1 when the job is not this epoch's to work on.
+# ... task, worker, parent. Counts the start of a task; -1 when the job does not belong to this epoch.
 ATTEMPT = f"""{_SHARED}
 if not is_current() then return -1 end
 local first = redis.call('HGET', job, 'state') == 'queued'
@@ -159,8 +160,8 @@ if first then publish('running', {{}}) end
 return count
 """
 
-# ... task, counted as new (1 or 0), profile, machine, then number and seconds of each segment that exists now.
-# 1 for the one call that completes the job.
+# ... task, whether the segments count as new (1 or 0), profile, machine, then number and seconds of each segment.
+# Returns 1 for the one call that completes the job.
 MADE = f"""{_SHARED}{_COUNT}
 if not is_current() then return -1 end
 local seconds, numbers = 0, {{}}
@@ -196,7 +197,7 @@ if redis.call('BITCOUNT', job .. ':made') == total then return redis.call('HSETN
 return 0
 """
 
-# ... chunks: to be made, in this order. Does nothing when that was said before: some may be under way.
+# ... chunks, in order. Records the chunks to be made; does nothing when they are recorded already.
 TODO = f"""{_SHARED}
 if not is_current() or redis.call('EXISTS', job .. ':todo', job .. ':given') > 0 then return 0 end
 for n = 4, #ARGV do redis.call('RPUSH', job .. ':todo', ARGV[n]) end
@@ -204,8 +205,9 @@ redis.call('EXPIRE', job .. ':todo', ARGV[3])
 return 1
 """
 
-# ... by, how many may be queued or under way at a time. The next chunks, to be queued by `by`: the number of a chunk
-# that is done, or `plan`. A task that asks again gets the same chunks: it may have been killed before it queued them.
+# ... done, window. The next chunks for the caller to queue, so that `window` are queued or running. `done`: the chunk
+# that the caller has made, or `plan`. A repeated call gets the same chunks: the caller may have been killed before it
+# queued them.
 GIVE = f"""{_SHARED}
 if not is_current() then return {{}} end
 local todo, given, again = job .. ':todo', job .. ':given', {{}}
@@ -225,14 +227,14 @@ redis.call('EXPIRE', given, ARGV[3])
 return again
 """
 
-# Seconds of media that all workers made in a second, of late: in whole seconds before this one, and in this one.
+# Seconds of media that all workers make per second, over the last whole seconds and the current one.
 FLEET_SPEED = f"""
 local time, made = redis.call('TIME'), 0
 for n = 0, {SPEED_SECONDS} do made = made + (tonumber(redis.call('GET', '{SPEED}' .. (time[1] - n)) or 0) or 0) end
 return tostring(made / 1000 / ({SPEED_SECONDS} + time[2] / 1000000))
 """
 
-# ... task, worker, its parent. Counts the start of a task that makes pictures, which a job that has succeeded may have.
+# ... task, worker, parent. Counts the start of a picture task, which a succeeded job may have too.
 ATTEMPT_PICTURE = f"""{_SHARED}
 if redis.call('EXISTS', job) == 1 then
   redis.call('HSET', job .. ':running', ARGV[4],
@@ -245,7 +247,7 @@ redis.call('EXPIRE', job .. ':attempts', ARGV[3])
 return count
 """
 
-# ARGV: task. It has ended.
+# ARGV: task. Records that a task has ended.
 ENDED = f"""
 local job, id = KEYS[1], string.sub(KEYS[1], 9)
 redis.call('HDEL', job .. ':attempts', ARGV[1])
@@ -253,7 +255,7 @@ redis.call('HDEL', job .. ':running', ARGV[1])
 if redis.call('EXISTS', job .. ':running') == 0 then redis.call('SREM', '{PICTURING}', id) end
 """
 
-# ... picture. It is there; unless the job is unknown, was given up, or is another leader's now.
+# ... picture. Records an existing picture, unless the job is unknown, was given up, or has another leader.
 PICTURED = f"""{_SHARED}
 local state = redis.call('HGET', job, 'state')
 if not state or state == 'failed' or state == 'cancelled' then return 0 end
@@ -266,18 +268,18 @@ publish('pictured', {{picture = ARGV[4]}})
 return 1
 """
 
-# The first entry of the outbox that is due, put off for as long as its delivery may take. ARGV: now, until when.
+# Takes the first due entry of the outbox, and postpones it for its delivery. ARGV: now, until when.
 TAKE = """
 local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, 1)[1]
 if due then redis.call('ZADD', KEYS[1], ARGV[2], due) end
 return due
 """
 
-# A name belongs to the first asset that claims it. ARGV: holder, seconds.
+# Claims a name: it belongs to the first asset that claims it. ARGV: holder, seconds.
 NAME = """
 local holder = redis.call('GET', KEYS[1])
 if holder == ARGV[1] then
-  redis.call('EXPIRE', KEYS[1], ARGV[2])  -- which needs no memory: a full Redis answers too
+  redis.call('EXPIRE', KEYS[1], ARGV[2])  -- EXPIRE needs no memory: it works in a full Redis too
 elseif holder then
   return holder
 else

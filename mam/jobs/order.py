@@ -1,4 +1,4 @@
-"""Orders: what a task is told of a job, so that it needs nothing else."""
+"""Orders: everything that a task needs to know about a job."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from mam.naming import Asset
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Everything a task needs to know about a job, so that it needs nothing else. JSON-able.
+    """Everything that a task needs to know about a job. It can be written as JSON.
 
-    `epoch`: whose order this is; what an earlier leader's tasks report is refused.
+    `epoch`: the leader that issued the order; reports of an earlier leader's tasks are refused.
     """
 
     job: str
@@ -31,8 +31,8 @@ class Order:
     recipe: Recipe
     sidecars: tuple[dict[str, Any], ...] = ()  # subtitles beside the asset
     viewer: bool = False  # a viewer waits for its first segment
-    keyed_at: float = 0  # seconds since 1970 at which a key asked for it; 0: viewers alone did
-    callback: str = ""  # a URL that is told how it goes
+    keyed_at: float = 0  # Unix seconds of the last request with an API key; 0 where only viewers asked
+    callback: str = ""  # a webhook URL for the job
 
     @property
     def asset(self) -> Asset:
@@ -46,40 +46,40 @@ class Order:
         )  # fmt: skip
 
     def to_dict(self) -> dict[str, object]:
-        """Flat: the fields of the recipe stand beside the others."""
-        found = asdict(self) | self.recipe.to_dict()
-        del found["recipe"]
-        return found
+        """A flat mapping: the recipe's fields are on the same level as the others."""
+        fields = asdict(self) | self.recipe.to_dict()
+        del fields["recipe"]
+        return fields
 
     def to_json(self) -> str:
         return json.dumps(self.to_dict())
 
     @classmethod
-    def of(cls, found: dict[str, Any]) -> Order:
-        """From what `to_dict` made, here or in another version: what this one does not know is left out.
+    def of(cls, fields: dict[str, Any]) -> Order:
+        """Reads what `to_dict` wrote in this or another version; unknown fields are left out.
 
         Raises InvalidPlan for anything else.
         """
-        order = stored.read(cls, json.dumps({**found, "recipe": found})) if isinstance(found, dict) else None
+        order = stored.read(cls, json.dumps({**fields, "recipe": fields})) if isinstance(fields, dict) else None
         if order is None:
             raise InvalidPlan("An order cannot be read.", hint="Another version of the program may have written it.")
         return order
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Order:
-        """The same from what `to_json` made."""
+        """Reads what `to_json` wrote. Raises InvalidPlan."""
         return cls.of(stored.read_json(text))
 
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """What came of asking: the job, its video, and whether that is live already. `order` is set for the leader.
+    """The answer to a conversion request: the job, its video, and whether that is live. `order` is set for the leader.
 
-    `standing`: of what is live, by which more can be made of it.
+    `live_order`: the order of a live video, for making its missing pictures.
     """
 
     job: str
     video: str
     live: bool
     order: Order | None = None
-    standing: Order | None = None
+    live_order: Order | None = None

@@ -1,4 +1,4 @@
-"""Which workers there are: each says so every few seconds, and is forgotten soon after it falls silent."""
+"""The present workers: each registers every few seconds, and is dropped soon after it falls silent."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from mam.background import supervised_thread
 from mam.events import sync_client
 from mam.settings import Settings
 
-WORKERS = "mam:workers"  # a hash: name -> what is known of it
-BEAT_SECONDS = 5
+WORKERS = "mam:workers"  # This hash maps each worker's name to its registration.
+BEAT_SECONDS = 5  # A worker registers this often.
 SILENT_SECONDS = 3 * BEAT_SECONDS
 
 log = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """A worker: one Celery process with `slots` children. `since`, `seen`: Unix seconds."""
+    """A worker: one Celery process with `slots` children. `since`, `seen`: Unix seconds of its start and last sign."""
 
     name: str
     host: str
@@ -39,34 +39,34 @@ class Worker:
 
 
 class Presence:
-    """A thread in a worker's main process that says that it is there."""
+    """A thread in a worker's main process that registers the worker."""
 
-    _here: ClassVar[Presence | None] = None
+    _instance: ClassVar[Presence | None] = None
 
     def __init__(self, settings: Settings, name: str, slots: int, queues: tuple[str, ...]) -> None:
         self._client = sync_client(settings)
         self._worker = (name, platform.node(), os.getpid(), slots, queues, time.time())
-        self._gone = threading.Event()
+        self._leaving = threading.Event()
         self._thread = supervised_thread("presence", self._beat)
 
     @classmethod
     def of(cls, settings: Settings, consumer: Any) -> Presence:
-        """That of the Celery worker whose consumer this is."""
+        """The presence of the Celery worker that `consumer` belongs to."""
         queues = tuple(sorted(queue.name for queue in consumer.task_consumer.queues))
-        cls._here = cls(settings, consumer.hostname, int(consumer.controller.concurrency), queues)
-        return cls._here
+        cls._instance = cls(settings, consumer.hostname, int(consumer.controller.concurrency), queues)
+        return cls._instance
 
     @classmethod
     def leave(cls) -> None:
-        """This process takes no more tasks."""
-        if cls._here:
-            cls._here.stop()
+        """Removes the worker: it takes no more tasks."""
+        if cls._instance:
+            cls._instance.stop()
 
     @staticmethod
     def all(client: redis.Redis) -> list[Worker]:
-        """The workers that were heard of lately, by name."""
-        found: dict[bytes, bytes] = client.hgetall(WORKERS)  # type: ignore[assignment]
-        workers = {field: worker for field, text in found.items() if (worker := stored.read(Worker, text))}
+        """The workers that registered lately, sorted by name."""
+        rows: dict[bytes, bytes] = client.hgetall(WORKERS)  # type: ignore[assignment]
+        workers = {field: worker for field, text in rows.items() if (worker := stored.read(Worker, text))}
         silent = [field for field, worker in workers.items() if time.time() - worker.seen > SILENT_SECONDS]
         if silent:
             client.hdel(WORKERS, *silent)
@@ -76,18 +76,18 @@ class Presence:
         self._thread.start()
 
     def stop(self) -> None:
-        self._gone.set()
+        self._leaving.set()
 
     def _beat(self) -> None:
         while True:
             try:
                 worker = Worker(*self._worker, seen=time.time())
-                if self._gone.is_set():
+                if self._leaving.is_set():
                     self._client.hdel(WORKERS, worker.name)
                     return
                 self._client.hset(WORKERS, worker.name, json.dumps(asdict(worker)))
             except redis.RedisError as error:
                 log.debug("presence not told", extra={"error": type(error).__name__})
-                if self._gone.is_set():
+                if self._leaving.is_set():
                     return
-            self._gone.wait(BEAT_SECONDS)
+            self._leaving.wait(BEAT_SECONDS)

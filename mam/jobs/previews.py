@@ -1,4 +1,4 @@
-"""Plans that are only looked at: worked out by a worker, carried back through Redis."""
+"""Plan previews: a worker makes the plan and returns it through Redis."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from mam.hls.plan import Rendition, StreamInfo
 from mam.hls.recipe import Format, Profile
 
 PREFIX = "mam:preview:"
-KEEP_SECONDS = 60  # an answer that no request fetches
-LOOK_SECONDS = 1  # at a time: shorter than a client waits for any answer of Redis
-WAIT_SECONDS = 120  # a source without an index is read whole
+KEEP_SECONDS = 60  # An answer that no request fetches expires after this time.
+LOOK_SECONDS = 1  # One blocking read of Redis lasts this long: less than the client's own timeout.
+WAIT_SECONDS = 120  # A request waits this long: a source without an index must be read whole.
 
 
 class RenditionView(BaseModel):
-    """A media playlist that there will be."""
+    """A media playlist of the planned stream."""
 
     name: str
     kind: str = Field(examples=["video", "audio", "subtitles"])
@@ -37,7 +37,7 @@ class RenditionView(BaseModel):
     frame_rate: float | None = None
     sample_rate: int | None = None
     channels: int | None = None
-    bandwidth: int = Field(description="Bits a second of the heaviest part; expected.")
+    bandwidth: int = Field(description="Expected bits a second of the heaviest part.")
     average_bandwidth: int
 
     @classmethod
@@ -64,20 +64,20 @@ class PlanView(BaseModel):
     """What a conversion would do, and why. Nothing was converted."""
 
     video: str
-    revision: str = Field(description="Also what the job would be called.")
-    live: bool = Field(description="Whether just this is live already.")
+    revision: str = Field(description="Also the id that the job would have.")
+    live: bool = Field(description="Whether this revision is live already.")
     profile: Profile
     format: Format
     duration_seconds: float
     source_bytes: int
     streams: list[StreamInfo] = Field(description="Each stream of the source, and what becomes of it.")
-    notes: list[str] = Field(description="What is wrong with the source and passed over, or cannot be carried over.")
+    notes: list[str] = Field(description="Faults of the source that are tolerated, and properties that are lost.")
     renditions: list[RenditionView]
     segments: int
     longest_segment_seconds: float
-    tasks: int = Field(description="Parts that as many workers may make at the same time.")
+    tasks: int = Field(description="Parts that workers may make at the same time.")
     estimated_bytes: int
-    estimated_seconds: float = Field(description="A guess, for one machine that does nothing else.")
+    estimated_seconds: float = Field(description="An estimate for one machine that is otherwise idle.")
     command: str | None = Field(description="The first ffmpeg that would be started; null where all is copied.")
 
 
@@ -92,7 +92,7 @@ class _Error:
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """What a worker says: one of these."""
+    """A worker's answer: a plan or an error."""
 
     plan: PlanView | None = None
     error: _Error | None = None
@@ -107,30 +107,30 @@ def new_id() -> str:
     return uuid.uuid4().hex
 
 
-def answer(client: redis.Redis, ask: str, outcome: PlanView | MamError) -> None:
-    """Hands the outcome to the request that waits for it."""
+def answer(client: redis.Redis, request_id: str, outcome: PlanView | MamError) -> None:
+    """Returns the outcome to the request that waits for it."""
     if isinstance(outcome, MamError):
         parts = ("status", "code", "title", "detail", "hint")
         body: dict[str, Any] = {"error": {part: getattr(outcome, part) for part in parts}}
     else:
         body = {"plan": outcome.model_dump(mode="json")}
     with client.pipeline(transaction=True) as pipe:
-        pipe.rpush(PREFIX + ask, json.dumps(body))
-        pipe.expire(PREFIX + ask, KEEP_SECONDS)
+        pipe.rpush(PREFIX + request_id, json.dumps(body))
+        pipe.expire(PREFIX + request_id, KEEP_SECONDS)
         pipe.execute()
 
 
-async def wait_for(client: redis.asyncio.Redis, ask: str) -> PlanView:
-    """What a worker answered. Raises what it failed with, PreviewPending, RedisError."""
+async def wait_for(client: redis.asyncio.Redis, request_id: str) -> PlanView:
+    """The worker's plan. Raises the error that planning failed with, PreviewPending, RedisError."""
     deadline = time.monotonic() + WAIT_SECONDS
     popped: Any = None
     while popped is None:
         if time.monotonic() > deadline:
-            raise PreviewPending(f"Nobody answered within {WAIT_SECONDS} s.")
-        popped = await client.blpop([PREFIX + ask], timeout=LOOK_SECONDS)
-    found = stored.read(_Answer, popped[1])
-    if found and found.error:
-        raise ConversionFailed(**asdict(found.error))
-    if found is None or found.plan is None:
+            raise PreviewPending(f"No worker answered within {WAIT_SECONDS} s.")
+        popped = await client.blpop([PREFIX + request_id], timeout=LOOK_SECONDS)
+    reply = stored.read(_Answer, popped[1])
+    if reply and reply.error:
+        raise ConversionFailed(**asdict(reply.error))
+    if reply is None or reply.plan is None:
         raise PreviewPending("The worker's answer cannot be read.", hint="Ask again.")
-    return found.plan
+    return reply.plan

@@ -1,4 +1,4 @@
-"""How far jobs are in Redis: what workers report of them, and which segments exist."""
+"""The progress of jobs in Redis: what workers report, and which segments exist."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from mam.jobs.change import Change
 from mam.jobs.job import Picture
 from mam.jobs.keys import KEEP_SECONDS, PREFIX, made_key
 
-MAX_ATTEMPTS = 4  # of one task without getting on: what ends its worker that often is not tried again
+MAX_ATTEMPTS = 4  # A task that ends its worker this often without progress is not tried again.
 
 
 class Progress:
-    """What workers report, for as long as the job is their epoch's. Every report is one round trip and atomic."""
+    """Workers' reports, accepted while the job belongs to their epoch. Every report is one round trip and atomic."""
 
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
@@ -35,7 +35,7 @@ class Progress:
     # tasks
 
     def attempt(self, job: str, epoch: int, task: str, worker: str, *, parent: str = "") -> int | None:
-        """Counts a start of `task` since it last got on; None when the job is no longer this epoch's to work on.
+        """Counts a start of `task` since its last progress; None when the job no longer belongs to this epoch.
 
         `parent`: the Celery node name of the worker whose process runs it.
         """
@@ -48,31 +48,31 @@ class Progress:
         return int(self._attempt_picture(keys=[PREFIX + job], args=arguments))
 
     def ended(self, job: str, task: str) -> None:
-        """The task has ended, well or not: it did not take its worker with it."""
+        """Records that the task has ended, successfully or not, without ending its worker."""
         self._ended(keys=[PREFIX + job], args=[task])
 
     def encoding(self, job: str, epoch: int, command: str) -> None:
-        """An ffmpeg was started for it."""
+        """Records the command line of an ffmpeg that was started for the job."""
         self._change(job, epoch, command=command, said="[]")
 
     def said(self, job: str, epoch: int, lines: Sequence[str]) -> None:
-        """The last lines of what its last ffmpeg said."""
+        """Records the last lines that the job's last ffmpeg wrote."""
         self._change(job, epoch, said=json.dumps(list(lines)))
 
     def troubled(self, job: str, epoch: int, detail: str) -> None:
-        """A task of it is to be tried again, for this reason."""
+        """Records why a task of the job is retried."""
         self._change(job, epoch, trouble=detail)
 
     def touch(self, job: str, epoch: int) -> bool:
-        """A sign of life. False when the job is no longer this epoch's: stop working."""
+        """A sign of life. False when the job no longer belongs to this epoch: the caller must stop."""
         return self._change(job, epoch)
 
     # chunks and segments
 
     def planned(self, job: str, epoch: int, *, segments: int, duration: float, streams: str, notes: str = "") -> bool:
-        """The plan stands (`streams`: JSON of what becomes of each; `notes`: JSON of the plan's, or nothing).
+        """Records that the plan is written. `streams`, `notes`: JSON of those of the plan.
 
-        False when the job is no longer this epoch's.
+        False when the job no longer belongs to this epoch.
         """
         length = f"{duration:.3f}"
         return self._change(
@@ -80,32 +80,32 @@ class Progress:
         )
 
     def divide(self, job: str, epoch: int, chunks: Sequence[int]) -> None:
-        """These chunks are to be made; `next_chunks` gives them out."""
+        """Records the chunks to be made; `next_chunks` hands them out."""
         if chunks:
             self._todo(keys=[PREFIX + job], args=[epoch, time.time(), KEEP_SECONDS, *chunks])
 
-    def next_chunks(self, job: str, epoch: int, by: str, window: int) -> list[int]:
-        """The chunks that the caller is to queue now, so that `window` of the job are queued or under way.
+    def next_chunks(self, job: str, epoch: int, done: str, window: int) -> list[int]:
+        """The chunks that the caller must queue now, so that `window` chunks of the job are queued or running.
 
-        `by`: the number of the chunk that the caller has made, or `plan`. Asked again, the answer is the same: the
-        caller may have been killed before it queued them.
+        `done`: the number of the chunk that the caller has made, or `plan`. A repeated call returns the same chunks:
+        the caller may have been killed before it queued them.
         """
-        found = self._give(keys=[PREFIX + job], args=[epoch, time.time(), KEEP_SECONDS, by, window])
-        return [number for each in found if (number := stored.whole(each)) is not None]
+        numbers = self._give(keys=[PREFIX + job], args=[epoch, time.time(), KEEP_SECONDS, done, window])
+        return [number for value in numbers if (number := stored.whole(value)) is not None]
 
     def made(self, job: str, epoch: int, segments: Mapping[int, float], *, task: str, profile: str, host: str) -> bool:
-        """These segments exist, so many seconds each, made by a task on the machine `host` just now.
+        """Records segments that a task on the machine `host` just made. `segments`: their numbers and durations.
 
-        True for the one call that completes the job: that caller starts the commit.
+        True for the one call that completes the job: that caller queues the commit.
         """
         return self._report(job, epoch, segments, task, "1", profile, host)
 
     def found(self, job: str, epoch: int, segments: Mapping[int, float]) -> bool:
-        """These segments exist: an earlier leader made them. True when nothing is missing."""
+        """Records segments that an earlier leader made. True when none is missing."""
         return self._report(job, epoch, segments, "plan", "0", "", "")
 
     def incomplete(self, job: str, epoch: int, missing: Sequence[int]) -> None:
-        """The commit found segments missing that were reported: they are to be made again."""
+        """Takes back reported segments that the commit found missing: they must be made again."""
         with self._client.pipeline(transaction=True) as pipe:
             for number in missing:
                 pipe.setbit(made_key(job), number, 0)
@@ -115,20 +115,20 @@ class Progress:
         self.touch(job, epoch)
 
     def pictured(self, job: str, epoch: int, picture: Picture) -> bool:
-        """Notes that the picture exists. False when the job is unknown by now, or no event may be sent."""
+        """Records that the picture exists. False when the job is unknown by now, or may not announce it."""
         return bool(self._pictured(keys=[PREFIX + job], args=[epoch, time.time(), KEEP_SECONDS, picture.value]))
 
     def is_made(self, job: str, numbers: Iterable[int]) -> list[bool]:
-        """For each segment, whether it is known to exist."""
+        """Whether each of the segments is known to exist."""
         with self._client.pipeline(transaction=False) as pipe:
             for number in numbers:
                 pipe.getbit(made_key(job), number)
             return [bool(bit) for bit in pipe.execute()]
 
     def made_segments(self, job: str, total: int) -> list[bool]:
-        """For each of the plan's segments, whether it is known to exist: one read of all their bits."""
-        found = self._client.getrange(made_key(job), 0, (total + 7) // 8 - 1)
-        bits = found if isinstance(found, bytes) else b""
+        """Whether each of the plan's `total` segments is known to exist: one read of all their bits."""
+        reply = self._client.getrange(made_key(job), 0, (total + 7) // 8 - 1)
+        bits = reply if isinstance(reply, bytes) else b""
         return [number < 8 * len(bits) and bool(bits[number >> 3] & 0x80 >> (number & 7)) for number in range(total)]
 
     def _report(self, job: str, epoch: int, segments: Mapping[int, float], *labels: str) -> bool:

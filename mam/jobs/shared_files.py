@@ -20,15 +20,15 @@ def shared_file(settings: Settings, name: str) -> Path:
 
 
 def own_folder() -> Path:
-    """A folder for files of this user alone: in a folder that all may write to, others could hold a lock or aim a link.
+    """A folder that only this user can write: in a shared one, other users could hold a lock or plant a link.
 
-    Raises Unavailable where another user has the name.
+    Raises Unavailable where the name belongs to another user.
     """
     folder = Path(tempfile.gettempdir()) / f"mam-{os.getuid()}"
     with suppress(FileExistsError):
         folder.mkdir(mode=0o700)
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) & 0o077:
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or stat.S_IMODE(status.st_mode) & 0o077:
         raise Unavailable(
             f"{folder} is not a folder of this user alone.", hint="Remove it, or set TMPDIR to another one."
         )

@@ -1,1 +1,1 @@
-"""The library: which videos the source buckets hold, and what is known of each. Kept in memory, in step with Redis."""
+"""The library: the videos in the source buckets and their statuses. Kept in memory, in step with Redis."""

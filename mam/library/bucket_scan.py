@@ -1,4 +1,4 @@
-"""What the VoD bucket itself says of assets: of a few that are being shown, or of everything, after Redis was wiped."""
+"""The statuses of assets by the VoD bucket: of a few for a request, or of all after Redis lost its data."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from mam.naming import (
 )
 from mam.store.objects import Store
 
-AT_ONCE = 16  # reads of the store
+AT_ONCE = 16  # The store is read by this many threads.
 Alive = Callable[[], None]
-Found = tuple[str, AssetStatus]  # the record's field, and the record
+FieldStatus = tuple[str, AssetStatus]  # a status with its field in the hash
 
 
 class Tree(Protocol):
-    """A live video. `plan` is None where another tool made it."""
+    """A live video. `plan` is None for a tree of another tool."""
 
     @property
     def name(self) -> str: ...
@@ -39,14 +39,14 @@ class Tree(Protocol):
 
 
 class Trees(Protocol):
-    """Who reads the trees of the VoD bucket."""
+    """A reader of the trees in the VoD bucket."""
 
     def by_name(self, name: str) -> Tree | None: ...
     def plan(self, name: str, revision: str | None = None) -> Plan | None: ...
 
 
 class BucketScan:
-    """Blocking: call it from a thread. Raises StoreUnavailable."""
+    """Reads statuses from the bucket. Blocking: call it from a thread. Raises StoreUnavailable."""
 
     def __init__(self, store: Store, trees: Trees, bucket: str) -> None:
         self._store = store
@@ -57,13 +57,13 @@ class BucketScan:
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def at(self, assets: list[Asset]) -> list[Found]:
-        """What there is of each of these, in their order; an empty record of what has nothing."""
+    def at(self, assets: list[Asset]) -> list[FieldStatus]:
+        """The status of each of the assets, in order; an empty one where the bucket has nothing of it."""
         return list(self._pool.map(self._asset, assets))
 
-    def all(self, alive: Alive) -> Iterator[Found]:
-        """Every live video, by folders. `alive`: called again and again; what it raises ends the walk."""
-        folders, running = deque([""]), set[Future[tuple[list[str], Found | None]]]()
+    def all(self, alive: Alive) -> Iterator[FieldStatus]:
+        """Every live video, by folders. `alive`: called repeatedly; an error that it raises ends the scan."""
+        folders, running = deque([""]), set[Future[tuple[list[str], FieldStatus | None]]]()
         try:
             while folders or running:
                 while folders and len(running) < AT_ONCE:
@@ -71,24 +71,24 @@ class BucketScan:
                 done, running = wait(running, return_when=FIRST_COMPLETED)
                 alive()
                 for future in done:
-                    inner, found = future.result()
-                    folders.extend(inner)
-                    if found:
-                        yield found
+                    subfolders, status = future.result()
+                    folders.extend(subfolders)
+                    if status:
+                        yield status
         finally:
             for future in running:
                 future.cancel()
 
-    def _asset(self, asset: Asset) -> Found:
+    def _asset(self, asset: Asset) -> FieldStatus:
         field = field_of(asset)
         try:
             names = video_names(asset)
         except InvalidName:  # too long to become a video
             return field, AssetStatus()
         for name in names:
-            found = self._video(name)
-            if found and found[0] in (field, foreign_field(name)):
-                return found
+            status = self._video(name)
+            if status and status[0] in (field, foreign_field(name)):
+                return status
         for name in names:
             plan = self._trees.plan(name)
             if plan and field_of(plan.source.asset) == field and self._is_unfinished(plan.revision):
@@ -96,22 +96,24 @@ class BucketScan:
                 return field, AssetStatus(name, "", plan.revision, MAKING, plan.source.version, duration)
         return field, AssetStatus()
 
-    def _folder(self, path: str) -> tuple[list[str], Found | None]:
-        """The folders in a folder that may hold videos, and the video that it is itself."""
+    def _folder(self, path: str) -> tuple[list[str], FieldStatus | None]:
+        """The subfolders of a folder that may hold videos, and the folder's own video."""
         names = {info.key[len(path) :] for info in self._store.listing(self._bucket, path, recursive=False)}
-        inner = {name for name in names if name.endswith("/")}
-        inner = {name for name in inner if REVISION.fullmatch(name[:-1]) or not is_ours(name[:-1])}
+        subfolders = {name for name in names if name.endswith("/")}
+        subfolders = {name for name in subfolders if REVISION.fullmatch(name[:-1]) or not is_ours(name[:-1])}
         if COMMIT in names or PLAN in names:
-            inner = {name for name in inner if not REVISION.fullmatch(name[:-1])}  # what is in them is segments
-        found = self._video(path[:-1]) if path and COMMIT in names else None
-        return [path + name for name in sorted(inner)], found
+            subfolders = {
+                name for name in subfolders if not REVISION.fullmatch(name[:-1])
+            }  # revisions hold segments, not videos
+        status = self._video(path[:-1]) if path and COMMIT in names else None
+        return [path + name for name in sorted(subfolders)], status
 
-    def _video(self, name: str) -> Found | None:
+    def _video(self, name: str) -> FieldStatus | None:
         """The live video of that name."""
         try:
             tree = self._trees.by_name(name)
         except (InvalidPlaylist, InvalidName):
-            return None  # no player gets it either
+            return None  # players do not get it either
         if tree is None:
             return None
         if tree.plan is None:
@@ -123,14 +125,14 @@ class BucketScan:
             duration=float(tree.plan.timeline.duration),
             notes=tree.plan.notes,
             is_playable=True,
-            poster=revision if self._is_there(poster_key(name, revision)) else "",
-            storyboard=revision if self._is_there(storyboard_key(name, revision)) else "",
+            poster=revision if self._exists(poster_key(name, revision)) else "",
+            storyboard=revision if self._exists(storyboard_key(name, revision)) else "",
         )
 
     def _is_unfinished(self, revision: str) -> bool:
-        return self._is_there(unfinished_key(revision))
+        return self._exists(unfinished_key(revision))
 
-    def _is_there(self, key: str) -> bool:
+    def _exists(self, key: str) -> bool:
         try:
             return self._store.head(self._bucket, key) is not None
         except NotFound:

@@ -1,4 +1,4 @@
-"""The source buckets' videos as the store lists them: all of them, or quickly the first few. Blocking."""
+"""Listings of the videos in the source buckets: of all, or quickly of the first few. Blocking."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from mam.settings import Settings
 from mam.store.info import ObjectInfo
 from mam.store.objects import Store
 
-AT_ONCE = 4  # listings that go on at a time
-SPREAD = 64  # folders at the top of a bucket that are listed side by side; more, and one listing of all is quicker
-PAGE = 1000  # objects that a store gives at a time
+AT_ONCE = 4  # This many listings run at a time.
+SPREAD = 64  # Up to this many top folders of a bucket are listed in parallel; with more, a single listing is quicker.
+PAGE = 1000  # A store lists this many objects at a time.
 
-TOP = "/"  # stands for the objects at the top of a bucket: no usable key begins with it
+TOP = "/"  # This prefix stands for the objects at the top of a bucket: no usable key begins with it.
 
 log = logging.getLogger(__name__)
 Alive = Callable[[], None]
 
 
 class Listing:
-    """Lists what there is."""
+    """Lists the source buckets."""
 
     def __init__(self, settings: Settings, store: Store, *, patient: Store | None = None) -> None:
         """`patient`: a client for listing everything; `store` by default."""
@@ -44,33 +44,33 @@ class Listing:
         return sorted({name for name in names if self._settings.may_stream(name)})
 
     def all(self, alive: Alive) -> Iterator[Listed]:
-        """Every video, in no order. `alive`: called again and again; what it raises ends the listing.
+        """Every video, in no order. `alive`: called repeatedly; an error that it raises ends the listing.
 
         Raises StoreUnavailable.
         """
         with ThreadPoolExecutor(AT_ONCE, "listing") as pool:
             parts = [(bucket, prefix) for bucket in self._buckets(self._patient) for prefix in self._parts(bucket)]
-            for found in pool.map(lambda part: list(self._below(part[0], part[1], alive)), parts):
-                yield from found
+            for videos in pool.map(lambda part: list(self._below(part[0], part[1], alive)), parts):
+                yield from videos
 
     def first(self, bucket: str, folder: str) -> tuple[list[Listed], list[Folder]]:
-        """What the first page of one listing shows of a folder, in this bucket or ('') in all: objects and folders."""
-        found: list[Listed] = []
+        """The videos and subfolders of a folder on the first page of a listing, in one bucket or ('') in all."""
+        videos: list[Listed] = []
         folders: list[Folder] = []
         buckets = self.buckets() if not bucket else [bucket]
         for name in buckets:
-            for info in islice(self._listed(self._store, name, folder), PAGE):
+            for info in islice(self._in_folder(self._store, name, folder), PAGE):
                 if info.key.endswith("/") and info.key != folder:
                     folders.append(Folder(name, info.key, None))
                 elif is_video(info.key):
-                    found.append(listed(name, info))
+                    videos.append(listed(name, info))
         if len(buckets) > 1 and not folder:
             folders = [Folder(name, "", None) for name in buckets]
-        return found, folders
+        return videos, folders
 
     def _parts(self, bucket: str) -> list[str]:
-        """Prefixes that together hold the whole bucket: its folders, and TOP for what lies beside them."""
-        top = list(islice(self._listed(self._patient, bucket, ""), PAGE))
+        """Prefixes that cover the whole bucket: its top folders, and TOP for the objects beside them."""
+        top = list(islice(self._in_folder(self._patient, bucket, ""), PAGE))
         folders = [info.key for info in top if info.key.endswith("/")]
         if len(top) == PAGE or not 1 < len(folders) <= SPREAD:
             return [""]
@@ -83,20 +83,20 @@ class Listing:
 
     def _pages(self, bucket: str, prefix: str) -> Iterator[list[ObjectInfo]]:
         if prefix == TOP:
-            yield list(self._listed(self._patient, bucket, ""))
+            yield list(self._in_folder(self._patient, bucket, ""))
             return
-        with _nothing_where_it_may_not_be_listed(bucket):
+        with _empty_if_unlistable(bucket):
             yield from self._patient.pages(bucket, prefix)
 
-    def _listed(self, store: Store, bucket: str, folder: str) -> Iterator[ObjectInfo]:
-        """What lies directly in a folder."""
-        with _nothing_where_it_may_not_be_listed(bucket):
+    def _in_folder(self, store: Store, bucket: str, folder: str) -> Iterator[ObjectInfo]:
+        """The objects and subfolders directly in a folder."""
+        with _empty_if_unlistable(bucket):
             yield from store.listing(bucket, folder, recursive=False)
 
 
 @contextmanager
-def _nothing_where_it_may_not_be_listed(bucket: str) -> Iterator[None]:
-    """A bucket that is not there, or may be read and not listed, shows nothing."""
+def _empty_if_unlistable(bucket: str) -> Iterator[None]:
+    """Ends a listing without an error where the bucket is missing, or may be read but not listed."""
     try:
         yield
     except NotFound:

@@ -1,10 +1,10 @@
-"""What is known of assets in Redis, as Lua: each change is one step, refuses what is out of date, and is told at once.
+"""The statuses of assets in Redis, as Lua: each change is atomic, refuses outdated reports, and is published at once.
 
 The hash has a field `bucket/key` per asset, `/video` per tree of another tool, and COMPLETE once the VoD bucket was
-looked through since the hash was new: who loses the hash loses that too. An entry's fields: `live`, `video`,
-`duration`, `notes`, `poster` and `storyboard` (the revisions that have them) of what plays; `job`, `since`, `state`
-(making, failed), `version`, `playable`, `ahead` (which pictures it has) and `error` of what is made beside it; `error`
-without a job: why an upload was refused; `gone`: nothing is live, and a look at the bucket before saw what is no more.
+scanned for it: COMPLETE is lost together with the hash. An entry has these fields for its live revision: `live`,
+`video`, `duration`, `notes`, `poster` and `storyboard` (the revisions that have them); for its job: `job`, `since`,
+`state` (making, failed), `version`, `playable`, `ahead` (the pictures that exist) and `error`. `error` without a job:
+why an upload was refused. `gone`: nothing is live, and an earlier scan of the bucket is out of date.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ local function tell(field, entry)
 end
 """
 
-# For the scripts of a job, which have `job` (its hash) and `id`: `library(event)` notes what happened to it. Of several
-# jobs of an asset the newest speaks for it, until it has ended; whichever was committed last is live.
+# For the scripts of a job, which define `job` (its hash) and `id`: `library(event)` records an event of the job. Of
+# several jobs of an asset the newest determines its status until it has ended; the last committed revision is live.
 JOB = f"""
 local library
 do
 {_KEEP}
-local function let_go(entry)
+local function clear_job(entry)
   for _, name in ipairs({{'job', 'since', 'state', 'version', 'playable', 'ahead', 'error'}}) do entry[name] = nil end
 end
 
@@ -68,21 +68,21 @@ library = function(event)
       elseif entry[kind] ~= entry.live and entry[kind] ~= id then entry[kind] = nil end
     end
     entry.live, entry.video, entry.duration, entry.notes, entry.gone = id, video, tonumber(duration), notes, nil
-    if speaks then let_go(entry) end
+    if speaks then clear_job(entry) end
   elseif event == 'cancelled' then
     if not mine then return end
-    let_go(entry)
+    clear_job(entry)
     if not entry.live then entry.video, entry.duration, entry.notes = nil, nil, nil end
   elseif speaks then
-    if not mine then let_go(entry) end
+    if not mine then clear_job(entry) end
     entry.job, entry.since, entry.version = id, since, version or nil
     if not entry.live then entry.video, entry.duration, entry.notes = video, tonumber(duration or nil), notes end
     entry.state = event == 'failed' and 'failed' or 'making'
     if event == 'playable' then entry.playable = true end
     if event == 'queued' or event == 'failed' then entry.playable, entry.error = nil, nil end
     if event == 'failed' and failure then
-      local told = cjson.decode(failure)
-      entry.error = {{code = told.code, message = told.message, hint = told.hint}}
+      local decoded = cjson.decode(failure)
+      entry.error = {{code = decoded.code, message = decoded.message, hint = decoded.hint}}
     end
   else
     return
@@ -92,7 +92,7 @@ end
 end
 """
 
-# ARGV: field, version, failure. A look at the object has shown that nothing can be made of it; a job knows better.
+# ARGV: field, version, failure. Records that an object is unusable, unless a job or a stream contradicts that.
 JUDGED = f"""{_KEEP}
 local entry = read(ARGV[1])
 if entry.live or entry.job then return 0 end
@@ -101,7 +101,7 @@ tell(ARGV[1], entry)
 return 1
 """
 
-# ARGV: field, revision. What was live by that revision ('': by any) is no more.
+# ARGV: field, revision. Records that the revision ('': any) is no longer live.
 DELETED = f"""{_KEEP}
 local entry = read(ARGV[1])
 if entry.live and ARGV[2] ~= '' and entry.live ~= ARGV[2] then return 0 end
@@ -111,7 +111,7 @@ tell(ARGV[1], entry)
 return 1
 """
 
-# ARGV: field, revision, `poster` or `storyboard`. It has that now.
+# ARGV: field, revision, `poster` or `storyboard`. Records a picture of the revision.
 PICTURED = f"""{_KEEP}
 local entry = read(ARGV[1])
 if entry.live == ARGV[2] then
@@ -126,9 +126,9 @@ tell(ARGV[1], entry)
 return 1
 """
 
-# ARGV: field, entry, field, entry ... as the VoD bucket has them. What was reported meanwhile knows better.
+# ARGV: field, entry, field, entry ... Records a scan of the VoD bucket; later reports take precedence.
 FOUND = f"""{_KEEP}
-local told, any = {{}}, false
+local changed, any = {{}}, false
 for n = 1, #ARGV, 2 do
   local field, entry, found = ARGV[n], read(ARGV[n]), cjson.decode(ARGV[n + 1])
   if next(entry) == nil then
@@ -138,13 +138,13 @@ for n = 1, #ARGV, 2 do
       entry[name] = found[name]
     end
   end
-  if keep(field, entry) then told[field], any = entry, true end
+  if keep(field, entry) then changed[field], any = entry, true end
 end
-if any then redis.call('PUBLISH', channel('{CHANNEL}'), cjson.encode({{known = told}})) end
+if any then redis.call('PUBLISH', channel('{CHANNEL}'), cjson.encode({{known = changed}})) end
 return 1
 """
 
-# KEYS: the lock. ARGV: its token. Everything was found, unless Redis has forgotten since who was looking.
+# KEYS: the lock. ARGV: its token. Records a complete scan, unless the lock was lost meanwhile.
 COMPLETED = f"""
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call('HSET', '{HASH}', '{COMPLETE}', '1')

@@ -1,4 +1,4 @@
-"""Questions about the library, answered from memory; the store is asked where memory cannot know."""
+"""Requests for the library, answered from memory; the store is read only where memory is incomplete."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from mam.store.objects import Store
 
 
 class Access(Protocol):
-    """Which assets may be watched, and so shown."""
+    """Which assets may be watched, and therefore shown."""
 
     def check_bucket(self, bucket: str) -> None: ...
 
@@ -44,20 +44,20 @@ async def running(
     client: redis.asyncio.Redis,
     trees_in: Callable[[Store, str], Trees],
 ) -> AsyncIterator[LibraryService]:
-    """The library, with what keeps it in step with Redis and the store. `trees_in`: those of a bucket, by a client.
+    """The library, with the tasks that keep it in step with Redis and the store. `trees_in`: makes a bucket's trees.
 
-    `store` answers requests. Whole buckets are gone through with a client that waits longer: one slow answer among a
-    hundred thousand is no reason to begin again.
+    `store` answers requests. Whole buckets are read with a more patient client: one slow answer among a hundred
+    thousand must not restart a listing.
     """
     bucket, patient = settings.minio_bucket_vod, Store(settings)
-    keeping = SyncWork(
+    work = SyncWork(
         settings,
         sync_client(settings, REQUEST),
         Listing(settings, store, patient=patient),
         BucketScan(store, trees_in(store, bucket), bucket),
-        walking=BucketScan(patient, trees_in(patient, bucket), bucket),
+        full_scan=BucketScan(patient, trees_in(patient, bucket), bucket),
     )
-    library = LibrarySync(keeping, client, seconds=settings.library_seconds)
+    library = LibrarySync(work, client, seconds=settings.library_seconds)
     await library.start()
     try:
         yield LibraryService(access, store, library)
@@ -66,79 +66,79 @@ async def running(
 
 
 class LibraryService:
-    """For coroutines."""
+    """Answers requests for the library. For coroutines."""
 
     def __init__(self, access: Access, store: Store, library: LibrarySync) -> None:
         self._access = access
         self._store = store
         self.library = library
-        self._keeping = library.keeping
+        self._work = library.work
 
     async def page(self, query: Query, *, limit: int, cursor: str | None) -> AssetList:
-        """Raises NotFound for a bucket that may not be streamed, InvalidRequest for a cursor that is none."""
+        """A page of assets. Raises NotFound for a bucket that may not be streamed, InvalidRequest for a bad cursor."""
         if query.bucket:
             self._access.check_bucket(query.bucket)
-        await self.library.looked_at()
-        if self._keeping.listed_at is None:
+        await self.library.keep_fresh()
+        if self._work.listed_at is None:
             page = await asyncio.to_thread(self._first, query, limit)
         else:
-            page = await asyncio.to_thread(self._keeping.catalogue.page, query, limit=limit, cursor=cursor)
-        entries = await self._certain(
+            page = await asyncio.to_thread(self._work.catalogue.page, query, limit=limit, cursor=cursor)
+        entries = await self._completed(
             [entry for entry in page.entries if self._access.may_watch(f"{entry.bucket}/{entry.key}")]
         )
         if query.state:
             entries = [entry for entry in entries if entry.state == query.state]
-        by_what_is_known = query.state or query.sort.endswith("duration")
+        depends_on_status = query.state or query.sort.endswith("duration")
         return AssetList(
             assets=[AssetView.of(entry) for entry in entries],
             folders=[FolderView.of(folder) for folder in page.folders],
             total=page.total,
             next_cursor=page.cursor,
-            listed_at=self._keeping.listed_at,
-            complete=self._keeping.listed_at is not None and (self._keeping.complete or not by_what_is_known),
+            listed_at=self._work.listed_at,
+            complete=self._work.listed_at is not None and (self._work.complete or not depends_on_status),
         )
 
     async def asset(self, asset: Asset) -> AssetView:
-        """One of them, as the store has it now. Raises NotFound, StoreUnavailable."""
+        """One asset, as the store has it now. Raises NotFound, StoreUnavailable."""
         self._access.check_asset(asset)
         info, entry = (
             await asyncio.to_thread(self._store.head, asset.bucket, asset.key),
-            self._keeping.catalogue.get(asset.bucket, asset.key),
+            self._work.catalogue.get(asset.bucket, asset.key),
         )
         if info is None:
             if entry is not None:
                 await self.library.removed(asset)
             raise NotFound(f"There is no object {asset}.")
-        one = listed(asset.bucket, info)
-        if is_video(asset.key) and (entry is None or entry.listed != one):
+        current = listed(asset.bucket, info)
+        if is_video(asset.key) and (entry is None or entry.listed != current):
             await self.library.added(asset, info.size, info.version, info.modified)
-        (found,) = await self._certain(
-            [Entry(one, self._keeping.catalogue.record(asset.bucket, asset.key))], doubtful=True
+        (shown,) = await self._completed(
+            [Entry(current, self._work.catalogue.record(asset.bucket, asset.key))], always=True
         )
-        return AssetView.of(found)
+        return AssetView.of(shown)
 
-    async def _certain(self, entries: list[Entry], *, doubtful: bool = False) -> list[Entry]:
-        """The entries with what the VoD bucket says of those that nothing is known of, as long as not all is known.
+    async def _completed(self, entries: list[Entry], *, always: bool = False) -> list[Entry]:
+        """The entries, with statuses from the VoD bucket for those without one, until the bucket was scanned.
 
-        `doubtful`: also afterwards. Other tools do not say when they put a tree there.
+        `always`: also after the scan, since other tools do not announce their trees.
         """
         unknown = [entry for entry in entries if entry.record is None]
-        if not unknown or (self._keeping.complete and not doubtful):
+        if not unknown or (self._work.complete and not always):
             return entries
         assets = [Asset(entry.bucket, entry.key) for entry in unknown]
-        records = dict(zip(assets, await asyncio.to_thread(self._keeping.look_at, assets), strict=True))
+        records = dict(zip(assets, await asyncio.to_thread(self._work.scan_for, assets), strict=True))
         return [
             entry if entry.record is not None else entry.knowing(records[Asset(entry.bucket, entry.key)])
             for entry in entries
         ]
 
     def _first(self, query: Query, limit: int) -> Page:
-        """What can be told before anything was listed, from one look at the store. Raises StoreUnavailable."""
-        found, folders = self._keeping.listing.first(query.bucket, query.folder)
-        self._keeping.notice(found)
+        """The first page before any listing, from one read of the store. Raises StoreUnavailable."""
+        objects, folders = self._work.listing.first(query.bucket, query.folder)
+        self._work.notice(objects)
         part = Catalogue()
-        part.change(found)
-        part.know({(one.bucket, one.key): self._keeping.catalogue.record(one.bucket, one.key) for one in found})
+        part.change(objects)
+        part.know({(one.bucket, one.key): self._work.catalogue.record(one.bucket, one.key) for one in objects})
         page = part.page(query, limit=limit)
         shown: list[Folder] = [] if query.is_flat else folders
         return Page(page.entries, shown, page.total, None)

@@ -1,4 +1,4 @@
-"""What is known of an asset beyond its bucket's listing: one field of the hash in Redis, as a value."""
+"""The status of an asset: one field of the hash in Redis, as a value."""
 
 from __future__ import annotations
 
@@ -10,16 +10,15 @@ from mam.errors import Failure
 from mam.naming import Asset
 
 NEW, MAKING, LIVE, FAILED = STATES = ("new", "making", "live", "failed")
-FOREIGN = "foreign"  # in place of a revision: a tree that another tool left in the VoD bucket
+FOREIGN = "foreign"  # This stands for the revision of a tree that another tool put into the VoD bucket.
 
 
 @dataclass(frozen=True, slots=True)
 class AssetStatus:
-    """`live`: the revision that plays, or FOREIGN. `job`: what is being made, or failed last, as `stage` says.
+    """`live`: the live revision, or FOREIGN. `job`: the active or last failed job, by `stage`.
 
-    `version`: of the source, as that job found it. `duration`: seconds. `poster`, `storyboard`: the revisions that have
-    them. `notes`: what was wrong with the source and passed over, in sentences.
-    All empty: looked for, and nothing found.
+    `version`: the source's version for that job. `duration`: seconds. `poster`, `storyboard`: the revisions that have
+    them. `notes`: tolerated faults of the source, in sentences. A scan that found nothing leaves all fields empty.
     """
 
     video: str = ""
@@ -36,46 +35,46 @@ class AssetStatus:
 
     @property
     def state(self) -> str:
-        """What is live stays so while it is made anew, and when that fails."""
+        """The state to show: a live video stays live while it is converted again, also when that fails."""
         return LIVE if self.live else self.stage or NEW
 
     @property
     def revision(self) -> str:
-        """The job that is under way or has failed, else the one that is live."""
+        """The active or failed job, else the live revision."""
         return self.job or ("" if self.live == FOREIGN else self.live)
 
     def fields(self) -> dict[str, Any]:
-        """What Redis is given of one that was found in the bucket."""
+        """The fields in Redis of a status from a scan of the bucket."""
         if self.live:
-            found = {"live": self.live, "video": self.video, "duration": self.duration, "poster": self.poster,
+            fields = {"live": self.live, "video": self.video, "duration": self.duration, "poster": self.poster,
                      "storyboard": self.storyboard, "notes": self.notes}  # fmt: skip
         elif self.stage:
-            found = {"state": self.stage, "job": self.job, "video": self.video, "version": self.version,
+            fields = {"state": self.stage, "job": self.job, "video": self.video, "version": self.version,
                      "duration": self.duration}  # fmt: skip
         else:
-            found = {"gone": True}
-        return {name: value for name, value in found.items() if value not in ("", None, ())}
+            fields = {"gone": True}
+        return {name: value for name, value in fields.items() if value not in ("", None, ())}
 
     @classmethod
     def parse(cls, text: str | bytes) -> AssetStatus | None:
-        """From what Redis holds; None where that cannot be read."""
-        found = stored.read(_Stored, text)
-        if found is None or found.state not in ("", *STATES):
+        """Reads a field of the hash; None where it cannot be read."""
+        record = stored.read(_Stored, text)
+        if record is None or record.state not in ("", *STATES):
             return None
-        live = found.live
-        ahead = found.ahead if isinstance(found.ahead, dict) else {}
+        live = record.live
+        ahead = record.ahead if isinstance(record.ahead, dict) else {}
         return cls(
-            video=found.video,
+            video=record.video,
             live=live,
-            job=found.job,
-            stage=found.state,
-            version=found.version,
-            duration=found.duration,
-            is_playable=bool(live or found.playable),
-            poster=found.poster if live else found.job if "poster" in ahead else "",
-            storyboard=found.storyboard if live else found.job if "storyboard" in ahead else "",
-            error=found.error,
-            notes=tuple(found.notes) if isinstance(found.notes, list) else (),
+            job=record.job,
+            stage=record.state,
+            version=record.version,
+            duration=record.duration,
+            is_playable=bool(live or record.playable),
+            poster=record.poster if live else record.job if "poster" in ahead else "",
+            storyboard=record.storyboard if live else record.job if "storyboard" in ahead else "",
+            error=record.error,
+            notes=tuple(record.notes) if isinstance(record.notes, list) else (),
         )
 
 
@@ -103,5 +102,5 @@ def field_of(asset: Asset) -> str:
 
 
 def foreign_field(video: str) -> str:
-    """The field of a tree of another tool, which is every asset's of that name. No bucket has an empty name."""
+    """The field of a tree of another tool, which belongs to all assets of its name. No bucket has an empty name."""
     return f"/{video}"

@@ -1,4 +1,4 @@
-"""What is known of assets beyond the listing, in Redis: read by the library, written where the truth changes."""
+"""The statuses of assets in Redis: read by the library, written where streams change."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from mam.library.lua import COMPLETE, HASH
 from mam.library.status import AssetStatus, field_of
 from mam.naming import Asset
 
-PAGE = 1000  # fields that are read in one round trip
+PAGE = 1000  # This many fields are read in one round trip.
 
 
 @dataclass(frozen=True, slots=True)
-class Everything:
-    """All records by their fields. `complete`: what is not among them is not there."""
+class AllStatuses:
+    """All statuses by their fields. `complete`: assets without a status have no stream."""
 
     records: dict[str, AssetStatus]
     complete: bool
 
 
 class StatusStore:
-    """Blocking: call it from a thread. What a job does to its asset is noted by the job's own scripts."""
+    """Reads and writes statuses; jobs write theirs in their own scripts. Blocking: call it from a thread."""
 
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
@@ -39,33 +39,33 @@ class StatusStore:
         self._judged = script(client, lua.JUDGED)
         self._completed = script(client, lua.COMPLETED)
 
-    def load(self) -> Everything:
-        """Raises RedisError."""
-        complete = bool(self._client.hexists(HASH, COMPLETE))  # before: what it stands for is there by now
-        found = (
+    def load(self) -> AllStatuses:
+        """All statuses. Raises RedisError."""
+        complete = bool(self._client.hexists(HASH, COMPLETE))  # read first: its statuses exist by then
+        rows = (
             (stored.text(field), AssetStatus.parse(text))
             for field, text in self._client.hscan_iter(HASH, count=PAGE)
             if field != COMPLETE.encode()
         )
-        return Everything({field: record for field, record in found if field is not None and record}, complete)
+        return AllStatuses({field: record for field, record in rows if field is not None and record}, complete)
 
     def pictured(self, asset: Asset, job: str, kind: Literal["poster", "storyboard"]) -> bool:
-        """The revision `job` has that picture. False when it is not the asset's any more."""
+        """Records a picture of the revision `job`. False when the revision is no longer the asset's."""
         return bool(self._pictured(args=[field_of(asset), job, kind]))
 
     def deleted(self, field: str, revision: str) -> bool:
-        """The revision ('': any), or the tree of another tool (FOREIGN), is no longer in the VoD bucket."""
+        """Records that the revision ('': any), or the tree of another tool (FOREIGN), was removed."""
         return bool(self._deleted(args=[field, revision]))
 
     def judged(self, asset: Asset, version: str, failure: Failure) -> bool:
-        """Nothing can be made of this version of the object. False where a job or a stream says otherwise."""
+        """Records that this version of the object is unusable. False where a job or a stream contradicts that."""
         return bool(self._judged(args=[field_of(asset), version, json.dumps(asdict(failure))]))
 
     def found(self, records: Mapping[str, AssetStatus]) -> None:
-        """These are in the VoD bucket, by their fields; nothing that was reported since is overwritten."""
+        """Records statuses from a scan of the VoD bucket, by their fields; later reports are not overwritten."""
         if records:
-            self._found(args=[item for name, found in records.items() for item in (name, json.dumps(found.fields()))])
+            self._found(args=[item for name, status in records.items() for item in (name, json.dumps(status.fields()))])
 
     def completed(self, lock: str, token: str) -> bool:
-        """Everything in the VoD bucket was found. False when Redis was wiped meanwhile, or the lock lost."""
+        """Records that the scan is complete. False when Redis lost its data meanwhile, or the lock was lost."""
         return bool(self._completed(keys=[lock], args=[token]))

@@ -1,7 +1,7 @@
 """The library of one process: its catalogue, kept in step with Redis, and now and then with the store.
 
-A process that changes something says so over Redis, and every process takes it in at once. The store itself says
-nothing: it is listed every LIBRARY_SECONDS, by one process for all, and only while clients look at the library.
+A process publishes its changes over Redis, and every process applies them at once. The store sends no changes: one
+process lists it for all every LIBRARY_SECONDS, and only while clients use the library.
 """
 
 from __future__ import annotations
@@ -32,22 +32,22 @@ from mam.library.sync_work import Lock, LockLost, SyncWork
 from mam.library.videos import Listed, is_video, mark
 from mam.naming import Asset
 
-WATCHED = "mam:library:watched"  # exists while clients look at the library
-WATCHED_SECONDS = 300  # after the last look
-SAID_SECONDS = 30  # between two times that a process says so
-TICK_SECONDS = 2.0  # between looks at what Redis has
-FRESH_SECONDS = 0.05  # that a request waits for a listing that was asked for too long ago
-LOADED_SECONDS = 2.0  # that it waits after a start
-RETRY_SECONDS = 5.0  # after a listing or a walk that failed
-RECONNECT_SECONDS = 0.5
-LISTER, LOOKER = "mam:library:lister", "mam:library:looker"  # locks: of who lists, of who looks through the VoD bucket
+WATCHED = "mam:library:watched"  # This key exists while clients use the library.
+WATCHED_SECONDS = 300  # The library counts as used this long after the last request.
+SAID_SECONDS = 30  # A process renews WATCHED this often.
+TICK_SECONDS = 2.0  # A process compares its state with Redis this often.
+FRESH_SECONDS = 0.05  # A request waits this long for a new listing when the last one is too old.
+LOADED_SECONDS = 2.0  # A request waits this long for the first listing after a start.
+RETRY_SECONDS = 5.0  # A failed listing or scan is repeated after this time.
+RECONNECT_SECONDS = 0.5  # A lost subscription is renewed after this time.
+LISTER, LOOKER = "mam:library:lister", "mam:library:looker"  # The process that lists or scans holds these locks.
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
-    """What is said over Redis: some of it at a time. `known`: records by their fields, False where there is none."""
+class _Message:
+    """A message over Redis; its parts are optional. `known`: records by their fields, False for a removed one."""
 
     known: dict[str, dict[str, Any] | Literal[False]] = field(default_factory=dict)
     change: Rows | None = None
@@ -56,67 +56,67 @@ class _Told:
 
 
 class LibrarySync:
-    """One per process. Its tasks run between `start` and `stop`."""
+    """The library of one process. Its tasks run between `start` and `stop`."""
 
-    def __init__(self, keeping: SyncWork, client: redis.asyncio.Redis, *, seconds: float) -> None:
-        self.keeping = keeping
+    def __init__(self, work: SyncWork, client: redis.asyncio.Redis, *, seconds: float) -> None:
+        self.work = work
         self._client = client
         self._seconds = seconds
         self._loaded = asyncio.Event()
-        self._told = asyncio.Event()
+        self._has_news = asyncio.Event()
         self._tick = asyncio.Event()
         self._listed = asyncio.Event()  # replaced whenever it is set
-        self._records: dict[Place, AssetStatus | None] = {}  # told, and not taken in yet
+        self._records: dict[Place, AssetStatus | None] = {}  # received, and not applied yet
         self._changes: list[Change] = []
-        self._stale = {"known", "listing"}  # what is to be read from Redis
-        self._said = float("-inf")
+        self._stale = {"known", "listing"}  # the parts to be read again from Redis
+        self._watched_at = float("-inf")
         self._tasks: list[asyncio.Task[None]] = []
         self._jobs: dict[str, asyncio.Task[None]] = {}
 
     async def start(self) -> None:
-        loops = {"listening": self._listen, "taking in": self._take_in, "watching": self._watch}
+        loops = {"listening": self._listen, "taking in": self._apply_news, "watching": self._watch}
         self._tasks = [supervised(f"library: {name}", loop) for name, loop in loops.items()]
 
     async def stop(self) -> None:
-        self.keeping.stop()
+        self.work.stop()
         for task in (*self._tasks, *self._jobs.values()):
             await ended(task)
 
-    async def looked_at(self) -> None:
-        """A client looks: from now on the listing is kept fresh. Returns when there is something to show, or no hope
-        that there will be in a moment."""
+    async def keep_fresh(self) -> None:
+        """Keeps the listing fresh from now on, for a request. Returns when there is a listing, or when there will be
+        none within a moment."""
         now = time.monotonic()
-        if now - self._said >= SAID_SECONDS:
-            self._said = now
+        if now - self._watched_at >= SAID_SECONDS:
+            self._watched_at = now
             with suppress(redis.RedisError, OSError):
                 await self._client.set(WATCHED, b"1", ex=WATCHED_SECONDS)
             self._tick.set()
         if not self._loaded.is_set():
             with suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._loaded.wait(), LOADED_SECONDS)
-        if time.time() - (self.keeping.listed_at or 0) > 2 * self._seconds:
+        if time.time() - (self.work.listed_at or 0) > 2 * self._seconds:
             self._tick.set()
             with suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._listed.wait(), FRESH_SECONDS)
 
     async def added(self, asset: Asset, size: int, version: str, modified: float) -> None:
-        """Shows a new object at once, here and in every process; what is no video is left out.
+        """Shows a new object at once in every process; other objects than videos are left out.
 
         `version`: its ETag. `modified`: Unix seconds.
         """
         if is_video(asset.key):
-            one = Listed(asset.bucket, asset.key, size, int(modified), mark(version))
-            await asyncio.to_thread(self.keeping.change, Change([one], []))
+            listed = Listed(asset.bucket, asset.key, size, int(modified), mark(version))
+            await asyncio.to_thread(self.work.change, Change([listed], []))
 
     async def judged(self, asset: Asset, version: str, failure: Failure) -> None:
-        """Shows that nothing can be made of this version of an object, and why."""
-        await asyncio.to_thread(self.keeping.known.judged, asset, version, failure)
+        """Records that this version of an object is unusable, and why."""
+        await asyncio.to_thread(self.work.known.judged, asset, version, failure)
 
     async def removed(self, asset: Asset) -> None:
-        """Shows an object no more."""
-        await asyncio.to_thread(self.keeping.change, Change([], [(asset.bucket, asset.key)]))
+        """Removes an object from the library."""
+        await asyncio.to_thread(self.work.change, Change([], [(asset.bucket, asset.key)]))
 
-    # what others say
+    # messages of other processes
 
     async def _listen(self) -> None:
         while True:
@@ -128,65 +128,65 @@ class LibrarySync:
                             self._stale |= {"known", "listing"}  # what was published while this process did not listen
                         elif message["type"] == "message":
                             self._hear(message["data"])
-                        self._told.set()
+                        self._has_news.set()
             except (redis.RedisError, OSError):
-                self._loaded.set()  # there is nothing to wait for
+                self._loaded.set()  # requests need not wait for Redis
                 await asyncio.sleep(RECONNECT_SECONDS)
 
     def _hear(self, data: bytes) -> None:
-        told = stored.read(_Told, data)
-        if told is None:  # whatever it means, it is in Redis too
+        news = stored.read(_Message, data)
+        if news is None:  # an unreadable message: its content is in Redis too
             self._stale |= {"known", "listing"}
             return
-        for name, found in told.known.items():
-            bucket, _, key = name.partition("/")
-            self._records[bucket, key] = AssetStatus.parse(json.dumps(found)) if found else None
-        if told.change is not None:
-            self._changes.append(Change.of(told.change))
-        if told.listing:
+        for field_name, record in news.known.items():
+            bucket, _, key = field_name.partition("/")
+            self._records[bucket, key] = AssetStatus.parse(json.dumps(record)) if record else None
+        if news.change is not None:
+            self._changes.append(Change.of(news.change))
+        if news.listing:
             self._stale.add("listing")
-        if told.complete:
-            self.keeping.complete = True
+        if news.complete:
+            self.work.complete = True
 
-    async def _take_in(self) -> None:
-        """Brings the catalogue up to date with what was told, in a thread."""
+    async def _apply_news(self) -> None:
+        """Applies messages to the catalogue, in a thread."""
         while True:
-            await self._told.wait()
-            self._told.clear()
+            await self._has_news.wait()
+            self._has_news.clear()
             try:
                 await self._catch_up()
             except (redis.RedisError, OSError) as error:
                 log.warning("library not read", extra={"error": type(error).__name__})
-                await self._once_more()
+                await self._reload()
             except Exception:
-                await self._once_more()
+                await self._reload()
                 raise
             finally:
                 self._loaded.set()
 
-    async def _once_more(self) -> None:
-        """What was told is lost: all is to be read again, soon."""
+    async def _reload(self) -> None:
+        """Reads everything again soon, since messages were lost."""
         self._stale |= {"known", "listing"}
-        self._told.set()
+        self._has_news.set()
         await asyncio.sleep(RECONNECT_SECONDS)
 
     async def _catch_up(self) -> None:
         stale, self._stale = self._stale, set()
         if "known" in stale:
-            await asyncio.to_thread(self.keeping.load_known)
-        if "listing" in stale and await asyncio.to_thread(self.keeping.catch_up):
+            await asyncio.to_thread(self.work.load_known)
+        if "listing" in stale and await asyncio.to_thread(self.work.catch_up):
             self._listed.set()
             self._listed = asyncio.Event()
         records, self._records = self._records, {}
         changes, self._changes = self._changes, []
         if records or changes:
-            await asyncio.to_thread(self.keeping.take_in, records, changes)
+            await asyncio.to_thread(self.work.take_in, records, changes)
         if stale:
-            self._loaded.set()  # requests need not wait for what follows
-            await asyncio.to_thread(self.keeping.catalogue.prepare)
-            gc.freeze()  # a hundred thousand objects are not to be looked through again and again for cycles: 0.4 s
+            self._loaded.set()  # requests need not wait for the preparation
+            await asyncio.to_thread(self.work.catalogue.prepare)
+            gc.freeze()  # spares the collector a hundred thousand objects, 0.4 s each time
 
-    # what is to be done
+    # listings and scans
 
     async def _watch(self) -> None:
         while True:
@@ -199,16 +199,16 @@ class LibrarySync:
             self._tick.clear()
 
     async def _look(self) -> None:
-        """Compares what is here with what Redis has, and begins what no process does."""
-        status = await asyncio.to_thread(self.keeping.status, WATCHED)
-        if status.complete != self.keeping.complete:
+        """Compares this process's state with Redis, and starts a listing or scan that no process runs."""
+        status = await asyncio.to_thread(self.work.status, WATCHED)
+        if status.complete != self.work.complete:
             self._stale.add("known")
-        if status.position != self.keeping.position:
+        if status.position != self.work.position:
             self._stale.add("listing")
         if self._stale:
-            self._told.set()
-        here = time.monotonic() - self._said < WATCHED_SECONDS  # though Redis was wiped since
-        if not (status.watched or here):
+            self._has_news.set()
+        used_here = time.monotonic() - self._watched_at < WATCHED_SECONDS  # even if Redis was emptied since
+        if not (status.watched or used_here):
             return
         if status.listed_at is None or time.time() - status.listed_at >= self._seconds:
             self._begin(LISTER, self._list)
@@ -221,28 +221,28 @@ class LibrarySync:
             self._jobs[name].add_done_callback(lambda _: self._jobs.pop(name, None))
 
     async def _alone(self, name: str, work: Callable[[Lock], Awaitable[None]]) -> None:
-        """Does it unless another process does."""
-        lock = Lock(self.keeping.client, name)
+        """Runs the work unless another process does."""
+        lock = Lock(self.work.client, name)
         try:
             if not await asyncio.to_thread(lock.acquire):
                 return
             try:
                 await work(lock)
             finally:
-                with suppress(LockError):  # another process has it by now
+                with suppress(LockError):  # another process may hold it by now
                     await asyncio.to_thread(lock.release)
         except LockLost:
             log.info("left to another process", extra={"work": name})
         except (MamError, redis.RedisError, OSError) as error:
             log.warning("library not brought up to date", extra={"work": name, "error": str(error)})
             await asyncio.sleep(RETRY_SECONDS)
-        except Exception as error:  # noqa: BLE001 - the next look begins it again
+        except Exception as error:  # noqa: BLE001 - the next look starts it again
             FAILURES.failed(name, error)
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _list(self, lock: Lock) -> None:
-        await asyncio.to_thread(self.keeping.list, lock)
+        await asyncio.to_thread(self.work.list, lock)
         self._tick.set()
 
     async def _find(self, lock: Lock) -> None:
-        await asyncio.to_thread(self.keeping.find, lock)
+        await asyncio.to_thread(self.work.find, lock)

@@ -1,4 +1,4 @@
-"""What the library's tasks do in threads: listing, looking through the VoD bucket, taking in what others did."""
+"""The library's work in threads: listing, scanning the VoD bucket, applying the changes of other processes."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ from mam.library.videos import Listed
 from mam.naming import Asset
 from mam.settings import Settings
 
-LOCK_SECONDS = 20  # without a sign of life for so long, another process takes over: longer than the store may be silent
-RENEW_SECONDS = 2.0
-BATCH = 200  # records that are written in one round trip
-MANY, LONG = 5000, 200  # objects in one change, and changes behind a base, that make it worth to write another
-REMEMBERED = 10_000  # objects that came one by one: beyond it, those are forgotten that no listing can have missed
-LONGEST_LISTING = 3600  # seconds
+LOCK_SECONDS = 20  # Another process takes over after this silence, which is longer than the store's own timeouts.
+RENEW_SECONDS = 2.0  # A lock is renewed this often.
+BATCH = 200  # This many records are written in one round trip.
+MANY, LONG = 5000, 200  # A new base is written after this many objects in one change, or this many changes.
+REMEMBERED = 10_000  # With more single additions than this, those that no listing can have missed are forgotten.
+LONGEST_LISTING = 3600  # No listing takes longer than this.
 
 log = logging.getLogger(__name__)
 
 
 class LockLost(Exception):
-    """Another process may hold it by now, or this one stops."""
+    """Another process may hold the lock by now, or this process stops."""
 
 
 class Lock(redis.lock.Lock):
-    """A lock that one process at a time holds, of all. Blocking; raises RedisError."""
+    """A lock that one process holds at a time. Blocking; raises RedisError."""
 
     def __init__(self, client: redis.Redis, name: str) -> None:
-        # Several threads of this process use it in turn.
+        # Several threads of this process use the lock in turn.
         super().__init__(client, name, timeout=LOCK_SECONDS, blocking=False, thread_local=False)
         self._renewed = time.monotonic()
 
@@ -53,7 +53,7 @@ class Lock(redis.lock.Lock):
         return str((self.local.token or b"").decode())
 
     def renew(self) -> None:
-        """To be called again and again while work goes on. Raises LockLost."""
+        """Renews the lock; the work calls it repeatedly. Raises LockLost."""
         if time.monotonic() - self._renewed < RENEW_SECONDS:
             return
         self._renewed = time.monotonic()
@@ -65,7 +65,7 @@ class Lock(redis.lock.Lock):
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What Redis has. `complete`: all that the VoD bucket holds is known. `listed_at`: Unix seconds."""
+    """The library's state in Redis. `complete`: the VoD bucket was scanned. `listed_at`: Unix seconds."""
 
     complete: bool
     position: Position
@@ -74,31 +74,31 @@ class Status:
 
 
 class SyncWork:
-    """The catalogue of a process with what it is made from. Blocking, but for what it holds."""
+    """The catalogue of a process, and the work that updates it. Its methods block."""
 
     def __init__(
-        self, settings: Settings, client: redis.Redis, listing: Listing, looking: BucketScan, *, walking: BucketScan
+        self, settings: Settings, client: redis.Redis, listing: Listing, scan: BucketScan, *, full_scan: BucketScan
     ) -> None:
-        """`looking` answers requests, `walking` goes through everything: neither waits for the other."""
+        """`scan` answers requests, `full_scan` reads the whole bucket: neither waits for the other."""
         self.catalogue = Catalogue([name for name in settings.minio_source_buckets or () if settings.may_stream(name)])
         self.client = client
         self.known = StatusStore(client)
         self.listing = listing
-        self.looking = looking
-        self._walking = walking
-        self.complete = False  # whether all is known that the VoD bucket holds
+        self.scan = scan
+        self._full_scan = full_scan
+        self.complete = False  # whether the VoD bucket was scanned
         self.listed_at: float | None = None
         self.position = Position()
         self._settings = settings
         self._snapshot = Snapshot(client)
         self._stopped = False
-        self._turn = threading.RLock()  # of who changes the listing here
-        self._added: dict[Place, float] = {}  # what was put in one by one, and when: a listing may be older
+        self._turn = threading.RLock()  # held by the thread that changes the listing
+        self._added: dict[Place, float] = {}  # single additions and their times: a listing may be older
 
     def stop(self) -> None:
         self._stopped = True
-        self.looking.close()
-        self._walking.close()
+        self.scan.close()
+        self._full_scan.close()
 
     def status(self, watched: str) -> Status:
         with self.client.pipeline(transaction=False) as pipe:  # a full Redis refuses transactions, of reads too
@@ -108,11 +108,11 @@ class SyncWork:
             pipe.get(LISTED_AT)
             pipe.exists(watched)
             complete, base, changes, listed_at, is_watched = pipe.execute()
-        found = stored.read(Base, base)
-        position = Position(found.id, changes) if found else Position()
-        return Status(bool(complete), position, stored.number(listed_at) if found else None, bool(is_watched))
+        parsed_base = stored.read(Base, base)
+        position = Position(parsed_base.id, changes) if parsed_base else Position()
+        return Status(bool(complete), position, stored.number(listed_at) if parsed_base else None, bool(is_watched))
 
-    # what is known
+    # statuses
 
     def load_known(self) -> None:
         everything = self.known.load()
@@ -124,35 +124,34 @@ class SyncWork:
         for change in changes:
             self._apply(change)
 
-    def look_at(self, assets: list[Asset]) -> list[AssetStatus]:
-        """What the VoD bucket holds of these; Redis and every process get to know of it. Raises StoreUnavailable."""
-        found = self.looking.at(assets)
-        settled = [
-            one for one in zip(assets, found, strict=True) if not one[1][1].stage
-        ]  # the job itself says the rest
+    def scan_for(self, assets: list[Asset]) -> list[AssetStatus]:
+        """The statuses of assets in the VoD bucket, which are also published. Raises StoreUnavailable."""
+        found = self.scan.at(assets)
+        # A job reports its own progress.
+        settled = [(asset, status) for asset, status in zip(assets, found, strict=True) if not status[1].stage]
         try:
-            self.known.found({field_of(asset): AssetStatus() for asset, _ in settled} | dict(one for _, one in settled))
-        except (redis.RedisError, OSError) as error:  # then it is looked for again the next time
+            self.known.found({field_of(asset): AssetStatus() for asset, _ in settled} | dict(row for _, row in settled))
+        except (redis.RedisError, OSError) as error:  # the next request scans again
             log.warning("what was found is not kept", extra={"error": type(error).__name__})
         return [record for _, record in found]
 
     def find(self, lock: Lock) -> None:
-        """Looks through the VoD bucket. Raises StoreUnavailable, LockLost."""
-        began = time.monotonic()
-        found = self._walking.all(lambda: self._alive(lock))
+        """Scans the whole VoD bucket. Raises StoreUnavailable, LockLost."""
+        started = time.monotonic()
+        statuses = self._full_scan.all(lambda: self._alive(lock))
         count = 0
-        while batch := dict(islice(found, BATCH)):
+        while batch := dict(islice(statuses, BATCH)):
             self.known.found(batch)
             count += len(batch)
         if self.known.completed(lock.name, lock.token):
             log.info(
-                "VoD bucket looked through", extra={"videos": count, "seconds": round(time.monotonic() - began, 1)}
+                "VoD bucket looked through", extra={"videos": count, "seconds": round(time.monotonic() - started, 1)}
             )
 
-    # what is listed
+    # listings
 
     def catch_up(self) -> bool:
-        """Takes in what was listed elsewhere. Whether there is a listing."""
+        """Applies the listing and changes of other processes. Returns whether there is a listing."""
         with self._turn:
             news = self._snapshot.news(self.position)
             if news.whole is not None:
@@ -160,7 +159,7 @@ class SyncWork:
                     self.catalogue.replace(one for one in news.whole if self._settings.may_stream(one.bucket))
                 except Replaced:
                     self._snapshot.drop(news.position.base)
-                    return False  # the next look finds what is there instead
+                    return False  # the next look finds the new base
             for change in news.changes:
                 self._apply(change)
             self.position = news.position
@@ -169,62 +168,69 @@ class SyncWork:
             return bool(news.position.base)
 
     def change(self, change: Change) -> None:
-        """Puts a change in, here and then everywhere."""
+        """Applies a change in this process and publishes it."""
         self._apply(change)
         try:
             self._snapshot.add(change)
-        except (redis.RedisError, OSError) as error:  # the next listing has it
+        except (redis.RedisError, OSError) as error:  # the next listing contains it
             log.warning("change not told", extra={"error": type(error).__name__})
 
-    def notice(self, found: list[Listed]) -> None:
-        """Keeps what a client was shown before anything was listed: the listing under way may be older than that."""
-        if new := [one for one in found if not self._has(one)]:
-            self.change(Change(new, []))
+    def notice(self, objects: list[Listed]) -> None:
+        """Keeps objects that a client saw before the first listing: the running listing may be older."""
+        if unlisted := [item for item in objects if not self._has(item)]:
+            self.change(Change(unlisted, []))
 
     def list(self, lock: Lock) -> None:
-        """Lists the source buckets, and tells everyone of what has changed. Raises StoreUnavailable, LockLost."""
+        """Lists the source buckets and publishes the changes. Raises StoreUnavailable, LockLost."""
         self.catch_up()
-        moment, began = time.time(), time.monotonic()
+        moment, started = time.time(), time.monotonic()
         gone = set(self.catalogue.places())
-        put: list[Listed] = []
+        changed: list[Listed] = []
         count = 0
-        for one in self.listing.all(lambda: self._alive(lock)):
+        for item in self.listing.all(lambda: self._alive(lock)):
             count += 1
-            gone.discard((one.bucket, one.key))
-            if not self._has(one):
-                put.append(one)
-        self._tell(Change(put, list(gone)), since=began)
+            gone.discard((item.bucket, item.key))
+            if not self._has(item):
+                changed.append(item)
+        self._publish_listing(Change(changed, list(gone)), since=started)
         self._snapshot.confirm(moment)
-        extra = {"assets": count, "put": len(put), "cut": len(gone), "seconds": round(time.monotonic() - began, 2)}
+        extra = {
+            "assets": count,
+            "put": len(changed),
+            "cut": len(gone),
+            "seconds": round(time.monotonic() - started, 2),
+        }
         log.info("source buckets listed", extra=extra)
 
-    def _has(self, one: Listed) -> bool:
-        entry = self.catalogue.get(one.bucket, one.key)
-        return entry is not None and entry.listed == one
+    def _has(self, item: Listed) -> bool:
+        entry = self.catalogue.get(item.bucket, item.key)
+        return entry is not None and entry.listed == item
 
-    def _tell(self, change: Change, *, since: float) -> None:
-        """`since`: what was put in later than that, the listing may not have seen; nor that it was replaced."""
+    def _publish_listing(self, change: Change, *, since: float) -> None:
+        """Publishes a listing's changes, except for objects that were added after `since`: the listing may be older."""
         with self._turn:
             recent = {place for place, moment in self._added.items() if moment >= since}
             self._added = {place: self._added[place] for place in recent}
-            put = [one for one in change.put if (one.bucket, one.key) not in recent]
+            put = [item for item in change.put if (item.bucket, item.key) not in recent]
             change = Change(put, [place for place in change.cut if place not in recent])
             if self.position.base and self.position.changes < LONG and len(change) < MANY:
                 if change:
                     self._snapshot.add(change)
                 return
             self.catalogue.change(change.put, change.cut)
-            while (written := self._snapshot.write(self.catalogue.listed(), self.position)) is None:
+            while (position := self._snapshot.write(self.catalogue.listed(), self.position)) is None:
                 self.catch_up()
-            self.position = written
+            self.position = position
 
     def _apply(self, change: Change) -> None:
-        put = [one for one in change.put if self._settings.may_stream(one.bucket)]
+        put = [item for item in change.put if self._settings.may_stream(item.bucket)]
         with self._turn:
             moment = time.monotonic()
-            self._added |= {(one.bucket, one.key): moment for one in put}
+            self._added |= {(item.bucket, item.key): moment for item in put}
             if len(self._added) > REMEMBERED:
-                self._added = {place: at for place, at in self._added.items() if moment - at < LONGEST_LISTING}
+                self._added = {
+                    place: added_at for place, added_at in self._added.items() if moment - added_at < LONGEST_LISTING
+                }
             self.catalogue.change(put, change.cut)
 
     def _alive(self, lock: Lock) -> None:

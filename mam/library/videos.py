@@ -1,4 +1,4 @@
-"""What counts as a video in a source bucket, and an object as the library lists it."""
+"""Which objects of a source bucket are videos, and an object as the library lists it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from mam.errors import InvalidName
 from mam.naming import MEDIA_TYPES, check_key
 
-PLAIN_LENGTH = 256  # characters: no more than 1,024 bytes, whatever they are
+PLAIN_LENGTH = 256  # A key of up to this many characters has at most 1,024 bytes.
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """An object of a source bucket. `modified`: Unix seconds. `mark`: of its version; 0 where that is not known."""
+    """An object of a source bucket. `modified`: Unix seconds. `mark`: a hash of its version; 0 where unknown."""
 
     bucket: str
     key: str
@@ -23,14 +23,14 @@ class Listed:
 
 
 def is_video(key: str) -> bool:
-    """Whether an object is shown: it is called like a video, and URLs can carry its key."""
+    """Whether an object is shown: its name is that of a video, and URLs can carry its key."""
     name, _, extension = key.rpartition("/")[2].rpartition(".")
     return bool(name) and extension.lower() in MEDIA_TYPES and _is_usable(key)
 
 
 def _is_usable(key: str) -> bool:
     if key.isprintable() and len(key) <= PLAIN_LENGTH and "//" not in key and "/." not in key and key[0] not in "./":
-        return True  # nearly all: no need to look at each character
+        return True  # nearly all keys: a quick check suffices
     try:
         check_key(key)
     except InvalidName:
@@ -39,5 +39,5 @@ def _is_usable(key: str) -> bool:
 
 
 def mark(version: str) -> int:
-    """A version in four bytes: whether it is another one is all that is asked of it."""
+    """A hash of a version in four bytes: enough to notice another version."""
     return zlib.crc32(version.encode()) if version else 0

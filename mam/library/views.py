@@ -1,4 +1,4 @@
-"""The library as callers see it: JSON."""
+"""The library's JSON, as clients see it."""
 
 from __future__ import annotations
 
@@ -24,19 +24,17 @@ class AssetView(BaseModel):
     state: str = Field(
         json_schema_extra={"enum": list(STATES)},
         examples=["live"],
-        description="`new`: never converted. `live` stays so while it is converted anew, and when that fails. "
+        description="`new`: never converted. `live`: also while it is converted again, and when that fails. "
         "`failed`: a conversion has failed, an upload turned out to be no video, or the object is empty.",
     )
-    video: str | None = Field(examples=["courses/intro"], description="What /video/{name} knows it by.")
-    job: str | None = Field(
-        examples=["1f0c9a7be2d4"], description="What is under way or has failed; else the revision that is live."
-    )
-    duration: float | None = Field(examples=[5400.04], description="Seconds, once it was planned.")
+    video: str | None = Field(examples=["courses/intro"], description="The name for /video/{name}.")
+    job: str | None = Field(examples=["1f0c9a7be2d4"], description="The active or failed job; else the live revision.")
+    duration: float | None = Field(examples=[5400.04], description="Seconds; known once a job is planned.")
     playable: bool = Field(examples=[True], description="Whether its first segment exists.")
     poster: str | None = Field(examples=["/video/courses/intro/poster.jpg?revision=1f0c9a7be2d4"])
     storyboard: str | None = Field(examples=["/video/courses/intro/storyboard.vtt?revision=1f0c9a7be2d4"])
-    error: Failure | None = Field(description="Why it failed.")
-    notes: list[str] = Field(description="What is wrong with the file and was passed over, or is not carried over.")
+    error: Failure | None = Field(description="Why the conversion failed.")
+    notes: list[str] = Field(description="Tolerated faults of the file, and properties that were lost.")
     watch: str = Field(examples=["/watch/myvideos/courses/intro.mp4"])
     playlist: str = Field(examples=["/stream/myvideos/courses/intro.mp4/playlist.m3u8"])
 
@@ -65,9 +63,11 @@ class AssetView(BaseModel):
 
 class FolderView(BaseModel):
     bucket: str = Field(examples=["myvideos"])
-    path: str = Field(examples=["courses/"], description="What `folder` is to be; empty for a whole bucket.")
+    path: str = Field(examples=["courses/"], description="The value for `folder`; empty for a whole bucket.")
     name: str = Field(examples=["courses"])
-    assets: int | None = Field(examples=[12], description="How many lie below; null until the bucket was listed.")
+    assets: int | None = Field(
+        examples=[12], description="The number of assets below; null until the bucket was listed."
+    )
 
     @classmethod
     def of(cls, folder: Folder) -> FolderView:
@@ -79,7 +79,7 @@ class AssetList(BaseModel):
     folders: list[FolderView] = Field(description="On the first page, without `q` and `state`.")
     total: int = Field(examples=[128], description="Assets on all pages.")
     next_cursor: str | None = Field(
-        examples=["WyJuYW1lIiwiaW50cm8iXQ"], description="For the next page; null at the end."
+        examples=["WyJuYW1lIiwiaW50cm8iXQ"], description="The cursor of the next page; null at the end."
     )
     listed_at: float | None = Field(examples=[1764072699.1], description="When the buckets were listed, Unix seconds.")
     complete: bool = Field(

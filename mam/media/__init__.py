@@ -1,1 +1,1 @@
-"""Opens media. Imported by tasks alone, in worker processes, which may crash."""
+"""Opens media. Only tasks import it, in worker processes, which may crash."""

@@ -1,6 +1,6 @@
-"""Which of several sounds are none after all: a side track never costs the film.
+"""Drops unusable sounds of several: a damaged side track must not fail the film.
 
-The only sound of a film is never left out here: what is wrong with it is the film's failure.
+The only sound of a film is never dropped here: its fault fails the film.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from mam.media.packets import Packet
 from mam.media.source import MediaSource, MediaTrack
 from mam.mp4.tables import NoSampleTables
 
-LISTENED_TO = 12  # packets given to a decoder for its first sound
-PACKET_BYTES = 1 << 20  # of sound: a second of 32 channels of PCM has six
-RATES = range(1_000, 768_001)  # samples a second that are believed
-SPARE = 600  # seconds by which a sound may last longer than the film, and half of the film at most
+MAX_PACKETS = 12  # At most this many packets are decoded for the first sound.
+PACKET_BYTES = 1 << 20  # Larger packets are not decoded: a second of 32 channels of PCM has six times as many bytes.
+RATES = range(1_000, 768_001)  # Other sample rates are implausible.
+SPARE = 600  # A sound may last this many seconds longer than the film, and at most half of the film longer.
 
 
 def sift(media: MediaSource, picture: MediaTrack | None, recipe: Recipe) -> None:
-    """Leaves out the sounds of which nothing can be made, while there are others."""
+    """Leaves out unusable sounds while there are others."""
     sounds = choose_sounds(media.tracks, recipe)
     if len(sounds) < 2:
         return
@@ -32,8 +32,8 @@ def sift(media: MediaSource, picture: MediaTrack | None, recipe: Recipe) -> None
     heard = [track for track in sounds if not faults[track.number]]
     ends = {track.number: media.samples(track.number).end for track in heard}
     for track, longest in _overlong(media, picture, heard, ends, recipe):
-        last = float(ends[track.number])
-        faults[track.number] = f"it lasts until {last:.0f} s, the film until {float(longest):.0f} s"
+        end = float(ends[track.number])
+        faults[track.number] = f"it lasts until {end:.0f} s, the film until {float(longest):.0f} s"
     film = None if picture else (heard or sounds)[0]
     for track in sounds:
         if track is not film and (fault := faults[track.number]):
@@ -49,14 +49,14 @@ def _overlong(
     ends: dict[int, Fraction],
     recipe: Recipe,
 ) -> list[tuple[MediaTrack, Fraction]]:
-    """The sounds that last so much longer than the film that they would be followed by nothing but themselves.
+    """The sounds that last much longer than the film, each with the film's end.
 
-    Each with the film's end: that of the picture where a sound ends with it, else that of the first sound.
+    The film ends with its picture where some sound ends with it, else with the first sound.
     """
 
     def longest(end: Fraction) -> Fraction:
         spare = min(Fraction(SPARE), end / 2)
-        # A copy has no silence to put behind the sounds that end with the film: no segment may begin after them.
+        # A copy cannot add silence after the sounds that end with the film: no segment may begin after them.
         return end + (min(spare, Fraction(recipe.segment_seconds) / 2) if recipe.profile is Profile.SOURCE else spare)
 
     if not heard:
@@ -68,7 +68,7 @@ def _overlong(
 
 
 def _fault(media: MediaSource, track: MediaTrack) -> str:
-    """What is wrong with a sound; nothing for one that is heard."""
+    """The fault of a sound; '' for one that can be decoded."""
     try:
         media.samples(track.number)
     except (MediaError, NoSampleTables) as error:
@@ -79,21 +79,21 @@ def _fault(media: MediaSource, track: MediaTrack) -> str:
 
 
 def _is_heard(media: MediaSource, track: MediaTrack) -> bool:
-    """Whether a decoder makes a sound of the track's first packets."""
+    """Whether the track's first packets decode to sound."""
     samples = media.samples(track.number)
-    fresh = media.fresh(track.number)  # decoding changes a context, and the template's describes the track
-    if fresh is None:
+    stream = media.fresh(track.number)  # a new one: decoding changes a context, and the template's describes the track
+    if stream is None:
         return True
     try:
-        for number in range(min(LISTENED_TO, len(samples))):
-            at, size = int(samples.offset[number]), int(samples.size[number])
+        for number in range(min(MAX_PACKETS, len(samples))):
+            offset, size = int(samples.offset[number]), int(samples.size[number])
             if size > PACKET_BYTES:
                 return False
-            packet: Packet = av.Packet(media.reader.read(at, at + size))
+            packet: Packet = av.Packet(media.reader.read(offset, offset + size))
             packet.pts = packet.dts = int(samples.dts[number])
-            if _decoded(fresh, packet):
+            if _decoded(stream, packet):
                 return True
-        return bool(_decoded(fresh, None))
+        return bool(_decoded(stream, None))
     except MediaError:
         return False
 

@@ -1,4 +1,4 @@
-"""What is done with audio tracks: which of them become renditions, copied or encoded and why."""
+"""Plans audio tracks: which of them become renditions, copied or encoded, and why."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ from mam.media import decoders
 from mam.media.source import MediaTrack, UnsupportedEdits
 from mam.mp4.codecs import AAC_LC, aac_channel_configuration, aac_frame_length, aac_object_type, codec_string
 
-COPYABLE = ("aac", "mp3", "ac3", "eac3")  # what TS carries, best first: browsers do not play the Dolby ones
-PLAYABLE = ("aac", "mp3")  # what every browser decodes
-FMP4_TOO = ("opus", "flac", "alac")  # what fMP4 carries besides
-AAC_OBJECTS = frozenset({1, 2, 5, 29})  # Main, LC, HE and HE v2: what ADTS can say, or implies
-ADTS = (1, 2, 3, 4, 5, 6, None)  # channelConfiguration of what goes into TS; seven is read in two ways
-SHORT_FRAME = 960  # samples: broadcast's AAC
+COPYABLE = ("aac", "mp3", "ac3", "eac3")  # TS carries these codecs, best first: browsers do not play the Dolby ones.
+PLAYABLE = ("aac", "mp3")  # Every browser decodes these codecs.
+FMP4_TOO = ("opus", "flac", "alac")  # fMP4 carries these codecs too.
+AAC_OBJECTS = frozenset({1, 2, 5, 29})  # ADTS can signal or imply these: Main, LC, HE and HE v2.
+ADTS = (1, 2, 3, 4, 5, 6, None)  # TS may have these channelConfigurations; seven is ambiguous.
+SHORT_FRAME = 960  # Frames of broadcast AAC have this many samples.
 OUTPUT_RATES = (44100, 48000)
-MAX_SOUNDS = 32  # of a file
+MAX_SOUNDS = 32  # At most this many audio tracks of a file are used.
 
 
 def choose_sounds(tracks: list[MediaTrack], recipe: Recipe) -> list[MediaTrack]:
-    """The audio tracks that renditions are made of, the default one first.
+    """The audio tracks for renditions, the default one first.
 
-    Those that nothing can be made of are left out while there are others. Copied ones must share a codec, or no player
-    could go from one to another: the best of them is taken.
+    Unusable tracks are left out while there are others. Copied tracks must share a codec, since players cannot switch
+    between codecs: the best codec is taken.
     """
-    known = [track for track in tracks if not track.is_video][:MAX_SOUNDS]
-    known.sort(key=lambda track: (not track.is_default, track.number))
-    known = [track for track in known if not flaw(track)] or known
-    if recipe.profile is Profile.SOURCE and known:
-        codec = min((track.codec for track in known), key=lambda codec: _rank(codec, recipe.format))
-        known = [track for track in known if track.codec == codec]
-    if recipe.audio_language and known:
-        known = [_spoken(known, recipe.audio_language)]
-    return known
+    usable = [track for track in tracks if not track.is_video][:MAX_SOUNDS]
+    usable.sort(key=lambda track: (not track.is_default, track.number))
+    usable = [track for track in usable if not flaw(track)] or usable
+    if recipe.profile is Profile.SOURCE and usable:
+        codec = min((track.codec for track in usable), key=lambda codec: _rank(codec, recipe.format))
+        usable = [track for track in usable if track.codec == codec]
+    if recipe.audio_language and usable:
+        usable = [_spoken(usable, recipe.audio_language)]
+    return usable
 
 
 def flaw(track: MediaTrack) -> str | None:
-    """Why nothing can be made of a sound, whatever is asked for; None when something can."""
+    """Why an audio track is unusable in any profile; None when it is usable."""
     if _rate(track) <= 0 or _channels(track) <= 0:
         return "does not say its sample rate or channels"
     return None if _decodable(track) else f"{track.codec.upper()} is not decoded here"
@@ -58,11 +58,11 @@ def _decodable(track: MediaTrack) -> bool:
 
 
 def _spoken(tracks: list[MediaTrack], language: str) -> MediaTrack:
-    """The track in a language, else in one that it is a kind of (RFC 4647 section 3.4), else the default one."""
+    """The track in a language, else in a more general one (RFC 4647 section 3.4), else the default track."""
     parts = language.split("-")
-    wanted = ["-".join(parts[:count]) for count in range(len(parts), 0, -1)]
-    found = (track for tag in wanted for track in tracks if languages.matches(tag, track.language))
-    return next(found, tracks[0])
+    tags = ["-".join(parts[:count]) for count in range(len(parts), 0, -1)]
+    matching = (track for tag in tags for track in tracks if languages.matches(tag, track.language))
+    return next(matching, tracks[0])
 
 
 def _rank(codec: str, fmt: Format) -> int:
@@ -71,8 +71,8 @@ def _rank(codec: str, fmt: Format) -> int:
 
 
 def plan_audio(track: MediaTrack, recipe: Recipe, *, gaps: bool, parts: int = 1) -> AudioTrack:
-    """What becomes of an audio track. `gaps`: it starts late, has holes, or segments without sound. `parts`: of its
-    media that an edit list joins.
+    """Plans an audio track. `gaps`: it starts late, has holes, or segments without sound. `parts`: how many parts of
+    its media an edit list joins.
 
     Raises NotRemuxable when it cannot be copied and the profile is `source`, UnsupportedCodec, NotAVideo.
     """
@@ -111,26 +111,26 @@ def audio_obstacle(track: MediaTrack, channels: int, rate: int, recipe: Recipe) 
     """Why the audio cannot be copied; None when it can. Encoding profiles are stricter: every browser must play it."""
     if recipe.recoded:
         return RECODED
-    what = f"{track.codec.upper()}, {channels} channels, {rate} Hz"
+    description = f"{track.codec.upper()}, {channels} channels, {rate} Hz"
     if (
         track.codec == "aac"
         and aac_frame_length(track.configuration) == SHORT_FRAME
         and not (recipe.profile is Profile.SOURCE and recipe.format is Format.FMP4)
     ):
-        return f"It is {what}, of {SHORT_FRAME} samples a frame, which TS cannot say and few players decode."
+        return f"It is {description}, of {SHORT_FRAME} samples a frame, which TS cannot say and few players decode."
     if recipe.profile is Profile.H264:
         plain = track.codec == "aac" and aac_object_type(track.configuration) == AAC_LC
-        return None if plain and channels <= 2 and 16_000 <= rate <= 48_000 else f"It is {what}."
+        return None if plain and channels <= 2 and 16_000 <= rate <= 48_000 else f"It is {description}."
     if track.codec == "aac" and aac_object_type(track.configuration) not in (*AAC_OBJECTS, None):
-        return f"Its audio is {what} of a kind that TS segments cannot name."
+        return f"Its audio is {description} of a kind that TS segments cannot name."
     if (
         track.codec == "aac"
         and recipe.format is Format.TS
         and aac_channel_configuration(track.configuration) not in ADTS
     ):
-        return f"It is {what}: TS segments have no word for its layout."
+        return f"It is {description}: TS segments have no word for its layout."
     if recipe.profile is Profile.AUTO:
-        return None if track.codec in PLAYABLE else f"It is {what}, which browsers do not play."
+        return None if track.codec in PLAYABLE else f"It is {description}, which browsers do not play."
     if _rank(track.codec, recipe.format) >= len(COPYABLE + (FMP4_TOO if recipe.format is Format.FMP4 else ())):
         return f"Its audio is {track.codec.upper()}, which these segments cannot carry to browsers."
     return None

@@ -1,8 +1,8 @@
 """When the pictures of an encoded track are shown: at their samples' times, or on a grid where samples are no pictures.
 
-Samples and pictures differ where a decoder shows nothing for some (pictures before the first that it can decode, VOPs
-that are not coded, the second field of a pair), and where an edit list joins parts. Then the plan names the moments of
-a fixed rate, and ffmpeg fills them: each shows the last picture up to it.
+Samples and pictures differ where a decoder outputs nothing for some samples (pictures before the first decodable one,
+uncoded VOPs, the second field of a pair), and where an edit list joins parts. Then the plan uses the moments of a fixed
+rate, and ffmpeg fills them: each shows the last picture up to it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import av.error
 import numpy as np
 
 from mam.errors import MediaError
-from mam.media.chunk_windows import seen
+from mam.media.chunk_windows import shown_times
 from mam.media.frame_rate import MAX_RATE, STANDARD_RATES, frame_grid, frame_rate, halved, is_constant, standard
 from mam.media.packets import ORIGIN, Packet
 from mam.media.source import MediaSource, MediaTrack
@@ -27,11 +27,11 @@ from mam.mp4.nals import Opening
 from mam.mp4.samples import Samples, select
 from mam.mp4.tables import Ints
 
-LOOKED_AT = 24  # packets given to a decoder: half a second even of field pictures, and a fraction of one to decode
-PACKET_BYTES = 64 << 20
-LEADING = 64  # samples behind the first among which those that are shown before it stand
-MAX_TIMESCALE = 1 << 30  # of a grid: libavutil's time bases have 31 bits
-# Codecs each of whose samples is a picture, and needs no other one or was put there whole.
+DECODED = 24  # This many packets are decoded: half a second even of field pictures, quick to decode.
+PACKET_BYTES = 64 << 20  # Larger packets are not decoded.
+LEADING = 64  # Samples that are shown before the first one are among this many after it.
+MAX_TIMESCALE = 1 << 30  # The timescale of a grid is limited: libavutil's time bases have 31 bits.
+# In these codecs every sample is a complete picture.
 WHOLE = frozenset((
     "mjpeg", "png", "prores", "dnxhd", "qtrle", "cinepak", "rawvideo", "dvvideo", "cfhd", "hap", "av1", "vp9",
 ))  # fmt: skip
@@ -39,9 +39,9 @@ WHOLE = frozenset((
 
 @dataclass(frozen=True, slots=True)
 class Cadence:
-    """`grid`: frames a second, as a fraction; None for the samples' own times. `phase`: ticks of 1 / grid[0] seconds by
-    which the grid is later than one that counts from ffmpeg's zero. `first`: ticks of the track at which the first
-    picture is shown that can be decoded; None for that of the index."""
+    """`grid`: frames per second, as a fraction; None for the samples' own times. `phase`: ticks of 1 / grid[0] seconds
+    by which the grid is later than one from ffmpeg's zero. `first`: the presentation time of the first decodable
+    picture, in ticks of the track; None for that of the index."""
 
     grid: tuple[int, int] | None = None
     phase: int = 0
@@ -49,16 +49,18 @@ class Cadence:
 
 
 def cadence(media: MediaSource, track: MediaTrack, start: Opening, *, doubtful: bool = False) -> Cadence:
-    """`start`: what the track's first sample is to a decoder. `doubtful`: some samples could not be decoded."""
+    """The cadence of a track. `start`: whether a decoder can start at its first sample. `doubtful`: some samples could
+    not be decoded.
+    """
     samples = media.samples(track.number)
     doubtful = doubtful or _is_doubtful(track, samples, start)
-    tied = bool((np.diff(seen(samples)) == 0).any())  # a coarse clock shows two at once
+    tied = bool((np.diff(shown_times(samples)) == 0).any())  # a coarse clock gives two pictures the same time
     if not doubtful and not tied and not samples.joins:
         rate = frame_grid(samples)
         return Cadence((rate.numerator, rate.denominator) if rate else None)
     shown = _decoded(media, track) if doubtful else np.zeros(0, np.int64)
     rate = _rate(_first_part(samples), shown)
-    visible = seen(samples)
+    visible = shown_times(samples)
     shown = shown[np.isin(shown, visible)]
     first = int(shown[0]) if len(shown) else None
     begin = Fraction(int(visible[0]) if first is None else first, samples.timescale)
@@ -70,7 +72,7 @@ def cadence(media: MediaSource, track: MediaTrack, start: Opening, *, doubtful: 
 
 
 def _is_doubtful(track: MediaTrack, samples: Samples, start: Opening) -> bool:
-    """Whether some samples may show nothing."""
+    """Whether some samples may have no picture."""
     if track.codec in WHOLE:
         return False
     if track.codec == "h264":
@@ -86,16 +88,16 @@ def _is_doubtful(track: MediaTrack, samples: Samples, start: Opening) -> bool:
 
 
 def _first_part(samples: Samples) -> Samples:
-    """What stands before the first join."""
+    """The samples before the first join."""
     return select(samples, slice(samples.joins[0])) if samples.joins else samples
 
 
 def _rate(samples: Samples, shown: Ints) -> Fraction:
-    """Pictures a second. `shown`: the moments of the first ones that a decoder shows, as far as that is known."""
+    """Pictures per second. `shown`: the times of the first decoded pictures, as far as they are known."""
     places = np.searchsorted(np.sort(samples.pts), shown)
-    each = int(np.quantile(np.diff(places), 0.1)) if len(places) > 1 else 1  # samples of a picture
+    per_picture = int(np.quantile(np.diff(places), 0.1)) if len(places) > 1 else 1  # samples of a picture
     if is_constant(samples):
-        rate = frame_rate(samples) / max(each, 1)
+        rate = frame_rate(samples) / max(per_picture, 1)
         return halved(standard(rate).limit_denominator(1001))
     gaps = np.diff(shown if len(shown) > 1 else np.sort(samples.pts))
     gaps = gaps[gaps > 0]
@@ -104,7 +106,7 @@ def _rate(samples: Samples, shown: Ints) -> Fraction:
 
 
 def _decoded(media: MediaSource, track: MediaTrack) -> Ints:
-    """The moments at which a decoder shows pictures, of the first samples. Nothing where it shows none."""
+    """The times of the pictures that a decoder outputs for the first samples; empty where it outputs none."""
     decoder = av.CodecContext.create(track.template.codec_context.codec.name, "r")
     decoder.extradata = track.template.codec_context.extradata
     decoder.thread_count = 1
@@ -119,12 +121,12 @@ def _decoded(media: MediaSource, track: MediaTrack) -> Ints:
 
 def _packets(media: MediaSource, track: MediaTrack) -> Iterator[Packet]:
     samples = media.samples(track.number)
-    for number in range(min(LOOKED_AT, len(samples))):
-        at, size = int(samples.offset[number]), int(samples.size[number])
+    for number in range(min(DECODED, len(samples))):
+        offset, size = int(samples.offset[number]), int(samples.size[number])
         if size > PACKET_BYTES:
             return
         try:
-            packet = av.Packet(media.reader.read(at, at + size))
+            packet = av.Packet(media.reader.read(offset, offset + size))
         except MediaError:
             return
         packet.pts, packet.dts = int(samples.pts[number]), int(samples.dts[number])

@@ -1,4 +1,4 @@
-"""Which samples make a segment, and what goes through ffmpeg for a chunk: pure arithmetic on a source's index."""
+"""The samples of segments, and the input of ffmpeg for chunks: pure arithmetic on a source's index."""
 
 from __future__ import annotations
 
@@ -16,83 +16,81 @@ from mam.media.packets import ORIGIN
 from mam.mp4.samples import Samples
 from mam.mp4.tables import Flags, Ints
 
-VIDEO_PREROLL = 1  # seconds encoded and thrown away: after it a CRF encode equals one without a seam within 0.01 dB
-AUDIO_PREROLL = 24  # AAC frames on either side: the encoder has forgotten the seam by then
-AAC_FRAME = 1024  # samples
-DECODE_AHEAD = Fraction(1, 2)  # seconds of audio packets before and behind what is needed: decoders need a start too
+VIDEO_PREROLL = 1  # Seconds that are encoded and dropped: afterwards a CRF encode equals a seamless one within 0.01 dB.
+AUDIO_PREROLL = 24  # AAC frames that are encoded and dropped on either side: by then the seam has no effect.
+AAC_FRAME = 1024  # An AAC frame has this many samples.
+DECODE_AHEAD = Fraction(1, 2)  # Seconds of extra audio packets on either side, which a decoder needs to start.
 
 
-# which samples make a segment
+# samples of segments
 
 
 def openings(samples: Samples) -> Ints:
-    """The numbers of the key frames that a segment of copied video may open with.
+    """The numbers of the key frames that may start a segment of copied video.
 
-    Nothing that follows them is shown before them. Of an open group of pictures something is: it needs the group
-    before, and its key frame is no IDR frame, which every segment must begin with (Apple's authoring specification,
-    7.4).
+    No later sample is shown before them. An open group of pictures has such samples: they need the previous group, and
+    its key frame is no IDR frame, with which every segment must begin (Apple's authoring specification, 7.4).
     """
     keys = np.flatnonzero(samples.key)
     if not len(keys):
         return keys
     closed: Flags = np.minimum.reduceat(samples.pts, keys) == samples.pts[keys]
-    closed[0] = True  # there is nothing before it
+    closed[0] = True  # the first key frame has no group before it
     return keys[closed]
 
 
 def segment_edges(samples: Samples, timeline: Timeline) -> Ints:
-    """For copied video: the number of the sample that opens each segment, and of the one behind the last."""
+    """For copied video: the first sample of each segment, and the one after the last."""
     keys = openings(samples)
-    at = np.searchsorted(samples.pts[keys], np.asarray(timeline.boundaries[1:-1], np.int64))
-    inner = np.append(keys, len(samples))[at]
+    places = np.searchsorted(samples.pts[keys], np.asarray(timeline.boundaries[1:-1], np.int64))
+    inner = np.append(keys, len(samples))[places]
     return np.concatenate(([0], inner, [len(samples)])).astype(np.int64)
 
 
 def edges_by_time(samples: Samples, timeline: Timeline) -> Ints:
-    """For audio: the number of the first sample at or after each boundary; everything before the first comes along."""
+    """For audio: the first sample at or after each boundary; earlier ones belong to the first segment."""
     ticks = [-(-b * samples.timescale // timeline.timescale) for b in timeline.boundaries[1:-1]]
     inner = np.searchsorted(samples.pts, np.asarray(ticks, np.int64))
     return np.concatenate(([0], inner, [len(samples)])).astype(np.int64)
 
 
 def reordering(samples: Samples) -> int:
-    """Ticks between the decoding of the first sample and the moment at which the first is shown."""
+    """Ticks from the first decode time to the first presentation time."""
     return int(samples.pts.min() - samples.dts[0]) if len(samples) else 0
 
 
-# when encoded frames are shown
+# presentation times of encoded frames
 
 
 def shown_frames(samples: Samples, track: VideoTrack, timeline: Timeline) -> Ints:
-    """The moment of each frame of an encoded track, in the timeline's ticks: the source's own, or those of a grid."""
+    """The time of each frame of an encoded track, in the timeline's ticks: the source's own, or those of a grid."""
     start, end = shown_span(samples, track)
     if track.grid is None:
-        shown = seen(samples, track.first)
+        shown = shown_times(samples, track.first)
         return shown[shown >= timeline.boundaries[0]]
     return grid_ticks(track, max(start, timeline.start), min(end, timeline.end))
 
 
-def seen(samples: Samples, first: int | None = None) -> Ints:
-    """When pictures are shown, in ticks of the track, rising: those that no edit list hides, from `first` on."""
+def shown_times(samples: Samples, first: int | None = None) -> Ints:
+    """The presentation times in ticks of the track, sorted: of pictures that no edit list hides, from `first` on."""
     shown = np.sort(samples.pts if samples.shown is None else samples.pts[samples.shown])
     return shown if first is None else shown[shown >= first]
 
 
 def shown_span(samples: Samples, track: VideoTrack) -> tuple[Fraction, Fraction]:
-    """The seconds from which and to which an encoded track is shown."""
+    """Start and end of the presentation of an encoded track, in seconds."""
     if samples.shown is None:
         start, end = samples.start, samples.end
     else:
         ends = (samples.pts + samples.duration)[samples.shown]
-        start, end = (Fraction(int(at), samples.timescale) for at in (seen(samples)[0], ends.max()))
+        start, end = (Fraction(int(tick), samples.timescale) for tick in (shown_times(samples)[0], ends.max()))
     return (start if track.first is None else max(start, Fraction(track.first, samples.timescale))), end
 
 
 def grid_ticks(track: VideoTrack, start: Fraction, end: Fraction) -> Ints:
     """The moments of the track's grid in [start, end) in ticks of 1 / grid[0] seconds; at least one.
 
-    It counts from where ffmpeg's clock does, which stands `ORIGIN` seconds before ours, so that every chunk has the
-    same one.
+    The grid counts from the zero of ffmpeg's clock, `ORIGIN` seconds before ours, so that all chunks share it.
     """
     assert track.grid
     rate, base = track.grid
@@ -102,7 +100,7 @@ def grid_ticks(track: VideoTrack, start: Fraction, end: Fraction) -> Ints:
 
 
 def place(track: VideoTrack, moment: Fraction) -> int:
-    """The number of the first place of the track's grid at or after `moment`, as ffmpeg counts them."""
+    """The number of the first grid place at or after `moment`, in ffmpeg's count."""
     assert track.grid
     rate, base = track.grid
     return math.ceil(((moment + ORIGIN) * rate - track.phase) / base)
@@ -112,7 +110,7 @@ def place(track: VideoTrack, moment: Fraction) -> int:
 
 
 def part_starts(samples: Samples, track: VideoTrack) -> list[int]:
-    """Ticks of the timeline at which the parts of an encoded track begin, but for the first: they begin segments."""
+    """Ticks of the timeline at which the parts of an encoded track after the first begin: they start segments."""
     if not samples.joins or not track.grid:
         return []
     shown = np.ones(len(samples), np.bool_) if samples.shown is None else samples.shown
@@ -133,22 +131,22 @@ def part_of(samples: Samples, track: VideoTrack, tick: int) -> slice:
 
 
 def pieces(samples: Samples, track: VideoTrack, timeline: Timeline, chunk: Chunk) -> list[Chunk]:
-    """The chunk, divided where parts of an edit list are joined: each is decoded by itself."""
+    """The chunk, divided at the joins of an edit list: each piece is decoded by itself."""
     starts = np.searchsorted(np.asarray(timeline.boundaries), part_starts(samples, track)).tolist()
     edges = sorted({chunk.first, chunk.last, *(start for start in starts if chunk.first < start < chunk.last)})
-    return [Chunk(a, b) for a, b in pairwise(edges)]
+    return [Chunk(first, last) for first, last in pairwise(edges)]
 
 
-# what goes through ffmpeg
+# input of ffmpeg
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What of a track goes through ffmpeg for one chunk.
+    """The part of a track that goes through ffmpeg for one chunk.
 
-    Samples `first` to `last - 1` go in. `begin` (seconds) is where encoding starts, before what is kept; `keep_from`
-    and `keep_to` bound what is kept, in ticks of the encoder's time base `1 / rate`. `silence`: the track has no sound
-    in a part of it.
+    Samples `first` to `last - 1` are the input. Encoding starts at `begin` (seconds), before the kept part, which is
+    from `keep_from` to `keep_to`, in ticks of the encoder's time base `1 / rate`. `silence`: the track has no sound in
+    a part of the window.
     """
 
     first: int
@@ -162,18 +160,18 @@ class Window:
 
 
 def video_window(samples: Samples, plan: Plan, track: VideoTrack, chunk: Chunk) -> Window:
-    """The frames of a chunk with their pre-roll, from the key frame that decoding must start at."""
+    """The frames of a chunk with their pre-roll, from the key frame at which decoding must start."""
     scale = plan.timeline.timescale
     low, high = plan.timeline.boundaries[chunk.first], plan.timeline.boundaries[chunk.last]
     shown = shown_frames(samples, track, plan.timeline)
     part = part_of(samples, track, low)
     starts = [plan.timeline.boundaries[0], *(tick for tick in part_starts(samples, track) if tick <= low)]
-    at = int(np.searchsorted(shown, max(low - VIDEO_PREROLL * scale, starts[-1])))
-    begin = int(shown[min(at, len(shown) - 1)])  # the last frame stands for what lies behind the picture's end
+    position = int(np.searchsorted(shown, max(low - VIDEO_PREROLL * scale, starts[-1])))
+    begin = int(shown[min(position, len(shown) - 1)])  # the last frame is repeated after the picture's end
     pts = samples.pts[part]
     keys = np.flatnonzero(samples.key[part] & (pts <= begin * samples.timescale // scale))
-    back = 2 if track.refreshes else 1  # from the second on, what the last one lacked has been refreshed
-    first = int(keys[-min(back, len(keys))]) if len(keys) else 0
+    key_count = 2 if track.refreshes else 1  # starting one key frame earlier refreshes the whole picture
+    first = int(keys[-min(key_count, len(keys))]) if len(keys) else 0
     before_end = np.flatnonzero(pts < -(-high * samples.timescale // scale))
     last = int(before_end[-1]) + 1 if len(before_end) else first + 1
     first, last = first + part.start, last + part.start
@@ -184,19 +182,18 @@ def video_window(samples: Samples, plan: Plan, track: VideoTrack, chunk: Chunk) 
 
 
 def just_before(shown: Ints, tick: int, scale: int, step: int | None = None) -> Fraction:
-    """A moment in seconds just before the frame at `tick`, half way from the one before it, which would be `step`
-    ticks earlier.
+    """A moment in seconds half a frame before the frame at `tick`. `step`: the frame duration where no frame precedes.
 
-    ffmpeg takes times as decimal text and rounds them; half a frame away from any frame, no rounding matters.
+    ffmpeg takes times as decimal text and rounds them; half a frame away from any frame, rounding does not matter.
     """
-    at = int(np.searchsorted(shown, tick))
-    # Where there is no frame before it, a thousandth of a second will do.
-    before = int(shown[at - 1]) if at else tick - (step or max(2, scale // 500))
-    return Fraction(before + tick, 2 * scale)
+    position = int(np.searchsorted(shown, tick))
+    # Without a frame before it and without a step, a thousandth of a second suffices.
+    previous = int(shown[position - 1]) if position else tick - (step or max(2, scale // 500))
+    return Fraction(previous + tick, 2 * scale)
 
 
 def audio_window(samples: Samples, plan: Plan, track: AudioTrack, chunk: Chunk) -> Window:
-    """The audio of a chunk on the grid of AAC frames that all chunks share: frame k begins at sample 1024 k."""
+    """The audio of a chunk on the common grid of AAC frames: frame k begins at sample 1024 k."""
     rate = track.sample_rate
     low = _frame_at(plan.timeline.time(chunk.first), rate)
     last_chunk = chunk.last == len(plan.timeline)
@@ -206,7 +203,7 @@ def audio_window(samples: Samples, plan: Plan, track: AudioTrack, chunk: Chunk) 
     scale = samples.timescale
     first = int(np.searchsorted(samples.pts, math.floor((begin - DECODE_AHEAD) * scale)))
     last = int(np.searchsorted(samples.pts, math.ceil((end + DECODE_AHEAD) * scale)))
-    if first == last:  # something must go in, if only to be cut away
+    if first == last:  # ffmpeg needs some input, even if all of it is cut away
         first = min(max(first - 1, 0), len(samples) - 1)
         last = first + 1
     kept = Fraction(low * AAC_FRAME, rate), Fraction(high * AAC_FRAME, rate)

@@ -1,4 +1,4 @@
-"""What colours a picture has: by the container's word, else the codec's, else what players take for granted.
+"""The colours of a picture: from the container, else from the codec, else as players assume them.
 
 Numbers are those of ISO/IEC 23091-2; 2 is unknown.
 """
@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from mam.mp4 import entries
 from mam.mp4.bits import UNSPECIFIED, Colour
 
-PQ, HLG = 16, 18  # transfers
-BT709, BT601, BT2020 = 1, 6, 9  # matrices and primaries
-HD_WIDTH, HD_HEIGHT = 1280, 576  # from here on players take a picture that does not say so for BT.709
-_ALIKE = {5: BT601, 10: BT2020}  # matrices that differ in name alone, or in nothing that can be seen
-_NARROW = frozenset({BT709, 5, BT601, 7, UNSPECIFIED})  # primaries among which nobody sees a difference
+PQ, HLG = 16, 18  # Transfers.
+BT709, BT601, BT2020 = 1, 6, 9  # Matrices and primaries.
+HD_WIDTH, HD_HEIGHT = 1280, 576  # From this size on players take untagged pictures for BT.709.
+_ALIKE = {5: BT601, 10: BT2020}  # Matrices that differ only in name, or invisibly.
+_NARROW = frozenset({BT709, 5, BT601, 7, UNSPECIFIED})  # Primaries with invisible differences.
 _HDR = frozenset({PQ, HLG})
 
-# as filters call them
+# The names of filters.
 PRIMARIES = {1: "bt709", 4: "bt470m", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 8: "film", 9: "bt2020",
              10: "smpte428", 11: "smpte431", 12: "smpte432", 22: "jedec-p22"}  # fmt: skip
 TRANSFERS = {1: "bt709", 4: "bt470m", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 8: "linear", 9: "log100",
@@ -28,7 +28,7 @@ MATRICES = {1: "bt709", 4: "fcc", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 
 
 @dataclass(frozen=True, slots=True)
 class Colours:
-    """`full_range`: None when it is not said."""
+    """Colours of a picture. `full_range`: None when it is unknown."""
 
     primaries: int = UNSPECIFIED
     transfer: int = UNSPECIFIED
@@ -36,7 +36,7 @@ class Colours:
     full_range: bool | None = None
 
     def over(self, other: Colours) -> Colours:
-        """These, and where they do not say, the other's."""
+        """These colours; where they are unknown, the other's."""
 
         def first(mine: int, theirs: int) -> int:
             return mine if mine != UNSPECIFIED else theirs
@@ -49,37 +49,37 @@ class Colours:
         )
 
     def completed(self, width: int, height: int) -> Colours:
-        """With the usual values where nothing is said: BT.2020 of HDR, else what players take the size for."""
+        """These colours with defaults for unknown values: BT.2020 for HDR, else what players assume for the size."""
         hdr = self.transfer in _HDR
         usual = usual_matrix(width, height)
         return self.over(Colours(BT2020 if hdr else usual, usual, BT2020 if hdr else usual, False))
 
 
-def of_codec(said: Colour) -> Colours:
-    """Colours by a codec's own words, which leave the range open unless it is the full one."""
-    return Colours(said.primaries, said.transfer, said.matrix, said.full_range or None)
+def of_codec(colour: Colour) -> Colours:
+    """The colours of a codec's configuration, which leaves the range open unless it is full."""
+    return Colours(colour.primaries, colour.transfer, colour.matrix, colour.full_range or None)
 
 
 def of_container(entry: bytes) -> Colours:
-    """Colours by the `colr` box of a sample entry."""
-    words = entries.colour_words(entry)
+    """The colours of a sample entry's `colr` box."""
+    words = entries.container_colour(entry)
     if words is None:
         return NOT_SAID
-    said, ranged = words
+    colour, has_range = words
     primaries, transfer, matrix = (
         value if value in names else UNSPECIFIED
-        for value, names in ((said.primaries, PRIMARIES), (said.transfer, TRANSFERS), (said.matrix, MATRICES))
+        for value, names in ((colour.primaries, PRIMARIES), (colour.transfer, TRANSFERS), (colour.matrix, MATRICES))
     )
-    return Colours(primaries, transfer, matrix, said.full_range if ranged else None)
+    return Colours(primaries, transfer, matrix, colour.full_range if has_range else None)
 
 
 def usual_matrix(width: int, height: int) -> int:
-    """What players take a picture of that size for when it does not say."""
+    """The matrix that players assume for an untagged picture of that size."""
     return BT709 if width >= HD_WIDTH or height > HD_HEIGHT else BT601
 
 
 def differ(one: Colours, other: Colours) -> bool:
-    """Whether pictures of one, shown as the other, look wrong. Both are complete."""
+    """Whether a picture of one, shown as the other, looks wrong. Both are complete."""
     return (
         _ALIKE.get(one.matrix, one.matrix) != _ALIKE.get(other.matrix, other.matrix)
         or (one.primaries != other.primaries and not {one.primaries, other.primaries} <= _NARROW)
@@ -89,19 +89,19 @@ def differ(one: Colours, other: Colours) -> bool:
 
 
 def retagged(coded: Colours, shown: Colours) -> tuple[str, ...]:
-    """The filter that tells the others what the frames do not say of themselves, or not rightly; none for all well."""
-    said = [
-        (name, names[mine])
-        for name, mine, theirs, names in (
+    """The filter that corrects the frames' colour tags; none when they are right."""
+    options = [
+        (name, names[wanted])
+        for name, wanted, present, names in (
             ("colorspace", shown.matrix, coded.matrix, MATRICES),
             ("color_primaries", shown.primaries, coded.primaries, PRIMARIES),
             ("color_trc", shown.transfer, coded.transfer, TRANSFERS),
         )
-        if mine != theirs and mine in names
+        if wanted != present and wanted in names
     ]
     if shown.full_range is not None and shown.full_range != (coded.full_range or False):
-        said.append(("range", "full" if shown.full_range else "limited"))
-    return ("setparams=" + ":".join(f"{name}={value}" for name, value in said),) if said else ()
+        options.append(("range", "full" if shown.full_range else "limited"))
+    return ("setparams=" + ":".join(f"{name}={value}" for name, value in options),) if options else ()
 
 
 NOT_SAID = Colours()

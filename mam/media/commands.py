@@ -1,4 +1,4 @@
-"""ffmpeg's command lines for encoding a chunk: data, made from the plan and the chunk's windows."""
+"""ffmpeg's command lines for encoding a chunk, as data from the plan and the chunk's windows."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from mam.media.packets import ORIGIN
 from mam.mp4.tables import Ints
 
 LAYOUTS = {1: "mono", 2: "stereo"}
-COARSE = 1000  # ticks a second: of a clock with fewer, half a frame may be half a tick
-SHORTEST_HOLE = 0.005  # seconds that are filled with silence; ffmpeg's own rule is 0.1
-REORDER = 2  # frames by which x264 with two B-frames in a pyramid decodes ahead of what is shown
+COARSE = 1000  # In a clock with fewer ticks a second, half a frame may be half a tick.
+SHORTEST_HOLE = 0.005  # Shorter holes, in seconds, are not filled with silence; ffmpeg's default is 0.1.
+REORDER = 2  # x264 with two B-frames in a pyramid decodes this many frames before their presentation.
 
 
 def forced_key_frames(shown: Ints, plan: Plan, chunk: Chunk) -> str:
-    """The start of each segment of the chunk, as ffmpeg takes it."""
+    """The start of each segment of the chunk, for -force_key_frames."""
     scale = plan.timeline.timescale
     cuts = (just_before(shown, plan.timeline.boundaries[number], scale) for number in chunk)
     return ",".join(_seconds(cut) for cut in cuts)
@@ -43,12 +43,12 @@ def encode_command(
 ) -> list[str]:
     """The argv of ffmpeg for one chunk. `video`: track, window and forced key frames of each output; `audio` likewise.
 
-    Its outputs stand in this order, and so do its inputs: the source's video track, of which all video is made, and its
-    audio tracks. `codecs`: what goes in, and nothing else may be decoded; `container`: what it goes in as.
+    The outputs are in this order, and so are the inputs: the source's video track, for all video outputs, and its audio
+    tracks. `codecs`: those of the input, the only ones that may be decoded; `container`: the input's format.
     """
     allowed = ",".join(dict.fromkeys(name for codec in codecs for name in decoders.names(codec)))
     guards = {**door.GUARDS, "codec_whitelist": allowed, "format_whitelist": container}
-    if any(track.resized for track, _, _ in video):  # filters made anew would begin their counts of frames anew
+    if any(track.resized for track, _, _ in video):  # re-created filters would restart their frame counts
         guards["reinit_filter"] = 0
     source = ffmpeg.input("pipe:0", format=container, copyts=None, threads=threads, **guards)
     streams = []
@@ -59,10 +59,10 @@ def encode_command(
         for name, arguments in (filtering(text) for text in track.filters):
             stream = stream.filter(name, **arguments)
         streams.append(stream)
-        own = f":v:{number}" if len(video) > 1 else ""  # the options of this output alone
+        suffix = f":v:{number}" if len(video) > 1 else ""  # selects the options of this output
         options |= {
-            f"level{own or ':v'}": track.level, f"preset{own}": track.preset, f"crf{own}": track.crf,
-            f"force_key_frames{own}": forced, f"enc_time_base{own or ':v'}": f"1/{window.rate}",
+            f"level{suffix or ':v'}": track.level, f"preset{suffix}": track.preset, f"crf{suffix}": track.crf,
+            f"force_key_frames{suffix}": forced, f"enc_time_base{suffix or ':v'}": f"1/{window.rate}",
         }  # fmt: skip
     if video:
         options |= {
@@ -79,19 +79,19 @@ def encode_command(
 
 
 def _sounds(source: Any, audio: list[tuple[AudioTrack, Window]]) -> tuple[list[Any], dict[str, object]]:
-    """(streams, options): each sound on its grid of samples, over silence where it lasts longer than its track."""
+    """(streams, options): each sound on its grid of samples, mixed with silence where its track has none."""
     streams: list[Any] = []
     options: dict[str, object] = {}
     outputs = Counter(sound.track for sound, _ in audio)
-    branches = {track: _branches(source[f"a:{at}"], "asplit", outputs[track]) for at, track in enumerate(outputs)}
+    branches = {track: _branches(source[f"a:{index}"], "asplit", outputs[track]) for index, track in enumerate(outputs)}
     for number, (sound, window) in enumerate(audio):
         begin, end = _sample(window.begin, window.rate), _sample(window.end, window.rate)
         # first_pts: silence where the track starts late, nothing where it starts before; async: gaps become silence.
-        # A filter of its own: one that resamples too counts first_pts wrongly.
+        # The filter is separate: one that also resamples counts first_pts wrongly.
         stream = next(branches[sound.track])
         stream = stream.filter("aformat", sample_rates=sound.sample_rate, channel_layouts=LAYOUTS[sound.channels])
-        exactly = {"min_hard_comp": SHORTEST_HOLE} if window.silence else {}
-        stream = stream.filter("aresample", **{"async": 1, "first_pts": begin}, **exactly)
+        hole_options = {"min_hard_comp": SHORTEST_HOLE} if window.silence else {}
+        stream = stream.filter("aresample", **{"async": 1, "first_pts": begin}, **hole_options)
         stream = stream.filter("atrim", end_pts=end)
         streams.append(_over_silence(stream, sound, begin, end, number) if window.silence else stream)
         options |= {"c:a": "aac", f"b:a:{number}": sound.bitrate}
@@ -100,7 +100,7 @@ def _sounds(source: Any, audio: list[tuple[AudioTrack, Window]]) -> tuple[list[A
 
 
 def _branches(stream: Any, split: str, count: int) -> Iterator[Any]:
-    """A stream of the source for each of its outputs. `split`: the filter that copies it."""
+    """A source stream, once for each of its outputs. `split`: the filter that copies it."""
     if count < 2:
         return iter([stream])
     branches = stream.filter_multi_output(split, count)
@@ -108,10 +108,10 @@ def _branches(stream: Any, split: str, count: int) -> Iterator[Any]:
 
 
 def _timed(stream: Any, track: VideoTrack, window: Window) -> Any:
-    """The frames of the window, woven fields made pictures, at the moments at which they are to be shown."""
+    """The window's frames, deinterlaced, at their presentation times."""
     weave = {"mode": "send_frame", "deint": "interlaced"}
     if track.grid is None:
-        if window.rate < COARSE:  # `trim` rounds its moments to the clock of what comes in
+        if window.rate < COARSE:  # `trim` rounds its times to the clock of its input
             stream = stream.filter("settb", expr=f"1/{window.rate * COARSE}")
         stream = stream.filter("trim", start=_seconds(window.begin), end=_seconds(window.end))
         return stream.filter("bwdif", **weave) if track.interlaced else stream
@@ -120,8 +120,8 @@ def _timed(stream: Any, track: VideoTrack, window: Window) -> Any:
     stream = stream.filter("bwdif", **weave) if track.interlaced else stream
     if track.phase:
         stream = stream.filter("settb", expr=f"1/{rate}").filter("setpts", f"PTS-{track.phase}")
-    # The first picture is shown from where one is needed, the last one for as long; frames are counted, so that no
-    # rounding matters.
+    # The first picture is extended to the window's start and the last one to its end; frames are counted, so that
+    # rounding does not matter.
     stream = stream.filter("setpts", f"if(eq(N,0),min(PTS,{first * base}/{rate}/TB),PTS)")
     stream = stream.filter("fps", fps=f"{rate}/{base}", round="near").filter("tpad", stop_mode="clone", stop=-1)
     stream = stream.filter("trim", start_pts=first, end_pts=last)
@@ -131,9 +131,9 @@ def _timed(stream: Any, track: VideoTrack, window: Window) -> Any:
 
 
 def _over_silence(stream: Any, sound: AudioTrack, begin: int, end: int, number: int) -> Any:
-    """The sound from sample `begin` to `end`, with silence wherever it has none. `number`: among the sounds.
+    """The sound from sample `begin` to `end`, with silence in its gaps. `number`: the sound's among all sounds.
 
-    Inputs that are alike would become one, and so would their filters, which have one output each.
+    Equal inputs would be merged, together with their filters, which have only one output.
     """
     source = f"anullsrc@{number}" if number else "anullsrc"
     layout = LAYOUTS[sound.channels]
@@ -143,7 +143,7 @@ def _over_silence(stream: Any, sound: AudioTrack, begin: int, end: int, number: 
 
 
 def _sample(moment: Fraction, rate: int) -> int:
-    """The number of the sample at `moment` on the timeline that ffmpeg sees."""
+    """The number of the sample at `moment` on ffmpeg's timeline."""
     return round((moment + ORIGIN) * rate)
 
 

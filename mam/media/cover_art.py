@@ -1,4 +1,4 @@
-"""Which video tracks are stills beside a film: covers and thumbnails, which are not what is to be shown."""
+"""Finds video tracks that are still pictures beside a film: covers and thumbnails, which are not played."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from mam.media.templates import Templates
 from mam.mp4 import index
 from mam.mp4.track_headers import VIDEO, TrackHeader
 
-FEW = 10  # of a film's pictures, to each of a track of thumbnails
+FEW = 10  # A film has at least this many pictures for each thumbnail.
 
 
 def still_tracks(moov: bytes, headers: list[TrackHeader], templates: Templates) -> set[int]:
-    """Numbers of the tracks that show one picture where another shows more, or few pictures in a codec of stills."""
+    """The numbers of tracks with one picture beside a film, or with few pictures in a codec of stills."""
     counts = {}
     for header in headers:
         stream = templates.stream(header.number)
@@ -21,9 +21,9 @@ def still_tracks(moov: bytes, headers: list[TrackHeader], templates: Templates) 
 
 
 def _is_still(number: int, counts: dict[int, int | None], templates: Templates) -> bool:
-    """None of `counts`: the samples are in fragments, which are many."""
+    """Whether a track is a still. A count of None means many: the samples are in fragments."""
     count = counts[number]
-    others = [other for at, other in counts.items() if at != number]
+    others = [other for other_number, other in counts.items() if other_number != number]
     if count is None or not count:
         return False
     in_stills = templates.stream(number).codec_context.codec.canonical_name in decoders.STILLS

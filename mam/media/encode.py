@@ -1,7 +1,7 @@
-"""Segments whose picture or sound is encoded: chunks that join without a seam, whichever worker encodes them.
+"""Encoded segments: chunks that join without a seam, whichever worker encodes them.
 
-Packets go from the source's index through a pipe into ffmpeg, encoded packets come back the same way and are cut at the
-plan's boundaries. What is copied never passes through ffmpeg.
+Packets of the source go through a pipe into ffmpeg; encoded packets return through a pipe and are cut at the plan's
+boundaries. Copied streams do not pass through ffmpeg.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from mam.media import ffmpeg_io
 from mam.media import ffmpeg_process as door
 from mam.media.chunk_windows import AAC_FRAME, Window, audio_window, pieces, reordering, shown_frames, video_window
 from mam.media.commands import REORDER, encode_command, forced_key_frames
-from mam.media.muxing import Made, SegmentPacker
+from mam.media.muxing import SegmentFiles, SegmentPacker
 from mam.media.packets import ORIGIN, Packet, Run, read_packets
 from mam.media.remux import Copied
 from mam.media.source import MediaSource
 from mam.media.subtitles import Subtitles
 
-FED = 100  # packets between two signs of life
-Part = dict[OutputId, list[Packet]]  # What ffmpeg made of a segment.
-MAX_CHUNK_BYTES = 1 << 30  # of what ffmpeg hands back: beyond any bit rate that players take
+FED = 100  # A sign of life follows after this many packets of input.
+Part = dict[OutputId, list[Packet]]  # ffmpeg's packets for a segment.
+MAX_CHUNK_BYTES = 1 << 30  # The largest output of a chunk: beyond the bit rates of any player.
 
 
 class ChunkEncoder:
     """Makes the segments of one plan, a chunk at a time.
 
-    `watch` gets each ffmpeg when it was started, and again after each of its segments, and when it fails.
+    `watch` is called with each ffmpeg after its start, after each of its segments, and when it fails.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class ChunkEncoder:
         self._outputs = plan.outputs
         self._scales = {output: self._scale(track) for output, track in self._outputs.items()}
         self._video = next(iter(plan.encoded_video_tracks), None)  # The others have the same frames.
-        self._shown = np.zeros(0, np.int64)  # all frames of the film, as they are shown
+        self._shown = np.zeros(0, np.int64)  # the presentation times of all frames of the film
         if self._video:
             self._shown = shown_frames(media.samples(self._video.track), self._video, plan.timeline)
         self._step = int(np.diff(self._shown[:2])[0]) if len(self._shown) > 1 else plan.timeline.timescale // 30
@@ -66,21 +66,21 @@ class ChunkEncoder:
 
     def segments(
         self, chunk: Chunk, *, alive: Callable[[], None] = lambda: None
-    ) -> Generator[tuple[int, Made], None, None]:
-        """(number, bytes) of each segment of the chunk, as they are completed. `alive` is called with each packet.
+    ) -> Generator[tuple[int, SegmentFiles], None, None]:
+        """(number, files) of each segment of the chunk, as it is completed. `alive` is called with each packet.
 
-        Raises DamagedMedia when a segment does not get the frames that the plan names, EncoderFailed.
+        Raises DamagedMedia when a segment does not have the frames of the plan, EncoderFailed.
         """
         for piece in self._pieces(chunk):
             yield from self._piece(piece, alive)
 
     def _pieces(self, chunk: Chunk) -> list[Chunk]:
-        """What of the chunk is made by one ffmpeg each."""
+        """The parts of the chunk that need an ffmpeg each."""
         if self._video is None:
             return [chunk]
         return pieces(self._media.samples(self._video.track), self._video, self._plan.timeline, chunk)
 
-    def _piece(self, chunk: Chunk, alive: Callable[[], None]) -> Generator[tuple[int, Made], None, None]:
+    def _piece(self, chunk: Chunk, alive: Callable[[], None]) -> Generator[tuple[int, SegmentFiles], None, None]:
         windows = self._windows(chunk)
         argv = self._command(windows, chunk)
         with (
@@ -93,8 +93,8 @@ class ChunkEncoder:
             self._watched(encoder),
             ffmpeg_io.open_output(encoder) as encoded,
         ):
-            for made in self._cut(encoded, windows, chunk, encoder, alive):
-                yield made
+            for segment in self._cut(encoded, windows, chunk, encoder, alive):
+                yield segment
                 self._watch(encoder)
 
     @contextmanager
@@ -103,28 +103,28 @@ class ChunkEncoder:
         try:
             yield
         except MamError:
-            self._watch(encoder)  # its last words
+            self._watch(encoder)  # records the last log lines
             raise
 
     def _scale(self, track: Track) -> int:
-        """Ticks a second of the track's packets."""
+        """Ticks per second of the track's packets."""
         if track.action == "copy":
             return self._media.samples(track.track).timescale
         return self._plan.timeline.timescale if isinstance(track, VideoTrack) else track.sample_rate
 
     def _delay(self, track: Track) -> int:
-        """Ticks between the decoding of the track's first packet and when the first is shown."""
+        """Ticks from the track's first decode time to its first presentation time."""
         if track.action == "copy":
             return reordering(self._media.samples(track.track))
         return int(self._shown[0]) - self._decoded_at(0) if isinstance(track, VideoTrack) else 0
 
     def command(self, chunk: Chunk) -> list[str]:
-        """The argv of the ffmpeg that makes the chunk, or the first of them."""
+        """The argv of the ffmpeg for the chunk, or of the first one."""
         chunk = self._pieces(chunk)[0]
         return self._command(self._windows(chunk), chunk)
 
     def _windows(self, chunk: Chunk) -> dict[OutputId, Window]:
-        """By output, in the order of ffmpeg's: what of each encoded output's track goes through it."""
+        """The windows of the encoded outputs' tracks, by output, in the order of ffmpeg's outputs."""
         windows = {}
         for output in sorted(self._outputs, key=lambda output: output.kind != "video"):
             track = self._outputs[output]
@@ -150,12 +150,14 @@ class ChunkEncoder:
         )
 
     def _inputs(self, windows: dict[OutputId, Window]) -> list[Run]:
-        """What ffmpeg gets of each track of the source, in the order of its inputs; once, for all its outputs."""
+        """ffmpeg's input of each source track, in order; once per track, for all its outputs."""
         by_track: dict[int, list[Window]] = {}
         for output, window in windows.items():
             by_track.setdefault(self._outputs[output].track, []).append(window)
         return [
-            Run(self._media.track(number), min(each.first for each in needed), max(each.last for each in needed))
+            Run(
+                self._media.track(number), min(window.first for window in needed), max(window.last for window in needed)
+            )
             for number, needed in by_track.items()
         ]
 
@@ -174,13 +176,13 @@ class ChunkEncoder:
         chunk: Chunk,
         encoder: door.Encoder,
         alive: Callable[[], None],
-    ) -> Iterator[tuple[int, Made]]:
-        """Sorts the encoder's packets into segments, and hands each segment out once nothing can be added to it."""
+    ) -> Iterator[tuple[int, SegmentFiles]]:
+        """Sorts the encoder's packets into segments, and yields each segment once it is complete."""
         plan = self._plan
-        outputs = list(windows)  # ffmpeg's stand in this order
+        outputs = list(windows)  # in the order of ffmpeg's outputs
         templates = dict(zip(outputs, encoded.streams, strict=True))
         parts: dict[int, Part] = {number: {output: [] for output in outputs} for number in chunk}
-        reached = dict.fromkeys(outputs, Fraction(0))  # everything shown before this has come
+        reached = dict.fromkeys(outputs, Fraction(0))  # all packets before this time have arrived
         waiting, size = chunk.first, 0
         for packet in encoded.demux():
             if packet.pts is None or not packet.size:
@@ -194,12 +196,12 @@ class ChunkEncoder:
             tick = round(packet.pts * packet.time_base * window.rate) - ORIGIN * window.rate
             if window.keep_from <= tick < window.keep_to:
                 parts[self._segment_of(Fraction(tick, window.rate), chunk)][output].append(packet)
-            # Every segment begins with an IDR frame, so a frame of the next one means that this one has all of its own.
+            # Every segment begins with an IDR frame: a frame of the next segment completes this one.
             reached[output] = max(reached[output], Fraction(tick, window.rate))
             while waiting < chunk.last - 1 and min(reached.values()) >= plan.timeline.time(waiting + 1):
                 yield waiting, self._finish(waiting, parts.pop(waiting), templates)
                 waiting += 1
-        encoder.wait()  # what is short because ffmpeg was killed is not the media's fault
+        encoder.wait()  # raises if ffmpeg was killed: then missing frames are not the media's fault
         for number in range(waiting, chunk.last):
             yield number, self._finish(number, parts.pop(number), templates)
 
@@ -209,7 +211,7 @@ class ChunkEncoder:
         number = int(np.searchsorted(np.asarray(boundaries), tick, side="right")) - 1
         return min(max(number, chunk.first), chunk.last - 1)
 
-    def _finish(self, number: int, part: Part, encoded: dict[OutputId, Any]) -> Made:
+    def _finish(self, number: int, part: Part, encoded: dict[OutputId, Any]) -> SegmentFiles:
         """Packs a segment of encoded and copied packets, by decode time."""
         for output, packets in part.items():
             if output.kind == "video":
@@ -227,17 +229,17 @@ class ChunkEncoder:
         return packer.finish() | self._texts.segment(number)
 
     def _stamp(self, number: int, packets: list[Packet]) -> None:
-        """Gives encoded video its decode times, which NUT does not carry: those of the frames shown two earlier.
+        """Gives encoded video decode times, which NUT lacks: the presentation times of the frames REORDER earlier.
 
-        They follow from the plan alone, so a chunk's do not depend on the chunk before it.
+        They depend only on the plan, so those of a chunk do not depend on the chunk before it.
         """
         scale = self._plan.timeline.timescale
         position = sum(self._plan.frames[:number])
-        for at, packet in enumerate(packets, position):
+        for frame, packet in enumerate(packets, position):
             packet.pts = round((packet.pts or 0) * packet.time_base * scale)
             packet.time_base = Fraction(1, scale)
-            packet.dts = self._decoded_at(at) + ORIGIN * scale
-            packet.duration = self._decoded_at(at + 1) - self._decoded_at(at)
+            packet.dts = self._decoded_at(frame) + ORIGIN * scale
+            packet.duration = self._decoded_at(frame + 1) - self._decoded_at(frame)
 
     def _decoded_at(self, frame: int) -> int:
         if frame < REORDER:
@@ -246,15 +248,15 @@ class ChunkEncoder:
 
 
 def _counted(packets: Iterator[tuple[int, Packet]], alive: Callable[[], None]) -> Iterator[tuple[int, Packet]]:
-    """The packets; now and then the work is alive: what is decoded before the first frame may take a while."""
-    for count, each in enumerate(packets):
+    """The packets, with signs of life in between: ffmpeg may decode for a while before its first frame."""
+    for count, item in enumerate(packets):
         if count % FED == 0:
             alive()
-        yield each
+        yield item
 
 
 def _stamp_sound(packets: list[Packet], rate: int) -> None:
-    """Gives encoded sound times in samples, and the length that every frame of it has."""
+    """Gives encoded sound times in samples, and every frame its length."""
     for packet in packets:
         packet.pts = packet.dts = round((packet.pts or 0) * packet.time_base * rate)
         packet.time_base, packet.duration = Fraction(1, rate), AAC_FRAME

@@ -1,4 +1,4 @@
-"""Where copied pictures may begin: key frames whose NAL units say that a decoder can start there."""
+"""Where copied pictures may begin: key frames at which a decoder can start, by their NAL units."""
 
 from __future__ import annotations
 
@@ -15,88 +15,88 @@ from mam.mp4.ranges import coalesce
 from mam.mp4.samples import Samples
 from mam.mp4.tables import Flags, Ints
 
-LOOKED_AT = 5  # key frames of every film: one small read each, all at once, so that a cold start waits for one
-MAX_LOOKED_AT = 2_000  # where some are no place to start: a four-hour film with one every seven seconds
-HEAD_BYTES = 4 << 10  # of a key frame: holds parameter sets and messages, and reaches to the picture
-MAX_PICTURE = 16 << 20  # bytes of a key frame that are read where its head does not reach to the picture
-THREADS = 8  # reads at a time
-LEADING = 64  # samples behind a key frame among which those that are shown before it stand: HEVC allows 16
+CHECKED = 5  # This many key frames of every film are checked, by small parallel reads that cost the time of one.
+MAX_CHECKED = 2_000  # This many are checked where some fail: a four-hour film with one every seven seconds.
+HEAD_BYTES = 4 << 10  # The checked part of a key frame: parameter sets, messages and the start of the picture.
+MAX_PICTURE = 16 << 20  # Up to this many bytes of a key frame are read where its head does not reach the picture.
+THREADS = 8  # This many reads run at a time.
+LEADING = 64  # Samples that are shown before a key frame are among this many after it: HEVC allows 16.
 
 
 @dataclass(frozen=True, slots=True)
 class EntryPoints:
-    """What a few key frames, the first of them the first of all, are to a decoder that starts there."""
+    """Whether a decoder can start at a few key frames, the first one included."""
 
     first: Opening = Opening.UNKNOWN
     all_clean: bool = True
-    some_refresh: bool = False  # need something before them
-    heads: tuple[bytes, ...] = ()  # their first bytes, in which parameter sets may stand
+    some_refresh: bool = False  # some need earlier frames
+    heads: tuple[bytes, ...] = ()  # their first bytes, which may contain parameter sets
 
 
-def look_at_starts(media: MediaSource, track: MediaTrack) -> EntryPoints:
-    """Looks at LOOKED_AT key frames: that is a handful of reads at once, however long the film."""
+def read_entry_points(media: MediaSource, track: MediaTrack) -> EntryPoints:
+    """Checks CHECKED key frames by a few parallel reads, however long the film is."""
     samples = media.samples(track.number)
     keys = openings(samples)
     if track.codec not in ("h264", "hevc") or not len(keys):
         return EntryPoints()
     few = _few(keys)
-    looked_at = list(_look(media, track, samples, np.union1d(few, _few(np.flatnonzero(samples.key)))))
-    found = {number: opening for number, opening, _ in looked_at}
+    checked = list(_check(media, track, samples, np.union1d(few, _few(np.flatnonzero(samples.key)))))
+    openings_by_number = {number: opening for number, opening, _ in checked}
     return EntryPoints(
-        found[int(keys[0])],
-        all(_is_start(samples, number, found[number]) for number in few.tolist()),
-        Opening.NONE in found.values(),
-        tuple(head for _, _, head in looked_at),
+        openings_by_number[int(keys[0])],
+        all(_is_start(samples, number, openings_by_number[number]) for number in few.tolist()),
+        Opening.NONE in openings_by_number.values(),
+        tuple(head for _, _, head in checked),
     )
 
 
-def cuttable(media: MediaSource, track: MediaTrack, starts: EntryPoints) -> Samples:
-    """The track's samples, those alone being key frames that a segment of copied pictures may begin with.
+def cuttable(media: MediaSource, track: MediaTrack, entry_points: EntryPoints) -> Samples:
+    """The track's samples, with only those key frames that may start a segment of copied pictures.
 
-    Believes the index where the key frames that were looked at are what it says. Else all of them are looked at,
-    MAX_LOOKED_AT at most: of more, none counts.
+    The index is trusted where all checked key frames agree with it. Else all key frames are checked; with more than
+    MAX_CHECKED, none is kept.
     """
     samples = media.samples(track.number)
-    if starts.all_clean:
+    if entry_points.all_clean:
         return samples
     keys = openings(samples)
     kept: Flags = np.zeros(len(samples), np.bool_)
-    if len(keys) <= MAX_LOOKED_AT:
-        for number, found, _ in _look(media, track, samples, keys):
-            kept[number] = _is_start(samples, number, found)
+    if len(keys) <= MAX_CHECKED:
+        for number, kind, _ in _check(media, track, samples, keys):
+            kept[number] = _is_start(samples, number, kind)
     return replace(samples, key=kept)
 
 
 def _few(keys: Ints) -> Ints:
-    """The first, the second, the last, and some between them."""
-    if len(keys) <= LOOKED_AT:
+    """The first key frame, the second, the last, and some between them."""
+    if len(keys) <= CHECKED:
         return keys
-    few: Ints = keys[np.unique(np.append([1], np.linspace(0, len(keys) - 1, LOOKED_AT - 1).astype(np.int64)))]
+    few: Ints = keys[np.unique(np.append([1], np.linspace(0, len(keys) - 1, CHECKED - 1).astype(np.int64)))]
     return few
 
 
-def _is_start(samples: Samples, number: int, found: Opening) -> bool:
-    """Whether everything that is shown from sample `number` on can be decoded from there."""
-    if found is Opening.OPEN:  # what is decoded behind it and shown before it may need more
+def _is_start(samples: Samples, number: int, kind: Opening) -> bool:
+    """Whether every picture that is shown from sample `number` on can be decoded from there."""
+    if kind is Opening.OPEN:  # pictures decoded after it and shown before it may need earlier ones
         return bool(samples.pts[number : number + LEADING].min() >= samples.pts[number])
-    return found is not Opening.NONE
+    return kind is not Opening.NONE
 
 
-def _look(
+def _check(
     media: MediaSource, track: MediaTrack, samples: Samples, numbers: Ints
 ) -> Iterator[tuple[int, Opening, bytes]]:
-    """What each of these samples is to a decoder that starts there, and its first bytes."""
+    """For each of the samples, whether a decoder can start there, and its first bytes."""
     offset, size = samples.offset[numbers], samples.size[numbers]
     heads = np.minimum(size, HEAD_BYTES)
     ranges = coalesce(offset, heads, max_gap=HEAD_BYTES)
     with ThreadPoolExecutor(min(THREADS, len(ranges)), "openings") as pool:
-        blocks = list(pool.map(lambda each: media.reader.read(each.start, each.stop), ranges))
-    block = np.searchsorted(np.array([each.start for each in ranges]), offset, side="right") - 1
+        blocks = list(pool.map(lambda byte_range: media.reader.read(byte_range.start, byte_range.stop), ranges))
+    block = np.searchsorted(np.array([byte_range.start for byte_range in ranges]), offset, side="right") - 1
     rows = zip(numbers.tolist(), offset.tolist(), size.tolist(), heads.tolist(), block.tolist(), strict=True)
-    for number, at, whole, head, place in rows:
-        begin = at - ranges[place].start
-        first = blocks[place][begin : begin + head]
-        found = opening(track.codec, track.configuration, first)
-        if found is Opening.UNKNOWN and head < whole <= MAX_PICTURE:
-            found = opening(track.codec, track.configuration, media.reader.read(at, at + whole))
-        yield number, found, first
+    for number, position, sample_size, head, block_number in rows:
+        begin = position - ranges[block_number].start
+        first = blocks[block_number][begin : begin + head]
+        kind = opening(track.codec, track.configuration, first)
+        if kind is Opening.UNKNOWN and head < sample_size <= MAX_PICTURE:
+            kind = opening(track.codec, track.configuration, media.reader.read(position, position + sample_size))
+        yield number, kind, first

@@ -1,4 +1,4 @@
-"""Packets on their way into ffmpeg and back: in NUT, or in fragments of QuickTime where NUT has no name for a codec."""
+"""Packets into and out of ffmpeg: in NUT, or in fragments of QuickTime where NUT cannot name a codec."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from mam.media.packets import Packet
 from mam.media.tracks import MediaTrack
 from mam.mp4.writing import TrackEntry, full_box, header
 
-NUT, QUICKTIME = "nut", "mov"  # as ffmpeg calls them
-FRAGMENT_PACKETS = 32  # at a time: enough of each track that ffmpeg need not wait for another
-_IN_ENTRY = slice(14, 16)  # data_reference_index of a sample entry
+NUT, QUICKTIME = "nut", "mov"  # ffmpeg's names of the formats.
+FRAGMENT_PACKETS = 32  # A fragment has this many packets: enough of each track that ffmpeg need not wait.
+_IN_ENTRY = slice(14, 16)  # The data_reference_index of a sample entry.
 
 
 def container(tracks: Iterable[MediaTrack]) -> str:
-    """What carries these tracks to ffmpeg: NUT has exact times, but not a name for every codec."""
+    """The format for these tracks: NUT has exact times, but not a name for every codec."""
     return NUT if all(_is_named(track.codec, track.template) for track in tracks) else QUICKTIME
 
 
@@ -34,7 +34,7 @@ _named: dict[tuple[str, str], bool] = {}
 
 
 def _is_named(codec: str, template: Any) -> bool:
-    """Whether a codec leaves NUT as what it went in: E-AC-3 comes out as AC-3, and ProRes does not go in."""
+    """Whether NUT preserves a codec: E-AC-3 comes out as AC-3, and ProRes cannot be written."""
     name = template.codec_context.codec.canonical_name
     if codec not in decoders.NUT and not codec.startswith("pcm_"):
         return False
@@ -44,12 +44,12 @@ def _is_named(codec: str, template: Any) -> bool:
 
 
 def _through_nut(template: Any) -> str | None:
-    """What libavformat takes a stream for that was written as NUT."""
+    """The codec that libavformat reads from a stream written as NUT."""
     file = io.BytesIO()
     try:
         with av.open(file, "w", format=NUT) as nut:
             stream = nut.add_stream_from_template(template, opaque=True)
-            packet: Packet = av.Packet(bytes(64))  # without one, there is nothing to be read
+            packet: Packet = av.Packet(bytes(64))  # without a packet nothing can be read
             packet.stream, packet.time_base, packet.is_keyframe = stream, Fraction(1, 1000), True
             packet.pts = packet.dts = 0
             nut.mux(packet)
@@ -66,9 +66,9 @@ def write(
     scales: Mapping[int, int],
     packets: Iterable[tuple[int, Packet]],
 ) -> None:
-    """Writes packets for ffmpeg, as `container` says. `scales`: ticks a second of each track.
+    """Writes packets for ffmpeg, in the format of `container`. `scales`: ticks per second of each track.
 
-    Raises BrokenPipeError when ffmpeg has ended, DamagedMedia when it could make nothing of the packets.
+    Raises BrokenPipeError when ffmpeg has ended, DamagedMedia when libavformat refuses the packets.
     """
     if container(tracks.values()) == NUT:
         write_nut(pipe, {number: track.template for number, track in tracks.items()}, packets)
@@ -77,17 +77,17 @@ def write(
 
 
 def write_nut(pipe: IO[bytes], templates: Mapping[int, Any], packets: Iterable[tuple[int, Packet]]) -> None:
-    """Raises BrokenPipeError when ffmpeg has ended, DamagedMedia when it could make nothing of the packets."""
+    """Writes packets as NUT. Raises BrokenPipeError when ffmpeg has ended, DamagedMedia for refused packets."""
     try:
         with av.open(pipe, "w", format=NUT) as nut:
             streams = {n: nut.add_stream_from_template(template, opaque=True) for n, template in templates.items()}
-            nut.start_encoding()  # the header, also where no packet follows
+            nut.start_encoding()  # writes the header even without packets
             for track, packet in packets:
                 packet.stream = streams[track]
                 nut.mux(packet)
-    except av.error.PyAVCallbackError as error:  # libav's word for it, once the pipe's own was heard
+    except av.error.PyAVCallbackError as error:  # libav's form of the pipe's error
         raise BrokenPipeError from error
-    except BrokenPipeError:  # which may be libav's, too
+    except BrokenPipeError:  # may also come from libav
         raise
     except av.error.FFmpegError as error:
         raise DamagedMedia(f"Its packets cannot be handed to a decoder: {error}") from error
@@ -96,12 +96,12 @@ def write_nut(pipe: IO[bytes], templates: Mapping[int, Any], packets: Iterable[t
 def write_fragments(
     pipe: IO[bytes], tracks: Mapping[int, MediaTrack], scales: Mapping[int, int], packets: Iterable[tuple[int, Packet]]
 ) -> None:
-    """Raises BrokenPipeError when ffmpeg has ended."""
+    """Writes packets as fragments of QuickTime. Raises BrokenPipeError when ffmpeg has ended."""
     templates = {number: track.template for number, track in tracks.items()}
     pipe.write(header([_entry(track, scales[number]) for number, track in tracks.items()]))
-    rest = iter(packets)
+    remaining = iter(packets)
     number = 0
-    while batch := list(islice(rest, FRAGMENT_PACKETS)):
+    while batch := list(islice(remaining, FRAGMENT_PACKETS)):
         muxer = FragmentMuxer(templates, scales, number)
         for track, packet in batch:
             muxer.mux(track, packet)
@@ -110,7 +110,7 @@ def write_fragments(
 
 
 def _entry(track: MediaTrack, scale: int) -> TrackEntry:
-    """The track as its own file describes it: what names the codec there names it here."""
+    """The track as its own file describes it, with the codec's name there."""
     entry = bytearray(track.entry)
     entry[_IN_ENTRY] = b"\0\1"  # the media is in the pipe
     description = full_box(b"stsd", struct.pack(">I", 1), bytes(entry))
@@ -121,9 +121,9 @@ def _entry(track: MediaTrack, scale: int) -> TrackEntry:
 
 
 def open_output(encoder: Encoder) -> Any:
-    """What ffmpeg writes, as packets. Raises EncoderFailed or DamagedMedia when it wrote nothing."""
+    """ffmpeg's output, as a container of packets. Raises EncoderFailed or DamagedMedia when it wrote nothing."""
     try:
         return av.open(encoder.stdout, format=NUT, options={"probesize": "32", "analyzeduration": "0"})
     except (av.error.FFmpegError, EOFError, OSError) as error:
-        encoder.wait()  # its own words are better
+        encoder.wait()  # raises ffmpeg's own error
         raise DamagedMedia("Nothing in the media could be decoded.") from error

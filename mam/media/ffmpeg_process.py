@@ -1,4 +1,4 @@
-"""The one door through which ffmpeg runs: packets in, packets out, contained, and killed when it stops moving."""
+"""The one place that runs ffmpeg: packets in, packets out, sandboxed, and killed when it stalls."""
 
 from __future__ import annotations
 
@@ -20,40 +20,41 @@ from mam.processes import stand_back
 from mam.sandbox import box
 from mam.sandbox.box import Sandbox, sandbox
 
-SAID_LINES = 40  # of stderr that are kept
-TOO_MANY_ERRORS = 69  # ffmpeg's status when more than two thirds of what it decoded was broken (-max_error_rate)
-PASSING = ("Cannot allocate memory", "Resource temporarily unavailable")  # what the machine lacked, not the media
-MAX_SOUNDS = 32  # audio tracks of a file that are encoded
+SAID_LINES = 40  # This many lines of stderr are kept.
+TOO_MANY_ERRORS = 69  # ffmpeg's exit status when more than two thirds of the media was broken (-max_error_rate).
+PASSING = ("Cannot allocate memory", "Resource temporarily unavailable")  # The machine caused these, not the media.
+MAX_SOUNDS = 32  # At most this many audio tracks of a file are encoded.
 MAX_PIXELS = 8192 * 4320
 GUARDS: dict[str, object] = {
-    # before -i: what ffmpeg may open and how much a file may claim
+    # These options come before -i: they limit what ffmpeg may open and what a file may claim.
     "protocol_whitelist": "pipe",
     "max_streams": 1 + MAX_SOUNDS,
     "max_pixels": MAX_PIXELS,
-    # LCEVC data inside H.264 or HEVC is not decoded: its decoder had a heap overflow (CVE-2026-125262)
+    # LCEVC data inside H.264 or HEVC is not decoded: its decoder had a heap overflow (CVE-2026-125262).
     "export_side_data": "+enhancements",
 }
-# At a time, in bytes: a picture of MAX_PIXELS in the widest format there is, four floats a pixel, takes half of it.
+# One allocation, in bytes: a picture of MAX_PIXELS in the widest format, four floats a pixel, takes half of it.
 MAX_ALLOCATION = 1 << 30
 GENERAL = ("-hide_banner", "-nostats", "-loglevel", "error", "-max_alloc", str(MAX_ALLOCATION))
 
 
-_running: set[Encoder] = set()  # of this process
+_running: set[Encoder] = set()  # The encoders of this process.
 
 
 def interrupt() -> None:
-    """Kills every ffmpeg of this process: their readers see the end of the stream."""
+    """Kills every ffmpeg of this process: readers see the end of the stream."""
     for encoder in list(_running):
         encoder.signal(signal.SIGKILL)
 
 
 def pause() -> None:
-    """Has every ffmpeg of this process stand still until `resume`."""
+    """Stops every ffmpeg of this process until `resume`."""
     for encoder in list(_running):
         encoder.signal(signal.SIGSTOP)
 
 
 def resume() -> None:
+    """Continues every ffmpeg of this process."""
     for encoder in list(_running):
         encoder.moved()
         encoder.signal(signal.SIGCONT)
@@ -66,11 +67,11 @@ def executable() -> str:
 
 
 def weaknesses() -> list[str]:
-    """What is missing around ffmpeg on this machine. Makes its sandbox, so that the first that runs need not."""
+    """The missing protections of ffmpeg on this machine. It also creates the sandbox for the first run."""
     try:
         sandbox(executable())
         return list(box.weaknesses(executable()))
-    except (OSError, RuntimeError) as error:  # no ffmpeg: what is copied needs none
+    except (OSError, RuntimeError) as error:  # without ffmpeg copies still work
         return [str(error)]
 
 
@@ -80,7 +81,7 @@ class Stalled(EncoderFailed):
 
 
 class Killed(EncoderFailed):
-    """What ffmpeg says of the same packets is the same each time; what ended it from outside may not happen again."""
+    """ffmpeg was ended from outside. Unlike its own errors, that may not happen again with the same packets."""
 
     code, title = "encoder_killed", "ffmpeg was killed, or ran out of memory"
     retryable = True
@@ -90,7 +91,7 @@ class Encoder:
     """A running ffmpeg that reads packets on its standard input and writes NUT on its standard output."""
 
     def __init__(self, argv: list[str], *, nice: int, stall_seconds: float, inside: Sandbox | None = None) -> None:
-        """`inside`: another sandbox than that of the program. Raises OSError when there is no such program."""
+        """`inside`: another sandbox than the program's own. Raises OSError when the program does not exist."""
         inside = inside or sandbox(argv[0])
         self.argv = argv
         self.said: deque[str] = deque(maxlen=SAID_LINES)
@@ -110,7 +111,7 @@ class Encoder:
         stand_back(nice, self._process.pid)
         assert self._process.stdin and self._process.stdout and self._process.stderr
         self.stdin: IO[bytes] = self._process.stdin
-        # Unbuffered: a buffered read waits until its block is full, a packet is wanted as soon as it is written.
+        # Unbuffered: a buffered read waits for a full block, but each packet is needed as soon as it is written.
         self.stdout: IO[bytes] = self._process.stdout.raw  # type: ignore[attr-defined]
         self._threads = [
             threading.Thread(target=self._listen, args=(self._process.stderr,), name="ffmpeg-stderr", daemon=True),
@@ -122,38 +123,38 @@ class Encoder:
 
     @property
     def command(self) -> str:
-        """The command line, to be pasted into a shell."""
+        """The command line for a shell."""
         return shlex.join(self.argv)
 
     def moved(self) -> None:
-        """Tells the watchdog that packets went in or came out."""
+        """Tells the watchdog that packets were written or read."""
         self._moved += 1
 
     def stop(self) -> None:
-        """Kills the process group, which leaves nothing half done: it writes to pipes alone. Quiet when it has ended.
+        """Kills the process group; does nothing when it has ended. That is safe, since ffmpeg writes only to pipes.
 
-        SIGTERM would not do: ffmpeg does not react to it while it waits for packets.
+        SIGTERM does not suffice: ffmpeg does not react to it while it waits for packets.
         """
         self.signal(signal.SIGKILL)
         self._process.wait()
 
     def wait(self) -> None:
-        """Raises EncoderFailed, with the last lines it said, unless ffmpeg ended well; Stalled if it was killed."""
+        """Raises EncoderFailed with ffmpeg's last lines unless it succeeded; Stalled if the watchdog killed it."""
         status = self._process.wait()
         self._ended.set()
         for thread in self._threads:
             thread.join()
         if self._stalled:
             raise Stalled(f"No progress for {self._stall_seconds:.0f} s.")
-        said = "; ".join(self.said) or "it said nothing"
+        lines = "; ".join(self.said) or "it said nothing"
         if status == TOO_MANY_ERRORS:
-            raise DamagedMedia(f"Most of the media cannot be decoded: {said}")
+            raise DamagedMedia(f"Most of the media cannot be decoded: {lines}")
         if status != 0:
-            passing = status < 0 or any(words in said for words in PASSING)
-            raise (Killed if passing else EncoderFailed)(f"ffmpeg ended with status {status}: {said}")
+            is_temporary = status < 0 or any(words in lines for words in PASSING)
+            raise (Killed if is_temporary else EncoderFailed)(f"ffmpeg ended with status {status}: {lines}")
 
     def close(self) -> None:
-        """Frees everything, whatever state it is in."""
+        """Kills ffmpeg if it runs, and frees its resources."""
         _running.discard(self)
         self.stop()
         self._ended.set()
@@ -164,7 +165,7 @@ class Encoder:
             thread.join()
 
     def signal(self, number: int) -> None:
-        """To its process group; quiet when it has ended."""
+        """Sends a signal to the process group; does nothing when it has ended."""
         if self._process.returncode is None:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, number)
@@ -185,8 +186,7 @@ class Encoder:
 
 
 class _Watched:
-    """An encoder's standard input. What it takes is progress: before the first frame comes out it may have much to
-    decode."""
+    """An encoder's standard input. A write counts as progress: ffmpeg may decode a lot before its first frame."""
 
     def __init__(self, encoder: Encoder) -> None:
         self._encoder = encoder
@@ -212,7 +212,7 @@ def run(
     nice: int = 0,
     inside: Sandbox | None = None,
 ) -> Iterator[Encoder]:
-    """An encoder whose standard input `feed` fills from a thread of its own; whatever `feed` raises is raised here."""
+    """An encoder whose standard input `feed` fills from a thread of its own; an error of `feed` is raised here."""
     encoder = Encoder(argv, nice=nice, stall_seconds=stall_seconds, inside=inside)
     failed: list[BaseException] = []
 
@@ -220,8 +220,8 @@ def run(
         try:
             feed(cast(IO[bytes], _Watched(encoder)))
         except BrokenPipeError:
-            pass  # ffmpeg has ended; its own words say why
-        except BaseException as error:  # noqa: BLE001 - carried over to the thread that waits
+            pass  # ffmpeg has ended, and its own error says why
+        except BaseException as error:  # noqa: BLE001 - raised again in the waiting thread
             failed.append(error)
         finally:
             with suppress(OSError):
@@ -236,7 +236,7 @@ def run(
             raise failed[0]
         encoder.wait()
     except Exception:
-        cause = failed[:1]  # not what our own closing of its pipe brings about
+        cause = failed[:1]  # taken before closing the pipe, which causes further errors
         encoder.close()
         feeder.join()
         if cause:

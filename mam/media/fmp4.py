@@ -1,6 +1,7 @@
-"""Packets to segments of fragmented MP4, and the header that all segments of a rendition share.
+"""Muxes packets into segments of fragmented MP4, and writes the header that all segments of a rendition share.
 
-No muxer runs from one segment to the next: a fragment says its own decode time, so anybody makes any segment.
+No muxer state passes from one segment to the next: a fragment contains its decode time, so any worker makes any
+segment.
 """
 
 from __future__ import annotations
@@ -22,17 +23,17 @@ from mam.mp4.descriptions import settled
 from mam.mp4.writing import Sample, TrackEntry, TrackRun, fragment, header
 
 OPTIONS = {
-    "movflags": "empty_moov+default_base_moof+delay_moov",  # delay: some codecs are described by their packets
+    "movflags": "empty_moov+default_base_moof+delay_moov",  # delay_moov: some codecs are described by their packets
     "fflags": "+bitexact",
 }
-DESCRIBED_BY_PACKETS = frozenset({"ac3", "eac3"})  # MP4's demuxer keeps nothing of dac3 and dec3
-NAL_PREFIXED = frozenset({"h264"})  # what ffmpeg encodes comes as Annex B and is stored with lengths
-H264_PARAMETER_SETS = (7, 8)  # nal_unit_type of SPS and PPS: avc1 has them in the header alone
+DESCRIBED_BY_PACKETS = frozenset({"ac3", "eac3"})  # The MP4 demuxer drops dac3 and dec3 of these codecs.
+NAL_PREFIXED = frozenset({"h264"})  # ffmpeg's output of these codecs is Annex B; it is stored with NAL unit lengths.
+H264_PARAMETER_SETS = (7, 8)  # The nal_unit_types of SPS and PPS, which avc1 has only in the header.
 
 
 @dataclass(frozen=True, slots=True)
 class _Moment:
-    """A packet in the track's ticks. `end`: when the next one is decoded, as far as the packet knows; else `dts`."""
+    """A packet in the track's ticks. `end`: the next packet's decode time by this one's duration; else `dts`."""
 
     data: memoryview | bytes
     dts: int
@@ -52,13 +53,13 @@ class _Track:
 class FragmentMuxer:
     """One segment of fragmented MP4 in memory.
 
-    `templates`: the streams, by any key that `mux` is given again, in the order in which `init_segment` had them.
-    `scales`: ticks a second of each, the denominators of its packets' time base. `number`: the segment's, from 0.
-    `delays`: ticks by which a track is decoded and composed later than its packets say: the first picture's reordering.
-    So it is decoded when the first picture is shown, which players take for where the track begins, and no composition
-    offset is negative, which others would misread. The header takes the delay back (an edit list): everything is shown
-    when its packet says. `signed`: pictures are composed when they are shown, and offsets may be negative: so were
-    the fragments of earlier planners, whose headers take nothing back.
+    `templates`: the streams, by the keys that `mux` gets, in the order of `init_segment`. `scales`: the ticks per
+    second of each track, the denominators of its packets' time base. `number`: the segment's, from 0. `delays`: ticks
+    that are added to a track's decode and composition times: the first picture's reordering. With the delay a track's
+    first decode time is that of its first shown picture, where players place the start of the track, and no composition
+    offset is negative, which some players misread. The header's edit list subtracts the delay again, so that
+    presentation times are unchanged. `signed`: composition times get no delay and offsets may be negative, as in the
+    fragments of earlier planners.
     """
 
     def __init__(
@@ -74,12 +75,12 @@ class FragmentMuxer:
         self._number = number
         self._delays = delays or {}
         self._tracks = {
-            key: _Track(at, scales[key], _is_annex_b(template))
-            for at, (key, template) in enumerate(templates.items(), 1)
+            key: _Track(track_number, scales[key], _is_annex_b(template))
+            for track_number, (key, template) in enumerate(templates.items(), 1)
         }
 
     def mux(self, key: Any, packet: Packet) -> None:
-        """Appends a packet. A sample lasts until the next one of its track; the last one, for its packet's duration."""
+        """Appends a packet. A sample lasts until the next one of its track, the last one for its packet's duration."""
         track = self._tracks[key]
         if packet.pts is None or packet.dts is None:
             raise DamagedMedia("A packet does not say when it is shown.")
@@ -107,7 +108,7 @@ class FragmentMuxer:
 
 
 def _rescaled(time: int, base: Fraction, scale: int) -> int:
-    """To the nearest tick: the same one for the end of a sample and the start of the next."""
+    """A time in another scale, rounded to the nearest tick: the same for a sample's end and the next one's start."""
     numerator, denominator = base.numerator * scale, base.denominator
     return (2 * time * numerator + denominator) // (2 * denominator)
 
@@ -115,18 +116,19 @@ def _rescaled(time: int, base: Fraction, scale: int) -> int:
 def _samples(track: _Track) -> Iterator[Sample]:
     """Raises DamagedMedia when decode times fall."""
     moments, last = track.moments, track.moments[-1]
-    before = last.dts - moments[-2].dts if len(moments) > 1 else 0
-    behind = last.end if last.end > last.dts else last.dts + before  # sound from NUT has no durations
-    for moment, end in zip(moments, [*(later.dts for later in moments[1:]), behind], strict=True):
+    previous_duration = last.dts - moments[-2].dts if len(moments) > 1 else 0
+    last_end = last.end if last.end > last.dts else last.dts + previous_duration  # audio from NUT has no durations
+    for moment, end in zip(moments, [*(later.dts for later in moments[1:]), last_end], strict=True):
         if end < moment.dts:
             raise DamagedMedia(f"The media near {moment.dts / track.scale - ORIGIN:.1f} s is out of order.")
         yield Sample(moment.data, end - moment.dts, moment.pts - moment.dts, moment.key)
 
 
 def length_prefixed(data: bytes) -> bytes:
-    """An H.264 picture in Annex B, as avc1 has it: each NAL unit behind its length, without parameter sets.
+    """An Annex B picture of H.264 in the form of avc1: each NAL unit after its length, without parameter sets.
 
-    Three bytes 0 0 1 stand in no NAL unit, and none ends with a zero: those are of the next start code or padding.
+    A NAL unit contains no bytes 0 0 1 and does not end with a zero: such zeros belong to the next start code or
+    padding.
     """
     units = (unit.rstrip(b"\0") for unit in data.split(b"\0\0\1")[1:])
     kept = (unit for unit in units if unit and unit[0] & 0x1F not in H264_PARAMETER_SETS)
@@ -134,7 +136,7 @@ def length_prefixed(data: bytes) -> bytes:
 
 
 def _is_annex_b(template: Any) -> bool:
-    """Whether a stream's packets have start codes: it has no avcC, which begins with 1, to say how long lengths are."""
+    """Whether a stream's packets have start codes: it lacks an avcC, which begins with 1 and gives the length size."""
     return _codec(template) in NAL_PREFIXED and _extradata(template)[:1] != b"\1"
 
 
@@ -149,7 +151,7 @@ def _codec(template: Any) -> str:
 
 
 def _needs_packet(template: Any) -> bool:
-    """Whether libavformat has to look into a packet before it can describe the stream."""
+    """Whether libavformat must read a packet before it can describe the stream."""
     return _codec(template) in DESCRIBED_BY_PACKETS or (_is_annex_b(template) and not _extradata(template))
 
 
@@ -166,9 +168,9 @@ def init_segment(
 ) -> bytes:
     """The header of a rendition (EXT-X-MAP), the same bytes for the same streams.
 
-    `first`: a track's first packet, for codecs that libavformat describes by looking into one (AC-3, E-AC-3), and for
-    encoded H.264 whose template has no extradata. `delays`: those of the segments. `container`: whose descriptions of
-    codecs they are. Raises NotRemuxable for what fragments cannot carry.
+    `first`: a track's first packet, for codecs that libavformat describes from one (AC-3, E-AC-3), and for encoded
+    H.264 whose template has no extradata. `delays`: those of the segments. `container`: the format whose codec
+    descriptions are used. Raises NotRemuxable for streams that fragments cannot carry.
     """
     entries = {
         key: _entry(template, scales[key], (first or {}).get(key), container) for key, template in templates.items()
@@ -179,8 +181,8 @@ def init_segment(
 def _entry(template: Any, scale: int, packet: Packet | None, container: str) -> TrackEntry:
     file = _written_by_libavformat(template, packet, container)
     try:
-        found = leaves(file, 0, len(file))
-        stsd, tkhd = found[b"stsd"], found[b"tkhd"]
+        boxes = leaves(file, 0, len(file))
+        stsd, tkhd = boxes[b"stsd"], boxes[b"tkhd"]
         description = settled(file[stsd.start : stsd.end], encoded=_is_annex_b(template))
     except (InvalidIndex, KeyError, IndexError, struct.error) as error:
         raise NotRemuxable(f"Its {_codec(template).upper()} cannot be described in fragments of MP4.") from error
@@ -189,13 +191,13 @@ def _entry(template: Any, scale: int, packet: Packet | None, container: str) -> 
 
 
 def _written_by_libavformat(template: Any, packet: Packet | None, form: str) -> bytes:
-    """A file of one track, for the sake of its `stsd`."""
-    out = io.BytesIO()
+    """A file of one track, of which only the `stsd` is used."""
+    file = io.BytesIO()
     try:
-        with av.open(out, "w", format=form, options=OPTIONS) as container:
+        with av.open(file, "w", format=form, options=OPTIONS) as container:
             stream = container.add_stream_from_template(template, opaque=True)
             if packet is not None and _needs_packet(template):
-                sample: Packet = av.Packet(bytes(packet))  # of our own: muxing changes it
+                sample: Packet = av.Packet(bytes(packet))  # a copy: muxing changes it
                 sample.stream, sample.time_base = stream, Fraction(1, 1000)
                 sample.dts = sample.pts = 0
                 sample.is_keyframe = True
@@ -204,4 +206,4 @@ def _written_by_libavformat(template: Any, packet: Packet | None, form: str) -> 
                 container.start_encoding()
     except (av.error.FFmpegError, ValueError) as error:
         raise NotRemuxable(f"Its {_codec(template).upper()} does not fit into fragments of MP4.") from error
-    return out.getvalue()
+    return file.getvalue()

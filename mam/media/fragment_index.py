@@ -1,4 +1,4 @@
-"""The index of a fragmented file, made from its `moof` boxes: ranged reads of them, and of little else."""
+"""Builds the index of a fragmented file from its `moof` boxes, by ranged reads of little else."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from mam.mp4.fragments import Defaults, Part
 from mam.mp4.samples import Samples
 from mam.mp4.tables import MAX_SAMPLES, NoSampleTables
 
-THREADS = 8  # reads at a time: a moof is small, and what it takes to get one is the store's answer time
-STEP = 16 << 10  # bytes read at a box, at least: holds the moof of some seconds of video and audio
-MAX_STEP = 1 << 20  # where boxes lie close together, more is read at a time, up to this
-TAIL = 64 << 10  # bytes read of the file's end: holds the mfra of most files
-MAX_MFRA = 32 << 20  # bytes
-MAX_SIDX = 1 << 20  # bytes: it has up to 65535 entries of 12
-MAX_MOOF = 64 << 20
-MAX_FRAGMENTS = 500_000  # in one file; libavformat may try beyond that
-MAX_BOXES = 4 * MAX_FRAGMENTS
-SPAN = 128 << 10  # bytes: what lies closer together is walked through by one thread
-NESTED, MAX_NESTED = 3, 64  # levels of sidx boxes below the first, and how many of a level are read
-PATIENCE = 1.0  # seconds between signs of life
+THREADS = 8  # This many reads run at a time: a moof is small, and reading one takes the store's response time.
+STEP = 16 << 10  # At least this many bytes are read at a box: the moof of some seconds of video and audio.
+MAX_STEP = 1 << 20  # Where boxes are close together, up to this many bytes are read at a time.
+TAIL = 64 << 10  # This many bytes are read at the file's end: the mfra of most files.
+MAX_MFRA = 32 << 20  # A larger mfra box is ignored.
+MAX_SIDX = 1 << 20  # A larger sidx box is ignored: it has up to 65535 entries of 12 bytes.
+MAX_MOOF = 64 << 20  # A larger moof box is left to libavformat.
+MAX_FRAGMENTS = 500_000  # A file with more fragments is left to libavformat.
+MAX_BOXES = 4 * MAX_FRAGMENTS  # A file with more boxes is left to libavformat.
+SPAN = 128 << 10  # Fragments that are closer together are read by one thread.
+NESTED, MAX_NESTED = 3, 64  # Levels of sidx boxes below the first, and the number of boxes read per level.
+PATIENCE = 1.0  # A sign of life follows this often.
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -41,14 +41,13 @@ def find_samples(
     alive: Callable[[], None] = lambda: None,
     pool: Executor | None = None,
 ) -> dict[int, Samples]:
-    """The samples of those tracks of a fragmented file. `pool`: where reads are done; else threads of its own.
+    """The samples of tracks of a fragmented file. `pool`: for the reads; else own threads are used.
 
-    The file's boxes are followed from one to the next, as each one's size says, and nothing else is believed. An
-    `mfra` or `sidx` box only lets many threads begin at once, each at another fragment: what they find counts where
-    those before them arrive there. So a list that is wrong, or names some of the fragments, loses no samples. Tracks
-    that hold nothing are left out.
+    The file's boxes are followed from one to the next by their sizes, and only those are trusted. An `mfra` or `sidx`
+    box only lets several threads start at once, each at another fragment: their results count where the preceding walk
+    arrives at that place. So a wrong or incomplete list loses no samples. Empty tracks are left out.
 
-    Raises NoSampleTables when the file is not fragmented or is more than is understood here (`demux` may), and
+    Raises NoSampleTables when the file is not fragmented or not supported here (`demux` may support it), and
     TruncatedMedia, InvalidIndex, TooLarge, NotAVideo.
     """
     defaults = fragments.read_defaults(media.moov)
@@ -63,32 +62,32 @@ def find_samples(
     by_track: dict[int, list[Part]] = {track_id: [] for track_id in ids.values()}
     for part in parts:
         by_track[part.track_id].append(part)
-    found: dict[int, Samples] = {}
+    samples: dict[int, Samples] = {}
     for number, track_id in ids.items():
         read = partial(index.read_samples, media.moov, number, media.reader.size, by_track[track_id])
-        found |= media.take(number, read)
+        samples |= media.take(number, read)
     if search.unused:
         media.notes.append(
             f"The file is cut off, or something else was appended to it: its last {search.unused} bytes are no whole"
             " fragment. It plays up to the last one that is."
         )
-    return found
+    return samples
 
 
 @dataclass(frozen=True, slots=True)
 class _Span:
-    """What lies between two bytes of the file, both of which begin a box."""
+    """The boxes between two bytes of the file, at each of which a box begins."""
 
     start: int
     end: int
     parts: list[Part] = field(default_factory=list)
-    lists: list[tuple[list[int], list[int]]] = field(default_factory=list)  # what its sidx boxes say
-    broken: MediaError | None = None  # why it ends there: what follows is no whole box, or its media is not
+    lists: list[tuple[list[int], list[int]]] = field(default_factory=list)  # the contents of its sidx boxes
+    broken: MediaError | None = None  # why it ends: the next box, or its media, is incomplete
 
 
 @dataclass(slots=True)
 class _Search:
-    """Reads boxes; many threads may. The counts, which bound what a file can cost, need not be exact."""
+    """Reads boxes, from any thread. The counts limit a file's cost and need not be exact."""
 
     read: Callable[[int, int], bytes]
     size: int
@@ -97,18 +96,18 @@ class _Search:
     boxes: int = 0
     moofs: int = 0
     samples: int = 0
-    claimed: int = 0  # bytes
+    claimed: int = 0  # bytes of samples
     is_over: bool = False
-    unused: int = 0  # bytes behind the last whole fragment
+    unused: int = 0  # bytes after the last complete fragment
 
     def walk(self, start: int, stop: int, *, until_moof: bool = False) -> _Span:
-        """All boxes from the one at `start` to the first that does not begin before `stop`, or is not whole."""
+        """All boxes from the one at `start` to the first that begins at or after `stop`, or is incomplete."""
         window = _Window(self.read, self.size)
         span = _Span(start, start)
-        at, broken = start, None
-        while at < stop and not self.is_over:
+        position, broken = start, None
+        while position < stop and not self.is_over:
             try:
-                kind, length = window.box(at)
+                kind, length = window.box(position)
             except (TruncatedMedia, InvalidIndex) as error:
                 broken = error
                 break
@@ -117,22 +116,22 @@ class _Search:
                 if until_moof:
                     break
                 try:
-                    span.parts.extend(self._parts(window, at, length))
+                    span.parts.extend(self._parts(window, position, length))
                 except TruncatedMedia as error:
                     broken = error
                     break
             elif kind == b"sidx" and until_moof and len(span.lists) < MAX_NESTED:
-                span.lists.append(self._sidx(window, at))
-            at += length
-        return _Span(start, at, span.parts, span.lists, broken)
+                span.lists.append(self._sidx(window, position))
+            position += length
+        return _Span(start, position, span.parts, span.lists, broken)
 
-    def _parts(self, window: _Window, at: int, length: int) -> list[Part]:
+    def _parts(self, window: _Window, position: int, length: int) -> list[Part]:
         if length > MAX_MOOF:
             raise NoSampleTables(f"a moof box of {length >> 20} MB")
-        parts = fragments.read_moof(window.get(at, length), at, self.defaults, self.wanted, self.size)
+        parts = fragments.read_moof(window.get(position, length), position, self.defaults, self.wanted, self.size)
         self.samples += sum(part.columns.shape[1] for part in parts)
         self.claimed += sum(int(part.columns[1].sum()) for part in parts)
-        if self.claimed > 2 * self.size:  # some may have been counted twice, by who began at a wrong place
+        if self.claimed > 2 * self.size:  # walks from wrong places may count samples twice
             raise InvalidIndex("The samples together are larger than the object.")
         if self.samples > MAX_SAMPLES * len(self.wanted):
             raise TooLarge(f"A track has more than {MAX_SAMPLES} samples.")
@@ -145,7 +144,7 @@ class _Search:
             raise NoSampleTables(f"more than {MAX_FRAGMENTS} fragments")
 
     def mfra(self) -> list[int]:
-        """Where the list at the file's end says that fragments are."""
+        """The places of fragments by the list at the file's end."""
         tail = self.read(max(0, self.size - TAIL), self.size)
         length = fragment_lists.read_mfro(tail)
         if not fragment_lists.MFRO_SIZE < length <= min(self.size, MAX_MFRA):
@@ -157,75 +156,75 @@ class _Search:
         except InvalidIndex:
             return []
 
-    def sidx(self, at: int) -> tuple[list[int], list[int]]:
-        """Where the sidx box at byte `at`, if it is one, says that (fragments, further sidx boxes) are."""
-        return self._sidx(_Window(self.read, self.size), at)
+    def sidx(self, position: int) -> tuple[list[int], list[int]]:
+        """The places of (fragments, further sidx boxes) by the sidx box at byte `position`, if there is one."""
+        return self._sidx(_Window(self.read, self.size), position)
 
-    def _sidx(self, window: _Window, at: int) -> tuple[list[int], list[int]]:
+    def _sidx(self, window: _Window, position: int) -> tuple[list[int], list[int]]:
         try:
-            kind, length = window.box(at)
+            kind, length = window.box(position)
             if kind == b"sidx" and length <= MAX_SIDX:
-                return fragment_lists.read_sidx(window.get(at, length), at)
+                return fragment_lists.read_sidx(window.get(position, length), position)
         except (InvalidIndex, TruncatedMedia):
-            log.debug("no list of fragments", extra={"at": at})
+            log.debug("no list of fragments", extra={"at": position})
         return [], []
 
 
 class _Window:
-    """The file's bytes at a place that moves on: few reads where boxes lie close together, short ones elsewhere."""
+    """A moving window of the file: few reads where boxes are close together, short reads elsewhere."""
 
     def __init__(self, read: Callable[[int, int], bytes], size: int) -> None:
         self._read, self._size = read, size
         self._base, self._data, self._step = 0, b"", STEP
 
-    def box(self, at: int) -> tuple[bytes, int]:
-        """(kind, size) of the box at byte `at`. Raises TruncatedMedia when it does not lie within the file."""
-        found = header(self.get(at, min(16, self._size - at)), 0, self._size - at)
-        if found is None:
+    def box(self, position: int) -> tuple[bytes, int]:
+        """(kind, size) of the box at byte `position`. Raises TruncatedMedia when it exceeds the file."""
+        box = header(self.get(position, min(16, self._size - position)), 0, self._size - position)
+        if box is None:
             raise TruncatedMedia("The file ends in the middle of a box.")
-        kind, _, length = found
-        if at + length > self._size:
+        kind, _, length = box
+        if position + length > self._size:
             raise TruncatedMedia(
-                f"Box {readable(kind)} reaches to byte {at + length}, the object ends at byte {self._size}."
+                f"Box {readable(kind)} reaches to byte {position + length}, the object ends at byte {self._size}."
             )
         return kind, length
 
-    def get(self, at: int, length: int) -> bytes:
-        """The `length` bytes at `at`, which lie within the file."""
-        have = self._base + len(self._data)
-        if not self._base <= at <= at + length <= have:
-            near = self._base <= at <= have + self._step and self._data
-            self._step = min(2 * self._step, MAX_STEP) if near else STEP
-            kept = self._data[at - self._base :] if self._base <= at <= have else b""
-            stop = min(self._size, at + max(length, self._step))
-            self._base, self._data = at, kept + self._read(at + len(kept), stop)
-        return self._data[at - self._base : at - self._base + length]
+    def get(self, position: int, length: int) -> bytes:
+        """The `length` bytes at `position`, which must be within the file."""
+        end = self._base + len(self._data)
+        if not self._base <= position <= position + length <= end:
+            is_next = self._base <= position <= end + self._step and self._data
+            self._step = min(2 * self._step, MAX_STEP) if is_next else STEP
+            kept = self._data[position - self._base :] if self._base <= position <= end else b""
+            stop = min(self._size, position + max(length, self._step))
+            self._base, self._data = position, kept + self._read(position + len(kept), stop)
+        return self._data[position - self._base : position - self._base + length]
 
 
 def _find_parts(search: _Search, pool: Executor, alive: Callable[[], None]) -> list[Part]:
-    """Every fragment's parts, in the order of the file."""
+    """The parts of all fragments, in the order of the file."""
     walks: dict[int, Future[_Span]] = {}
     try:
         tail = pool.submit(search.mfra)
         head = _result(pool.submit(search.walk, 0, search.size, until_moof=True), alive)
-        listed = _result(tail, alive) or _listed(search, head, pool, alive)
+        listed = _result(tail, alive) or _listed_by_sidx(search, head, pool, alive)
         starts = _spread(listed, head.end, search.size)
         log.debug("following fragments", extra={"listed": len(listed), "spans": len(starts)})
         for start, stop in zip(starts, [*starts[1:], search.size], strict=False):
             walks[start] = pool.submit(search.walk, start, stop)
         parts: list[Part] = []
-        at = head.end
-        while at < search.size:
-            if at not in walks:  # a list was wrong: on, to the next place that it names
-                stop = min((start for start in starts if start > at), default=search.size)
-                walks[at] = pool.submit(search.walk, at, stop)
-            span = _result(walks[at], alive)  # of no walk that none arrives at is it asked how it ended
+        position = head.end
+        while position < search.size:
+            if position not in walks:  # a list was wrong: continue to its next place
+                stop = min((start for start in starts if start > position), default=search.size)
+                walks[position] = pool.submit(search.walk, position, stop)
+            span = _result(walks[position], alive)  # the outcome of a walk at a wrong place is never read
             parts += span.parts
-            at = span.end
-            if span.broken:  # nothing may be known to lie behind it, or the middle of the film would be missing
-                if not parts or any(at < start < search.size for start in listed):
+            position = span.end
+            if span.broken:  # an error at the end is tolerated, one before a known fragment is not
+                if not parts or any(position < start < search.size for start in listed):
                     raise span.broken
-                search.unused = search.size - at
+                search.unused = search.size - position
                 break
         return parts
     finally:
@@ -234,24 +233,24 @@ def _find_parts(search: _Search, pool: Executor, alive: Callable[[], None]) -> l
             walk.cancel()
 
 
-def _listed(search: _Search, head: _Span, pool: Executor, alive: Callable[[], None]) -> list[int]:
-    """Where the sidx boxes in front, and those that they name, say that fragments are."""
-    listed = [at for found, _ in head.lists for at in found]
-    nested = [at for _, found in head.lists for at in found]
+def _listed_by_sidx(search: _Search, head: _Span, pool: Executor, alive: Callable[[], None]) -> list[int]:
+    """The places of fragments by the sidx boxes at the start and those nested in them."""
+    listed = [place for places, _ in head.lists for place in places]
+    nested = [place for _, places in head.lists for place in places]
     for _ in range(NESTED):
-        asked = [pool.submit(search.sidx, at) for at in sorted(set(nested))[:MAX_NESTED] if at < search.size]
-        answers = [_result(answer, alive) for answer in asked]
-        listed += [at for found, _ in answers for at in found]
-        nested = [at for _, found in answers for at in found]
+        reads = [pool.submit(search.sidx, place) for place in sorted(set(nested))[:MAX_NESTED] if place < search.size]
+        lists = [_result(read, alive) for read in reads]
+        listed += [place for places, _ in lists for place in places]
+        nested = [place for _, places in lists for place in places]
     return sorted(set(listed))
 
 
 def _spread(listed: list[int], first: int, size: int) -> list[int]:
-    """Where to begin: at the first fragment, and at listed ones that are not too close together."""
+    """The start places of walks: the first fragment, and listed ones that are not too close together."""
     starts = [first] if first < size else []
-    for at in listed:
-        if starts and starts[-1] + SPAN <= at < size:
-            starts.append(at)
+    for place in listed:
+        if starts and starts[-1] + SPAN <= place < size:
+            starts.append(place)
     return starts
 
 

@@ -1,4 +1,4 @@
-"""Holes in a sound: where the index has nothing to be heard, although a sample before it claims to last that long."""
+"""Holes in a sound: gaps between samples, although the index stretches the previous sample over them."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ import numpy as np
 from mam.mp4.samples import Samples
 from mam.mp4.tables import Ints
 
-SHORTEST = Fraction(1, 100)  # seconds: less is what coarse clocks make of sound without a hole
-LONGEST_FRAME = 4  # parts of a second: no codec whose frames differ in length has a longer one
-ALIKE = Fraction(1, 20)  # by which frames of one length differ in a coarse clock
-OPENING = Fraction(1, 10)  # seconds at the start whose hole is none to a listener: what stands before it is priming
+SHORTEST = Fraction(1, 100)  # Shorter holes, in seconds, come from coarse clocks.
+LONGEST_FRAME = 4  # Codecs with frames of different lengths have no frame longer than this fraction of a second.
+ALIKE = Fraction(1, 20)  # Frames of one length may differ by this much in a coarse clock.
+OPENING = Fraction(1, 10)  # A hole within this many seconds of the start is inaudible: only priming precedes it.
 
 
 def holes(samples: Samples) -> list[tuple[Fraction, Fraction]]:
-    """The seconds from which and to which nothing is heard between two samples, in order.
+    """The start and end, in seconds, of each silence between two samples, in order.
 
-    A sample is heard as long as most others are: in an index it lasts until the next one. Those that come early wait
-    for their turn, as a player has them wait.
+    A sample is heard as long as most others, while the index has it last until the next one. Samples that come early
+    are delayed, as by a player.
     """
     if len(samples) < 2:
         return []
     length = _lengths(samples.duration, samples.timescale)
-    heard = np.cumsum(length) - length  # of all samples before, without holes
+    heard = np.cumsum(length) - length  # the end of all previous samples without holes
     ready = np.maximum.accumulate(samples.pts - heard) + heard + length  # when each one ends
     missing = samples.pts[1:] - ready[:-1]
-    found = np.flatnonzero(missing * SHORTEST.denominator > samples.timescale * SHORTEST.numerator)
+    positions = np.flatnonzero(missing * SHORTEST.denominator > samples.timescale * SHORTEST.numerator)
     scale = samples.timescale
-    return [(Fraction(int(ready[n]), scale), Fraction(int(samples.pts[n + 1]), scale)) for n in found]
+    return [(Fraction(int(ready[n]), scale), Fraction(int(samples.pts[n + 1]), scale)) for n in positions]
 
 
 def _lengths(duration: Ints, timescale: int) -> Ints:
-    """Ticks that each sample is heard: as long as most of them, or what it says as far as a codec allows it."""
+    """The audible ticks of each sample: those of most samples, else its own, up to a codec's longest frame."""
     usual = int(np.median(duration))
     alike = np.abs(duration - usual) <= max(1, int(usual * ALIKE))
     if alike.mean() > 0.5:
@@ -42,5 +42,5 @@ def _lengths(duration: Ints, timescale: int) -> Ints:
 
 
 def has_holes(samples: Samples) -> bool:
-    """Whether there is one that a listener, or a player, would notice."""
+    """Whether the sound has a hole that a listener or a player notices."""
     return any(end > samples.start + OPENING for _, end in holes(samples))

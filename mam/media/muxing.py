@@ -1,4 +1,4 @@
-"""Packets to segments: the one place where segments get their bytes."""
+"""Muxes packets into segments: the one place that writes segment bytes."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from mam.media.fmp4 import FragmentMuxer, init_segment
 from mam.media.packets import ORIGIN, Packet
 from mam.mp4.nals import Opening, opening
 
-Made = dict[str, memoryview]  # the files of one segment in all renditions, by their name below the revision
+SegmentFiles = dict[str, memoryview]  # A segment's files in all renditions, by name below the revision.
 
 OPTIONS = {
-    "mpegts_flags": "+initial_discontinuity",  # continuity counters restart in each segment, and this says so
-    "mpegts_copyts": "1",  # timestamps as given: the same frame has the same ones, whichever worker makes the segment
+    "mpegts_flags": "+initial_discontinuity",  # signals that continuity counters restart in each segment
+    "mpegts_copyts": "1",  # keeps timestamps: a frame has the same ones in every worker's segment
 }
 NULL_PACKET = b"\x47\x1f\xff\x10" + b"\xff" * 184  # ISO/IEC 13818-1 section 2.4.1: players skip it
-LEAST_PACKETS = 16  # of a segment: libavformat does not know TS by fewer than a dozen
-UNSIGNED = 4  # the first planner whose fragments have no negative offsets: all segments of a plan go by one rule
+LEAST_PACKETS = 16  # A segment has at least this many packets: libavformat needs a dozen to recognise TS.
+UNSIGNED = 4  # From this planner version on, fragments have no negative offsets, in all segments of a plan.
 
 
 class SegmentMuxer:
-    """One TS segment in memory. `templates`: the streams, by any key that `mux` is given again."""
+    """One TS segment in memory. `templates`: the streams, by the keys that `mux` gets."""
 
     def __init__(self, templates: dict[Any, Any]) -> None:
         self._file = io.BytesIO()
@@ -39,7 +39,7 @@ class SegmentMuxer:
         }
 
     def mux(self, key: Any, packet: Packet) -> None:
-        """Appends a packet. Raises DamagedMedia when it is not what its codec's packets look like."""
+        """Appends a packet. Raises DamagedMedia when it is no valid packet of its codec."""
         packet.stream = self._streams[key]
         try:
             self._container.mux(packet)
@@ -60,10 +60,10 @@ class SegmentMuxer:
 
 
 class SegmentPacker:
-    """Packs the packets of segment `number` of a plan, and what comes before all segments together with the first.
+    """Packs the packets of segment `number` of a plan; the first segment includes the initialization sections.
 
-    `templates`: a stream for each of the plan's outputs; `scales`: ticks a second of the packets of each. `delays`:
-    ticks between the decoding of an output's first packet and when the first is shown.
+    `templates`: a stream for each of the plan's outputs; `scales`: their packets' ticks per second. `delays`: ticks
+    from the decoding of an output's first packet to its first presentation time.
     """
 
     def __init__(
@@ -104,22 +104,22 @@ class SegmentPacker:
         self._first.setdefault(output, packet)
         self._muxers[output.rendition].mux(output, packet)
 
-    def finish(self) -> Made:
-        """Raises DamagedMedia unless the segment got as many video frames as planned: nothing else is ever stored."""
+    def finish(self) -> SegmentFiles:
+        """The segment's files. Raises DamagedMedia unless the segment has as many video frames as planned."""
         plan, number = self._plan, self._number
         for frames in self._frames.values():
             if plan.frames and frames != plan.frames[number]:
                 raise DamagedMedia(f"Segment {number} has {frames} frames, planned were {plan.frames[number]}.")
-        made = self._initializations() if number == 0 else {}
-        return made | {plan.file(plan.named(name), number): muxer.finish() for name, muxer in self._muxers.items()}
+        files = self._initializations() if number == 0 else {}
+        return files | {plan.file(plan.named(name), number): muxer.finish() for name, muxer in self._muxers.items()}
 
     def _check_opening(self, context: Any, packet: Packet) -> None:
         """Raises Undecodable unless a decoder can start at the segment's first picture."""
-        found = opening(context.codec.canonical_name, bytes(context.extradata or b""), memoryview(packet))
-        if found is Opening.NONE:
+        kind = opening(context.codec.canonical_name, bytes(context.extradata or b""), memoryview(packet))
+        if kind is Opening.NONE:
             raise Undecodable(f"Segment {self._number} would begin with a picture that no decoder can start at.")
 
-    def _initializations(self) -> Made:
+    def _initializations(self) -> SegmentFiles:
         delays = None if self._signed else self._delays
         return {
             self._plan.init(rendition): memoryview(

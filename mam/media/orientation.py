@@ -1,4 +1,4 @@
-"""How the container has a picture shown: turned by quarters, mirrored, or in a way that has no equivalent here."""
+"""The container's display matrix: quarter turns, mirroring, or a transformation that is not supported."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from math import hypot
 
 Matrix = Sequence[int]  # a, b, c, d: a point (x, y) is shown at (a x + c y, b x + d y)
 
-OBLIQUE = 0.02  # of an axis's length: what is more off a quarter turn (one degree) can be seen
+OBLIQUE = 0.02  # A larger deviation from a quarter turn, relative to the axis (one degree), is visible.
 
-# signs of a, b, c, d -> degrees clockwise, mirrored, and what turns the picture upright
+# signs of a, b, c, d -> degrees clockwise, mirrored, and the filters that turn the picture upright
 ORIENTATIONS: dict[tuple[int, int, int, int], tuple[int, bool, tuple[str, ...]]] = {
     (1, 0, 0, 1): (0, False, ()),
     (0, 1, -1, 0): (90, False, ("transpose=dir=clock",)),
@@ -23,9 +23,9 @@ ORIENTATIONS: dict[tuple[int, int, int, int], tuple[int, bool, tuple[str, ...]]]
 
 
 def upright(matrix: Matrix) -> tuple[int, bool, tuple[str, ...]]:
-    """Degrees clockwise and whether it is mirrored, with the filters that do it, of the nearest quarter turn.
+    """Degrees clockwise, whether the picture is mirrored, and the filters for both, of the nearest quarter turn.
 
-    Scaling does not count: a player fits the picture into what it has. A matrix that shows nothing is none.
+    Scaling is ignored: players fit the picture into their window. A matrix that shows nothing is ignored.
     """
     a, b, c, d = matrix
     if abs(a * d) >= abs(b * c):
@@ -37,13 +37,15 @@ def upright(matrix: Matrix) -> tuple[int, bool, tuple[str, ...]]:
 
 
 def unmet(matrix: Matrix) -> str:
-    """What of a matrix has no equivalent here, in words; nothing when `upright` does what it says."""
+    """The part of a matrix that `upright` does not apply, in words; '' when it applies all of it."""
     a, b, c, d = matrix
     if not (a or b) or not (c or d):
         return "its display matrix shows nothing; it is shown as it is" if (a or b or c or d) else ""
     turned = abs(a * d) < abs(b * c)
     along, across = ((b, a), (c, d)) if turned else ((a, b), (d, c))
-    off = max(abs(along[1]) / hypot(*along), abs(across[1]) / hypot(*across))
+    deviation = max(abs(along[1]) / hypot(*along), abs(across[1]) / hypot(*across))
     return (
-        "its display matrix turns or slants it, of which whole quarters alone are carried over" if off > OBLIQUE else ""
+        "its display matrix turns or slants it, of which whole quarters alone are carried over"
+        if deviation > OBLIQUE
+        else ""
     )

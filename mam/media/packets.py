@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 else:
     Packet = av.Packet
 
-WINDOW = 8 << 20  # bytes of samples fetched at a time: a 6 s segment of a full-HD film is one window
-ORIGIN = 10  # seconds added to every timestamp: keeps the decode times of B-frames positive in MPEG-TS and NUT
+WINDOW = 8 << 20  # Samples are fetched in windows of this many bytes: a 6 s segment of a full-HD film is one window.
+ORIGIN = 10  # Every timestamp is moved by these seconds, so that decode times of B-frames are positive in TS and NUT.
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class _Column:
 
 
 def read_packets(media: MediaSource, runs: list[AnyRun]) -> Iterator[tuple[AnyRun, Packet]]:
-    """The packets of the runs, each with its run, by rising decode time.
+    """The packets of the runs, each with its run, in decode order.
 
     Timestamps are moved by `ORIGIN`; the time base is set, the stream is not.
     """
@@ -66,7 +66,7 @@ def read_packets(media: MediaSource, runs: list[AnyRun]) -> Iterator[tuple[AnyRu
 def _merge(media: MediaSource, runs: list[AnyRun]) -> _Column:
     parts = [media.samples(run.track.number) for run in runs]
     cut = [slice(run.first, run.last) for run in runs]
-    # What a run holds stays in its order, also where its times step back (parts that an edit list joins).
+    # A run keeps its own order, even where its times step back (parts that an edit list joins).
     seconds = np.concatenate([np.maximum.accumulate(p.dts[c] / p.timescale) for p, c in zip(parts, cut, strict=True)])
     order = np.argsort(seconds, kind="stable")
     which = np.concatenate([np.full(run.last - run.first, n, np.int64) for n, run in enumerate(runs)])
@@ -80,7 +80,7 @@ def _merge(media: MediaSource, runs: list[AnyRun]) -> _Column:
 
 
 def _windows(sizes: Ints) -> Iterator[tuple[int, int]]:
-    """Runs of samples of about `WINDOW` bytes together; at least one sample each."""
+    """Ranges of samples of about `WINDOW` bytes each; at least one sample."""
     total = np.cumsum(sizes)
     low = 0
     while low < len(sizes):
@@ -103,11 +103,11 @@ def _fetch(
         column.dts[part].tolist(), column.pts[part].tolist(), column.duration[part].tolist(), column.key[part].tolist(),
         strict=True,
     )  # fmt: skip
-    for run, number, at, length, dts, pts, duration, key in rows:
-        data = blocks[number][at : at + length]
+    for run, number, start, length, dts, pts, duration, key in rows:
+        data = blocks[number][start : start + length]
         changes = media.changes.get(runs[run].track.number) if key else None
-        if changes:  # decoders know the first description alone
-            data = memoryview(changes.before(at + ranges[number].start) + data)
+        if changes:  # decoders know only the first description
+            data = memoryview(changes.before(start + ranges[number].start) + data)
         packet = av.Packet(data)
         shift = ORIGIN * scales[run]
         packet.time_base = bases[run]

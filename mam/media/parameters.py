@@ -1,4 +1,4 @@
-"""What the first pictures say of a track that its description does not, and whether later ones say something else."""
+"""Parameter sets among a track's pictures: the first ones complete its description, later ones may differ."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from mam.mp4.parameter_sets import is_complete, with_record, with_sets_of
 from mam.mp4.repair import CODED_BLOCK, coded_size
 from mam.mp4.samples import Samples
 
-FIRST = 3  # key frames in which sets are looked for
-HEAD = 8 << 10  # bytes of a key frame: sets stand in front
-THREADS = 8  # reads at a time
-MANY = 64  # key frames that are looked at for another size, of a film that repeats its sets
+FIRST = 3  # Parameter sets are searched in this many key frames.
+HEAD = 8 << 10  # This many bytes of a key frame are searched: its parameter sets come first.
+THREADS = 8  # This many reads run at a time.
+MANY = 64  # A film that repeats its sets is searched for another size in this many key frames.
 
 
 def completed(track: MediaTrack, moov: bytes, reader: ObjectReader, samples: Samples) -> MediaTrack:
-    """The track with the parameter sets in its description, where they stand among its pictures alone."""
+    """The track with parameter sets in its description, where only its pictures contain them."""
     if not track.is_video or is_complete(track.codec, track.configuration):
         return track
     for number in np.flatnonzero(samples.key)[:FIRST].tolist():
@@ -36,18 +36,23 @@ def completed(track: MediaTrack, moov: bytes, reader: ObjectReader, samples: Sam
 
 
 def _sized(entry: bytes) -> bytes:
-    """With the size that the sets say, where the entry says none or quite another."""
-    coded, said = coded_size(entry), struct.unpack_from(">2H", entry, 32)
-    if coded is None or (0 not in said and all(abs(a - b) < CODED_BLOCK for a, b in zip(coded, said, strict=True))):
+    """The entry with the size of its parameter sets, where it has no size or a quite different one."""
+    coded, stated = coded_size(entry), struct.unpack_from(">2H", entry, 32)
+    if coded is None or (
+        0 not in stated
+        and all(
+            abs(coded_side - stated_side) < CODED_BLOCK for coded_side, stated_side in zip(coded, stated, strict=True)
+        )
+    ):
         return entry
     return entry[:32] + struct.pack(">2H", *coded) + entry[36:]
 
 
 def changes_size(track: MediaTrack, reader: ObjectReader, samples: Samples, heads: Sequence[bytes]) -> bool:
-    """Whether key frames bring parameter sets for pictures of another size.
+    """Whether key frames contain parameter sets for pictures of another size.
 
-    `heads`: the first bytes of a handful of them. Where they bring sets, MANY of the others are looked at: a change in
-    the middle is found when it lasts.
+    `heads`: the first bytes of a few key frames. Where they contain sets, MANY others are read: that finds a change in
+    the middle if it lasts.
     """
     first = coded_size(track.entry)
     sizes = _sizes(track, heads)
@@ -66,5 +71,5 @@ def _sizes(track: MediaTrack, heads: Iterable[bytes]) -> set[tuple[int, int]]:
 
 
 def _head(reader: ObjectReader, samples: Samples, number: int) -> bytes:
-    at, size = int(samples.offset[number]), int(samples.size[number])
-    return reader.read(at, at + min(size, HEAD))
+    offset, size = int(samples.offset[number]), int(samples.size[number])
+    return reader.read(offset, offset + min(size, HEAD))

@@ -1,4 +1,4 @@
-"""From a source to a plan: which renditions, of which tracks, and where each segment begins."""
+"""Makes the plan of a source: the renditions, their tracks, and the start of each segment."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from mam.media.chunk_windows import (
     grid_ticks,
     openings,
     part_starts,
-    seen,
     segment_edges,
     shown_frames,
     shown_span,
+    shown_times,
 )
 from mam.media.fragment_index import find_samples
 from mam.media.holes import has_holes
@@ -35,15 +35,15 @@ from mam.media.video import picture_notes, plan_video
 from mam.mp4.samples import Samples
 from mam.mp4.tables import Ints, NoSampleTables
 
-LEAD_SECONDS = (2, 2, 4)  # first segments of an encode: short, so that the first picture comes early
-SHORTEST_SOUND = Fraction(1024, 48000)  # seconds: a frame of AAC, of which there is no half
-PRIMING = Fraction(1, 10)  # seconds: audio that starts so little before the video does not move the timeline
-EARLY = 10  # seconds before the end of the picture at which sound may end without silence behind it
-LATE = Fraction(1, 4)  # seconds after the picture at which sound may begin without silence before it
-MAX_SEGMENT_BYTES = 512 << 20  # a segment is made in memory
-PACKING = Fraction(103, 100)  # what TS adds to the bytes of the streams, about
-FRAME_BYTES, SOUND_BYTES = 110, 25  # and to each frame
-BITS_PER_PIXEL = 0.08  # of x264 at CRF 23, about: only for guesses before anything is encoded
+LEAD_SECONDS = (2, 2, 4)  # The first segments of an encode are short, so that the first picture comes early.
+SHORTEST_SOUND = Fraction(1024, 48000)  # Seconds of one AAC frame, the shortest sound.
+PRIMING = Fraction(1, 10)  # Audio that starts at most this many seconds before the video does not move the timeline.
+EARLY = 10  # Sound may end this many seconds before the picture without added silence.
+LATE = Fraction(1, 4)  # Sound may begin this many seconds after the picture without added silence.
+MAX_SEGMENT_BYTES = 512 << 20  # A larger segment is refused: it is made in memory.
+PACKING = Fraction(103, 100)  # TS adds about this factor to the bytes of the streams.
+FRAME_BYTES, SOUND_BYTES = 110, 25  # TS adds about this many bytes to each video and audio frame.
+BITS_PER_PIXEL = 0.08  # The approximate rate of x264 at CRF 23, for estimates before encoding.
 
 log = logging.getLogger(__name__)
 
@@ -59,9 +59,8 @@ def make_plan(
     closely: bool = False,
     max_duration: float = math.inf,
 ) -> Plan:
-    """The plan of one revision. `stored`: the index lies in the bucket, the source has no sample tables.
-    `closely`: pictures are decoded to describe what headers do not tell. `max_duration`: seconds that the video may
-    last.
+    """The plan of one revision. `stored`: the index is in the bucket, since the source has no sample tables. `closely`:
+    pictures are decoded for details that headers lack. `max_duration`: the video's longest duration in seconds.
 
     Raises NotRemuxable when the profile is `source` and a stream cannot be copied, NotAVideo, TooLarge,
     UnsupportedCodec.
@@ -79,8 +78,8 @@ def make_plan(
     timeline = _plan_timeline(media, video_track, sounds, recipe)
     if timeline.duration > max_duration:
         raise TooLarge(f"The video lasts {float(timeline.duration):.0f} s; MAX_DURATION_SECONDS allows less.")
-    heard = _plan_sounds(media, sounds, timeline, recipe)
-    renditions = _renditions(video_track, heard, _main_name(video_track, heard, recipe))
+    audio = _plan_sounds(media, sounds, timeline, recipe)
+    renditions = _renditions(video_track, audio, _main_name(video_track, audio, recipe))
     renditions += subtitles.renditions(media, source)
     plan = Plan(
         video=video,
@@ -101,30 +100,30 @@ def make_plan(
 
 
 def choose_picture(media: MediaSource) -> MediaTrack | None:
-    """The video track of the stream: no still beside a film; of the rest the default one, else the first."""
+    """The video track of the stream: the default one, else the first; stills beside a film come last."""
     video = [track for track in media.tracks if track.is_video]
     return min(video, key=lambda t: (t.number in media.stills, not t.is_default, t.number), default=None)
 
 
 def read_index(media: MediaSource, recipe: Recipe, *, alive: Callable[[], None] = lambda: None) -> dict[int, Samples]:
-    """Brings the samples of the tracks that a plan is made of. Those that took more than the `moov` box, by number.
+    """Reads the samples of a plan's tracks. Returns those that needed more than the `moov` box, by track number.
 
-    Another track may stand in for one that turns out to hold nothing.
+    Another track may replace one that turns out to be empty.
     """
-    found: dict[int, Samples] = {}
-    read: set[int] = set()
-    while numbers := [number for number in tracks_to_read(media, recipe) if number not in read]:
-        read.update(numbers)
+    searched: dict[int, Samples] = {}
+    done: set[int] = set()
+    while numbers := [number for number in tracks_to_read(media, recipe) if number not in done]:
+        done.update(numbers)
         try:
             media.collect(numbers)
         except NoSampleTables:
-            found |= _search(media, numbers, alive)
-            media.adopt(found)
-    return found
+            searched |= _search(media, numbers, alive)
+            media.adopt(searched)
+    return searched
 
 
 def _search(media: MediaSource, numbers: list[int], alive: Callable[[], None]) -> dict[int, Samples]:
-    """Samples that are not listed in the `moov` box."""
+    """The samples of tracks that the `moov` box does not list."""
     try:
         return find_samples(media, numbers, alive=alive)
     except NoSampleTables as reason:
@@ -133,7 +132,7 @@ def _search(media: MediaSource, numbers: list[int], alive: Callable[[], None]) -
 
 
 def tracks_to_read(media: MediaSource, recipe: Recipe) -> list[int]:
-    """The tracks whose samples a plan is made of."""
+    """The tracks whose samples a plan needs."""
     picture = choose_picture(media)
     chosen = [*([picture] if picture else []), *choose_sounds(media.tracks, recipe), *subtitles.choose(media)]
     return [track.number for track in chosen]
@@ -145,30 +144,30 @@ def tracks_to_read(media: MediaSource, recipe: Recipe) -> list[int]:
 def _plan_sounds(
     media: MediaSource, sounds: list[MediaTrack], timeline: Timeline, recipe: Recipe
 ) -> list[tuple[MediaTrack, AudioTrack]]:
-    """What becomes of the sounds. Silence is put where one has nothing, as far as something may be encoded.
+    """Plans the sounds. Encoded sounds get silence in their gaps.
 
-    A copy of a single sound is muxed with its gaps; of several, those that have none are copied.
+    A copied single sound is muxed with its gaps; of several, only sounds without gaps are copied.
     """
     alone = len(sounds) > 1
     gaps = [_has_gaps(media.samples(track.number), timeline, alone=alone) for track in sounds]
     if recipe.profile is Profile.SOURCE:
-        whole = [track for track, has in zip(sounds, gaps, strict=True) if not has] or sounds[:1]
+        whole = [track for track, has_gaps in zip(sounds, gaps, strict=True) if not has_gaps] or sounds[:1]
         return [(track, plan_audio(track, recipe, gaps=False, parts=_parts(media, track))) for track in whole]
     return [
-        (track, plan_audio(track, recipe, gaps=has, parts=_parts(media, track)))
-        for track, has in zip(sounds, gaps, strict=True)
+        (track, plan_audio(track, recipe, gaps=has_gaps, parts=_parts(media, track)))
+        for track, has_gaps in zip(sounds, gaps, strict=True)
     ]
 
 
 def _parts(media: MediaSource, track: MediaTrack) -> int:
-    """How many parts of the media the track's edit list joins."""
+    """The number of parts that the track's edit list joins."""
     return len(media.samples(track.number).joins) + 1
 
 
 def _has_gaps(samples: Samples, timeline: Timeline, *, alone: bool) -> bool:
-    """Whether silence must be put somewhere: some players leave out the picture where a sound has nothing.
+    """Whether a sound needs silence: some players drop the picture where a sound has a gap.
 
-    Beside a picture it may end a little early; alone it must have something in every segment.
+    Muxed with a picture it may end a little early; in its own rendition (`alone`) it needs media in every segment.
     """
     empty = np.flatnonzero(np.diff(edges_by_time(samples, timeline)) == 0)
     trailing = len(empty) > 0 and int(empty[0]) == len(timeline) - len(empty)
@@ -177,22 +176,22 @@ def _has_gaps(samples: Samples, timeline: Timeline, *, alone: bool) -> bool:
     return late or has_holes(samples) or (bool(len(empty)) and (alone or not early))
 
 
-def _main_name(video: VideoTrack | None, heard: list[tuple[MediaTrack, AudioTrack]], recipe: Recipe) -> str:
-    tracks: list[Track] = [*([video] if video else []), *(audio for _, audio in heard)]
+def _main_name(video: VideoTrack | None, sounds: list[tuple[MediaTrack, AudioTrack]], recipe: Recipe) -> str:
+    tracks: list[Track] = [*([video] if video else []), *(audio for _, audio in sounds)]
     if recipe.profile is Profile.SOURCE or all(track.action == "copy" for track in tracks):
         return "source"
     return f"{min(video.width, video.height)}p" if video else "audio"
 
 
-def _renditions(video: VideoTrack | None, heard: list[tuple[MediaTrack, AudioTrack]], name: str) -> list[Rendition]:
-    """One sound is muxed with the picture; several become renditions of their own."""
-    if len(heard) <= 1:
-        return [Rendition(name=name, video=video, audio=heard[0][1] if heard else None)]
+def _renditions(video: VideoTrack | None, sounds: list[tuple[MediaTrack, AudioTrack]], name: str) -> list[Rendition]:
+    """The renditions: a single sound is muxed with the picture, several get renditions of their own."""
+    if len(sounds) <= 1:
+        return [Rendition(name=name, video=video, audio=sounds[0][1] if sounds else None)]
     renditions = [Rendition(name=name, video=video)] if video else []
     titles: set[str] = set()
-    for number, (track, audio) in enumerate(heard):
-        known = languages.display(track.language) if track.language else f"Audio {number + 1}"
-        title = multivariant.unique_name(track.title or known, titles)
+    for number, (track, audio) in enumerate(sounds):
+        default_title = languages.display(track.language) if track.language else f"Audio {number + 1}"
+        title = multivariant.unique_name(track.title or default_title, titles)
         renditions.append(
             Rendition(name=f"audio-{number}", audio=audio, language=track.language, title=title, default=number == 0)
         )
@@ -200,19 +199,19 @@ def _renditions(video: VideoTrack | None, heard: list[tuple[MediaTrack, AudioTra
 
 
 def _with_bandwidth(media: MediaSource, rendition: Rendition, timeline: Timeline) -> Rendition:
-    """With the bit rates that it is expected to have: exact for what is copied, but for what packing adds."""
+    """The rendition with its expected bit rates: exact for copied streams, apart from the container's overhead."""
     sizes = sum((_expected_sizes(media, track, timeline) for track in rendition.tracks), np.zeros(len(timeline)))
     rate = multivariant.measure(list(timeline.durations()), [int(size * PACKING) for size in sizes])
     return rendition.model_copy(update={"bandwidth": rate.peak, "average_bandwidth": rate.average})
 
 
 def _expected_sizes(media: MediaSource, track: Track, timeline: Timeline) -> Ints:
-    """Bytes of the track in each segment, with what packing adds to frames."""
+    """Bytes of the track in each segment, with the container's overhead for frames."""
     if track.action == "copy":
         samples = media.samples(track.track)
         edges = segment_edges(samples, timeline) if isinstance(track, VideoTrack) else edges_by_time(samples, timeline)
-        each = FRAME_BYTES if isinstance(track, VideoTrack) else SOUND_BYTES
-        total: Ints = np.append(0, np.cumsum(samples.size + each))[edges]
+        overhead = FRAME_BYTES if isinstance(track, VideoTrack) else SOUND_BYTES
+        total: Ints = np.append(0, np.cumsum(samples.size + overhead))[edges]
         return np.diff(total)
     if isinstance(track, VideoTrack):
         bits = BITS_PER_PIXEL * track.width * track.height * track.frame_rate
@@ -227,10 +226,10 @@ def _expected_sizes(media: MediaSource, track: Track, timeline: Timeline) -> Int
 def _plan_timeline(media: MediaSource, video: VideoTrack | None, sounds: list[MediaTrack], recipe: Recipe) -> Timeline:
     number = video.track if video else sounds[0].number
     samples = media.samples(number)
-    encode = video is not None and video.action == "encode"
-    start, end = shown_span(samples, video) if video and encode else (samples.start, samples.end)
-    if video is None or encode:
-        start = max(start, Fraction(0))  # what the edit list hides is not shown, but when whole pictures are copied
+    encodes = video is not None and video.action == "encode"
+    start, end = shown_span(samples, video) if video and encodes else (samples.start, samples.end)
+    if video is None or encodes:
+        start = max(start, Fraction(0))  # only copies show pictures that the edit list hides
     shown_start, shown_end = start, end
     for other in (media.samples(sound.number) for sound in sounds):
         start = min(start, max(other.start, Fraction(0))) if other.start < start - PRIMING else start
@@ -241,7 +240,7 @@ def _plan_timeline(media: MediaSource, video: VideoTrack | None, sounds: list[Me
         scale, points = video.grid[0], grid_ticks(video, shown_start, shown_end)
     else:
         scale = samples.timescale
-        points = np.unique(samples.pts[openings(samples)] if video and not encode else seen(samples))
+        points = np.unique(samples.pts[openings(samples)] if video and not encodes else shown_times(samples))
     points = _beyond(points, scale, shown_end, end, recipe.segment_seconds)
     timeline = cut_at(
         points.tolist(),
@@ -249,13 +248,13 @@ def _plan_timeline(media: MediaSource, video: VideoTrack | None, sounds: list[Me
         start=start,
         end=end,
         target=recipe.segment_seconds,
-        lead=LEAD_SECONDS if encode else (),
+        lead=LEAD_SECONDS if encodes else (),
     )
-    return _cut_too(timeline, part_starts(samples, video), recipe.segment_seconds) if video and encode else timeline
+    return _cut_too(timeline, part_starts(samples, video), recipe.segment_seconds) if video and encodes else timeline
 
 
 def _cut_too(timeline: Timeline, marks: list[int], target: int) -> Timeline:
-    """The timeline with segments that begin at `marks` too, and no other boundary close to one."""
+    """The timeline with additional boundaries at `marks`, and no other boundary close to one."""
     first, *inner, last = timeline.boundaries
     marks = [mark for mark in marks if first < mark < last]
     if not marks:
@@ -266,7 +265,7 @@ def _cut_too(timeline: Timeline, marks: list[int], target: int) -> Timeline:
 
 
 def _beyond(points: Ints, scale: int, shown_end: Fraction, end: Fraction, target: int) -> Ints:
-    """More points where audio goes on after the last picture: every `target` seconds."""
+    """The points, with further ones every `target` seconds where audio continues after the last picture."""
     step = target * scale
     if not len(points):
         return points
@@ -278,7 +277,7 @@ def _beyond(points: Ints, scale: int, shown_end: Fraction, end: Fraction, target
 
 
 def _frame_counts(samples: Samples, video: VideoTrack, timeline: Timeline) -> tuple[int, ...]:
-    """Video frames in each segment: of the decode-order runs when copied, by presentation time when encoded."""
+    """Video frames in each segment: by decode order when copied, by presentation time when encoded."""
     if video.action == "copy":
         return tuple(np.diff(segment_edges(samples, timeline)).tolist())
     edges = np.searchsorted(shown_frames(samples, video, timeline), np.asarray(timeline.boundaries))
@@ -286,7 +285,7 @@ def _frame_counts(samples: Samples, video: VideoTrack, timeline: Timeline) -> tu
 
 
 def _check_sizes(media: MediaSource, plan: Plan) -> None:
-    """Raises NotRemuxable when a copied segment would not fit into memory: its key frames lie too far apart."""
+    """Raises NotRemuxable when a copied segment would not fit into memory: its key frames are too far apart."""
     for video in plan.copied_video_tracks:
         largest = int(_expected_sizes(media, video, plan.timeline).max())
         if largest > MAX_SEGMENT_BYTES:

@@ -1,4 +1,4 @@
-"""Which picture stands best for a film: one that shows something, and is neither black, blurred nor a title card."""
+"""Chooses a film's poster: a picture with content, neither black, blurred nor a title card."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from mam.media.stills import Pixels
 
 Grey = npt.NDArray[np.float32]
 
-LOOKED_AT = 320  # pixels of the longer side that a judgement goes by: grain is gone, edges are not
+SCORED_PIXELS = 320  # Pictures are scored at this longer side: grain is gone, edges are not.
 LUMA = np.array((0.299, 0.587, 0.114), np.float32)
-DARK, BRIGHT = 40.0, 215.0  # mean luma beyond which a picture loses
-BLACK, WHITE = 12.0, 245.0  # and from here on it is worth next to nothing
-CONTRAST = 30.0  # standard deviation of luma that is halfway to all there can be
-SHARP = 150.0  # variance of the Laplacian likewise
-COLOURFUL = 25.0  # Hasler and Suesstrunk's measure likewise: theirs for "slightly to moderately colourful"
-FLAT, ALL_FLAT = 0.35, 0.85  # part of the picture in one colour: from little to title card
-LEVELS = 12  # of each channel, by which colours count as one
-GOOD = 0.2  # a score that needs no further search
+DARK, BRIGHT = 40.0, 215.0  # The score falls when the mean luma is beyond these values.
+BLACK, WHITE = 12.0, 245.0  # The score is nearly zero from these values on.
+CONTRAST = 30.0  # This standard deviation of luma scores half of the maximum.
+SHARP = 150.0  # This variance of the Laplacian scores half of the maximum.
+COLOURFUL = 25.0  # This value of Hasler and Suesstrunk scores half: theirs for "slightly to moderately colourful".
+FLAT, ALL_FLAT = 0.35, 0.85  # The part of the picture in one colour, from a normal picture to a title card.
+LEVELS = 12  # Each channel is divided into this many levels, within which colours count as one.
+GOOD = 0.2  # From this score on the search ends.
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """Each from 0 to 1. `exposure`: neither black nor white; `variety`: not one flat colour."""
+    """Scores from 0 to 1. `exposure`: neither black nor white; `variety`: not one flat colour."""
 
     exposure: float
     contrast: float
@@ -35,14 +35,14 @@ class Score:
 
     @property
     def total(self) -> float:
-        """What is black, white or flat is beaten by anything else, what is blurred by most; the rest is a matter of
-        degree."""
+        """The whole score. Black, white and flat pictures lose against all others, blurred ones against most; otherwise
+        the parts are weighed."""
         quality = 0.05 + 0.65 * self.contrast + 0.3 * self.colour
         return self.exposure * self.variety * (0.1 + 0.9 * self.sharpness) * quality
 
 
 class Choice:
-    """The best of the pictures that were added."""
+    """The best of the added pictures."""
 
     def __init__(self) -> None:
         self.pixels: Pixels | None = None
@@ -50,7 +50,7 @@ class Choice:
 
     @property
     def is_good(self) -> bool:
-        """Whether there is no need to look further."""
+        """Whether the search may end."""
         return self._worth >= GOOD
 
     def add(self, pixels: Pixels) -> None:
@@ -59,32 +59,32 @@ class Choice:
 
 
 def judge(pixels: Pixels) -> Score:
-    """What a picture is worth as a poster."""
+    """A picture's score as a poster."""
     small = _small(pixels)
     grey: Grey = small @ LUMA
     mean = float(grey.mean())
     return Score(
         exposure=min(_between(mean, BLACK, DARK), _between(mean, WHITE, BRIGHT)),
-        contrast=_much(float(grey.std()), CONTRAST),
-        sharpness=_much(_laplacian(grey), SHARP),
-        colour=_much(_colourfulness(small), COLOURFUL),
+        contrast=_saturating(float(grey.std()), CONTRAST),
+        sharpness=_saturating(_laplacian(grey), SHARP),
+        colour=_saturating(_colourfulness(small), COLOURFUL),
         variety=_between(_flatness(small), ALL_FLAT, FLAT),
     )
 
 
-def _between(value: float, nothing: float, everything: float) -> float:
-    """0 at `nothing` and beyond, 1 at `everything` and beyond; a hundredth at least, so that products still differ."""
-    return min(max((value - nothing) / (everything - nothing), 0.01), 1.0)
+def _between(value: float, zero_at: float, one_at: float) -> float:
+    """From 0 at `zero_at` to 1 at `one_at`; at least a hundredth, so that products still differ."""
+    return min(max((value - zero_at) / (one_at - zero_at), 0.01), 1.0)
 
 
-def _much(value: float, half: float) -> float:
-    """From 0 to 1: the more the better, but ever less so."""
+def _saturating(value: float, half: float) -> float:
+    """From 0 to 1, 0.5 at `half`: further increases count ever less."""
     return value / (value + half)
 
 
 def _small(pixels: Pixels) -> npt.NDArray[np.float32]:
-    """Means of square blocks, as many as it takes to come down to `LOOKED_AT`."""
-    step = max(1, -(-max(pixels.shape[:2]) // LOOKED_AT))
+    """The picture scaled down to `SCORED_PIXELS`, by the means of square blocks."""
+    step = max(1, -(-max(pixels.shape[:2]) // SCORED_PIXELS))
     height, width = (max(side // step, 1) for side in pixels.shape[:2])
     block = pixels[: height * step, : width * step].astype(np.float32)
     if block.shape[:2] != (height * step, width * step):  # a side shorter than a block
@@ -104,12 +104,12 @@ def _laplacian(grey: Grey) -> float:
 def _colourfulness(small: npt.NDArray[np.float32]) -> float:
     """Hasler and Suesstrunk, "Measuring colourfulness in natural images" (2003)."""
     red, green, blue = (small[..., channel] for channel in range(3))
-    across, along = red - green, (red + green) / 2 - blue
-    return float(np.hypot(across.std(), along.std()) + 0.3 * np.hypot(across.mean(), along.mean()))
+    red_green, yellow_blue = red - green, (red + green) / 2 - blue
+    return float(np.hypot(red_green.std(), yellow_blue.std()) + 0.3 * np.hypot(red_green.mean(), yellow_blue.mean()))
 
 
 def _flatness(small: npt.NDArray[np.float32]) -> float:
-    """The part of the picture that has the commonest colour."""
+    """The part of the picture in its commonest colour."""
     levels = (small * (LEVELS / 256)).astype(np.int64)
     colours = (levels[..., 0] * LEVELS + levels[..., 1]) * LEVELS + levels[..., 2]
     return float(np.bincount(colours.ravel()).max()) / colours.size

@@ -1,4 +1,4 @@
-"""What a source is: every stream as it was found, with what is made of it and why."""
+"""Describes a source: every stream, its outcome and the reason."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mam.errors import MediaError
 from mam.hls.plan import Rendition, StreamInfo
 from mam.hls.recipe import Recipe
 from mam.media.audio import flaw
-from mam.media.first_frame import look_at
+from mam.media.first_frame import read_first_frame
 from mam.media.frame_rate import frame_rate, is_constant
 from mam.media.source import ATTACHED_PICTURE, MediaSource, MediaTrack
 from mam.media.video import longest_group, quarter_turn
@@ -26,7 +26,7 @@ KINDS = {"vide": "video", "soun": "audio", "text": "subtitles", "sbtl": "subtitl
 def describe(
     media: MediaSource, renditions: Iterable[Rendition], recipe: Recipe, *, closely: bool = False
 ) -> tuple[StreamInfo, ...]:
-    """Every stream of the source. `closely`: pictures are decoded to see what headers do not tell."""
+    """Every stream of the source. `closely`: pictures are decoded for details that headers lack."""
     uses = {track.track: track for rendition in renditions for track in rendition.tracks}
     texts = {r.subtitles.track: r.subtitles for r in renditions if r.subtitles}
     streams = []
@@ -44,7 +44,7 @@ def describe(
 
 
 def _why_left(media: MediaSource, header: TrackHeader) -> str | None:
-    """What is wrong with the track itself."""
+    """The fault of a track that was left out."""
     sound = next((t for t in media.tracks if t.number == header.number and not t.is_video), None)
     if header.number in media.stills:
         return "a still picture beside the film"
@@ -88,7 +88,7 @@ def _stream(media: MediaSource, header: TrackHeader, closely: bool) -> dict[str,
 
 
 def _extent(media: MediaSource, track: MediaTrack) -> dict[str, Any]:
-    """When it is shown, and how large it is."""
+    """A track's start, duration and size."""
     try:
         samples = media.samples(track.number)
     except (MediaError, NoSampleTables):
@@ -121,14 +121,14 @@ def _picture(media: MediaSource, track: MediaTrack, closely: bool) -> dict[str, 
         "longest_group_seconds": round(float(longest_group(samples)), 3),
     }
     if closely and samples.key.any():
-        look = look_at(media, track)
-        aspect = look.sample_aspect_ratio
+        frame = read_first_frame(media, track)
+        aspect = frame.sample_aspect_ratio
         info |= {
             "sample_aspect_ratio": f"{aspect.numerator}:{aspect.denominator}",
-            "pixel_format": look.pixel_format,
-            "field_order": look.field_order,
-            "primaries": PRIMARIES.get(look.primaries),
-            "transfer": TRANSFERS.get(look.transfer),
-            "color_range": "full" if look.full_range else "limited",
+            "pixel_format": frame.pixel_format,
+            "field_order": frame.field_order,
+            "primaries": PRIMARIES.get(frame.primaries),
+            "transfer": TRANSFERS.get(frame.transfer),
+            "color_range": "full" if frame.full_range else "limited",
         }
     return info

@@ -1,4 +1,4 @@
-"""One version of one object, read by ranges."""
+"""Ranged reads of one version of an object."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from mam.errors import SourceChanged, TruncatedMedia
 from mam.hls.plan import Source
 from mam.store.objects import Store
 
-BLOCK = 4 << 20  # bytes fetched at a time for libavformat, which reads in small steps
+BLOCK = 4 << 20  # This many bytes are fetched at a time for libavformat, which reads in small steps.
 
 
 class ObjectReader:
-    """Reads `source` and nothing else: a changed object raises SourceChanged where the store gives ETags."""
+    """Reads one version, `source`: a changed object raises SourceChanged where the store gives ETags."""
 
     def __init__(self, store: Store, source: Source) -> None:
         self._store = store
@@ -37,7 +37,7 @@ class ObjectReader:
 
 
 class ObjectFile(io.RawIOBase):
-    """The object as a seekable file that libavformat reads through Python: it never sees a URL."""
+    """The object as a seekable file for libavformat, which never gets a URL."""
 
     def __init__(self, reader: ObjectReader) -> None:
         self._reader = reader
@@ -59,13 +59,13 @@ class ObjectFile(io.RawIOBase):
         return self._position
 
     def read(self, size: int = -1) -> bytes:
-        left = self._reader.size - self._position
-        if left <= 0:
+        remaining = self._reader.size - self._position
+        if remaining <= 0:
             return b""
-        at = self._position - self._block_start
-        if not 0 <= at < len(self._block):
-            self._block = self._reader.read(self._position, self._position + min(BLOCK, left))
-            self._block_start, at = self._position, 0
-        data = self._block[at : at + size] if size >= 0 else self._block[at:]
+        offset = self._position - self._block_start
+        if not 0 <= offset < len(self._block):
+            self._block = self._reader.read(self._position, self._position + min(BLOCK, remaining))
+            self._block_start, offset = self._position, 0
+        data = self._block[offset : offset + size] if size >= 0 else self._block[offset:]
         self._position += len(data)
         return data

@@ -1,4 +1,4 @@
-"""Segments whose streams are copied: made from their byte ranges, without a demuxer, in any order."""
+"""Copied segments: made from byte ranges of the source, without a demuxer, in any order."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from mam.hls.plan import OutputId, Plan, VideoTrack
 from mam.media.chunk_windows import edges_by_time, reordering, segment_edges
-from mam.media.muxing import Made, SegmentPacker
+from mam.media.muxing import SegmentFiles, SegmentPacker
 from mam.media.packets import Run, read_packets
 from mam.media.source import MediaSource
 from mam.media.subtitles import Subtitles
@@ -21,7 +21,7 @@ class CopiedRun(Run):
 
 
 class Copied:
-    """Which samples of a source are copied into which segment of a plan."""
+    """The samples of a source that are copied into each segment of a plan."""
 
     def __init__(self, media: MediaSource, plan: Plan) -> None:
         self._media = media
@@ -50,8 +50,8 @@ class Remuxer:
         self._delays = {output: reordering(media.samples(track.track)) for output, track in outputs.items()}
         self._scales = {output: media.samples(track.track).timescale for output, track in outputs.items()}
 
-    def segment(self, number: int) -> Made:
-        """The bytes of a segment. Raises DamagedMedia when they are not the frames that the plan names."""
+    def segment(self, number: int) -> SegmentFiles:
+        """The files of a segment. Raises DamagedMedia when its frames are not those of the plan."""
         packer = SegmentPacker(self._plan, number, self._templates, self._scales, self._delays)
         for run, packet in read_packets(self._media, self._copied.runs(number)):
             packer.mux(run.output, packet)
@@ -59,7 +59,7 @@ class Remuxer:
 
 
 def copied_edges(media: MediaSource, plan: Plan) -> dict[OutputId, Ints]:
-    """For each copied output: the number of the sample that opens each segment, and of the one behind the last."""
+    """For each copied output: the first sample of each segment, and the one after the last."""
     edges = {}
     for output, track in plan.outputs.items():
         if track.action == "copy":

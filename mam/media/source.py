@@ -1,4 +1,4 @@
-"""A source that has been looked at: its tracks, what libavformat calls them, and where every sample lies."""
+"""An opened source: its tracks, their libavformat streams, and the place of every sample."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ from mam.mp4.tables import MAX_SAMPLES, Fragmented, NoSampleTables
 from mam.mp4.track_headers import TrackHeader
 from mam.store.objects import Store
 
-FIRST_READ = 256 << 10  # bytes: holds the whole index of most short files
-TAIL_READ = 32 << 20  # what stands behind the media is read in one go up to this
-MAX_MOOV = 128 << 20  # a two-hour film has 8 MB
-MAX_TOP_LEVEL = 10_000  # boxes passed on the way to the index
+FIRST_READ = 256 << 10  # The first read: it holds the whole index of most short files.
+TAIL_READ = 32 << 20  # Up to this many bytes after the media are read at once.
+MAX_MOOV = 128 << 20  # A larger index is refused: a two-hour film has 8 MB.
+MAX_TOP_LEVEL = 10_000  # The index must be among this many top-level boxes.
 HEAD_KINDS = frozenset(
     b"ftyp moov mdat free skip wide uuid pnot styp sidx moof pdin meta udta junk emsg prft bloc".split()
 )
-ATTACHED_PICTURE = 0x0400  # AV_DISPOSITION_ATTACHED_PIC: cover art is no video
+ATTACHED_PICTURE = 0x0400  # AV_DISPOSITION_ATTACHED_PIC marks cover art, which is no video.
 TEXT_HANDLERS = ("text", "sbtl", "subt")
 NAMES = {track_headers.VIDEO: "video", track_headers.SOUND: "audio"}
 
@@ -55,12 +55,11 @@ class UnsupportedEdits(NotRemuxable):
 
 
 class MediaSource:
-    """One version of one object. Samples are read when asked for, and kept.
+    """One version of one object. Samples are read on demand, and kept.
 
-    `tracks`: video and audio; `stills`: numbers of those that are pictures beside a film. `texts`: what may be
-    subtitles. `left`: why a track is none of these, by number. `cues`: of subtitles beside the source, by key. `notes`:
-    what was wrong with the file and passed over, in sentences. `changes`: of pictures that are described in several
-    ways, by number.
+    `tracks`: video and audio; `stills`: the numbers of those that are still pictures beside a film. `texts`: possible
+    subtitles. `left`: why a track is left out, by number. `cues`: of the sidecars, by key. `notes`: tolerated faults of
+    the file, in sentences. `changes`: the changes of description of video tracks that have several, by number.
     """
 
     def __init__(self, reader: ObjectReader, moov: bytes) -> None:
@@ -82,22 +81,22 @@ class MediaSource:
 
     @property
     def moov(self) -> bytes:
-        """The `moov` box, until `settle` lets go of it."""
+        """The `moov` box, until `settle` drops it."""
         return self._moov
 
     def track(self, number: int) -> MediaTrack:
         return next(track for track in (*self.tracks, *self.texts) if track.number == number)
 
     def fresh(self, number: int) -> Any:
-        """A stream of a track whose decoder may be used: that of the template describes the track to muxers."""
+        """A new stream of a track for decoding: the template's own decoder must stay unused, for muxers."""
         return read_template(self._moov, number)
 
     def stream(self, number: int) -> Any:
-        """What libavformat makes of a track, or None."""
+        """The libavformat stream of a track, or None."""
         return self._templates.stream(number)
 
     def samples(self, number: int) -> Samples:
-        """Raises NoSampleTables until `adopt` has brought them from elsewhere."""
+        """The samples of a track. Raises NoSampleTables while they are not in the `moov` box and not adopted."""
         if number not in self._samples:
             samples = self._read(number)
             if not len(samples):
@@ -109,13 +108,13 @@ class MediaSource:
         """Reads the samples of these tracks from the `moov` box. Raises NoSampleTables where they are elsewhere."""
         for number in numbers:
             if number not in self._samples:
-                self.adopt(self.take(number, partial(self._listed, number)))
+                self.adopt(self.take(number, partial(self._listed_samples, number)))
 
     def take(self, number: int, read: Callable[[], Samples]) -> dict[int, Samples]:
-        """What `read` finds of a track, by its number; nothing when the track is left out.
+        """The samples that `read` returns, by the track's number; empty when the track is left out.
 
-        So is one that holds no samples, a text whose index is damaged or more than is understood, and one of several
-        sounds whose index is damaged: none is worth the rest of the film. Raises NotAVideo when there is nothing else.
+        A track is left out when it holds no samples, when it is a text whose index is damaged or not supported, and
+        when it is one of several sounds and its index is damaged. Raises NotAVideo when no track is left.
         """
         try:
             samples = read()
@@ -132,14 +131,14 @@ class MediaSource:
         return {number: samples}
 
     def _may_lack(self, number: int, error: Exception) -> bool:
-        """Whether the film is one without a track in whose index that was found."""
+        """Whether the film can do without the track whose index raised the error."""
         if any(text.number == number for text in self.texts):
             return True
         sounds = {track.number for track in self.tracks if not track.is_video}
         return number in sounds and len(sounds) > 1 and isinstance(error, MediaError)
 
-    def _listed(self, number: int) -> Samples:
-        """The samples by the `moov` box. Raises NoSampleTables when it lists no key frame: packets are looked into."""
+    def _listed_samples(self, number: int) -> Samples:
+        """The samples of the `moov` box. Raises NoSampleTables when it lists no key frames: they are in the packets."""
         samples = self._read(number)
         if self.headers[number].kind == track_headers.VIDEO and len(samples) and not samples.key.any():
             self.notes.append(f"Track {number} lists no key frames: the file is read through to find them.")
@@ -150,7 +149,7 @@ class MediaSource:
         return index.read_samples(self._moov, number, self.reader.size, may_change=number in self.changes)
 
     def leave(self, number: int, reason: str) -> None:
-        """Takes a track out of what anything is made of. Raises NotAVideo when nothing is left."""
+        """Leaves a track out of the film. Raises NotAVideo when no track is left."""
         self.left[number] = reason
         self.tracks = [track for track in self.tracks if track.number != number]
         self.texts = [track for track in self.texts if track.number != number]
@@ -158,25 +157,25 @@ class MediaSource:
             raise NotAVideo("The file holds no media.")
 
     def name_mpeg_audio(self) -> None:
-        """Corrects the names of MPEG audio, whose layer the header does not tell: each frame does."""
-        for at, track in enumerate(self.tracks):
+        """Corrects the codec of MPEG audio: only its frames name the layer, not the header."""
+        for position, track in enumerate(self.tracks):
             if track.codec == "mp3" and track.number in self._samples:
                 first = int(self._samples[track.number].offset[0])
                 if (layer := audio.mpeg_layer(self.reader.read(first, first + 4))) is not None:
-                    self.tracks[at] = replace(track, codec=f"mp{layer}")
+                    self.tracks[position] = replace(track, codec=f"mp{layer}")
 
     def complete(self, numbers: list[int]) -> None:
-        """Puts what the first pictures of these tracks say into their descriptions, where it stands there alone."""
-        for at, track in enumerate(self.tracks):
+        """Completes the descriptions of these tracks with parameter sets from their first pictures."""
+        for position, track in enumerate(self.tracks):
             if track.number in numbers and track.is_video:
-                self.tracks[at] = completed(track, self._moov, self.reader, self.samples(track.number))
+                self.tracks[position] = completed(track, self._moov, self.reader, self.samples(track.number))
 
     def adopt(self, samples: dict[int, Samples]) -> None:
-        """Uses an index that was stored, or that `demux` made."""
+        """Uses samples from a stored index, or from `demux`."""
         self._samples |= samples
 
     def settle(self, numbers: list[int]) -> None:
-        """Reads the samples of these tracks and lets go of the rest: from here on threads may share the source."""
+        """Reads the samples of these tracks and drops the index: from then on threads may share the source."""
         for number in numbers:
             self.samples(number)
         self.complete(numbers)
@@ -193,7 +192,7 @@ def open_source(store: Store, source: Source) -> MediaSource:
 
 
 def read_moov(read: Callable[[int, int], bytes], size: int) -> bytes:
-    """The `moov` box of a file of `size` bytes; `read(start, stop)` gives its bytes."""
+    """The `moov` box of a file of `size` bytes; `read(start, stop)` returns its bytes."""
     if size < 16:
         raise NotAVideo("The object is empty." if not size else f"The object has only {size} bytes.")
     base, data = 0, read(0, min(FIRST_READ, size))
@@ -204,19 +203,19 @@ def read_moov(read: Callable[[int, int], bytes], size: int) -> bytes:
         if at >= size:
             raise NotAVideo("The file has no index (moov box).")
         if at + 16 > base + len(data) and base + len(data) < size:
-            rest = size - at
-            base, data = at, read(at, size if rest <= TAIL_READ else at + FIRST_READ)
-        found = header(data, at - base, size - base)
-        if found is None:
+            remaining = size - at
+            base, data = at, read(at, size if remaining <= TAIL_READ else at + FIRST_READ)
+        box = header(data, at - base, size - base)
+        if box is None:
             raise TruncatedMedia("The file ends in the middle of a box.")
-        kind, _, length = found
+        kind, _, length = box
         if at + length > size:
             raise TruncatedMedia(f"Box {readable(kind)} reaches to byte {at + length}, the object ends at byte {size}.")
         if kind == b"moov":
             if length > MAX_MOOV:
                 raise TooLarge(f"The file's index has {length >> 20} MB; at most {MAX_MOOV >> 20} MB are read.")
-            have = data[at - base : at - base + length]
-            return expanded(have if len(have) == length else have + read(at + len(have), at + length))
+            part = data[at - base : at - base + length]
+            return expanded(part if len(part) == length else part + read(at + len(part), at + length))
         at += length
     raise InvalidIndex(f"More than {MAX_TOP_LEVEL} boxes and no index among them.")
 
@@ -224,27 +223,27 @@ def read_moov(read: Callable[[int, int], bytes], size: int) -> bytes:
 def _tracks(
     headers: list[TrackHeader], templates: Templates, moov: bytes, flaws: dict[int, MediaError], chapters: set[int]
 ) -> list[MediaTrack]:
-    """The video and audio tracks that libavcodec knows; cover art is left out. `flaws` gets why others are.
+    """The video and audio tracks that libavcodec knows, without cover art. `flaws` gets the flaws of others.
 
-    Raises the flaw of what is to be seen, or heard, when nothing else of the kind is left: half a film is none.
-    NotAVideo when there is nothing of either kind.
+    Raises the flaw of a video or audio track when no other of its kind is left: a film must not lose its picture or its
+    sound. Raises NotAVideo when there is neither.
     """
     tracks = []
-    for found in headers:
-        stream = templates.stream(found.number)
-        if found.kind not in track_headers.MEDIA or stream is None or stream.type not in ("video", "audio"):
+    for track_header in headers:
+        stream = templates.stream(track_header.number)
+        if track_header.kind not in track_headers.MEDIA or stream is None or stream.type not in ("video", "audio"):
             continue
-        if int(stream.disposition) & ATTACHED_PICTURE or found.number in chapters:
+        if int(stream.disposition) & ATTACHED_PICTURE or track_header.number in chapters:
             continue
         context: Any = stream.codec_context
-        if context is None:  # a new codec, or one whose maker keeps it secret
-            what = f"{found.sample_entry.strip()!r}, a codec that is not known here."
-            flaws[found.number] = UnsupportedCodec(f"Its {NAMES[found.kind]} is {what}")
+        if context is None:  # a new or proprietary codec
+            what = f"{track_header.sample_entry.strip()!r}, a codec that is not known here."
+            flaws[track_header.number] = UnsupportedCodec(f"Its {NAMES[track_header.kind]} is {what}")
             continue
-        language = languages.tag(entries.language(moov, found.number))
-        entry = entries.sample_entry(moov, found.number)
-        dovi = entries.dovi_profile(entry) if found.kind == track_headers.VIDEO else None
-        tracks.append(MediaTrack(found, stream, context.codec.canonical_name, language, dovi, entry))
+        language = languages.tag(entries.language(moov, track_header.number))
+        entry = entries.sample_entry(moov, track_header.number)
+        dovi = entries.dovi_profile(entry) if track_header.kind == track_headers.VIDEO else None
+        tracks.append(MediaTrack(track_header, stream, context.codec.canonical_name, language, dovi, entry))
     for number, flaw in flaws.items():
         kind = headers[number].kind
         if (kind in track_headers.MEDIA or not tracks) and not any(track.header.kind == kind for track in tracks):
@@ -255,16 +254,16 @@ def _tracks(
 
 
 def _changes(moov: bytes, tracks: list[MediaTrack]) -> dict[int, Changes]:
-    found = {}
+    by_track = {}
     for track in tracks:
-        with suppress(InvalidIndex):  # reading the track's samples meets it again
+        with suppress(InvalidIndex):  # reading the track's samples raises it again
             if track.is_video and (changes := read_changes(moov, track.number)) is not None:
-                found[track.number] = changes
-    return found
+                by_track[track.number] = changes
+    return by_track
 
 
 def _flaw(flaw: MediaError, header: TrackHeader) -> str:
-    """Why a track is left out, in the words of /plan."""
+    """Why a track is left out, as `/plan` words it."""
     if isinstance(flaw, UnsupportedCodec):
         return f"its codec ({header.sample_entry.strip()}) is not known here"
     return str(flaw)
@@ -273,18 +272,20 @@ def _flaw(flaw: MediaError, header: TrackHeader) -> str:
 def _texts(headers: list[TrackHeader], templates: Templates, moov: bytes) -> list[MediaTrack]:
     """Tracks of timed text."""
     return [
-        MediaTrack(found, stream, found.sample_entry, languages.tag(entries.language(moov, found.number)))
-        for found in headers
-        if found.kind in TEXT_HANDLERS and (stream := templates.stream(found.number)) is not None
+        MediaTrack(
+            track_header, stream, track_header.sample_entry, languages.tag(entries.language(moov, track_header.number))
+        )
+        for track_header in headers
+        if track_header.kind in TEXT_HANDLERS and (stream := templates.stream(track_header.number)) is not None
     ]
 
 
 def demux(source: MediaSource, numbers: list[int], *, alive: Callable[[], None] = lambda: None) -> dict[int, Samples]:
-    """The samples of those tracks by one pass of libavformat's demuxer: where edit lists have several parts, and for
-    fragments or samples in numbers that are not listed here. PCM, however long, is no such case.
+    """The samples of tracks from one pass of libavformat's demuxer: for edit lists with several parts, and for more
+    fragments or samples than this program indexes itself. Long PCM needs no such pass.
 
-    Reads the whole object. `alive` is called now and then. Tracks that hold nothing are left out. Raises
-    TruncatedMedia, UnsupportedEdits, InvalidIndex, NotAVideo, ChangingFormat.
+    Reads the whole object. `alive` is called now and then. Empty tracks are left out. Raises TruncatedMedia,
+    UnsupportedEdits, InvalidIndex, NotAVideo, ChangingFormat.
     """
     for number in numbers:
         index.check_format(source.moov, number)
@@ -300,8 +301,8 @@ def demux(source: MediaSource, numbers: list[int], *, alive: Callable[[], None] 
                     continue
                 if packet.is_corrupt:
                     raise TruncatedMedia("The file ends in the middle of a sample.")
-                into = columns[packet.stream_index]
-                if packet.is_discard and len(into[0]):
+                column_set = columns[packet.stream_index]
+                if packet.is_discard and len(column_set[0]):
                     hidden_later.add(packet.stream_index)
                 values = (
                     packet.pos or 0,
@@ -311,9 +312,9 @@ def demux(source: MediaSource, numbers: list[int], *, alive: Callable[[], None] 
                     packet.duration or 0,
                     packet.is_keyframe,
                 )
-                for column, value in zip(into, values, strict=True):
+                for column, value in zip(column_set, values, strict=True):
                     column.append(int(value))
-                if len(into[0]) > MAX_SAMPLES:
+                if len(column_set[0]) > MAX_SAMPLES:
                     raise TooLarge(f"A track has more than {MAX_SAMPLES} samples.")
                 if count % 1024 == 0:
                     alive()
@@ -322,19 +323,19 @@ def demux(source: MediaSource, numbers: list[int], *, alive: Callable[[], None] 
     result: dict[int, Samples] = {}
     for number, parts in columns.items():
         read = partial(_demuxed, parts, scales.get(number), source.reader.size, hidden=number in hidden_later)
-        found = source.take(number, read)
+        samples_by_track = source.take(number, read)
         if source.headers[number].kind == track_headers.VIDEO:
-            found = {number: from_key_frame(samples) for number, samples in found.items()}
-        result |= found
+            samples_by_track = {number: from_key_frame(samples) for number, samples in samples_by_track.items()}
+        result |= samples_by_track
     return result
 
 
 def _demuxed(parts: tuple[array[int], ...], scale: Fraction | None, object_size: int, *, hidden: bool) -> Samples:
-    """The samples of one track. `hidden`: some are not to be shown. Raises InvalidIndex, UnsupportedEdits."""
+    """The samples of one track. `hidden`: some are not shown. Raises InvalidIndex, UnsupportedEdits."""
     offset, size, dts, pts, duration, key = (np.frombuffer(part, np.int64) for part in parts)
     if (offset <= 0).any() or (len(offset) and int((offset + size).max()) > object_size):
         raise InvalidIndex("The place of some samples is not known.")
-    base = scale or Fraction(1)  # of MP4 1 / timescale
+    base = scale or Fraction(1)  # in MP4 1 / timescale
     times = (dts * base.numerator, pts * base.numerator)
     samples = Samples(base.denominator, offset, size, *times, duration, key.astype(bool))
     if (np.diff(samples.dts) <= 0).any() or (hidden and _splices(samples)):
@@ -343,5 +344,5 @@ def _demuxed(parts: tuple[array[int], ...], scale: Fraction | None, object_size:
 
 
 def _splices(samples: Samples) -> bool:
-    """Whether samples are shown twice or out of order: the mark of an edit list with several parts."""
+    """Whether samples are shown twice or out of order, as by an edit list with several parts."""
     return bool((np.diff(np.sort(samples.pts)) <= 0).any())

@@ -1,6 +1,6 @@
-"""Still pictures of a film: what frames look like, upright, small and SDR.
+"""Still pictures of a film: frames decoded upright, small and SDR.
 
-Only those frames are read, several at a time, and decoded by an ffmpeg that gets nothing else.
+Only the needed frames are read, several at a time, and decoded by an ffmpeg that gets nothing else.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from mam.errors import DamagedMedia, EncoderFailed, UnsupportedCodec
 from mam.media import decoders, ffmpeg_io
 from mam.media import ffmpeg_process as door
 from mam.media.commands import filtering
-from mam.media.first_frame import PACKET_BYTES, look_at, still_filters
+from mam.media.first_frame import PACKET_BYTES, read_first_frame, still_filters
 from mam.media.packets import ORIGIN, Packet, Run, read_packets
 from mam.media.source import MediaSource, MediaTrack
 from mam.media.video import orientation
 
-READERS = 3  # key frames that are read at a time
-READ_AHEAD = 32 << 20  # bytes of them: an 8K frame that stands alone may have more
-HALF_FRAME = 100  # of a second: ffmpeg rounds the moments of frames to its own ticks
-NOTHING_WRITTEN = "Nothing was written into output file"  # ffmpeg's word for it that no frame was whole
+READERS = 3  # This many key frames are read at a time.
+READ_AHEAD = 32 << 20  # They have at most this many bytes together: a single 8K frame may have more.
+HALF_FRAME = 100  # Frame times may differ by this fraction of a second: ffmpeg rounds them to its own ticks.
+NOTHING_WRITTEN = "Nothing was written into output file"  # ffmpeg's message when no frame was complete.
 
-Pixels = npt.NDArray[np.uint8]  # rows, columns, RGB
-Decoded = Generator[tuple[int, Pixels], None, None]  # sample numbers, and what the frames look like
+Pixels = npt.NDArray[np.uint8]  # Rows, columns, RGB.
+Decoded = Generator[tuple[int, Pixels], None, None]  # Sample numbers and decoded frames.
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What is to be made of each frame. `filters` of libavfilter; `quick`: good enough for a thumbnail."""
+    """The output for each frame. `filters`: of libavfilter; `quick`: in thumbnail quality."""
 
     filters: tuple[str, ...]
     width: int
@@ -47,15 +47,15 @@ class Picture:
 
 
 def picture_of(media: MediaSource, track: MediaTrack, *, longest: int, quick: bool) -> Picture:
-    """A picture of at most `longest` pixels a side. Raises UnsupportedCodec for what is not decoded here."""
+    """An output of at most `longest` pixels a side. Raises UnsupportedCodec for codecs that are not decoded here."""
     if track.codec not in decoders.PICTURES:
         raise UnsupportedCodec(f"Its video is {track.codec.upper()}, which is not decoded here.")
-    return Picture(*still_filters(look_at(media, track), orientation(track), longest=longest), quick)
+    return Picture(*still_filters(read_first_frame(media, track), orientation(track), longest=longest), quick)
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """How ffmpeg is run. `alive` is called with each picture."""
+    """The options for running ffmpeg. `alive` is called with each picture."""
 
     nice: int = 0
     stall_seconds: float = 60
@@ -65,7 +65,7 @@ class Running:
 def decode(
     media: MediaSource, track: MediaTrack, numbers: Sequence[int], picture: Picture, running: Running
 ) -> Decoded:
-    """(sample number, pixels) of those key frames that can be decoded, in their order, which must be that of time.
+    """(sample number, pixels) of the decodable ones of the key frames, which must be in the order of time.
 
     Raises DamagedMedia when none can, EncoderFailed.
     """
@@ -77,29 +77,29 @@ def decode(
             _write(pipe, media, track, packets)
 
     with closing(_pixels(argv, feed, picture, running)) as images:
-        for second, pixels in images:
-            yield numbers[second], pixels  # each is shown at the second that is its place
+        for index, pixels in images:
+            yield numbers[index], pixels  # the frame at index n has the time of n seconds
 
 
 def decode_all(
     media: MediaSource, track: MediaTrack, numbers: Sequence[int], picture: Picture, running: Running
 ) -> Decoded:
-    """The same of any frames, for which everything from the first key frame on is decoded. Raises likewise."""
+    """Like `decode` for any frames: everything from the first key frame on is decoded. Raises likewise."""
     samples = media.samples(track.number)
     first = int(np.flatnonzero(samples.key)[0])
-    whole = replace(picture, quick=False)  # a frame decoded quickly spoils those that depend on it
-    argv = stills_command(whole, codec=track.codec, container=ffmpeg_io.container([track]), keys_alone=False)
+    exact = replace(picture, quick=False)  # quick decoding would spoil dependent frames
+    argv = stills_command(exact, codec=track.codec, container=ffmpeg_io.container([track]), keys_only=False)
     wanted = deque(sorted((int(samples.pts[number]), number) for number in set(numbers)))
 
     def feed(pipe: IO[bytes]) -> None:
         packets = read_packets(media, [Run(track, first, len(samples))])
         _write(pipe, media, track, ((track.number, packet) for _, packet in packets))
 
-    with closing(_timed(argv, feed, whole, running)) as images:
+    with closing(_timed(argv, feed, exact, running)) as images:
         for moment, pixels in images:
-            at = (moment - ORIGIN) * samples.timescale
+            tick = (moment - ORIGIN) * samples.timescale
             reached = -1
-            while wanted and wanted[0][0] <= at + samples.timescale / HALF_FRAME:
+            while wanted and wanted[0][0] <= tick + samples.timescale / HALF_FRAME:
                 _, reached = wanted.popleft()
             if reached >= 0:
                 yield reached, pixels
@@ -108,16 +108,16 @@ def decode_all(
 def decode_group(
     media: MediaSource, track: MediaTrack, samples: range, picture: Picture, *, most: int, running: Running
 ) -> Generator[Pixels, None, None]:
-    """At most `most` pictures of a run of samples that begins with a key frame, evenly spread. Raises likewise."""
+    """At most `most` evenly spread pictures of a run of samples that begins with a key frame. Raises likewise."""
     step = max(1, -(-len(samples) // most))
-    closely = replace(picture, filters=(f"framestep=step={step}", *picture.filters))
-    argv = stills_command(closely, codec=track.codec, container=ffmpeg_io.container([track]), keys_alone=False)
+    spread = replace(picture, filters=(f"framestep=step={step}", *picture.filters))
+    argv = stills_command(spread, codec=track.codec, container=ffmpeg_io.container([track]), keys_only=False)
 
     def feed(pipe: IO[bytes]) -> None:
         packets = read_packets(media, [Run(track, samples.start, samples.stop)])
         _write(pipe, media, track, ((track.number, packet) for _, packet in packets))
 
-    with closing(_pixels(argv, feed, closely, running)) as images:
+    with closing(_pixels(argv, feed, spread, running)) as images:
         for _, pixels in images:
             yield pixels
 
@@ -125,7 +125,7 @@ def decode_group(
 def _pixels(
     argv: list[str], feed: Callable[[IO[bytes]], None], picture: Picture, running: Running
 ) -> Generator[tuple[int, Pixels], None, None]:
-    """(second at which it is shown, pixels) of what ffmpeg makes."""
+    """(second, pixels) of each picture that ffmpeg writes."""
     with closing(_timed(argv, feed, picture, running)) as images:
         for moment, pixels in images:
             yield round(moment), pixels
@@ -134,7 +134,7 @@ def _pixels(
 def _timed(
     argv: list[str], feed: Callable[[IO[bytes]], None], picture: Picture, running: Running
 ) -> Generator[tuple[Fraction, Pixels], None, None]:
-    """(moment at which it is shown, in seconds; pixels) of what ffmpeg makes."""
+    """(time in seconds, pixels) of each picture that ffmpeg writes."""
     shape = (picture.height, picture.width, 3)
     with (
         door.run(argv, nice=running.nice, stall_seconds=running.stall_seconds, feed=feed) as encoder,
@@ -156,10 +156,10 @@ def _output(encoder: door.Encoder) -> Any:
         raise
 
 
-def stills_command(picture: Picture, *, codec: str, container: str, keys_alone: bool = True) -> list[str]:
-    """The argv of ffmpeg that makes pictures of frames. `keys_alone`: what is no key frame after all is passed over."""
+def stills_command(picture: Picture, *, codec: str, container: str, keys_only: bool = True) -> list[str]:
+    """The argv of ffmpeg for pictures of frames. `keys_only`: frames that are no key frames are skipped."""
     guards = {**door.GUARDS, "codec_whitelist": ",".join(decoders.names(codec)), "format_whitelist": container}
-    keys = {"skip_frame": "nokey"} if keys_alone else {}
+    keys = {"skip_frame": "nokey"} if keys_only else {}
     quick = {"skip_loop_filter": "all", "flags2": "+fast"} if picture.quick else {}
     source = ffmpeg.input(
         "pipe:0", format=container, copyts=None, noautorotate=None, threads=1, **keys, **quick, **guards
@@ -171,13 +171,13 @@ def stills_command(picture: Picture, *, codec: str, container: str, keys_alone: 
         stream, "pipe:1", format="nut", fps_mode="passthrough", flush_packets=1, map_metadata=-1,
         **{"c:v": "rawvideo", "threads": 1},
     )  # fmt: skip
-    # A frame that is broken is left out; that most are is no reason to keep nothing.
+    # Broken frames are left out; even when most are broken, the others are kept.
     general = (*door.GENERAL, "-filter_complex_threads", "1", "-max_error_rate", "1")
     return list(output.global_args(*general).compile(cmd=door.executable()))
 
 
 def _write(pipe: IO[bytes], media: MediaSource, track: MediaTrack, packets: Iterable[tuple[int, Packet]]) -> None:
-    """Raises BrokenPipeError when ffmpeg has ended."""
+    """Writes packets for ffmpeg. Raises BrokenPipeError when ffmpeg has ended."""
     ffmpeg_io.write(pipe, {track.number: track}, {track.number: media.samples(track.number).timescale}, packets)
 
 
@@ -192,20 +192,20 @@ def _packets(
 
 
 def _read(media: MediaSource, track: MediaTrack, numbers: Sequence[int]) -> Iterator[tuple[int, bytes]]:
-    """(place, bytes) of each frame, read a few ahead; what is too large for any picture is left out."""
+    """(index, bytes) of each frame, read a few ahead; too large frames are left out."""
     samples = media.samples(track.number)
     spans = [(int(samples.offset[number]), int(samples.size[number])) for number in numbers]
     waiting: deque[tuple[int, int, Future[bytes]]] = deque()
     ahead = 0
     with ThreadPoolExecutor(READERS, "stills") as pool:
-        for place, (at, size) in enumerate(spans):
+        for index, (offset, size) in enumerate(spans):
             if not 0 < size <= PACKET_BYTES:
                 continue
             while waiting and (len(waiting) >= READERS or ahead + size > READ_AHEAD):
-                done, length, read = waiting.popleft()
+                ready, length, data = waiting.popleft()
                 ahead -= length
-                yield done, read.result()
-            waiting.append((place, size, pool.submit(media.reader.read, at, at + size)))
+                yield ready, data.result()
+            waiting.append((index, size, pool.submit(media.reader.read, offset, offset + size)))
             ahead += size
-        for done, _, read in waiting:
-            yield done, read.result()
+        for ready, _, data in waiting:
+            yield ready, data.result()

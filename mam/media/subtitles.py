@@ -1,4 +1,4 @@
-"""Subtitles: which tracks and sidecars become renditions, and what of them stands in a segment."""
+"""Subtitles: the tracks and sidecars that become renditions, and their cues in each segment."""
 
 from __future__ import annotations
 
@@ -17,37 +17,37 @@ from mam.media.source import MediaSource, MediaTrack
 from mam.mp4.samples import Samples
 from mam.mp4.timed_text import payload, webvtt_payloads
 
-TIMED_TEXT = ("tx3g", "text")  # sample entries
+TIMED_TEXT = ("tx3g", "text")  # Tracks of timed text have these sample entries.
 WEBVTT = "wvtt"
-MAX_SUBTITLES = 32  # renditions
+MAX_SUBTITLES = 32  # At most this many subtitle renditions are made.
 
 
 def choose(media: MediaSource) -> list[MediaTrack]:
-    """The text tracks that are subtitles: neither chapters, nor of a kind that is not understood."""
-    known = (*TIMED_TEXT, WEBVTT)
-    return [track for track in media.texts if track.codec in known and track.number not in media.chapters]
+    """The text tracks that are subtitles: of a known kind, and no chapters."""
+    kinds = (*TIMED_TEXT, WEBVTT)
+    return [track for track in media.texts if track.codec in kinds and track.number not in media.chapters]
 
 
 def renditions(media: MediaSource, source: Source) -> list[Rendition]:
-    """Those of the file, then those beside it."""
-    found: list[tuple[SubtitleTrack, str, str, bool, str]] = [
+    """The subtitle renditions: those of the file, then the sidecars."""
+    candidates: list[tuple[SubtitleTrack, str, str, bool, str]] = [
         (SubtitleTrack(track=track.number, codec=track.codec, reason="timed text becomes WebVTT"),
          track.language, track.title, False, "")
         for track in choose(media)
         if len(media.samples(track.number))
     ]  # fmt: skip
-    found += [
+    candidates += [
         (SubtitleTrack(sidecar=sidecar.key, codec=sidecar.key.rpartition(".")[2], reason="lies beside the asset"),
          sidecar.language, "", sidecar.forced, SDH_CHARACTERISTICS if sidecar.hearing_impaired else "")
         for sidecar in source.sidecars
         if sidecar.key in media.cues
     ]  # fmt: skip
-    taken: set[str] = set()
+    titles: set[str] = set()
     result = []
-    for number, (track, language, title, forced, characteristics) in enumerate(found[:MAX_SUBTITLES]):
+    for number, (track, language, title, forced, characteristics) in enumerate(candidates[:MAX_SUBTITLES]):
         name = title or (languages.display(language) if language else "Subtitles")
         name += " (forced)" if forced else " (SDH)" if characteristics else ""
-        name = multivariant.unique_name(name, taken)
+        name = multivariant.unique_name(name, titles)
         result.append(
             Rendition(name=f"subtitles-{number}", subtitles=track, language=language, title=name, forced=forced,
                       characteristics=characteristics)
@@ -64,13 +64,13 @@ class Subtitles:
         self._renditions = [(r, r.subtitles) for r in plan.renditions if r.subtitles]
 
     def segment(self, number: int) -> dict[str, memoryview]:
-        """WebVTT of segment `number`, by the name of its file."""
+        """The WebVTT files of segment `number`, by name."""
         start, end = self._plan.timeline.time(number), self._plan.timeline.time(number + 1)
-        made = {}
+        files = {}
         for rendition, track in self._renditions:
             text = webvtt.segment(self._cues(track, start, end), start=start, end=end, origin=ORIGIN)
-            made[self._plan.file(rendition, number)] = memoryview(text.encode())
-        return made
+            files[self._plan.file(rendition, number)] = memoryview(text.encode())
+        return files
 
     def _cues(self, track: SubtitleTrack, start: Fraction, end: Fraction) -> Cues:
         if track.sidecar is not None:
@@ -78,20 +78,20 @@ class Subtitles:
                 raise SourceChanged(f"The subtitles {track.sidecar!r} were changed or removed.")
             return self._media.cues[track.sidecar]
         assert track.track is not None
-        found = self._media.track(track.track)
+        media_track = self._media.track(track.track)
         samples = self._media.samples(track.track)
         cues = []
-        for _, packet in read_packets(self._media, [Run(found, *_overlapping(samples, start, end))]):
+        for _, packet in read_packets(self._media, [Run(media_track, *_overlapping(samples, start, end))]):
             begin = Fraction(packet.pts or 0) * packet.time_base - ORIGIN
-            until = begin + Fraction(packet.duration or 0) * packet.time_base
+            stop = begin + Fraction(packet.duration or 0) * packet.time_base
             texts = webvtt_payloads(bytes(packet)) if track.codec == WEBVTT else [(payload(bytes(packet)), "")]
-            cues += [Cue(begin, until, text, settings) for text, settings in texts if text and until > begin]
+            cues += [Cue(begin, stop, text, settings) for text, settings in texts if text and stop > begin]
         return Cues(cues)
 
 
 def _overlapping(samples: Samples, start: Fraction, end: Fraction) -> tuple[int, int]:
-    """The run of samples that are shown within [start, end)."""
-    shown = np.maximum.accumulate(samples.pts + samples.duration)
-    first = int(np.searchsorted(shown, math.floor(start * samples.timescale), side="right"))
+    """The run of samples whose times overlap [start, end)."""
+    ends = np.maximum.accumulate(samples.pts + samples.duration)
+    first = int(np.searchsorted(ends, math.floor(start * samples.timescale), side="right"))
     last = int(np.searchsorted(samples.pts, math.ceil(end * samples.timescale), side="left"))
     return first, max(first, last)

@@ -1,4 +1,4 @@
-"""What libavformat makes of each track's description, read from a file of that track alone, which holds no media."""
+"""libavformat's reading of each track's description, from a file of that track alone, without media."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ class Templates:
     containers: dict[int, av.container.InputContainer]
 
     def stream(self, number: int) -> Any:
-        """What carries the codec parameters of a track for muxers, or None."""
-        found = self.containers.get(number)
-        return found.streams[0] if found is not None and len(found.streams) else None
+        """The stream with a track's codec parameters for muxers, or None."""
+        container = self.containers.get(number)
+        return container.streams[0] if container is not None and len(container.streams) else None
 
 
 def read_templates(moov: bytes, headers: list[TrackHeader], flaws: dict[int, MediaError]) -> Templates:
-    """Those of the tracks that may be seen, heard or read, and have no flaw.
+    """The templates of tracks without a flaw.
 
-    `flaws` gets why libavformat makes nothing of a track.
+    `flaws` gets the error of each track that libavformat cannot read.
     """
     containers = {}
     for header in headers:
@@ -44,7 +44,7 @@ def read_templates(moov: bytes, headers: list[TrackHeader], flaws: dict[int, Med
 
 
 def read_template(moov: bytes, number: int, entry: bytes | None = None) -> Any:
-    """Another stream of a track; None when libavformat makes nothing of it. `entry`: in place of its sample entry."""
+    """A new stream of a track; None when libavformat cannot read it. `entry`: replaces its sample entry."""
     try:
         container = _read(bare_file.without_tables(moov, number, entry))
     except InvalidIndex:

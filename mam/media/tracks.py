@@ -1,4 +1,4 @@
-"""A track that something may be made of."""
+"""A usable track of a source."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ DEFAULT = 0x0001  # AV_DISPOSITION_DEFAULT
 
 @dataclass(frozen=True, slots=True)
 class MediaTrack:
-    """A track that something may be made of. `template` carries its codec parameters for muxers."""
+    """A usable track. `template` carries its codec parameters for muxers."""
 
     header: TrackHeader
-    template: Any  # av.VideoStream or av.AudioStream; of text tracks whatever libavformat takes them for
+    template: Any  # av.VideoStream or av.AudioStream; for text tracks any stream type of libavformat
     codec: str
     language: str = ""  # RFC 5646; '' when the file does not say
     dolby_vision: Dovi | None = None
-    entry: bytes = b""  # its sample entry, whole
+    entry: bytes = b""  # the whole sample entry
 
     @property
     def number(self) -> int:
@@ -34,7 +34,7 @@ class MediaTrack:
 
     @property
     def title(self) -> str:
-        """What the file calls the track; '' for what muxers write of themselves."""
+        """The track's title in the file; '' for a muxer's default title."""
         names = (str(self.template.metadata.get(key, "")).strip() for key in ("title", "name", "handler_name"))
         return next((name for name in names if name and not NO_TITLE.search(name)), "")
 

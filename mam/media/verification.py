@@ -1,4 +1,4 @@
-"""Whether what was made can be decoded: the first picture and the first sound of a segment, as a player gets them."""
+"""Whether a finished segment can be decoded: its first picture and its first sound."""
 
 from __future__ import annotations
 
@@ -8,49 +8,49 @@ from typing import Any
 import av
 import av.error
 
-PACKETS = 48  # of each stream that are given to a decoder, at most: sound may begin with frames that need earlier ones
-OPTIONS = {"analyzeduration": "0", "probesize": "65536"}  # what is in it shows when it is decoded
+PACKETS = 48  # At most this many packets of a stream are decoded: sound may begin with frames that need earlier ones.
+OPTIONS = {"analyzeduration": "0", "probesize": "65536"}  # Streams are not analysed before they are decoded.
 
 
 def undecodable(segment: bytes) -> str | None:
-    """What no decoder can make anything of: "video", "audio" or "container"; None when each stream shows something.
+    """The undecodable part of a segment: "video", "audio" or "container"; None when every stream decodes.
 
-    `segment`: behind its initialization section, where it has one. Its beginning will do. A stream of which nothing
-    stands in the segment is none to complain about.
+    `segment`: its bytes, or their first part, after the initialization section where there is one. A stream without
+    packets in the segment counts as decodable.
     """
     try:
         with av.open(io.BytesIO(segment), options=OPTIONS) as container:
             streams: list[Any] = [*container.streams.video, *container.streams.audio]
-            tries = _tries(container, streams)
-            return next((str(stream.type) for stream in streams if tries.get(stream.index)), None)
+            failures = _failures(container, streams)
+            return next((str(stream.type) for stream in streams if failures.get(stream.index)), None)
     except (av.error.FFmpegError, ValueError):
         return "container"
 
 
-def _tries(container: Any, streams: list[Any]) -> dict[int, int]:
-    """How many packets of each stream were given to its decoder in vain; 0 for one of which something has come."""
-    tries: dict[int, int] = {}
-    shown: set[int] = set()
-    begins: dict[int, int | None] = {}
+def _failures(container: Any, streams: list[Any]) -> dict[int, int]:
+    """How many packets were decoded without a result, for each stream without any result."""
+    failures: dict[int, int] = {}
+    decoded: set[int] = set()
+    first_times: dict[int, int | None] = {}
     for stream in streams:
         stream.codec_context.thread_count = 1
     for packet in container.demux(streams):
         number = packet.stream_index
-        if number in shown or tries.get(number, 0) >= PACKETS:
+        if number in decoded or failures.get(number, 0) >= PACKETS:
             continue
-        begins.setdefault(number, packet.pts)
-        if _shows(packet, begins[number]):
-            shown.add(number)
+        first_times.setdefault(number, packet.pts)
+        if _has_output(packet, first_times[number]):
+            decoded.add(number)
         else:
-            tries[number] = tries.get(number, 0) + bool(packet.size)  # at the end comes one without bytes
-        if all(stream.index in shown or tries.get(stream.index, 0) >= PACKETS for stream in streams):
+            failures[number] = failures.get(number, 0) + bool(packet.size)  # the last packet is empty
+        if all(stream.index in decoded or failures.get(stream.index, 0) >= PACKETS for stream in streams):
             break
-    return {number: count for number, count in tries.items() if number not in shown}
+    return {number: count for number, count in failures.items() if number not in decoded}
 
 
-def _shows(packet: Any, begin: int | None) -> bool:
-    """Whether the packet brings some sound, or the picture that is shown first: that of the first packet (at `begin`),
-    or one that is shown before it."""
+def _has_output(packet: Any, begin: int | None) -> bool:
+    """Whether a packet decodes to some sound, or to the first picture: that at `begin`, the first packet's time, or an
+    earlier one."""
     try:
         frames = [frame for frame in packet.decode() if not frame.is_corrupt]
     except (av.error.FFmpegError, ValueError):

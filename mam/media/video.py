@@ -1,4 +1,4 @@
-"""What is done with a video track: copied or encoded, and why."""
+"""Plans video tracks: copied or encoded, and why."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from mam.hls.recipe import RECODED, Format, Profile, Recipe
 from mam.media import apertures, colours, decoders
 from mam.media.cadence import cadence
 from mam.media.chunk_windows import openings
-from mam.media.entry_points import EntryPoints, cuttable, look_at_starts
-from mam.media.first_frame import MAX_ASPECT, MAX_PIXELS, MIN_ASPECT, FirstFrame, look_at, picture_filters
+from mam.media.entry_points import EntryPoints, cuttable, read_entry_points
+from mam.media.first_frame import MAX_ASPECT, MAX_PIXELS, MIN_ASPECT, FirstFrame, picture_filters, read_first_frame
 from mam.media.frame_rate import check_gaps, frame_rate
 from mam.media.orientation import unmet, upright
 from mam.media.parameters import changes_size
@@ -24,33 +24,33 @@ from mam.mp4.h264 import read_sps
 from mam.mp4.hevc import read_hvcc
 from mam.mp4.samples import Samples
 
-HIDDEN = Fraction(1, 10)  # seconds of picture before the edit begins that may be shown all the same
-VIDEO_RANGES: dict[int, Literal["PQ", "HLG"]] = {16: "PQ", 18: "HLG"}  # of EXT-X-STREAM-INF
-ALIKE = Fraction(4, 100)  # 12:11 and 16:15, as different schools have PAL's pixels, are 2 % apart: nobody sees it
+HIDDEN = Fraction(1, 10)  # A copy may show this many seconds of picture that the edit list hides.
+VIDEO_RANGES: dict[int, Literal["PQ", "HLG"]] = {16: "PQ", 18: "HLG"}  # VIDEO-RANGE of EXT-X-STREAM-INF, by transfer.
+ALIKE = Fraction(4, 100)  # PAL's pixels are 12:11 or 16:15, 2 % apart: the difference is invisible.
 
-# H.264 levels: name, macroblocks a second, macroblocks a frame (ITU-T H.264 table A-1)
+# H.264 levels: name, macroblocks per second, macroblocks per frame (ITU-T H.264 table A-1).
 LEVELS = (("3.0", 40_500, 1_620), ("3.1", 108_000, 3_600), ("4.0", 245_760, 8_192), ("4.2", 522_240, 8_704),
           ("5.1", 983_040, 36_864), ("5.2", 2_073_600, 36_864), ("6.2", 16_711_680, 139_264))  # fmt: skip
 
 
 def plan_video(media: MediaSource, track: MediaTrack, recipe: Recipe) -> VideoTrack:
-    """What becomes of a video track.
+    """Plans a video track.
 
     Raises NotRemuxable when it cannot be copied and the profile is `source`, UnsupportedCodec, TooLarge, NotAVideo.
     """
     samples = media.samples(track.number)
     check_gaps(samples)
     check_shown(track, samples)
-    starts = look_at_starts(media, track)
-    changes = _changes(media, track, samples, starts)
+    entry_points = read_entry_points(media, track)
+    changes = _changes(media, track, samples, entry_points)
     obstacle, cut = video_obstacle(track, samples, recipe) or changes, samples
     if recipe.profile is not Profile.H264 and not obstacle:
-        cut = cuttable(media, track, starts)
+        cut = cuttable(media, track, entry_points)
         obstacle = beginning_obstacle(samples, cut, recipe)
-    look = None
+    frame = None
     if recipe.profile is Profile.AUTO and not obstacle and may_be_interlaced(track):
-        look = look_at(media, track)
-        obstacle = "Its picture is interlaced, which browsers do not take apart." if look.interlaced else None
+        frame = read_first_frame(media, track)
+        obstacle = "Its picture is interlaced, which browsers do not take apart." if frame.interlaced else None
     if recipe.profile is Profile.SOURCE and obstacle:
         raise (UnsupportedEdits if samples.joins else NotRemuxable)(obstacle)
     if recipe.profile is not Profile.H264 and not obstacle:
@@ -58,9 +58,9 @@ def plan_video(media: MediaSource, track: MediaTrack, recipe: Recipe) -> VideoTr
         return _copied(track, frame_rate(samples))
     if track.codec not in decoders.PICTURES:
         raise UnsupportedCodec(f"Its video is {track.codec.upper()}, which is not decoded here.")
-    look = look or look_at(media, track)
+    frame = frame or read_first_frame(media, track)
     reason = obstacle or "asked for (reencode)"
-    return _encoded(media, track, recipe, look, starts, reason=reason, changes=changes is not None)
+    return _encoded(media, track, recipe, frame, entry_points, reason=reason, changes=changes is not None)
 
 
 def check_shown(track: MediaTrack, samples: Samples) -> None:
@@ -90,17 +90,17 @@ def _encoded(
     media: MediaSource,
     track: MediaTrack,
     recipe: Recipe,
-    look: FirstFrame,
-    starts: EntryPoints,
+    frame: FirstFrame,
+    entry_points: EntryPoints,
     *,
     reason: str,
     changes: bool,
 ) -> VideoTrack:
-    """`changes`: the pictures change their size in the middle."""
+    """The plan of an encoded track. `changes`: the pictures change in the middle."""
     samples = media.samples(track.number)
-    filters, width, height = picture_filters(look, orientation(track), changes=changes)
-    shown = cadence(media, track, starts.first, doubtful=recipe.recoded)
-    rate = Fraction(*shown.grid) if shown.grid else frame_rate(samples)
+    filters, width, height = picture_filters(frame, orientation(track), changes=changes)
+    timing = cadence(media, track, entry_points.first, doubtful=recipe.recoded)
+    rate = Fraction(*timing.grid) if timing.grid else frame_rate(samples)
     level = h264_level(width, height, float(rate))
     return VideoTrack(
         track=track.number,
@@ -111,11 +111,11 @@ def _encoded(
         width=width,
         height=height,
         frame_rate=float(rate),
-        interlaced=look.interlaced,
-        grid=shown.grid,
-        phase=shown.phase,
-        first=shown.first,
-        refreshes=starts.some_refresh,
+        interlaced=frame.interlaced,
+        grid=timing.grid,
+        phase=timing.phase,
+        first=timing.first,
+        refreshes=entry_points.some_refresh,
         group_seconds=float(longest_group(samples)),
         filters=filters,
         resized=changes,
@@ -129,7 +129,7 @@ def _encoded(
 
 
 def video_obstacle(track: MediaTrack, samples: Samples, recipe: Recipe) -> str | None:
-    """Why the video cannot be copied into segments that players take; None when it can."""
+    """Why the video cannot be copied into playable segments; None when it can."""
     if recipe.recoded:
         return RECODED
     if orientation(track):
@@ -146,7 +146,7 @@ def video_obstacle(track: MediaTrack, samples: Samples, recipe: Recipe) -> str |
 
 
 def beginning_obstacle(samples: Samples, cuttable: Samples, recipe: Recipe) -> str | None:
-    """Why its segments cannot begin where decoders can start; None when they can."""
+    """Why segments of a copy cannot begin at decodable frames; None when they can."""
     if not cuttable.key.any():
         return "None of its key frames is one that a decoder can start at (IDR): segments could not be decoded."
     if not cuttable.key[0]:
@@ -161,15 +161,15 @@ def _distance_obstacle(samples: Samples, cuttable: Samples, recipe: Recipe) -> s
     seconds = longest_group(cuttable)
     if seconds <= recipe.max_key_frame_seconds:
         return None
-    what = "closed groups of pictures" if len(openings(cuttable)) < int(samples.key.sum()) else "key frames"
-    return f"Its {what} begin up to {float(seconds):.0f} s apart: too far for seeking (MAX_KEY_FRAME_SECONDS)."
+    group_kind = "closed groups of pictures" if len(openings(cuttable)) < int(samples.key.sum()) else "key frames"
+    return f"Its {group_kind} begin up to {float(seconds):.0f} s apart: too far for seeking (MAX_KEY_FRAME_SECONDS)."
 
 
-def _changes(media: MediaSource, track: MediaTrack, samples: Samples, starts: EntryPoints) -> str | None:
-    """In what way the pictures become others in the middle; None where they do not."""
+def _changes(media: MediaSource, track: MediaTrack, samples: Samples, entry_points: EntryPoints) -> str | None:
+    """How the pictures change in the middle; None where they do not."""
     if track.number in media.changes:
         return f"Its pictures are coded in {len(media.changes[track.number].sets)} ways, one after the other."
-    if changes_size(track, media.reader, samples, starts.heads):
+    if changes_size(track, media.reader, samples, entry_points.heads):
         return "Its pictures change their size in the middle."
     return None
 
@@ -200,11 +200,16 @@ def _fmp4_obstacle(track: MediaTrack) -> str | None:
 
 
 def _shape_obstacle(track: MediaTrack) -> str | None:
-    """What is copied has the shape that the codec states, or square pixels where it states none."""
-    said, coded = track.template.sample_aspect_ratio, _coded_aspect(track)
-    if not said or coded is None or not MIN_ASPECT < said < MAX_ASPECT or abs(said - coded) <= ALIKE * coded:
+    """A copy has the pixel aspect of the codec, or square pixels where the codec has none."""
+    container_aspect, codec_aspect = track.template.sample_aspect_ratio, _coded_aspect(track)
+    if (
+        not container_aspect
+        or codec_aspect is None
+        or not MIN_ASPECT < container_aspect < MAX_ASPECT
+        or abs(container_aspect - codec_aspect) <= ALIKE * codec_aspect
+    ):
         return None
-    shape = f"{said.numerator}:{said.denominator}"
+    shape = f"{container_aspect.numerator}:{container_aspect.denominator}"
     return f"The shape of its pixels ({shape}) stands in the container alone: segments would lose it."
 
 
@@ -215,46 +220,49 @@ def _crop_obstacle(track: MediaTrack) -> str | None:
 
 
 def _colour_obstacle(track: MediaTrack, recipe: Recipe) -> str | None:
-    """TS has no word for colours: what the codec does not say is lost. Fragments carry what the container says."""
+    """TS loses colours that only the container has. Fragments keep them."""
     sps = read_sps(track.configuration) if track.codec == "h264" and recipe.format is Format.TS else None
     if sps is None:
         return None
     coded = colours.of_codec(sps.colour)
-    said = colours.of_container(track.entry).over(coded)
+    stated = colours.of_container(track.entry).over(coded)
     size = (sps.width, sps.height)
-    if not colours.differ(said.completed(*size), coded.completed(*size)):
+    if not colours.differ(stated.completed(*size), coded.completed(*size)):
         return None
     return "The container alone says what colours its picture has: segments would lose it."
 
 
 def _coded_aspect(track: MediaTrack) -> Fraction | None:
-    """A pixel's width by its height as the codec's configuration has it; None when there is none that can be read."""
+    """The pixel aspect in the codec's configuration; None when the configuration cannot be read."""
     if track.codec == "h264":
         sps = read_sps(track.configuration)
         return (sps.sample_aspect or Fraction(1)) if sps else None
     if track.codec == "hevc":
         hevc = read_hvcc(track.configuration)
         return (hevc.picture.sample_aspect or Fraction(1)) if hevc and hevc.picture else None
-    return Fraction(1) if track.codec == "av1" else None  # AV1 has no word for it
+    return Fraction(1) if track.codec == "av1" else None  # AV1 has no pixel aspect
 
 
 def _video_range(track: MediaTrack) -> Literal["SDR", "PQ", "HLG"]:
-    """VIDEO-RANGE, by the container's word or the codec's."""
+    """VIDEO-RANGE, from the container or the codec."""
     hevc = read_hvcc(track.configuration) if track.codec == "hevc" else None
-    said = {int(track.template.codec_context.color_trc), hevc.picture.colour.transfer if hevc and hevc.picture else 0}
-    return next((name for transfer, name in VIDEO_RANGES.items() if transfer in said), "SDR")
+    transfers = {
+        int(track.template.codec_context.color_trc),
+        hevc.picture.colour.transfer if hevc and hevc.picture else 0,
+    }
+    return next((name for transfer, name in VIDEO_RANGES.items() if transfer in transfers), "SDR")
 
 
 def may_be_interlaced(track: MediaTrack) -> bool:
-    """Whether the codec's configuration leaves it open."""
+    """Whether the codec's configuration allows interlaced pictures."""
     sps = read_sps(track.configuration) if track.codec == "h264" else None
     return sps is not None and not sps.frame_mbs_only
 
 
 def longest_group(samples: Samples) -> Fraction:
-    """Seconds of the longest run from one key frame at which a segment may open to the next, or to the end.
+    """Seconds of the longest run from one key frame that may start a segment to the next, or to the end.
 
-    Those of the whole track where it has no such key frame.
+    The duration of the track where it has no such key frame.
     """
     keys = np.sort(samples.pts[openings(samples)])
     if not keys.size:
@@ -264,23 +272,23 @@ def longest_group(samples: Samples) -> Fraction:
 
 
 def orientation(track: MediaTrack) -> tuple[str, ...]:
-    """The filters that turn the picture upright; none for a matrix that is no rotation by quarters."""
+    """The filters that turn the picture upright; none for a matrix that is no quarter turn."""
     return quarter_turn(track)[2]
 
 
 def picture_notes(track: MediaTrack) -> list[str]:
-    """What of a picture is not carried over, in sentences."""
+    """The properties of a picture that are lost, in sentences."""
     lost = unmet(track.header.matrix)
     return [f"Track {track.number}: {lost}."] if lost else []
 
 
 def quarter_turn(track: MediaTrack) -> tuple[int, bool, tuple[str, ...]]:
-    """Degrees clockwise and whether it is mirrored, with the filters that do it."""
+    """Degrees clockwise, whether the picture is mirrored, and the filters for both."""
     return upright(track.header.matrix)
 
 
 def h264_level(width: int, height: int, rate: float) -> str:
-    """The lowest level that allows the picture; said outright, so that all chunks write the same SPS."""
+    """The lowest level for the picture; it is given explicitly, so that all chunks write the same SPS."""
     blocks = -(-width // 16) * -(-height // 16)
     return next((name for name, per_second, per_frame in LEVELS if blocks <= per_frame and blocks * rate <= per_second),
                 LEVELS[-1][0])  # fmt: skip

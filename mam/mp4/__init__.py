@@ -1,1 +1,1 @@
-"""MP4 and QuickTime files as bytes: boxes, sample tables, and the index they make. Pure; bounded; numpy."""
+"""MP4 and QuickTime files as bytes: boxes, sample tables, and the resulting index. Pure, bounded, with numpy."""

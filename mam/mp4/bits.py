@@ -1,30 +1,30 @@
-"""Bits, Exp-Golomb numbers, and what H.264 and HEVC say in the same words about how a picture is shown."""
+"""Bits, Exp-Golomb numbers, and the VUI syntax that H.264 and HEVC share."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
 
-UNSPECIFIED = 2  # of primaries, transfer and matrix (ISO/IEC 23091-2)
+UNSPECIFIED = 2  # Unknown primaries, transfer or matrix (ISO/IEC 23091-2).
 _EXTENDED_SAR = 255
 _ASPECTS = ("1/1", "12/11", "10/11", "16/11", "40/33", "24/11", "20/11", "32/11", "80/33", "18/11", "15/11", "64/33",
             "160/99", "4/3", "3/2", "2/1")  # fmt: skip
 
 
 class Bits:
-    """Reads from the first bit to the last. Raises ValueError where they end, or where a number exceeds its bound."""
+    """Reads bits in order. Raises ValueError at the end, and where a number exceeds its bound."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
-        self._at = 0
+        self._position = 0
 
     def u(self, width: int) -> int:
         """u(n): an unsigned number of `width` bits."""
-        start, self._at = self._at, self._at + width
-        if self._at > len(self._data) * 8:
+        start, self._position = self._position, self._position + width
+        if self._position > len(self._data) * 8:
             raise ValueError("the bits end early")
-        span = self._data[start >> 3 : (self._at + 7) >> 3]
-        return (int.from_bytes(span, "big") >> (-self._at & 7)) & ((1 << width) - 1)
+        span = self._data[start >> 3 : (self._position + 7) >> 3]
+        return (int.from_bytes(span, "big") >> (-self._position & 7)) & ((1 << width) - 1)
 
     def flag(self) -> bool:
         return self.u(1) == 1
@@ -51,9 +51,9 @@ class Bits:
 
 
 def unescape(nal: bytes) -> bytes:
-    """Without emulation_prevention_three_byte (ITU-T H.264 section 7.3.1, H.265 section 7.3.1.1)."""
-    first, *rest = nal.split(b"\0\0\3")
-    return first + b"".join(b"\0\0" + part for part in rest)
+    """A NAL unit without emulation_prevention_three_byte (ITU-T H.264 section 7.3.1, H.265 section 7.3.1.1)."""
+    first, *others = nal.split(b"\0\0\3")
+    return first + b"".join(b"\0\0" + part for part in others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +84,11 @@ def colour(bits: Bits) -> Colour:
     """overscan_info, video_signal_type and chroma_loc_info, which follow the aspect ratio."""
     if bits.flag():
         bits.flag()  # overscan_appropriate_flag
-    found = UNKNOWN
+    result = UNKNOWN
     if bits.flag():
         bits.u(3)  # video_format
         full_range = bits.flag()
-        found = Colour(full_range, *(bits.u(8) for _ in range(3))) if bits.flag() else Colour(full_range)
+        result = Colour(full_range, *(bits.u(8) for _ in range(3))) if bits.flag() else Colour(full_range)
     if bits.flag():
-        bits.ue(5), bits.ue(5)  # where chroma samples lie, in either field
-    return found
+        bits.ue(5), bits.ue(5)  # the positions of chroma samples, in either field
+    return result

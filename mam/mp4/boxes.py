@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from mam.errors import MediaError, readable
 
 CONTAINERS = frozenset({b"moov", b"trak", b"mdia", b"minf", b"stbl", b"edts"})
-MAX_DEPTH = 8  # moov/trak/mdia/minf/stbl is five
-MAX_BOXES = 100_000  # in one place: a fragment may list its samples in as many runs
+MAX_DEPTH = 8  # The path moov/trak/mdia/minf/stbl has five levels.
+MAX_BOXES = 100_000  # One box may contain this many: a fragment may have as many runs.
 
 
 class InvalidIndex(MediaError):
@@ -21,7 +21,7 @@ class InvalidIndex(MediaError):
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """`kind` and where it lies in the bytes it was read from."""
+    """A box: its kind, and its place in the bytes that it was read from."""
 
     kind: bytes
     start: int
@@ -51,18 +51,18 @@ def header(data: bytes | memoryview, at: int, limit: int) -> tuple[bytes, int, i
 
 def boxes(data: bytes | memoryview, start: int, end: int) -> Iterator[Box]:
     """The boxes in data[start:end]. Raises InvalidIndex for a box that reaches beyond `end`."""
-    at = start
+    position = start
     for _ in range(MAX_BOXES):
-        if at + 8 > end:  # QuickTime ends some lists of boxes with four zero bytes
+        if position + 8 > end:  # QuickTime ends some lists of boxes with four zero bytes
             return
-        found = header(data, at, end)
-        if found is None:
-            raise InvalidIndex(f"The box at byte {at} is cut off.")
-        kind, length, size = found
-        if at + size > end:
-            raise InvalidIndex(f"Box {readable(kind)} at byte {at} reaches beyond the box that holds it.")
-        yield Box(kind, at, at + length, at + size)
-        at += size
+        box = header(data, position, end)
+        if box is None:
+            raise InvalidIndex(f"The box at byte {position} is cut off.")
+        kind, length, size = box
+        if position + size > end:
+            raise InvalidIndex(f"Box {readable(kind)} at byte {position} reaches beyond the box that holds it.")
+        yield Box(kind, position, position + length, position + size)
+        position += size
     raise InvalidIndex(f"More than {MAX_BOXES} boxes in one place.")
 
 
@@ -79,10 +79,10 @@ def below(data: bytes | memoryview, start: int, end: int, depth: int = 0) -> Ite
 def leaves(data: bytes | memoryview, start: int, end: int) -> dict[bytes, Box]:
     """Every box below data[start:end] that is no container, by kind; the first of a kind wins.
 
-    QuickTime has a second `hdlr` in `minf`, for the data's handler: the media's stands before it.
+    QuickTime has a second `hdlr` in `minf`, for the data handler, after that of the media.
     """
-    found: dict[bytes, Box] = {}
+    by_kind: dict[bytes, Box] = {}
     for box in below(data, start, end):
         if box.kind not in CONTAINERS:
-            found.setdefault(box.kind, box)
-    return found
+            by_kind.setdefault(box.kind, box)
+    return by_kind

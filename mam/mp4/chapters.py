@@ -1,4 +1,4 @@
-"""Which tracks hold chapters (QuickTime File Format, "Chapter Lists"): no subtitles, though they are text in time."""
+"""Finds tracks with chapters (QuickTime File Format, "Chapter Lists"): timed text, but no subtitles."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from mam.mp4.track_headers import track_boxes
 
 
 def chapter_tracks(moov: bytes) -> set[int]:
-    """Numbers, as in `read_headers`, of the tracks that another track names as its chapters (`tref`, `chap`).
+    """The numbers, as in `read_headers`, of tracks that another track references as its chapters (`tref`, `chap`).
 
-    A track whose boxes are damaged names none and is none. Raises NotAVideo for a file without tracks.
+    A track with damaged boxes has no chapters and is no chapter track. Raises NotAVideo for a file without tracks.
     """
     children = [_children(moov, trak) for trak in track_boxes(moov)]
-    identities = [_identity(moov, found.get(b"tkhd")) for found in children]
-    named = [_chapters(moov, found.get(b"tref")) for found in children]
+    identities = [_identity(moov, boxes_by_kind.get(b"tkhd")) for boxes_by_kind in children]
+    references = [_chapters(moov, boxes_by_kind.get(b"tref")) for boxes_by_kind in children]
     return {
         number
         for number, identity in enumerate(identities)
-        if any(identity in chapters for other, chapters in enumerate(named) if other != number)
+        if any(identity in chapters for other, chapters in enumerate(references) if other != number)
     }
 
 
@@ -32,7 +32,7 @@ def _children(moov: bytes, trak: Box) -> dict[bytes, Box]:
 
 
 def _identity(moov: bytes, tkhd: Box | None) -> int | None:
-    """track_ID, which stands behind two times of 4 or (version 1) 8 bytes."""
+    """track_ID, which follows two times of 4 or (version 1) 8 bytes."""
     if tkhd is None:
         return None
     try:
@@ -43,15 +43,15 @@ def _identity(moov: bytes, tkhd: Box | None) -> int | None:
 
 
 def _chapters(moov: bytes, tref: Box | None) -> set[int]:
-    """The track_IDs in `chap`; none of a reference that is damaged: the film plays without its chapters."""
+    """The track_IDs in `chap`; empty for a damaged reference: the film plays without its chapters."""
     if tref is None:
         return set()
     try:
-        found = [box for box in boxes(moov, tref.payload, tref.end) if box.kind == b"chap"]
+        chap_boxes = [box for box in boxes(moov, tref.payload, tref.end) if box.kind == b"chap"]
     except InvalidIndex:
         return set()
     return {
         number
-        for box in found
+        for box in chap_boxes
         for (number,) in struct.iter_unpack(">I", moov[box.payload : box.end - (box.end - box.payload) % 4])
     }

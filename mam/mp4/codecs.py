@@ -1,4 +1,4 @@
-"""What a codec's configuration record says without decoding anything, and the name RFC 6381 gives the codec."""
+"""Facts from a codec's configuration record, without decoding, and the codec's name of RFC 6381."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from mam.mp4.hevc import read_hvcc
 
 H264_PROFILES = {66: "Baseline", 77: "Main", 88: "Extended", 100: "High", 110: "High 10", 122: "High 4:2:2",
                  244: "High 4:4:4 Predictive", 44: "CAVLC 4:4:4 Intra"}  # fmt: skip
-H264_8BIT_420 = frozenset({66, 77, 100})  # the profiles that every browser and every Apple device decodes
+H264_8BIT_420 = frozenset({66, 77, 100})  # Every browser and every Apple device decodes these profiles.
 AAC_LC = 2
-AAC_SBR, AAC_PS = 5, 29  # HE-AAC and its second version
-_GENERAL_AUDIO = frozenset({1, 2, 3, 4, 6, 7, 17, 19, 20, 21, 22, 23})  # object types with a GASpecificConfig
-_SBR_EXTENSION = 0x2B7  # syncExtensionType of a record that hides SBR from decoders which do not know it
+AAC_SBR, AAC_PS = 5, 29  # HE-AAC and HE-AAC v2.
+_GENERAL_AUDIO = frozenset({1, 2, 3, 4, 6, 7, 17, 19, 20, 21, 22, 23})  # These object types have a GASpecificConfig.
+_SBR_EXTENSION = 0x2B7  # The syncExtensionType of a record that hides SBR from decoders without SBR.
 _PS_EXTENSION = 0x548
-_AV1_LEVEL_WITH_TIERS = 8  # seq_level_idx of 4.0: below it there is one tier
+_AV1_LEVEL_WITH_TIERS = 8  # The seq_level_idx of level 4.0: lower levels have one tier.
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Vp9:
 
 
 def h264_profile(configuration: bytes) -> int | None:
-    """profile_idc of an AVCDecoderConfigurationRecord (ISO/IEC 14496-15 section 5.3.3.1), or None when it is none."""
+    """profile_idc of an AVCDecoderConfigurationRecord (ISO/IEC 14496-15 section 5.3.3.1); None for other bytes."""
     return configuration[1] if len(configuration) >= 4 and configuration[0] == 1 else None
 
 
@@ -59,20 +59,20 @@ def aac_object_type(configuration: bytes) -> int | None:
 
 
 def aac_channel_configuration(configuration: bytes) -> int | None:
-    """channelConfiguration of an AudioSpecificConfig: 1 to 7 are layouts, 0 says that another element has it."""
+    """channelConfiguration of an AudioSpecificConfig: 1 to 7 are layouts, 0 means that another element has it."""
     kind = aac_object_type(configuration)
     if kind is None or (len(configuration) < 8 and kind > 31):
         return None
     bits = int.from_bytes(configuration[:8].ljust(8, b"\0"), "big")
-    at = 64 - (11 if kind > 31 else 5)
-    index = bits >> (at - 4) & 15
-    at -= 28 if index == 15 else 4
-    return bits >> (at - 4) & 15
+    position = 64 - (11 if kind > 31 else 5)
+    index = bits >> (position - 4) & 15
+    position -= 28 if index == 15 else 4
+    return bits >> (position - 4) & 15
 
 
 def aac_frame_length(configuration: bytes) -> int | None:
     """Samples in a frame of an AudioSpecificConfig's core: 1024, or 960 (frameLengthFlag of ISO/IEC 14496-3 section
-    4.4.1). None when it does not say."""
+    4.4.1). None when it is unknown."""
     bits = Bits(configuration)
     try:
         kind = _object_type(bits)
@@ -97,7 +97,7 @@ def _skip_rate(bits: Bits) -> None:
 
 
 def read_av1c(configuration: bytes) -> Av1 | None:
-    """av1C (AV1 Codec ISO Media File Format Binding, section 2.3.3), or None when it is no such record."""
+    """av1C (AV1 Codec ISO Media File Format Binding, section 2.3.3); None for other bytes."""
     if len(configuration) < 4 or configuration[0] != 0x81:  # marker and version 1
         return None
     bits = Bits(configuration[1:3])
@@ -117,7 +117,7 @@ def read_vpcc(configuration: bytes) -> Vp9 | None:
 
 
 def codec_string(codec: str, configuration: bytes) -> str | None:
-    """What stands for the codec in CODECS (RFC 6381; RFC 8216 section 4.3.4.2), parameter sets being in the record.
+    """The codec's name in CODECS (RFC 6381; RFC 8216 section 4.3.4.2), with parameter sets in the record.
 
     `codec`: libavcodec's name. `configuration`: its record (libavformat's extradata; for VP9 the payload of vpcC).
     None for another codec, and when the record is missing or damaged.
@@ -153,7 +153,7 @@ def _av01(configuration: bytes) -> str | None:
 
 
 def _vp09(configuration: bytes) -> str | None:
-    """With colour only where it is said: what is left out means BT.709 in limited range."""
+    """The name of VP9, with colours only where they are known: otherwise they mean BT.709 in limited range."""
     vp9 = read_vpcc(configuration)
     if vp9 is None:
         return None
@@ -173,24 +173,24 @@ def _mp4a(configuration: bytes) -> str | None:
 
 
 def _hidden_object_type(configuration: bytes) -> int:
-    """HE-AAC where an AAC-LC record says so behind its end (ISO/IEC 14496-3 section 1.6.6.2), else AAC-LC.
+    """HE-AAC where an AAC-LC record signals it after its end (ISO/IEC 14496-3 section 1.6.6.2), else AAC-LC.
 
-    As libavcodec does, looks for the mark instead of reading all that may stand before it.
+    Like libavcodec, it searches for the mark instead of parsing everything before it.
     """
     value, width = int.from_bytes(configuration[2:16], "big"), 8 * len(configuration[2:16])
-    for left in range(width, 16, -1):  # the mark, five bits of object type, one of SBR
-        if (value >> (left - 11)) & 0x7FF != _SBR_EXTENSION or (value >> (left - 17)) & 0x3F != 0b001011:
+    for bits_left in range(width, 16, -1):  # the mark, five bits of object type, one of SBR
+        if (value >> (bits_left - 11)) & 0x7FF != _SBR_EXTENSION or (value >> (bits_left - 17)) & 0x3F != 0b001011:
             continue
-        return AAC_PS if _ps_follows(value, left - 17) else AAC_SBR
+        return AAC_PS if _ps_follows(value, bits_left - 17) else AAC_SBR
     return AAC_LC
 
 
-def _ps_follows(value: int, left: int) -> bool:
-    """The mark of parametric stereo, and its flag, after four bits (or 28) that name the sampling rate of SBR."""
-    if left < 4:
+def _ps_follows(value: int, bits_left: int) -> bool:
+    """Whether the mark and flag of parametric stereo follow, after 4 or 28 bits for the sampling rate of SBR."""
+    if bits_left < 4:
         return False
-    left -= 28 if (value >> (left - 4)) & 15 == 15 else 4
-    return left >= 12 and (value >> (left - 12)) & 0xFFF == _PS_EXTENSION << 1 | 1
+    bits_left -= 28 if (value >> (bits_left - 4)) & 15 == 15 else 4
+    return bits_left >= 12 and (value >> (bits_left - 12)) & 0xFFF == _PS_EXTENSION << 1 | 1
 
 
 _WITH_RECORD: dict[str, Callable[[bytes], str | None]] = {
@@ -201,9 +201,9 @@ _WITH_RECORD: dict[str, Callable[[bytes], str | None]] = {
     "aac": _mp4a,
 }
 _WITHOUT_RECORD = {
-    "mp3": "mp4a.40.34",  # as Apple names it; mp4a.6B is its other name
+    "mp3": "mp4a.40.34",  # Apple's name; mp4a.6B is another one
     "ac3": "ac-3",
     "eac3": "ec-3",
-    "opus": "opus",  # as MP4 registers it in RFC 6381's list, and as Safari and MSE want it
+    "opus": "opus",  # MP4's name in RFC 6381's list, which Safari and MSE need
     "flac": "fLaC",
 }

@@ -1,4 +1,4 @@
-"""Sample descriptions (`stsd`, ISO/IEC 14496-12 section 8.5.2) as the header of fragments wants them."""
+"""Sample descriptions (`stsd`, ISO/IEC 14496-12 section 8.5.2) for the header of fragments."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mam.mp4.boxes import boxes
 from mam.mp4.writing import box, full_box
 
 HEVC_PARAMETER_SETS = {32: "VPS", 33: "SPS", 34: "PPS"}
-# What each kind of video's sample entry is written as, and the box that holds its configuration record.
+# The written form of each kind of video sample entry, and the box with its configuration record.
 VISUAL_ENTRIES = {
     b"avc1": (b"avc1", b"avcC"),
     b"avc3": (b"avc1", b"avcC"),
@@ -18,17 +18,17 @@ VISUAL_ENTRIES = {
     b"av01": (b"av01", b"av1C"),
     b"vp09": (b"vp09", b"vpcC"),
 }
-PICTURE_BOXES = frozenset({b"colr", b"pasp", b"mdcv", b"clli"})  # colours, shape of pixels, mastering display
-SQUARE_PIXELS = struct.pack(">2I", 1, 1)  # pasp: what goes without saying
-VISUAL_FIELDS = 78  # bytes of a VisualSampleEntry before its boxes (ISO/IEC 14496-12 section 12.1.3)
+PICTURE_BOXES = frozenset({b"colr", b"pasp", b"mdcv", b"clli"})  # Colours, pixel aspect, mastering display.
+SQUARE_PIXELS = struct.pack(">2I", 1, 1)  # This pasp is the default.
+VISUAL_FIELDS = 78  # A VisualSampleEntry has this many bytes before its boxes (ISO/IEC 14496-12 section 12.1.3).
 
 
 def settled(stsd: bytes, *, encoded: bool) -> bytes:
-    """The sample description with all parameter sets in it: avc1 and hvc1, never avc3 and hev1.
+    """The sample description with all its parameter sets: avc1 and hvc1, never avc3 and hev1.
 
-    `encoded`: nothing else is in it. What libavformat knows of a picture besides depends on how far it looked into
-    the encoder's output, and the parameter sets say it too. Raises NotRemuxable when there is no whole record: the
-    source has its parameter sets among its pictures alone, or libavformat cannot describe it without decoding.
+    `encoded`: no other boxes are kept. They depend on how much of the encoder's output libavformat has read, and the
+    parameter sets have the same facts. Raises NotRemuxable when the record is incomplete: the source has its parameter
+    sets only among its pictures, or libavformat cannot describe the stream without decoding.
     """
     kind = stsd[20:24]
     if kind not in VISUAL_ENTRIES:
@@ -48,7 +48,7 @@ def settled(stsd: bytes, *, encoded: bool) -> bytes:
 
 
 def _whole(kind: bytes, record: bytes) -> bytes:
-    """A configuration record. Raises NotRemuxable when what it ought to hold is not there."""
+    """A complete configuration record. Raises NotRemuxable when parameter sets are missing."""
     _require(len(record) > 0, kind.decode())
     if kind == b"avcC":
         _check_avcc(record)
@@ -57,30 +57,30 @@ def _whole(kind: bytes, record: bytes) -> bytes:
 
 def _check_avcc(record: bytes) -> None:
     """AVCDecoderConfigurationRecord, ISO/IEC 14496-15 section 5.3.3.1."""
-    at = 6
+    position = 6
     for _ in range(record[5] & 31):
-        at += 2 + int.from_bytes(record[at : at + 2], "big")
-    _require(record[5] & 31 > 0 and record[at] > 0, "SPS or PPS")
+        position += 2 + int.from_bytes(record[position : position + 2], "big")
+    _require(record[5] & 31 > 0 and record[position] > 0, "SPS or PPS")
 
 
 def _complete_hvcc(record: bytes) -> bytes:
-    """HEVCDecoderConfigurationRecord (ISO/IEC 14496-15 section 8.3.3.1) that says that its parameter sets are all."""
-    out, found, at = bytearray(record), set(), 23
+    """HEVCDecoderConfigurationRecord (ISO/IEC 14496-15 section 8.3.3.1), marked as having all parameter sets."""
+    result, kinds, position = bytearray(record), set(), 23
     for _ in range(record[22]):
-        kind = record[at] & 0x3F
+        kind = record[position] & 0x3F
         if kind in HEVC_PARAMETER_SETS:
-            out[at] |= 0x80  # array_completeness, which hvc1 demands
-        (count,) = struct.unpack_from(">H", record, at + 1)
-        at += 3
+            result[position] |= 0x80  # array_completeness, which hvc1 demands
+        (count,) = struct.unpack_from(">H", record, position + 1)
+        position += 3
         for _ in range(count):
-            at += 2 + struct.unpack_from(">H", record, at)[0]
+            position += 2 + struct.unpack_from(">H", record, position)[0]
         if count:
-            found.add(kind)
-    missing = [name for kind, name in HEVC_PARAMETER_SETS.items() if kind not in found]
+            kinds.add(kind)
+    missing = [name for kind, name in HEVC_PARAMETER_SETS.items() if kind not in kinds]
     _require(not missing, ", ".join(missing))
-    return bytes(out)
+    return bytes(result)
 
 
-def _require(condition: bool, what: str) -> None:
+def _require(condition: bool, missing: str) -> None:
     if not condition:
-        raise NotRemuxable(f"Its header lacks what a player needs before the first picture ({what}).")
+        raise NotRemuxable(f"Its header lacks what a player needs before the first picture ({missing}).")

@@ -9,8 +9,8 @@ from mam.mp4.bits import Colour
 from mam.mp4.boxes import InvalidIndex, boxes, leaves
 from mam.mp4.track_headers import track_boxes
 
-_VISUAL = 8 + 78  # bytes of a VisualSampleEntry before its boxes, the entry's own header among them
-_PACKED = 0x400  # smaller codes are QuickTime's numbers of languages
+_VISUAL = 8 + 78  # A VisualSampleEntry has this many bytes before its boxes, including its header.
+_PACKED = 0x400  # Smaller codes are QuickTime's language numbers.
 _MACINTOSH = """
 eng fra deu ita nld swe spa dan por nor heb jpn ara fin ell isl mlt tur hrv zho urd hin tha kor lit pol hun est lav
 sme fao fas rus zho nld gle sqi ron ces slk slv yid srp mkd bul ukr bel uzb kaz aze aze hye kat ron kir tgk tuk mon
@@ -24,7 +24,7 @@ _LANGUAGES = _MACINTOSH.split()
 class Dovi:
     """A DOVIDecoderConfigurationRecord. `compatibility`: dv_bl_signal_compatibility_id.
 
-    1 HDR10, 2 SDR, 4 HLG, 6 Blu-ray's HDR10; 0 nothing but Dolby Vision.
+    1 HDR10, 2 SDR, 4 HLG, 6 Blu-ray's HDR10; 0 only Dolby Vision.
     """
 
     profile: int
@@ -35,12 +35,12 @@ class Dovi:
 
     @property
     def decodable(self) -> bool:
-        """Whether a decoder that knows nothing of Dolby Vision shows right colours: not so in profile 5."""
+        """Whether a decoder without Dolby Vision shows right colours: not in profile 5."""
         return self.base_layer and self.compatibility != 0
 
 
 def sample_entry(moov: bytes, number: int) -> bytes:
-    """The first sample entry of track `number`, whole; empty when there is none.
+    """The whole first sample entry of track `number`; empty when there is none.
 
     Raises InvalidIndex when the boxes contradict each other.
     """
@@ -63,19 +63,19 @@ def configuration(entry: bytes, kind: bytes) -> bytes | None:
     return None
 
 
-def colour_words(entry: bytes) -> tuple[Colour, bool] | None:
-    """What `colr` in the sample entry of a video track says, and whether it says the range: ISO's `nclx` does,
-    QuickTime's `nclc` does not. None without such a box (an ICC profile is none)."""
+def container_colour(entry: bytes) -> tuple[Colour, bool] | None:
+    """The `colr` box of a video track's sample entry, and whether it has the range: ISO's `nclx` has, QuickTime's
+    `nclc` has not. None without such a box (an ICC profile does not count)."""
     record = configuration(entry, b"colr")
     if record is None or len(record) < 10 or record[:4] not in (b"nclx", b"nclc"):
         return None
     primaries, transfer, matrix = struct.unpack_from(">3H", record, 4)
-    ranged = record[:4] == b"nclx" and len(record) > 10
-    return Colour(ranged and bool(record[10] & 128), primaries, transfer, matrix), ranged
+    has_range = record[:4] == b"nclx" and len(record) > 10
+    return Colour(has_range and bool(record[10] & 128), primaries, transfer, matrix), has_range
 
 
 def dovi_profile(entry: bytes) -> Dovi | None:
-    """What dvcC, dvvC or dvwC in the sample entry says of Dolby Vision; None when the track has none."""
+    """The Dolby Vision record (dvcC, dvvC or dvwC) of a sample entry; None when there is none."""
     for kind in (b"dvcC", b"dvvC", b"dvwC"):
         record = configuration(entry, kind)
         if record is not None and len(record) >= 5:
@@ -91,26 +91,26 @@ def dovi_profile(entry: bytes) -> Dovi | None:
 
 
 def language(moov: bytes, number: int) -> str:
-    """What track `number` says its language is: elng's tag, else mdhd's code of ISO 639-2/T, else nothing.
+    """The language of track `number`: elng's tag, else mdhd's code of ISO 639-2/T, else ''.
 
     Raises InvalidIndex when the boxes contradict each other.
     """
     trak = track_boxes(moov)[number]
-    found = leaves(moov, trak.payload, trak.end)
-    if b"elng" in found:
-        box = found[b"elng"]
+    children = leaves(moov, trak.payload, trak.end)
+    if b"elng" in children:
+        box = children[b"elng"]
         tag = moov[box.payload + 4 : box.end].partition(b"\0")[0].decode("latin-1").strip()
         if tag:
             return tag
-    if b"mdhd" not in found:
+    if b"mdhd" not in children:
         return ""
-    box = found[b"mdhd"]
-    at = box.payload + (32 if moov[box.payload : box.payload + 1] == b"\1" else 20)
-    return unpacked(struct.unpack_from(">H", moov, at)[0]) if at + 2 <= box.end else ""
+    box = children[b"mdhd"]
+    position = box.payload + (32 if moov[box.payload : box.payload + 1] == b"\1" else 20)
+    return unpacked(struct.unpack_from(">H", moov, position)[0]) if position + 2 <= box.end else ""
 
 
 def unpacked(code: int) -> str:
-    """mdhd's language (section 8.4.2.3): three letters of five bits, or QuickTime's number; nothing when unset."""
+    """mdhd's language (section 8.4.2.3): three letters of five bits, or QuickTime's number; '' when unset."""
     if code < _PACKED:
         return _LANGUAGES[code] if code < len(_LANGUAGES) else ""
     letters = [code >> shift & 31 for shift in (10, 5, 0)]

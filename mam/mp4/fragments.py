@@ -1,6 +1,6 @@
-"""Movie fragments (ISO/IEC 14496-12 section 8.8): what a `moof` says of its samples.
+"""Movie fragments (ISO/IEC 14496-12 section 8.8): the samples of a `moof` box.
 
-Everything a box claims is checked against the bytes it occupies before any memory is taken for it.
+Every count in a box is checked against the box's size before memory is allocated for it.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from mam.errors import TooLarge, TruncatedMedia
 from mam.mp4.boxes import Box, InvalidIndex, boxes, header, leaves
 from mam.mp4.tables import MAX_OFFSET, MAX_SAMPLES, Flags, Ints, NoSampleTables, unpack
 
-MAX_MOOF_SAMPLES = 1 << 20  # nine hours at 30 frames a second: a file with more has no use for fragments
-MAX_TICKS = 1 << 52  # beyond any clock, and far from where 64 bits end
+MAX_MOOF_SAMPLES = 1 << 20  # A fragment has at most this many samples: nine hours at 30 frames a second.
+MAX_TICKS = 1 << 52  # Larger times are refused: this is beyond any clock, and far from the limit of 64 bits.
 
-# tfhd: which fields it has, and what it says besides (section 8.8.7)
+# Flags of tfhd: its fields, and two properties (section 8.8.7).
 _BASE_DATA_OFFSET, _DESCRIPTION, _DEFAULT_DURATION, _DEFAULT_SIZE, _DEFAULT_FLAGS = 0x1, 0x2, 0x8, 0x10, 0x20
 _DURATION_IS_EMPTY, _BASE_IS_MOOF = 0x010000, 0x020000
-# trun: which fields it has, and which columns its table (section 8.8.8)
+# Flags of trun: its fields, and the columns of its table (section 8.8.8).
 _DATA_OFFSET, _FIRST_FLAGS = 0x1, 0x4
 _DURATION, _SIZE, _FLAGS, _COMPOSITION = 0x100, 0x200, 0x400, 0x800
-# sample flags: depends on others, or is no sync sample; libavformat takes either for no key frame
+# Sample flags: depends on others, or is no sync sample; libavformat reads either as no key frame.
 _NO_SYNC = 0x01010000
 
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
-    """What holds for a track's samples where a run does not say: `trex`, section 8.8.3. `duration` in ticks.
+    """The defaults for a track's samples, from `trex` (section 8.8.3). `duration`: in ticks.
 
     `description`: the number of the sample description, from 1.
     """
@@ -44,8 +44,8 @@ class Defaults:
 class Part:
     """The samples of one track in one fragment. Ticks of the track's own time.
 
-    `time`: of the first sample; None: where the track's part before it ended. `skipped`: ticks in which the track has
-    nothing. `columns`: offset, size, duration, composition offset and flags: int64, shape (5, samples).
+    `time`: of the first sample; None: the end of the track's previous part. `skipped`: ticks without samples after the
+    part. `columns`: offset, size, duration, composition offset and flags: int64, shape (5, samples).
     """
 
     track_id: int
@@ -64,7 +64,7 @@ class Columns:
     dts: Ints
     duration: Ints
     composition: Ints
-    sync: Flags  # as far as the samples' flags say
+    sync: Flags  # by the samples' flags
 
     def __len__(self) -> int:
         return len(self.size)
@@ -74,9 +74,9 @@ class Columns:
 
 
 def read_defaults(moov: bytes) -> dict[int, Defaults]:
-    """By track ID, from the `trex` boxes. Raises NoSampleTables when the file is not fragmented."""
-    found = header(moov, 0, len(moov))
-    inner = boxes(moov, found[1] if found else 8, len(moov))
+    """The defaults by track ID, from the `trex` boxes. Raises NoSampleTables when the file is not fragmented."""
+    top = header(moov, 0, len(moov))
+    inner = boxes(moov, top[1] if top else 8, len(moov))
     mvex = next((box for box in inner if box.kind == b"mvex"), None)
     if mvex is None:
         raise NoSampleTables("not a fragmented file")
@@ -89,7 +89,7 @@ def read_defaults(moov: bytes) -> dict[int, Defaults]:
 
 
 def track_id(moov: bytes, trak: Box) -> int:
-    """The ID by which fragments name a track, from `tkhd`."""
+    """The track ID in fragments, from `tkhd`."""
     tkhd = leaves(moov, trak.payload, trak.end).get(b"tkhd")
     if tkhd is None:
         raise InvalidIndex("A track has no header.")
@@ -103,22 +103,22 @@ def track_id(moov: bytes, trak: Box) -> int:
 def read_moof(
     moof: bytes, position: int, defaults: Mapping[int, Defaults], wanted: Collection[int], object_size: int
 ) -> list[Part]:
-    """The parts of the `wanted` tracks (by ID) in the `moof` box that lies at byte `position` of the object.
+    """The parts of the `wanted` tracks (by ID) in the `moof` box at byte `position` of the object.
 
     Raises TruncatedMedia when it points beyond `object_size`, InvalidIndex when it contradicts itself, NoSampleTables
     where there are too many samples to list.
     """
-    found = header(moof, 0, len(moof))
-    if found is None or found[0] != b"moof":
+    top = header(moof, 0, len(moof))
+    if top is None or top[0] != b"moof":
         raise InvalidIndex(f"There is no fragment at byte {position}.")
     parts = []
-    behind = position  # where the media of the traf before ends; of the first, the moof begins
-    left = MAX_MOOF_SAMPLES
-    for traf in boxes(moof, found[1], len(moof)):
+    media_end = position  # the end of the previous traf's media; for the first traf the start of the moof
+    samples_left = MAX_MOOF_SAMPLES
+    for traf in boxes(moof, top[1], len(moof)):
         if traf.kind != b"traf":
             continue
-        part, behind = _read_traf(moof, traf, _Place(position, behind, object_size, left), defaults)
-        left -= part.columns.shape[1]
+        part, media_end = _read_traf(moof, traf, _Place(position, media_end, object_size, samples_left), defaults)
+        samples_left -= part.columns.shape[1]
         if part.track_id in wanted:
             parts.append(part)
     return parts
@@ -126,16 +126,19 @@ def read_moof(
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a `traf` stands: bytes of the object, and how many samples it may have."""
+    """The context of a `traf`: byte positions in the object, and how many samples it may have.
+
+    `previous_end`: the end of the previous media.
+    """
 
     moof: int
-    behind: int
+    previous_end: int
     object_size: int
-    left: int
+    samples_left: int
 
 
 def _read_traf(moof: bytes, traf: Box, place: _Place, defaults: Mapping[int, Defaults]) -> tuple[Part, int]:
-    """(its samples, the byte behind their media)."""
+    """(the samples of a `traf`, the end of their media)."""
     inner = list(boxes(moof, traf.payload, traf.end))
     tfhd = next((box for box in inner if box.kind == b"tfhd"), None)
     if tfhd is None:
@@ -143,41 +146,41 @@ def _read_traf(moof: bytes, traf: Box, place: _Place, defaults: Mapping[int, Def
     number, base, default, empty = _read_tfhd(moof, tfhd, place, defaults)
     tfdt = next((box for box in inner if box.kind == b"tfdt"), None)
     time = _read_tfdt(moof, tfdt) if tfdt else None
-    runs, behind, left = [], base, place.left
+    runs, media_end, samples_left = [], base, place.samples_left
     for box in inner:
         if box.kind == b"trun":
-            columns, behind = _read_trun(moof, box, base, behind, default, place.object_size, left)
-            left -= columns.shape[1]
+            columns, media_end = _read_trun(moof, box, base, media_end, default, place.object_size, samples_left)
+            samples_left -= columns.shape[1]
             runs.append(columns)
     columns = runs[0] if len(runs) == 1 else np.concatenate([np.zeros((5, 0), np.int64), *runs], axis=1)
-    return Part(number, time, columns, default.duration if empty else 0, default.description), behind
+    return Part(number, time, columns, default.duration if empty else 0, default.description), media_end
 
 
 def _read_tfhd(
     moof: bytes, tfhd: Box, place: _Place, defaults: Mapping[int, Defaults]
 ) -> tuple[int, int, Defaults, bool]:
-    """(track ID, byte that the runs' offsets count from, defaults, whether the track has nothing here)."""
+    """(track ID, base of the runs' offsets, defaults, whether the track has no samples here)."""
     flags, number = unpack(">II", moof, tfhd, 0)
     default = defaults.get(number, Defaults())
-    base = place.moof if flags & _BASE_IS_MOOF else place.behind
+    base = place.moof if flags & _BASE_IS_MOOF else place.previous_end
     duration, size, sample_flags, description = default.duration, default.size, default.flags, default.description
-    at = 8
+    offset = 8
     if flags & _BASE_DATA_OFFSET:
-        (base,) = unpack(">Q", moof, tfhd, at)
+        (base,) = unpack(">Q", moof, tfhd, offset)
         if base > MAX_OFFSET:
             raise InvalidIndex("A fragment's media lies beyond any file's end.")
-        at += 8
+        offset += 8
     if flags & _DESCRIPTION:
-        (description,) = unpack(">I", moof, tfhd, at)
-        at += 4
+        (description,) = unpack(">I", moof, tfhd, offset)
+        offset += 4
     if flags & _DEFAULT_DURATION:
-        (duration,) = unpack(">I", moof, tfhd, at)
-        at += 4
+        (duration,) = unpack(">I", moof, tfhd, offset)
+        offset += 4
     if flags & _DEFAULT_SIZE:
-        (size,) = unpack(">I", moof, tfhd, at)
-        at += 4
+        (size,) = unpack(">I", moof, tfhd, offset)
+        offset += 4
     if flags & _DEFAULT_FLAGS:
-        (sample_flags,) = unpack(">I", moof, tfhd, at)
+        (sample_flags,) = unpack(">I", moof, tfhd, offset)
     return number, base, Defaults(duration, size, sample_flags, description), bool(flags & _DURATION_IS_EMPTY)
 
 
@@ -190,30 +193,30 @@ def _read_tfdt(moof: bytes, tfdt: Box) -> int:
 
 
 def _read_trun(
-    moof: bytes, trun: Box, base: int, behind: int, default: Defaults, object_size: int, left: int
+    moof: bytes, trun: Box, base: int, previous_end: int, default: Defaults, object_size: int, samples_left: int
 ) -> tuple[Ints, int]:
-    """(the columns of a Part, the byte behind the run's media). A run that does not say begins `behind` another."""
+    """(the columns of a Part, the end of the run's media). A run without an offset begins at `previous_end`."""
     flags, count = unpack(">II", moof, trun, 0)
-    at, start = 8, behind
+    position, start = 8, previous_end
     if flags & _DATA_OFFSET:
-        start = base + unpack(">i", moof, trun, at)[0]
-        at += 4
+        start = base + unpack(">i", moof, trun, position)[0]
+        position += 4
     if start < 0:
         raise InvalidIndex("A fragment's media lies before the file.")
     first_flags = default.flags
     if flags & _FIRST_FLAGS:
-        (first_flags,) = unpack(">I", moof, trun, at)
-        at += 4
-    if count > left:
+        (first_flags,) = unpack(">I", moof, trun, position)
+        position += 4
+    if count > samples_left:
         raise NoSampleTables(f"a fragment of more than {MAX_MOOF_SAMPLES} samples")
     fields = [field for field in (_DURATION, _SIZE, _FLAGS, _COMPOSITION) if flags & field]
-    if 4 * len(fields) * count > trun.end - trun.payload - at:
+    if 4 * len(fields) * count > trun.end - trun.payload - position:
         raise InvalidIndex(f"Box 'trun' claims {count} samples and has no room for them.")
     if count and not flags & _SIZE and not default.size:
         raise InvalidIndex("A fragment does not say how large its samples are.")
     if not flags & _SIZE and default.size * count > object_size:
         raise TruncatedMedia(f"{count} samples of {default.size} bytes do not fit into an object of {object_size}.")
-    table = np.frombuffer(moof, ">u4", len(fields) * count, trun.payload + at).reshape(count, len(fields))
+    table = np.frombuffer(moof, ">u4", len(fields) * count, trun.payload + position).reshape(count, len(fields))
     columns = np.empty((5, count), np.int64)
     row = {_SIZE: 1, _DURATION: 2, _COMPOSITION: 3, _FLAGS: 4}
     columns[1:] = [[default.size], [default.duration], [0], [default.flags]]
@@ -231,10 +234,9 @@ def _read_trun(
 
 
 def join(parts: Sequence[Part], *, begin: int = 0, room: int = MAX_SAMPLES) -> Columns:
-    """The parts of one track in order. The first begins at `begin` where it does not say.
+    """Joins the parts of one track in order. The first begins at `begin` where it has no time.
 
-    Raises InvalidIndex when a part begins before the one before it has, TooLarge for more samples than there is `room`
-    for.
+    Raises InvalidIndex when a part begins before the previous one, TooLarge for more than `room` samples.
     """
     if sum(part.columns.shape[1] for part in parts) > room:
         raise TooLarge(f"A track has more than {MAX_SAMPLES} samples.")
@@ -252,13 +254,13 @@ def _column(parts: Sequence[Part], number: int) -> Ints:
 
 
 def _decode_times(parts: Sequence[Part], duration: Ints, begin: int) -> Ints:
-    """What all samples before have lasted, and by how much each part's own time differs from that."""
-    shifts, time, before = [], begin, 0
+    """The decode times: the sum of previous durations, corrected by each part's own time."""
+    shifts, time, elapsed = [], begin, 0
     for part in parts:
         time = time if part.time is None else part.time
-        shifts.append(time - before)
+        shifts.append(time - elapsed)
         length = int(part.columns[2].sum())
-        time, before = time + length + part.skipped, before + length
+        time, elapsed = time + length + part.skipped, elapsed + length
     if time > 2 * MAX_TICKS:
         raise InvalidIndex("The fragments last beyond any clock.")
     counts = [part.columns.shape[1] for part in parts]
@@ -269,9 +271,9 @@ def _decode_times(parts: Sequence[Part], duration: Ints, begin: int) -> Ints:
 
 
 def _without_ties(dts: Ints, duration: Ints) -> Ints:
-    """ffmpeg (frag_every_frame) gives some samples no duration and the time of the next one.
+    """Decode times without ties: ffmpeg (frag_every_frame) writes some samples without duration at the next one's time.
 
-    They begin where the one before them ends.
+    Such a sample is moved to the end of the previous one.
     """
     tied = 1 + np.flatnonzero((duration[1:-1] == 0) & (dts[1:-1] == dts[2:]))
     dts[tied] = np.minimum(dts[tied], dts[tied - 1] + duration[tied - 1])
@@ -279,7 +281,7 @@ def _without_ties(dts: Ints, duration: Ints) -> Ints:
 
 
 def _with_durations(dts: Ints, duration: Ints) -> Ints:
-    """Samples that have none last until the next one; the last one as long as the one before it."""
+    """Samples without a duration last until the next one; the last one lasts as long as the previous one."""
     if not len(duration) or duration.all():
         return duration
     until_next = np.append(np.diff(dts), 0)

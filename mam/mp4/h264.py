@@ -1,4 +1,4 @@
-"""What H.264's first sequence parameter set says (ITU-T H.264 section 7.3.2.1.1), read without decoding."""
+"""Reads the first sequence parameter set of H.264 (ITU-T H.264 section 7.3.2.1.1), without decoding."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from fractions import Fraction
 from mam.mp4.bits import UNKNOWN, Bits, Colour, colour, sample_aspect, unescape
 
 _SPS = 7  # nal_unit_type
-_WITH_CHROMA = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135})  # these say chroma and depth
-_MAX_MACROBLOCKS = 1 << 12  # of 16 samples in a row or column: twice as many as level 6.2 can have
+# Sets of these profiles have chroma format and bit depth.
+_WITH_CHROMA = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135})
+_MAX_MACROBLOCKS = 1 << 12  # A row or column has at most this many: twice the number of level 6.2.
 
 
 @dataclass(frozen=True, slots=True)
 class Sps:
     """A sequence parameter set. `level`: 41 is 4.1. `width`, `height`: samples that are shown (cropped).
 
-    `frame_mbs_only`: False when pictures may be interlaced. `sample_aspect`: None when it is not said. `reorder`: how
-    many frames may come before one that is shown earlier (max_num_reorder_frames), None when it is not said.
+    `frame_mbs_only`: False when pictures may be interlaced. `sample_aspect`: None when it is unknown. `reorder`: how
+    many frames may precede one that is shown earlier (max_num_reorder_frames); None when it is unknown.
     """
 
     profile: int  # profile_idc
@@ -43,7 +44,7 @@ class _Vui:
 def read_sps(configuration: bytes) -> Sps | None:
     """The first set of an AVCDecoderConfigurationRecord (avcC, ISO/IEC 14496-15 section 5.3.3.1).
 
-    None when it is no such record, holds no set (avc3 may not), or the set is damaged.
+    None for other bytes, a record without a set (as in avc3), and a damaged set.
     """
     if len(configuration) < 8 or configuration[0] != 1 or not configuration[5] & 31:
         return None
@@ -68,7 +69,7 @@ def _sps(bits: Bits) -> Sps:
     frame_mbs_only = bits.flag()
     if not frame_mbs_only:
         bits.flag()  # mb_adaptive_frame_field_flag
-        rows *= 2  # the set counts those of a field
+        rows *= 2  # the set counts the rows of a field
     bits.flag()  # direct_8x8_inference_flag
     across = 2 if chroma_format in (1, 2) and not planes else 1
     down = (2 if chroma_format == 1 and not planes else 1) * (1 if frame_mbs_only else 2)

@@ -1,4 +1,4 @@
-"""What HEVC's configuration record and first sequence parameter set say (ITU-T H.265 section 7.3.2.2)."""
+"""Reads HEVC's configuration record and first sequence parameter set (ITU-T H.265 section 7.3.2.2)."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from fractions import Fraction
 from mam.mp4.bits import UNKNOWN, Bits, Colour, colour, sample_aspect, unescape
 
 VPS, SPS, PPS = 32, 33, 34  # nal_unit_type
-_FIXED = 23  # bytes of the record before the arrays of NAL units end in a count: the count is the last
-_PROFILE = 88  # bits of profile space, tier, profile, compatibility and constraints
-_MAX_SIDE = 1 << 16  # samples; level 6.2 ends at 8444 by its own rule
+_FIXED = 23  # The record has this many bytes before its arrays of NAL units; the last one is their count.
+_PROFILE = 88  # Bits of profile space, tier, profile, compatibility and constraints.
+_MAX_SIDE = 1 << 16  # A picture's side in samples is below this: level 6.2 ends at 8444.
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What the sequence parameter set says. `width`, `height`: samples that are shown (cropped).
+    """Facts of the sequence parameter set. `width`, `height`: the shown samples (cropped).
 
-    `interlaced`: pictures are fields (field_seq_flag). `sample_aspect`: None when it is not said. `reorder`: how many
-    pictures may come before one that is shown earlier (sps_max_num_reorder_pics).
+    `interlaced`: pictures are fields (field_seq_flag). `sample_aspect`: None when it is unknown. `reorder`: how many
+    pictures may precede one that is shown earlier (sps_max_num_reorder_pics).
     """
 
     width: int
@@ -34,8 +34,8 @@ class Picture:
 class Hevc:
     """An HEVCDecoderConfigurationRecord. `level`: general_level_idc, thirty times the level (93 is 3.1).
 
-    `complete`: it holds a video, a sequence and a picture parameter set, as `hvc1` demands and `hev1` does not.
-    `picture`: None when there is no sequence parameter set, or it is damaged or unusual.
+    `complete`: it has a video, a sequence and a picture parameter set, which `hvc1` demands and `hev1` does not.
+    `picture`: None when the sequence parameter set is missing, damaged or unusual.
     """
 
     profile_space: int
@@ -51,7 +51,7 @@ class Hevc:
 
 
 def read_hvcc(configuration: bytes) -> Hevc | None:
-    """The record (hvcC, ISO/IEC 14496-15 section 8.3.3.1), or None when it is no such record or damaged."""
+    """The record (hvcC, ISO/IEC 14496-15 section 8.3.3.1); None for other bytes and damaged records."""
     if len(configuration) < _FIXED or configuration[0] != 1:
         return None
     try:
@@ -76,7 +76,7 @@ def read_hvcc(configuration: bytes) -> Hevc | None:
 
 
 def _units(configuration: bytes) -> Iterator[tuple[int, bytes]]:
-    """(nal_unit_type, NAL unit) of each one in the record. Raises ValueError when the record ends before they do."""
+    """(nal_unit_type, NAL unit) of each unit in the record. Raises ValueError when the record is truncated."""
     bits = Bits(configuration[_FIXED - 1 :])
     for _ in range(bits.u(8)):
         bits.u(2)  # array_completeness, reserved
@@ -110,7 +110,7 @@ def _sps(bits: Bits) -> Picture:
         height -= down * (bits.ue() + bits.ue())
     if width <= 0 or height <= 0:
         raise ValueError("nothing is left of the picture")
-    bits.ue(8), bits.ue(8)  # bit depths, which the record has too
+    bits.ue(8), bits.ue(8)  # bit depths, which are also in the record
     reorder, order_bits = _order(bits, layers)
     _skip_tools(bits, order_bits)
     if not bits.flag():  # vui_parameters_present_flag
@@ -169,7 +169,7 @@ def _skip_scaling_lists(bits: Bits) -> None:
 
 
 def _skip_reference_sets(bits: Bits) -> None:
-    """st_ref_pic_set, section 7.3.7: each may be told by its difference from the one before."""
+    """st_ref_pic_set, section 7.3.7: each may be coded as a difference from the previous one."""
     pictures = 0
     for number in range(bits.ue(64)):
         if number and bits.flag():  # inter_ref_pic_set_prediction_flag

@@ -1,4 +1,4 @@
-"""The index of a file: for each track, every sample's place, size, times and whether decoding can start there."""
+"""The index of a file: each sample's place, size and times, and whether decoding can start there."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from mam.mp4.splicing import splice
 from mam.mp4.tables import MAX_SAMPLES, Fragmented, unpack
 from mam.mp4.track_headers import MEDIA, SOUND, VIDEO, handler, payload_of, timescale_of, track_boxes
 
-PRIMING = 16  # parts of a second: what encoders of sound put before the first of it is shorter
-MOMENT = 25  # parts of a second that a still picture without a duration is shown
+PRIMING = 16  # Audio encoders add less than this fraction of a second before the first sound.
+MOMENT = 25  # A single picture without a duration is shown for this fraction of a second.
 _VIDEO_RATES = re.compile(rb"btrt.{12}", re.DOTALL)
-# in esds, what describes the decoder (ISO/IEC 14496-1 section 7.2.6.6): its buffer, the highest and the mean rate
+# In esds the decoder's buffer, maximum and average rate (ISO/IEC 14496-1 section 7.2.6.6).
 _SOUND_RATES = re.compile(rb"btrt.{12}|(?<=\x40\x15).{11}(?=\x05)", re.DOTALL)
 
 
@@ -30,9 +30,9 @@ def read_samples(
 ) -> Samples:
     """The samples of track `number`: those of the `moov` box, then those of the track's `fragments`.
 
-    `may_change`: its decoder knows all of its descriptions.
+    `may_change`: the decoder gets all descriptions of the track.
 
-    Raises NoSampleTables when the samples are in fragments that are not given or need more than one edit,
+    Raises NoSampleTables when the samples are in fragments that are not passed or need more than one edit,
     TruncatedMedia when the index points beyond `object_size`, InvalidIndex when it contradicts itself, ChangingFormat.
     """
     top = {box.kind: box for box in boxes(moov, payload_of(moov), len(moov))}
@@ -41,30 +41,30 @@ def read_samples(
     if b"mvhd" not in top:
         raise InvalidIndex("The file has no movie header.")
     trak = track_boxes(moov)[number]
-    found = leaves(moov, trak.payload, trak.end)
-    if b"mdhd" not in found:
+    children = leaves(moov, trak.payload, trak.end)
+    if b"mdhd" not in children:
         raise InvalidIndex(f"Track {number} has no media header.")
     if not may_change:
         check_format(moov, number, fragments or ())
-    kind = handler(moov, found, number)
-    edits = read_edits(moov, found)
-    scales = {"timescale": timescale_of(moov, found[b"mdhd"]), "movie_timescale": timescale_of(moov, top[b"mvhd"])}
+    kind = handler(moov, children, number)
+    edits = read_edits(moov, children)
+    scales = {"timescale": timescale_of(moov, children[b"mdhd"]), "movie_timescale": timescale_of(moov, top[b"mvhd"])}
     parts = [] if fragments or kind not in MEDIA or len(edits) < 2 else stretches(edits, **scales)
     if len(parts) > 1:
-        whole = _samples_of_media(moov, found, Presentation(), object_size, (), kind)
+        whole = _samples_of_media(moov, children, Presentation(), object_size, (), kind)
         return _spliced(whole, parts, video=kind == VIDEO)
     shown = _of_part(parts[0]) if parts else presentation(edits, **scales)
-    if fragments:  # an edit's length is what was known of the media when the moov was written: nothing, or a beginning
+    if fragments:  # an edit's duration only covers the media that existed when the moov was written
         shown = replace(shown, end=None)
-    samples = _samples_of_media(moov, found, shown, object_size, fragments or (), kind)
+    samples = _samples_of_media(moov, children, shown, object_size, fragments or (), kind)
     return _without_hidden(samples, shown, video=kind == VIDEO)
 
 
 def _samples_of_media(
-    moov: bytes, found: dict[bytes, Box], shown: Presentation, object_size: int, fragments: Sequence[Part], kind: str
+    moov: bytes, children: dict[bytes, Box], shown: Presentation, object_size: int, fragments: Sequence[Part], kind: str
 ) -> Samples:
-    """All that can be decoded, whatever an edit list hides."""
-    samples = _read_samples(moov, found, shown, object_size, fragments, kind)
+    """All decodable samples, including those that an edit list hides."""
+    samples = _read_samples(moov, children, shown, object_size, fragments, kind)
     if kind in MEDIA:
         samples = _without_empty(samples)
     if kind == VIDEO:
@@ -77,19 +77,19 @@ def _of_part(part: Stretch) -> Presentation:
 
 
 def _spliced(samples: Samples, parts: list[Stretch], *, video: bool) -> Samples:
-    """What an edit list of several parts makes of a track."""
-    found = splice(samples.pts, samples.duration, samples.key, parts, video=video)
-    whole = select(samples, found.number)
-    dts, pts, duration = whole.dts + found.shift, whole.pts + found.shift, whole.duration
-    if not video:  # which is shown when it is decoded
+    """The samples of a track by an edit list of several parts."""
+    spliced = splice(samples.pts, samples.duration, samples.key, parts, video=video)
+    selected = select(samples, spliced.number)
+    dts, pts, duration = selected.dts + spliced.shift, selected.pts + spliced.shift, selected.duration
+    if not video:  # sound is shown when it is decoded
         dts, duration = tables.without_ties(dts, duration)
         pts = dts
-    shown = None if found.shown.all() else found.shown
-    return replace(whole, dts=dts, pts=pts, duration=duration, shown=shown, joins=found.joins)
+    shown = None if spliced.shown.all() else spliced.shown
+    return replace(selected, dts=dts, pts=pts, duration=duration, shown=shown, joins=spliced.joins)
 
 
 def _with_last_duration(samples: Samples) -> Samples:
-    """Some writers give the last picture no duration: it is shown as long as the one before it, or for a moment."""
+    """Gives the last picture a duration where it has none: that of the previous one, or a moment."""
     if not len(samples) or samples.duration[-1]:
         return samples
     duration = samples.duration.copy()
@@ -98,72 +98,79 @@ def _with_last_duration(samples: Samples) -> Samples:
 
 
 def sample_count(moov: bytes, number: int) -> int | None:
-    """How many samples the `moov` box lists of a track; None where fragments may hold more."""
+    """The number of a track's samples in the `moov` box; None where fragments may have more."""
     if any(box.kind == b"mvex" for box in boxes(moov, payload_of(moov), len(moov))):
         return None
     trak = track_boxes(moov)[number]
-    found = leaves(moov, trak.payload, trak.end)
-    box = found.get(b"stsz") or found.get(b"stz2")
+    children = leaves(moov, trak.payload, trak.end)
+    box = children.get(b"stsz") or children.get(b"stz2")
     return int(unpack(">I", moov, box, 8)[0]) if box and box.end - box.payload >= 12 else 0
 
 
 def check_format(moov: bytes, number: int, fragments: Sequence[Part] = ()) -> None:
-    """Raises ChangingFormat when a picture or a sound has samples that the track's first description does not describe.
+    """Raises ChangingFormat when a video or audio track has samples with another description than the first.
 
-    A decoder gets the first; the other's pictures it cannot decode, or not rightly. To text it makes no difference.
+    A decoder gets the first description, and decodes the other samples wrongly or not at all. Text is not affected.
     """
     trak = track_boxes(moov)[number]
-    found = leaves(moov, trak.payload, trak.end)
-    kind = handler(moov, found, number)
-    used = tables.used_descriptions(moov, found) | {p.description for p in fragments if p.columns.shape[1]}
-    if kind not in MEDIA or b"stsd" not in found or max(used, default=1) <= 1:
+    children = leaves(moov, trak.payload, trak.end)
+    kind = handler(moov, children, number)
+    used = tables.used_descriptions(moov, children) | {p.description for p in fragments if p.columns.shape[1]}
+    if kind not in MEDIA or b"stsd" not in children or max(used, default=1) <= 1:
         return
-    stsd = found[b"stsd"]
-    listed = [_without_rates(moov[b.start : b.end], kind) for b in boxes(moov, stsd.payload + 8, stsd.end)]
-    if any(listed[each - 1] != listed[0] for each in used if 0 < each <= len(listed)):
-        what = "picture" if kind == VIDEO else "sound"
-        raise ChangingFormat(f"Its {what} is coded in {len(listed)} ways, one after the other.")
+    stsd = children[b"stsd"]
+    descriptions = [_without_rates(moov[b.start : b.end], kind) for b in boxes(moov, stsd.payload + 8, stsd.end)]
+    if any(descriptions[n - 1] != descriptions[0] for n in used if 0 < n <= len(descriptions)):
+        kind_name = "picture" if kind == VIDEO else "sound"
+        raise ChangingFormat(f"Its {kind_name} is coded in {len(descriptions)} ways, one after the other.")
 
 
 def _without_rates(entry: bytes, kind: str) -> bytes:
-    """A sample entry without its bit rates, which say nothing to a decoder: they differ where files were joined."""
+    """A sample entry without its bit rates, which decoders ignore: they differ where files were joined."""
     return (_VIDEO_RATES if kind == VIDEO else _SOUND_RATES).sub(b"", entry)
 
 
 def _read_samples(
-    moov: bytes, found: dict[bytes, Box], shown: Presentation, object_size: int, fragments: Sequence[Part], kind: str
+    moov: bytes, children: dict[bytes, Box], shown: Presentation, object_size: int, fragments: Sequence[Part], kind: str
 ) -> Samples:
-    timescale = timescale_of(moov, found[b"mdhd"])
-    packed = pcm.find_packed(moov, found, object_size) if kind == SOUND else None
+    timescale = timescale_of(moov, children[b"mdhd"])
+    packed = pcm.find_packed(moov, children, object_size) if kind == SOUND else None
     if packed:
-        runs = pcm.read_runs(moov, found, packed, end=None if shown.end is None else shown.end - shown.shift)
+        runs = pcm.read_runs(moov, children, packed, end=None if shown.end is None else shown.end - shown.shift)
         offset, size, dts, duration = runs.offset, runs.size, runs.dts, runs.duration
         total = len(size)
         composition, key = np.zeros(total, np.int64), np.ones(total, np.bool_)
     else:
-        size = tables.sample_sizes(moov, found, object_size)
+        size = tables.sample_sizes(moov, children, object_size)
         total = len(size)
-        offset = tables.sample_offsets(moov, found, size)
-        dts, duration = tables.decode_times(moov, found, total)
-        composition = tables.composition_offsets(moov, found, total)
-        key = tables.sync_samples(moov, found, total)
+        offset = tables.sample_offsets(moov, children, size)
+        dts, duration = tables.decode_times(moov, children, total)
+        composition = tables.composition_offsets(moov, children, total)
+        key = tables.sync_samples(moov, children, total)
     if fragments:
-        more = join(fragments, begin=int(duration.sum()), room=MAX_SAMPLES - total)
-        if total and len(more) and more.dts[0] < dts[-1]:
+        fragment_samples = join(fragments, begin=int(duration.sum()), room=MAX_SAMPLES - total)
+        if total and len(fragment_samples) and fragment_samples.dts[0] < dts[-1]:
             raise InvalidIndex("The fragments begin before the media in front of them has.")
         if total:
-            offset, size = np.append(offset, more.offset), np.append(size, more.size)
-            dts, duration = np.append(dts, more.dts), np.append(duration, more.duration)
-            composition = np.append(composition, more.composition)
+            offset, size = np.append(offset, fragment_samples.offset), np.append(size, fragment_samples.size)
+            dts, duration = np.append(dts, fragment_samples.dts), np.append(duration, fragment_samples.duration)
+            composition = np.append(composition, fragment_samples.composition)
         else:
-            offset, size, dts, duration, composition = more.offset, more.size, more.dts, more.duration, more.composition
-        key = np.append(key, more.sync if kind == VIDEO else np.ones(len(more), np.bool_))  # sound begins anywhere
-        del more
+            offset, size, dts, duration, composition = (
+                fragment_samples.offset,
+                fragment_samples.size,
+                fragment_samples.dts,
+                fragment_samples.duration,
+                fragment_samples.composition,
+            )
+        # Sound can start anywhere.
+        key = np.append(key, fragment_samples.sync if kind == VIDEO else np.ones(len(fragment_samples), np.bool_))
+        del fragment_samples
     if kind in MEDIA:
         dts, duration = tables.without_ties(dts, duration)
-    # Writers of signed offsets let frames be shown before they are decoded; muxers refuse that.
+    # With signed offsets some files show frames before they are decoded; muxers refuse that.
     early = max(0, -int(composition.min())) if len(dts) else 0
-    pts = composition  # in place here and below: there may be millions
+    pts = composition  # changed in place, here and below: there may be millions
     pts += dts
     pts += shown.shift
     dts += shown.shift - early
@@ -176,25 +183,29 @@ def _read_samples(
 
 
 def _without_empty(samples: Samples) -> Samples:
-    """Without samples of no bytes, which muxers refuse: the one before lasts as much longer."""
+    """The samples without empty ones, which muxers refuse: the previous sample lasts longer instead."""
     full = samples.size > 0
     if full.all():
         return samples
-    kept = select(samples, full)
-    return replace(kept, duration=np.add.reduceat(samples.duration, np.flatnonzero(full))) if len(kept) else kept
+    remaining = select(samples, full)
+    return (
+        replace(remaining, duration=np.add.reduceat(samples.duration, np.flatnonzero(full)))
+        if len(remaining)
+        else remaining
+    )
 
 
 def _without_hidden(samples: Samples, shown: Presentation, *, video: bool) -> Samples:
-    """Without what the edit list hides at either end, as libavformat's demuxer leaves it out.
+    """The samples without those that the edit list hides at either end, like libavformat's demuxer.
 
-    Whole groups of pictures before the start; samples that later ones need to be decoded stay, and so does what
-    comes just before the first sound, which a decoder wants to have heard.
+    Before the start whole groups of pictures are dropped: samples that later ones need for decoding stay, and so does
+    the audio just before the first sound, which a decoder needs.
     """
     if not len(samples):
         return samples
     first, last = 0, len(samples)
     if shown.end is not None:
-        # Some writers give the last sample no duration: it begins where the edit ends, and is shown all the same.
+        # A last sample without a duration begins where the edit ends, and is still shown.
         visible = np.flatnonzero((samples.pts < shown.end) | (samples.duration == 0))
         last = int(visible[-1]) + 1 if len(visible) else 0
     if video and shown.begin is not None:
@@ -213,11 +224,11 @@ def _without_hidden(samples: Samples, shown: Presentation, *, video: bool) -> Sa
 
 
 def _frozen(samples: Samples, begin: int) -> Samples:
-    """Of an edit that lies between two pictures or behind the last one: the picture before it, or the first."""
+    """The samples for an edit between two pictures or after the last one: it shows the previous or first picture."""
     order = np.argsort(samples.pts, kind="stable")
     number = int(order[max(int(np.searchsorted(samples.pts[order], begin, side="right")) - 1, 0)])
     keys = np.flatnonzero(samples.key[: number + 1])
-    kept = select(samples, slice(int(keys[-1]) if len(keys) else 0, number + 1))
-    shift = begin - int(kept.pts[-1])
-    shown = np.arange(len(kept)) == len(kept) - 1
-    return replace(kept, dts=kept.dts + shift, pts=kept.pts + shift, shown=None if shown.all() else shown)
+    needed = select(samples, slice(int(keys[-1]) if len(keys) else 0, number + 1))
+    shift = begin - int(needed.pts[-1])
+    shown = np.arange(len(needed)) == len(needed) - 1
+    return replace(needed, dts=needed.dts + shift, pts=needed.pts + shift, shown=None if shown.all() else shown)

@@ -1,28 +1,28 @@
-"""NAL units of a sample (ISO/IEC 14496-15): by their headers alone, whether a decoder can start at its picture."""
+"""Whether a decoder can start at a sample, by the headers of its NAL units (ISO/IEC 14496-15)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import Enum
 
-H264_SLICES = (1, 2, 5)  # nal_unit_type of what a picture is made of; ITU-T H.264 table 7-1
+H264_SLICES = (1, 2, 5)  # The nal_unit_types of slices; ITU-T H.264 table 7-1.
 H264_IDR = 5
 HEVC_SLICES = range(32)  # ITU-T H.265 table 7-1
-HEVC_ALONE = (17, 18, 19, 20)  # BLA_W_RADL, BLA_N_LP, IDR_W_RADL, IDR_N_LP: all pictures behind can be decoded
-HEVC_LEADING = (16, 21)  # BLA_W_LP, CRA_NUT: pictures shown before it may need what was before it
+HEVC_ALONE = (17, 18, 19, 20)  # BLA_W_RADL, BLA_N_LP, IDR_W_RADL, IDR_N_LP: all later pictures can be decoded.
+HEVC_LEADING = (16, 21)  # BLA_W_LP, CRA_NUT: pictures shown before it may need earlier ones.
 
 
 class Opening(Enum):
-    """What the first picture of a sample is to a decoder that starts there."""
+    """What a decoder that starts at a sample can decode."""
 
-    CLEAN = "clean"  # everything from here on can be decoded
-    OPEN = "open"  # everything that is shown from here on
-    NONE = "none"  # something before it is needed
-    UNKNOWN = "unknown"  # no codec with NAL units, or the bytes that are at hand do not reach to the picture
+    CLEAN = "clean"  # all following pictures
+    OPEN = "open"  # all pictures that are shown from this one on
+    NONE = "none"  # nothing: earlier pictures are needed
+    UNKNOWN = "unknown"  # unknown: no NAL units, or the bytes do not reach the picture
 
 
 def opening(codec: str, configuration: bytes, sample: bytes | memoryview) -> Opening:
-    """`codec`: libavcodec's name. `configuration`: avcC or hvcC. `sample`: its bytes, or the first of them."""
+    """Whether a decoder can start at a sample. `configuration`: avcC or hvcC. `sample`: its first bytes suffice."""
     width = _length_bytes(codec, configuration)
     if width is None:
         return Opening.UNKNOWN
@@ -36,16 +36,16 @@ def opening(codec: str, configuration: bytes, sample: bytes | memoryview) -> Ope
 
 
 def _length_bytes(codec: str, configuration: bytes) -> int | None:
-    """Bytes of the length before each NAL unit; None when there is no record that says so."""
-    at = {"h264": 4, "hevc": 21}.get(codec)
-    if at is None or len(configuration) <= at or configuration[0] != 1:
+    """The size of NAL unit lengths in bytes; None without a record that defines it."""
+    position = {"h264": 4, "hevc": 21}.get(codec)
+    if position is None or len(configuration) <= position or configuration[0] != 1:
         return None
-    return (configuration[at] & 3) + 1
+    return (configuration[position] & 3) + 1
 
 
 def _headers(sample: bytes | memoryview, width: int) -> Iterator[int]:
-    """The first byte of each NAL unit, as far as the bytes reach."""
-    at = 0
-    while at + width < len(sample):
-        yield sample[at + width]
-        at += width + int.from_bytes(sample[at : at + width], "big")
+    """The first byte of each NAL unit within the bytes."""
+    position = 0
+    while position + width < len(sample):
+        yield sample[position + width]
+        position += width + int.from_bytes(sample[position : position + width], "big")

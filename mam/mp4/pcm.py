@@ -1,8 +1,8 @@
-"""Sound of which every frame is a sample, as QuickTime counts it: sample tables of a few bytes for hours of PCM.
+"""Sound whose samples are single frames, as in QuickTime: sample tables of a few bytes for hours of PCM.
 
-A frame is one number for each channel. They are read in runs, as libavformat's demuxer reads them: a packet for each of
-48,000 frames a second would keep every process busy with packets. QuickTime's own codecs (IMA, MACE) are counted so,
-too; of these some frames are packed into some bytes.
+A frame is one number per channel. Frames are read in runs, as by libavformat's demuxer: a packet for each of 48,000
+frames per second would be too slow. QuickTime's own codecs (IMA, MACE) are counted in the same way; they pack several
+frames into a few bytes.
 """
 
 from __future__ import annotations
@@ -18,22 +18,23 @@ from mam.mp4.boxes import Box, InvalidIndex, boxes
 from mam.mp4.edits import MAX_TICKS
 from mam.mp4.tables import MAX_SAMPLES, Ints, NoSampleTables, unpack
 
-RUN = 1024  # frames, at most
-LARGE = 160  # frames in a packet: from here on decoders take no two at once (GSM)
+RUN = 1024  # A run has at most this many frames.
+LARGE = 160  # With this many frames in a packet, decoders take only one packet at a time (GSM).
 MAX_CHANNELS = 64
-MAX_PACKET = 1 << 16  # bytes
-MAX_TOGETHER = 1 << 14  # frames in a packet: ADPCM has two in a byte of each channel, QDM2 some thousands
-_ENTRY = 8 + 28  # bytes of an AudioSampleEntry before its boxes, the entry's own header among them
+MAX_PACKET = 1 << 16  # A packet has at most this many bytes.
+# A packet has at most this many frames: ADPCM has two per byte of a channel, QDM2 some thousands.
+MAX_TOGETHER = 1 << 14
+_ENTRY = 8 + 28  # An AudioSampleEntry has this many bytes before its boxes, including its header.
 _BITS = {b"in24": 24, b"in32": 32, b"fl32": 32, b"fl64": 64, b"ulaw": 8, b"alaw": 8}
-_BITS_BY_ENTRY = (b"sowt", b"twos", b"raw ", b"NONE", b"lpcm")  # the entry says how many
-# frames in a packet, and its bytes for each channel
+_BITS_BY_ENTRY = (b"sowt", b"twos", b"raw ", b"NONE", b"lpcm")  # The entry has the number of bits.
+# Frames in a packet, and its bytes per channel.
 _PACKETS = {b"ima4": (64, 34), b"MAC3": (6, 2), b"MAC6": (6, 1), b"agsm": (160, 33)}
-_ISO = (b"ipcm", b"fpcm")  # a box in the entry says it (ISO/IEC 23003-5)
+_ISO = (b"ipcm", b"fpcm")  # A box in the entry has the number of bits (ISO/IEC 23003-5).
 
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """`frames` of a track, `delta` ticks each; `together` of them are a packet of `size` bytes."""
+    """The packing of a track of `frames`, `delta` ticks each; `together` of them are a packet of `size` bytes."""
 
     frames: int
     delta: int
@@ -42,13 +43,13 @@ class Packed:
 
     @property
     def run(self) -> int:
-        """Frames that are read at a time."""
+        """The number of frames that are read at a time."""
         return self.together if self.together >= LARGE else RUN // self.together * self.together
 
 
 @dataclass(frozen=True, slots=True)
 class Runs:
-    """Bytes of the object, and ticks of the track's own time."""
+    """Runs of frames: bytes of the object, and ticks of the track's own time."""
 
     offset: Ints
     size: Ints
@@ -56,18 +57,18 @@ class Runs:
     duration: Ints
 
 
-def find_packed(moov: bytes, found: dict[bytes, Box], object_size: int) -> Packed | None:
-    """How a sound is packed, None when it is not counted by the frame.
+def find_packed(moov: bytes, children: dict[bytes, Box], object_size: int) -> Packed | None:
+    """The packing of a sound; None when its samples are not single frames.
 
-    `stsz` gives frames one size, which writers of old put as 1 byte, whatever it is: the sample description knows.
-    Raises TruncatedMedia when there are more frames than an object of that size can hold.
+    `stsz` has one size for all frames, which old writers set to 1 byte: the sample description has the real one. Raises
+    TruncatedMedia when an object of that size cannot hold the frames.
     """
-    if not {b"stsd", b"stsz", b"stts"} <= found.keys():
+    if not {b"stsd", b"stsz", b"stts"} <= children.keys():
         return None
-    uniform, count = unpack(">II", moov, found[b"stsz"], 4)
-    first = next(boxes(moov, found[b"stsd"].payload + 8, found[b"stsd"].end), None)
+    uniform, count = unpack(">II", moov, children[b"stsz"], 4)
+    first = next(boxes(moov, children[b"stsd"].payload + 8, children[b"stsd"].end), None)
     entry = moov[first.start : first.end] if first else b""
-    deltas = np.unique(tables.rows(moov, found[b"stts"], ">u4", 2)[:, 1]).tolist()
+    deltas = np.unique(tables.rows(moov, children[b"stts"], ">u4", 2)[:, 1]).tolist()
     delta = deltas[0] if len(deltas) == 1 else 0
     size, together = frame_size(entry), 1
     if delta == 1 and not size:
@@ -82,7 +83,7 @@ def find_packed(moov: bytes, found: dict[bytes, Box], object_size: int) -> Packe
 
 
 def frame_size(entry: bytes) -> int | None:
-    """Bytes of a frame by the sample entry (QuickTime File Format, "Sound Sample Descriptions"); None for no PCM."""
+    """The bytes of a PCM frame by the sample entry (QuickTime File Format, "Sound Sample Descriptions"), or None."""
     kind = entry[4:8]
     if kind not in (*_BITS, *_BITS_BY_ENTRY, *_ISO) or len(entry) < _ENTRY:
         return None
@@ -100,10 +101,10 @@ def frame_size(entry: bytes) -> int | None:
 
 
 def packet(entry: bytes) -> tuple[int, int] | None:
-    """(bytes of a packet, frames in it) of sound that is packed in one way; None when that is not known.
+    """(bytes of a packet, frames in it) of sound with constant packing; None when the packing is unknown.
 
-    QuickTime's own codecs have one by definition, whatever the sample entry says; of the others, entries of version 1
-    (samplesPerPacket, bytesPerFrame) and 2 (constLPCMFramesPerAudioPacket, constBytesPerAudioPacket) say it.
+    QuickTime's own codecs define it, whatever the sample entry says; for others, entries of version 1
+    (samplesPerPacket, bytesPerFrame) and 2 (constLPCMFramesPerAudioPacket, constBytesPerAudioPacket) have it.
     """
     if len(entry) < _ENTRY:
         return None
@@ -130,13 +131,13 @@ def _iso_bits(entry: bytes) -> int:
     return 0
 
 
-def read_runs(moov: bytes, found: dict[bytes, Box], packed: Packed, *, end: int | None) -> Runs:
-    """The frames that begin before `end` (ticks), in runs of which none goes on beyond its chunk.
+def read_runs(moov: bytes, children: dict[bytes, Box], packed: Packed, *, end: int | None) -> Runs:
+    """The frames that begin before `end` (ticks), in runs that do not cross chunks.
 
-    Raises InvalidIndex when the chunks hold fewer, NoSampleTables for more runs than are listed.
+    Raises InvalidIndex when the chunks have fewer frames, NoSampleTables for too many runs.
     """
     total = packed.frames if end is None else min(packed.frames, max(0, -(-end // packed.delta)))
-    chunk, frames = tables.chunks(moov, found, packed.frames)
+    chunk, frames = tables.chunks(moov, children, packed.frames)
     begins = np.cumsum(frames) - frames
     if int(frames.sum()) < packed.frames:
         raise InvalidIndex("Box 'stsc' describes fewer samples than the track has.")
@@ -144,9 +145,9 @@ def read_runs(moov: bytes, found: dict[bytes, Box], packed: Packed, *, end: int 
     count = -(-frames // packed.run)
     if int(count.sum()) > MAX_SAMPLES:
         raise NoSampleTables(f"{int(count.sum())} runs of frames in one track")
-    of = np.repeat(np.arange(len(chunk)), count)
-    before = np.arange(len(of)) - np.repeat(np.cumsum(count) - count, count)  # runs before it in its chunk
-    length = np.minimum(packed.run, frames[of] - packed.run * before)
-    offset = chunk[of] + before * (packed.run // packed.together * packed.size)
-    dts = (begins[of] + packed.run * before) * packed.delta
+    chunk_of_run = np.repeat(np.arange(len(chunk)), count)
+    number_in_chunk = np.arange(len(chunk_of_run)) - np.repeat(np.cumsum(count) - count, count)
+    length = np.minimum(packed.run, frames[chunk_of_run] - packed.run * number_in_chunk)
+    offset = chunk[chunk_of_run] + number_in_chunk * (packed.run // packed.together * packed.size)
+    dts = (begins[chunk_of_run] + packed.run * number_in_chunk) * packed.delta
     return Runs(offset, -(-length // packed.together) * packed.size, dts, length * packed.delta)

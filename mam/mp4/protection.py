@@ -1,4 +1,4 @@
-"""What says that media cannot be read here: it is encrypted, or lies in another file."""
+"""Detects media that cannot be read here: encrypted, or in another file."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from mam.mp4.boxes import Box, boxes, leaves
 from mam.mp4.tables import unpack
 from mam.mp4.track_headers import payload_of
 
-SELF_CONTAINED = 1  # a flag of an entry of dref: the media is in this file
+SELF_CONTAINED = 1  # This flag of a dref entry means that the media is in this file.
 _ENCRYPTED = (b"encv", b"enca", b"encs", b"enct", b"drmi", b"drms")
 
 
 def check_protection(moov: bytes) -> None:
-    """Raises EncryptedMedia when a `pssh` box says that the file is."""
+    """Raises EncryptedMedia when the file has a `pssh` box."""
     if any(box.kind == b"pssh" for box in boxes(moov, payload_of(moov), len(moov))):
         raise EncryptedMedia("The file is protected by DRM (it has a pssh box).")
 
 
 def check_track_encryption(moov: bytes, trak: Box) -> None:
-    """Raises EncryptedMedia when a track's sample entry says that its samples are encrypted."""
+    """Raises EncryptedMedia when a track's sample entry marks its samples as encrypted."""
     stsd = leaves(moov, trak.payload, trak.end).get(b"stsd")
     payload = moov[stsd.payload : stsd.end] if stsd else b""
-    # `sinf` stands behind the sample entry's own fields, whose length depends on the codec: look for the box.
+    # `sinf` follows the sample entry's own fields, whose length depends on the codec: the box is searched.
     if payload[12:16] in _ENCRYPTED or (b"sinf" in payload and b"schm" in payload):
         raise EncryptedMedia("The file's samples are encrypted.")
 
 
 def check_references(moov: bytes, trak: Box) -> None:
-    """Raises ExternalMedia when a track's media lies in another file (`dref`, ISO/IEC 14496-12 section 8.7.2)."""
+    """Raises ExternalMedia when a track's media is in another file (`dref`, ISO/IEC 14496-12 section 8.7.2)."""
     dinf = leaves(moov, trak.payload, trak.end).get(b"dinf")
     dref = {box.kind: box for box in boxes(moov, dinf.payload, dinf.end)}.get(b"dref") if dinf else None
     for entry in boxes(moov, dref.payload + 8, dref.end) if dref else ():

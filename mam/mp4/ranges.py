@@ -1,4 +1,4 @@
-"""Which bytes to read for a set of samples."""
+"""Byte ranges for reading a set of samples."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from mam.mp4.tables import Ints
 
-MAX_GAP = 1 << 20  # bytes: reading over a gap of a megabyte costs about what another request does
+MAX_GAP = 1 << 20  # Larger gaps are not read: a megabyte costs about as much as another request.
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,4 +27,4 @@ def coalesce(offset: Ints, size: Ints, *, max_gap: int = MAX_GAP) -> list[ByteRa
     breaks = np.flatnonzero(starts[1:] - ends[:-1] > max_gap) + 1
     first = np.concatenate(([0], breaks))
     last = np.concatenate((breaks, [len(starts)])) - 1
-    return [ByteRange(int(a), int(b)) for a, b in zip(starts[first], ends[last], strict=True)]
+    return [ByteRange(int(start), int(stop)) for start, stop in zip(starts[first], ends[last], strict=True)]

@@ -1,6 +1,6 @@
-"""An index mended where it can be without guessing, so that everything that reads it afterwards agrees.
+"""Repairs an index where no guessing is needed, so that all later readers agree.
 
-Every repair is told in a sentence for /plan. Nothing is moved: a repair writes over bytes of the same length.
+Every repair is described in a sentence for /plan. A repair overwrites bytes with the same number of bytes.
 """
 
 from __future__ import annotations
@@ -16,48 +16,48 @@ from mam.mp4.h264 import read_sps
 from mam.mp4.hevc import read_hvcc
 from mam.mp4.track_headers import VIDEO, TrackHeader, track_boxes
 
-CODED_BLOCK = 16  # pixels: by less than this a size differs where coded pictures are larger than what is shown
-SIZE_IN_ENTRY = 24  # bytes behind a sample entry's header: width and height, of two bytes each
+CODED_BLOCK = 16  # Coded pictures are larger than the shown ones by fewer pixels than this.
+SIZE_IN_ENTRY = 24  # Width and height, of two bytes each, follow a sample entry's header after this many bytes.
 
-Change = tuple[int, bytes, str]  # where in the `moov`, what is written there, and what is said of it
+Change = tuple[int, bytes, str]  # The position in the `moov`, the new bytes, and a sentence about them.
 
 
 def repaired(moov: bytes, headers: list[TrackHeader], flawed: set[int]) -> tuple[bytes, list[str]]:
-    """(the `moov`, what was mended). The tracks in `flawed` are left alone."""
+    """(the repaired `moov`, the repairs). Tracks in `flawed` are not changed."""
     changes: list[Change] = []
     for header, trak in zip(headers, track_boxes(moov), strict=True):
         if header.number not in flawed:
-            found = leaves(moov, trak.payload, trak.end)
-            changes += _chunks_in_order(moov, found, header.number)
-            changes += _last_time(moov, found, header.number)
+            children = leaves(moov, trak.payload, trak.end)
+            changes += _chunks_in_order(moov, children, header.number)
+            changes += _last_time(moov, children, header.number)
             if header.kind == VIDEO:
-                changes += _size(moov, found, header)
+                changes += _size(moov, children, header)
     if not changes:
         return moov, []
-    mended = bytearray(moov)
-    for at, content, _ in changes:
-        mended[at : at + len(content)] = content
-    return bytes(mended), [said for _, _, said in changes]
+    result = bytearray(moov)
+    for position, content, _ in changes:
+        result[position : position + len(content)] = content
+    return bytes(result), [sentence for _, _, sentence in changes]
 
 
-def _chunks_in_order(moov: bytes, found: dict[bytes, Box], number: int) -> Iterator[Change]:
-    """`stsc` sorted by first chunk where every entry has another: so there is one reading of it alone."""
-    if b"stsc" not in found:
+def _chunks_in_order(moov: bytes, children: dict[bytes, Box], number: int) -> Iterator[Change]:
+    """Sorts `stsc` by first chunk where all first chunks differ, which makes it unambiguous."""
+    if b"stsc" not in children:
         return
     try:
-        rows = tables.rows(moov, found[b"stsc"], ">u4", 3)
+        rows = tables.rows(moov, children[b"stsc"], ">u4", 3)
     except InvalidIndex:
         return
     order = np.argsort(rows[:, 0], kind="stable")
     first = rows[order, 0]
     if len(rows) and (np.diff(order) < 0).any() and first[0] == 1 and (np.diff(first) > 0).all():
         content = rows[order].astype(">u4").tobytes()
-        yield found[b"stsc"].payload + 8, content, f"Track {number} lists its chunks out of order; they were sorted."
+        yield children[b"stsc"].payload + 8, content, f"Track {number} lists its chunks out of order; they were sorted."
 
 
-def _last_time(moov: bytes, found: dict[bytes, Box], number: int) -> Iterator[Change]:
-    """`stts` that describes all samples but the last: that lasts as long as the one before it."""
-    sizes, stts = found.get(b"stsz") or found.get(b"stz2"), found.get(b"stts")
+def _last_time(moov: bytes, children: dict[bytes, Box], number: int) -> Iterator[Change]:
+    """Completes an `stts` without the last sample, which then lasts as long as the previous one."""
+    sizes, stts = children.get(b"stsz") or children.get(b"stz2"), children.get(b"stts")
     if sizes is None or stts is None:
         return
     try:
@@ -65,28 +65,34 @@ def _last_time(moov: bytes, found: dict[bytes, Box], number: int) -> Iterator[Ch
     except InvalidIndex:
         return
     if len(rows) and int(rows[:, 0].sum()) == count - 1 and rows[-1, 0] and rows[-1, 0] < (1 << 32) - 1:
-        at = stts.payload + 8 + 8 * (len(rows) - 1)
-        words = f"Track {number} says of its last sample no time: it lasts as long as the one before."
-        yield at, struct.pack(">I", int(rows[-1, 0]) + 1), words
+        position = stts.payload + 8 + 8 * (len(rows) - 1)
+        sentence = f"Track {number} says of its last sample no time: it lasts as long as the one before."
+        yield position, struct.pack(">I", int(rows[-1, 0]) + 1), sentence
 
 
-def _size(moov: bytes, found: dict[bytes, Box], header: TrackHeader) -> Iterator[Change]:
-    """Width and height of every sample entry that has none, or others than its codec's configuration by far."""
+def _size(moov: bytes, children: dict[bytes, Box], header: TrackHeader) -> Iterator[Change]:
+    """Corrects width and height of sample entries that have none, or very different ones from their codec."""
     try:
-        stsd = found.get(b"stsd")
+        stsd = children.get(b"stsd")
         sample_entries = list(boxes(moov, stsd.payload + 8, stsd.end)) if stsd else []
     except InvalidIndex:
         return
     for entry in sample_entries:
         if entry.end - entry.payload < SIZE_IN_ENTRY + 4:
             continue
-        said = struct.unpack_from(">2H", moov, entry.payload + SIZE_IN_ENTRY)
+        stated = struct.unpack_from(">2H", moov, entry.payload + SIZE_IN_ENTRY)
         coded = coded_size(moov[entry.start : entry.end])
         size = coded or header.size
-        wrong = 0 in said or (coded and any(abs(a - b) >= CODED_BLOCK for a, b in zip(said, coded, strict=True)))
+        wrong = 0 in stated or (
+            coded
+            and any(
+                abs(stated_side - coded_side) >= CODED_BLOCK
+                for stated_side, coded_side in zip(stated, coded, strict=True)
+            )
+        )
         if wrong and all(0 < side < 1 << 16 for side in size):
-            words = f"Track {header.number} says that its pictures have {said[0]}x{said[1]} pixels; they have"
-            yield entry.payload + SIZE_IN_ENTRY, struct.pack(">2H", *size), f"{words} {size[0]}x{size[1]}."
+            sentence = f"Track {header.number} says that its pictures have {stated[0]}x{stated[1]} pixels; they have"
+            yield entry.payload + SIZE_IN_ENTRY, struct.pack(">2H", *size), f"{sentence} {size[0]}x{size[1]}."
 
 
 def coded_size(entry: bytes) -> tuple[int, int] | None:

@@ -35,22 +35,22 @@ class Samples:
 
     @property
     def start(self) -> Fraction:
-        """Seconds at which the first sample is shown."""
+        """The presentation time of the first sample in seconds."""
         return Fraction(int(self.pts.min()), self.timescale)
 
     @property
     def end(self) -> Fraction:
-        """Seconds at which the last sample has been shown."""
+        """The end of the last sample in seconds."""
         return Fraction(int((self.pts + self.duration).max()), self.timescale)
 
 
 def select(samples: Samples, part: slice | Flags | Ints) -> Samples:
-    """Some of the samples, by their place or number."""
+    """Some of the samples, by position or number."""
     columns = ("offset", "size", "dts", "pts", "duration", "key")
     shown = None if samples.shown is None else samples.shown[part]
     return replace(samples, shown=shown, joins=(), **{name: getattr(samples, name)[part] for name in columns})
 
 
 def from_key_frame(samples: Samples) -> Samples:
-    """Without what comes before the first key frame, and needs what the file has no longer; all where there is none."""
+    """The samples from the first key frame on, since earlier ones cannot be decoded; all without key frames."""
     return select(samples, slice(int(np.argmax(samples.key)), None)) if samples.key.any() else samples

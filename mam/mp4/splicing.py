@@ -1,4 +1,4 @@
-"""Edit lists of several parts: which samples each part needs, and when they are shown."""
+"""Edit lists of several parts: the samples of each part, and their presentation times."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from mam.mp4.tables import MAX_SAMPLES, Flags, Ints
 
 @dataclass(frozen=True, slots=True)
 class Spliced:
-    """The samples of all parts, one part behind the other.
+    """The samples of all parts, part after part.
 
-    `number`: which of the track's samples it is. `shift`: ticks by which its times are moved. `shown`: False where it
-    is only decoded, for others. `joins`: where further parts begin.
+    `number`: the sample's number in the track. `shift`: ticks that are added to its times. `shown`: False where it is
+    only decoded for others. `joins`: the starts of further parts.
     """
 
     number: Ints
@@ -26,10 +26,10 @@ class Spliced:
 
 
 def splice(pts: Ints, duration: Ints, key: Flags, stretches: list[Stretch], *, video: bool) -> Spliced:
-    """What an edit list makes of samples with these times (ticks of the media) in decode order.
+    """The samples of an edit list, from samples with these times (ticks of the media) in decode order.
 
-    A part of a picture begins with the key frame that it needs; a part between two pictures shows the one before it.
-    A sound belongs to a part when its middle does. Raises TooLarge where parts show more than a track may have.
+    A video part begins with the key frame that it needs; a part between two pictures shows the previous one. An audio
+    sample belongs to the part of its middle. Raises TooLarge where parts show more than a track may have.
     """
     pieces = [piece for piece in (_pictures if video else _sounds)(pts, duration, key, stretches) if len(piece[0])]
     if sum(len(number) for number, _, _ in pieces) > MAX_SAMPLES:
@@ -42,7 +42,7 @@ def splice(pts: Ints, duration: Ints, key: Flags, stretches: list[Stretch], *, v
     return Spliced(number, shift, shown, tuple(lengths[:-1].tolist()))
 
 
-Piece = tuple[Ints, Ints, Flags]  # number, shift, shown
+Piece = tuple[Ints, Ints, Flags]  # Number, shift, shown.
 
 
 def _pictures(pts: Ints, _: Ints, key: Flags, stretches: list[Stretch]) -> list[Piece]:

@@ -1,4 +1,4 @@
-"""Samples as bytes, for indexes that were dear to make."""
+"""Stores samples as bytes, for indexes that were expensive to build."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mam.mp4.samples import Samples
 
 
 def dump(tracks: dict[int, Samples]) -> bytes:
-    """Samples by track number as bytes (npz), for indexes that were dear to make."""
+    """Samples by track number as bytes (npz)."""
     arrays = {}
     for number, samples in tracks.items():
         arrays[f"{number}/timescale"] = np.array(samples.timescale)
@@ -20,13 +20,13 @@ def dump(tracks: dict[int, Samples]) -> bytes:
             arrays[f"{number}/{name}"] = getattr(samples, name)
         if samples.shown is not None:
             arrays[f"{number}/shown"] = samples.shown
-    out = io.BytesIO()
-    np.savez_compressed(out, **arrays)  # type: ignore[arg-type]
-    return out.getvalue()
+    file = io.BytesIO()
+    np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+    return file.getvalue()
 
 
 def load(data: bytes) -> dict[int, Samples]:
-    """What `dump` wrote. Raises InvalidIndex for anything else."""
+    """Reads what `dump` wrote. Raises InvalidIndex for anything else."""
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             numbers = sorted({int(name.partition("/")[0]) for name in arrays.files})
@@ -36,7 +36,7 @@ def load(data: bytes) -> dict[int, Samples]:
 
 
 def _stored(arrays: Any, number: int) -> Samples:
-    """One track of a stored index. Raises ValueError when its columns are none."""
+    """One track of a stored index. Raises ValueError for invalid columns."""
     timescale = int(arrays[f"{number}/timescale"])
     offset, size, dts, pts, duration = numbers = [
         arrays[f"{number}/{name}"] for name in ("offset", "size", "dts", "pts", "duration")

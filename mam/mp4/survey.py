@@ -1,4 +1,4 @@
-"""Every track of a `moov` looked at by itself: what is wrong with one of them says nothing about the others."""
+"""Examines each track of a `moov` by itself: a fault of one track does not affect the others."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from mam.mp4.track_headers import UPRIGHT, TrackHeader
 
 
 def survey(moov: bytes) -> tuple[list[TrackHeader], dict[int, MediaError]]:
-    """(all tracks, why one cannot be used by its number): its boxes are damaged, or its media encrypted or elsewhere.
+    """(all tracks, the flaws of unusable ones by number): damaged boxes, or media that is encrypted or elsewhere.
 
-    Raises NotAVideo, InvalidIndex and EncryptedMedia for what concerns the whole file.
+    Raises NotAVideo, InvalidIndex and EncryptedMedia for faults of the whole file.
     """
     track_headers.check_crowd(moov)
     protection.check_protection(moov)
@@ -31,12 +31,12 @@ def survey(moov: bytes) -> tuple[list[TrackHeader], dict[int, MediaError]]:
 
 
 def _kind(moov: bytes, number: int, trak: Box) -> str:
-    """The handler of a damaged track, if it stands before the damage; else nothing."""
-    found: dict[bytes, Box] = {}
+    """The handler of a damaged track, if it precedes the damage; else ''."""
+    children: dict[bytes, Box] = {}
     with suppress(InvalidIndex):
         for box in below(moov, trak.payload, trak.end):
-            found.setdefault(box.kind, box)
+            children.setdefault(box.kind, box)
     try:
-        return track_headers.handler(moov, found, number)
+        return track_headers.handler(moov, children, number)
     except InvalidIndex:
         return ""

@@ -1,6 +1,6 @@
-"""Samples of text tracks as WebVTT payloads: 3GPP timed text (`tx3g`), QuickTime `text`, and WebVTT itself (`wvtt`).
+"""Converts samples of text tracks to WebVTT payloads: 3GPP timed text (`tx3g`), QuickTime `text`, and `wvtt`.
 
-Nothing here raises: a sample that is damaged gives the text that can be read.
+Nothing here raises: a damaged sample yields its readable text.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from itertools import groupby
 from mam.mp4.boxes import InvalidIndex, boxes
 
 _STYLE = struct.Struct(">HHHBB4s")  # start, end (characters), font, face, size, colour: 3GPP TS 26.245 section 5.15
-_QUICKTIME_STYLE = 20  # bytes: the Macintosh's ScrpSTElement, told by its length
+_QUICKTIME_STYLE = 20  # The size of the Macintosh's ScrpSTElement, by which it is recognised.
 _FACES = ((1, "b"), (2, "i"), (4, "u"))
 
 
 def payload(sample: bytes) -> str:
-    """A `tx3g` or `text` sample's text, escaped, its bold, italic and underlined parts as tags; "" for a gap."""
+    """The escaped text of a `tx3g` or `text` sample, with tags for bold, italic and underline; "" for a gap."""
     if len(sample) < 2:
         return ""
     length = int.from_bytes(sample[:2], "big")
@@ -31,10 +31,10 @@ def payload(sample: bytes) -> str:
 
 
 def webvtt_payloads(sample: bytes) -> list[tuple[str, str]]:
-    """(payload, settings) of each cue in a `wvtt` sample (ISO/IEC 14496-30 section 7); none for a gap."""
+    """(payload, settings) of each cue in a `wvtt` sample (ISO/IEC 14496-30 section 7); empty for a gap."""
     cues = (dict(_boxes(vttc)) for kind, vttc in _boxes(sample) if kind == b"vttc")
-    read = ((_written(cue.get(b"payl", b"")), _written(cue.get(b"sttg", b""))) for cue in cues)
-    return [(text, " ".join(settings.split())) for text, settings in read if text]
+    fields = ((_plain(cue.get(b"payl", b"")), _plain(cue.get(b"sttg", b""))) for cue in cues)
+    return [(text, " ".join(settings.split())) for text, settings in fields if text]
 
 
 def _decode(data: bytes) -> str:
@@ -48,15 +48,17 @@ def _decode(data: bytes) -> str:
         return data[: error.start].decode("utf-8-sig") if cut_off else data.decode("mac-roman")
 
 
-def _faces(behind: bytes, count: int) -> bytes:
-    """For each character the bits of its face: of the `styl` boxes behind the text, the last that speaks of it."""
+def _faces(extra: bytes, count: int) -> bytes:
+    """The face bits of each character, by the last `styl` box after the text that covers it."""
     faces = bytearray(count)
-    for kind, body in _boxes(behind):
+    for kind, body in _boxes(extra):
         records = int.from_bytes(body[:2], "big")
         if kind != b"styl" or len(body) == 2 + _QUICKTIME_STYLE * records:
             continue
-        whole = body[2 : 2 + min(records, (len(body) - 2) // _STYLE.size) * _STYLE.size] if len(body) > 2 else b""
-        for start, end, _, face, _, _ in _STYLE.iter_unpack(whole):
+        records_data = (
+            body[2 : 2 + min(records, (len(body) - 2) // _STYLE.size) * _STYLE.size] if len(body) > 2 else b""
+        )
+        for start, end, _, face, _, _ in _STYLE.iter_unpack(records_data):
             end = min(end, count)
             if start < end:
                 faces[start:end] = bytes([face & 7]) * (end - start)
@@ -69,8 +71,8 @@ def _run(text: str, face: int) -> str:
     return opening + escape(text.replace("\0", ""), quote=False) + closing
 
 
-def _written(data: bytes) -> str:
-    """Text that is WebVTT already, without what would end the cue before its time."""
+def _plain(data: bytes) -> str:
+    """Text that is WebVTT already, without parts that would end the cue early."""
     return _lines(data.decode("utf-8", "replace").replace("\0", "").replace("-->", "--&gt;"))
 
 
@@ -80,7 +82,7 @@ def _lines(text: str) -> str:
 
 
 def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """(kind, body) of each box, up to the first that is damaged."""
+    """(kind, body) of each box, up to the first damaged one."""
     try:
         for box in boxes(data, 0, len(data)):
             yield box.kind, data[box.payload : box.end]

@@ -1,6 +1,6 @@
-"""Boxes of fragmented files, written: what a segment of fMP4 and the header that all segments share consist of.
+"""Writes the boxes of fragmented files: segments of fMP4, and the header that all segments share.
 
-ISO/IEC 14496-12 section 8.8 says what stands in which box, RFC 8216 section 3.3 what of it HLS needs.
+ISO/IEC 14496-12 section 8.8 defines the boxes, RFC 8216 section 3.3 those that HLS needs.
 """
 
 from __future__ import annotations
@@ -10,24 +10,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-SYNC = 0x02000000  # sample_depends_on: 2, on no other
+SYNC = 0x02000000  # sample_depends_on: 2, no other sample
 NOT_SYNC = 0x01010000  # sample_depends_on: 1; sample_is_non_sync_sample
-DEFAULT_BASE_IS_MOOF = 0x020000  # of tfhd: offsets count from the moof box, wherever the segment lies
+DEFAULT_BASE_IS_MOOF = 0x020000  # of tfhd: offsets count from the moof box, wherever the segment is stored
 DEFAULT_DURATION, DEFAULT_FLAGS = 0x08, 0x20  # of tfhd
 DATA_OFFSET, DURATIONS, SIZES, FLAGS, COMPOSITION = 0x001, 0x100, 0x200, 0x400, 0x800  # of trun
 ENABLED_IN_MOVIE = 3  # flags of tkhd
 IDENTITY = struct.pack(">9i", 1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)
 UNDETERMINED = 0x55C4  # the language `und`, packed
-MOVIE_TIMESCALE = 1000  # nothing is measured in it: all durations in the header are zero
+MOVIE_TIMESCALE = 1000  # The movie timescale is unused: all durations in the header are zero.
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What a track shows from one decode time to the next. `duration`, `composition`: ticks of the track."""
+    """A sample. `duration`, `composition`: ticks of the track."""
 
     data: bytes | memoryview
     duration: int
-    composition: int = 0  # from when it is decoded to when it is composed; may be negative
+    composition: int = 0  # composition time minus decode time; may be negative
     key: bool = True
 
 
@@ -42,8 +42,8 @@ class TrackRun:
 
 @dataclass(frozen=True, slots=True)
 class TrackEntry:
-    """A track as the header describes it. `sample_description`: the whole `stsd` box. `media_time`: ticks of the
-    media at which its presentation begins (an edit list): by so much everything is shown before its composition time.
+    """A track in the header. `sample_description`: the whole `stsd` box. `media_time`: ticks of the media at which the
+    presentation begins (an edit list); presentation times are earlier than composition times by this much.
     """
 
     kind: Literal["vide", "soun"]
@@ -66,7 +66,7 @@ def full_box(kind: bytes, *payload: bytes, version: int = 0, flags: int = 0) -> 
 
 
 def fragment(sequence: int, runs: Sequence[TrackRun]) -> bytes:
-    """A segment of one fragment: the samples of each run, one run behind the other.
+    """A segment of one fragment: the samples of each run, run after run.
 
     `sequence`: counts fragments, from 1. Raises ValueError for a decode time or a size that the boxes cannot hold.
     """
@@ -83,17 +83,17 @@ def fragment(sequence: int, runs: Sequence[TrackRun]) -> bytes:
 
 
 def _moof(sequence: int, runs: Sequence[TrackRun], size: int) -> bytes:
-    """The `moof` box. `size`: its own length, which the samples lie behind."""
-    at = size + 8  # the header of mdat
+    """The `moof` box. `size`: its own length, after which the samples follow."""
+    position = size + 8  # the header of mdat
     trafs = []
     for run in runs:
-        trafs.append(_traf(run, at))
-        at += sum(len(sample.data) for sample in run.samples)
+        trafs.append(_traf(run, position))
+        position += sum(len(sample.data) for sample in run.samples)
     return box(b"moof", full_box(b"mfhd", struct.pack(">I", sequence)), *trafs)
 
 
 def _traf(run: TrackRun, offset: int) -> bytes:
-    """The fragment of a track. What is the same for all samples stands once, in `tfhd`: most of what audio has."""
+    """The fragment of a track. Values that all samples share are written once, in `tfhd`: for audio most of them."""
     columns = {
         DURATIONS: [sample.duration for sample in run.samples],
         SIZES: [len(sample.data) for sample in run.samples],
@@ -145,7 +145,7 @@ def _trak(number: int, track: TrackEntry) -> bytes:
     is_video = track.kind == "vide"
     tkhd = full_box(
         b"tkhd",
-        struct.pack(">8xI20x", number),  # times before it; duration, layer and group behind: all zero
+        struct.pack(">8xI20x", number),  # times before it; duration, layer and group after it: all zero
         struct.pack(">H2x", 0 if is_video else 1 << 8),  # volume
         IDENTITY,
         struct.pack(">2I", track.width, track.height),
@@ -157,7 +157,7 @@ def _trak(number: int, track: TrackEntry) -> bytes:
     dinf = box(b"dinf", full_box(b"dref", struct.pack(">I", 1), full_box(b"url ", flags=1)))  # in this file
     empty = (full_box(kind, bytes(size)) for kind, size in ((b"stts", 4), (b"stsc", 4), (b"stsz", 8), (b"stco", 4)))
     stbl = box(b"stbl", track.sample_description, *empty)
-    # Of fragments the length is not known: 0 (ISO/IEC 14496-12 section 8.6.6).
+    # The duration of fragmented media is unknown: 0 (ISO/IEC 14496-12 section 8.6.6).
     elst = full_box(b"elst", struct.pack(">IIi2H", 1, 0, track.media_time, 1, 0))
     edts = box(b"edts", elst) if track.media_time else b""
     return box(b"trak", tkhd, edts, box(b"mdia", mdhd, hdlr, box(b"minf", media_header, dinf, stbl)))

@@ -1,1 +1,1 @@
-"""The bucket's layout: what is live, what replaced it, and what may be removed."""
+"""The bucket's layout: live revisions, replaced ones, and removals."""

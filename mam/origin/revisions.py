@@ -1,4 +1,4 @@
-"""The revisions of a video in the VoD bucket: which are live, which one is the main one, and which may be removed.
+"""The revisions of a video in the VoD bucket: which are live, which one is the main one, which may be removed.
 
 Revisions of several kinds (profile and format) are live side by side. Each has a commit of its own,
 `<video>/<revision>/index.m3u8`, and `<video>/.kinds/<kind>` says which revision serves requests for a kind.
@@ -37,7 +37,7 @@ JSON = "application/json"
 
 @dataclass(frozen=True, slots=True)
 class Replaced:
-    """A note that a revision is to be removed. `until`: seconds since 1970 at which its last signature runs out."""
+    """A note to remove a revision later. `until`: Unix seconds at which its last signature expires."""
 
     video: str
     revision: str
@@ -50,24 +50,23 @@ class Replaced:
     def from_json(cls, revision: str, data: bytes) -> Replaced | None:
         """None for anything but what `to_json` wrote."""
         try:
-            found = json.loads(data)
-            return cls(str(found["video"]), revision, float(found["until"]))
+            note = json.loads(data)
+            return cls(str(note["video"]), revision, float(note["until"]))
         except (ValueError, KeyError, TypeError):
             return None
 
 
 class Revisions:
-    """Reads and changes what is live. Blocking: call it from a thread. All of it raises StoreUnavailable."""
+    """Reads and changes live revisions. Blocking: call it from a thread. All methods raise StoreUnavailable."""
 
     def __init__(self, store: Store, bucket: str) -> None:
         self._store = store
         self._bucket = bucket
 
-    # what there is
+    # reading
 
     def plan(self, video: str, revision: str | None = None) -> Plan | None:
-        """The plan of a revision, or the newest of the video; None when there is none that can be read, or only that of
-        another video."""
+        """A revision's plan, or the video's newest; None when it is missing, unreadable, or another video's."""
         data = self._store.get(self._bucket, revision_plan_key(video, revision) if revision else plan_key(video))
         try:
             plan = Plan.from_json(data) if data else None
@@ -83,11 +82,11 @@ class Revisions:
     def serving(self, video: str, kind: str) -> str | None:
         """The live revision that serves requests for a kind; None when there is none."""
         data = self._store.get(self._bucket, kind_key(video, kind))
-        found = data.decode("ascii", "replace").strip() if data else ""
-        return found if REVISION.fullmatch(found) else None
+        revision = data.decode("ascii", "replace").strip() if data else ""
+        return revision if REVISION.fullmatch(revision) else None
 
     def is_live(self, video: str, revision: str) -> bool:
-        """Whether requests are served by this revision: all that have no options, or those for some kind."""
+        """Whether the revision serves requests: those without options, or those for some kind."""
         return revision in self._serving(video)
 
     def commit(self, video: str, revision: str) -> str | None:
@@ -99,7 +98,7 @@ class Revisions:
         return _in_folder(data.decode("utf-8", "replace"), revision) if data else None
 
     def owned(self, video: str) -> list[str]:
-        """The revisions of a video, live or not, by the plan that each of them holds.
+        """The revisions of a video, live or not: those with a plan of this video.
 
         A folder that looks like a revision may belong to another video, or to another tool.
         """
@@ -108,20 +107,20 @@ class Revisions:
         return [name for name in names if REVISION.fullmatch(name) and self.owns(video, name)]
 
     def owns(self, video: str, revision: str) -> bool:
-        """Whether the folder of a revision is this video's, by its own plan."""
+        """Whether a revision belongs to this video, by the plan in its folder."""
         data = self._store.get(self._bucket, revision_plan_key(video, revision))
         try:
-            found = json.loads(data or b"{}")
+            plan = json.loads(data or b"{}")
         except ValueError:
             return False
-        return isinstance(found, dict) and (found.get("video"), found.get("revision")) == (video, revision)
+        return isinstance(plan, dict) and (plan.get("video"), plan.get("revision")) == (video, revision)
 
-    # what becomes live
+    # publishing
 
     def publish(self, plan: Plan, text: str, *, is_main: bool) -> None:
         """Makes a revision live. `text`: its commit, relative to its own folder.
 
-        Its own commit comes first and the main one last: a request is served by what is whole.
+        Its own commit is written first and the main one last, so that requests only get complete revisions.
         """
         video, revision = plan.video, plan.revision
         self._put(revision_commit_key(video, revision), text, playlist.CONTENT_TYPE)
@@ -132,22 +131,22 @@ class Revisions:
         self._store.remove(self._bucket, [replaced_key(revision)])
 
     def make_main(self, video: str, revision: str) -> None:
-        """Has requests without options served by a revision that is live."""
+        """Makes a live revision the main one."""
         text = self.commit(video, revision)
-        if text is not None:  # else an earlier version of this program made it live, as the main one
+        if text is not None:  # else an earlier version of this program published it as the main one
             self._put_main(video, revision, text)
 
     def _put_main(self, video: str, revision: str, text: str) -> None:
         data = self._store.get(self._bucket, commit_key(video))
-        before = named_revision(data) if data else None
-        if before == revision:
+        previous = named_revision(data) if data else None
+        if previous == revision:
             return
-        if data and before:
-            self._keep_beside(video, before, data.decode())
+        if data and previous:
+            self._give_own_commit(video, previous, data.decode())
         self._put(commit_key(video), text, playlist.CONTENT_TYPE)
 
-    def _keep_beside(self, video: str, revision: str, text: str) -> None:
-        """Gives what is main a commit of its own, if it has none: earlier versions of this program wrote only one.
+    def _give_own_commit(self, video: str, revision: str, text: str) -> None:
+        """Gives the main revision a commit of its own if it has none: earlier versions wrote only the main commit.
 
         `text`: the main commit.
         """
@@ -159,25 +158,25 @@ class Revisions:
             if self.serving(video, kind) is None:
                 self._put(kind_key(video, kind), revision, TEXT)
 
-    # what is removed
+    # removing
 
     def idle(self, video: str) -> list[Plan]:
-        """The plans of revisions that serve nothing any more and are not being made."""
+        """The plans of revisions that serve no requests and are not being made."""
         serving = self._serving(video)
         idle = [revision for revision in self.owned(video) if revision not in serving]
         plans = [self.plan(video, revision) for revision in idle if not self._is_unfinished(revision)]
         return [plan for plan in plans if plan]
 
     def note_replaced(self, replaced: Replaced) -> None:
-        """Has a revision removed at its time; an earlier note of it stands."""
+        """Schedules the removal of a revision; an earlier note stays."""
         if self._store.head(self._bucket, replaced_key(replaced.revision)) is None:
             self._store.put(self._bucket, replaced_key(replaced.revision), replaced.to_json(), JSON)
 
     def remove(self, video: str, revisions: Iterable[str]) -> None:
-        """Removes revisions that are this video's.
+        """Removes revisions of this video.
 
-        A note comes first and goes last, so that a removal that was interrupted is completed by `remove_expired`. The
-        plan goes before what lies beside it: without a plan, no task adds to a revision.
+        A note is written first and removed last, so that `remove_expired` completes an interrupted removal. The plan is
+        removed before the files beside it: without a plan, no task adds files to a revision.
         """
         for revision in revisions:
             note = Replaced(video, revision, 0)
@@ -189,9 +188,9 @@ class Revisions:
             self._store.remove(self._bucket, [replaced_key(revision)])
 
     def withdraw(self, video: str, revision: str) -> None:
-        """Takes back the plan of a revision, if it is the newest of its video.
+        """Removes the plan of a revision as the newest of its video.
 
-        The plan of what is live takes its place: it says whose the video is, so that no other asset gets its name.
+        The plan of a live revision replaces it: it names the video's asset, so that no other asset gets the name.
         """
         newest = self.plan(video)
         if newest is None or newest.revision != revision:
@@ -204,14 +203,14 @@ class Revisions:
         self._store.remove(self._bucket, [plan_key(video)])
 
     def remove_expired(self, now: float, known: dict[str, Replaced]) -> list[str]:
-        """Removes the revisions whose time has come, unless they serve requests again or are being made.
+        """Removes the revisions that are due, unless they serve requests again or are being made.
 
-        `known`: the notes that earlier calls have read; kept up to date. Returns the revisions that were removed.
+        `known`: the notes that earlier calls have read; it is updated. Returns the removed revisions.
         """
-        listed = [info.key for info in self._store.listing(self._bucket, REPLACED)]
-        revisions = {revision for key in listed if (revision := replaced_revision(key))}
-        for gone in known.keys() - revisions:
-            del known[gone]
+        keys = [info.key for info in self._store.listing(self._bucket, REPLACED)]
+        revisions = {revision for key in keys if (revision := replaced_revision(key))}
+        for revision in known.keys() - revisions:
+            del known[revision]
         for revision in revisions - known.keys():
             data = self._store.get(self._bucket, replaced_key(revision))
             if data and (note := Replaced.from_json(revision, data)):
@@ -221,7 +220,7 @@ class Revisions:
 
     def _remove_replaced(self, note: Replaced) -> bool:
         if self._is_unfinished(note.revision):
-            return False  # it is being made again; its commit removes the note
+            return False  # the revision is being made again; its commit removes the note
         if note.revision in self._serving(note.video):
             self._store.remove(self._bucket, [replaced_key(note.revision)])
             return False
@@ -230,15 +229,15 @@ class Revisions:
         return True
 
     def forget_live(self, video: str) -> None:
-        """Ends all service of a video: removes the main commit and what serves its kinds."""
+        """Takes a video offline: removes its main commit and the objects that name the revision of each kind."""
         kinds = [info.key for info in self._store.listing(self._bucket, kinds_prefix(video))]
         self._store.remove(self._bucket, [commit_key(video), *kinds])
 
     def _serving(self, video: str) -> Collection[str]:
         """The revisions that serve requests."""
         kinds = [info.key.rpartition("/")[2] for info in self._store.listing(self._bucket, kinds_prefix(video))]
-        found = [self.main(video), *(self.serving(video, kind) for kind in kinds)]
-        return {revision for revision in found if revision}
+        serving = [self.main(video), *(self.serving(video, kind) for kind in kinds)]
+        return {revision for revision in serving if revision}
 
     def _is_unfinished(self, revision: str) -> bool:
         return self._store.head(self._bucket, unfinished_key(revision)) is not None
@@ -256,15 +255,15 @@ def named_revision(commit: bytes) -> str | None:
 
 
 def revision_in(text: str) -> str | None:
-    """The same of a commit's text. Raises InvalidPlaylist."""
+    """The revision that a commit's text names; None for a tree of another tool. Raises InvalidPlaylist."""
     return next((revision_of(entry.uri) for entry in playlist.entries(text)), None)
 
 
 def _in_folder(text: str, folder: str) -> str:
-    """A playlist as it reads one folder further up."""
+    """A playlist rewritten for the folder above its own."""
     return playlist.rewrite(text, lambda uri: f"{folder}/{uri}")
 
 
 def _out_of_folder(text: str, folder: str) -> str:
-    """A playlist as it reads in a folder that all its URIs lie in."""
+    """A playlist rewritten for the folder that all its URIs are in."""
     return playlist.rewrite(text, lambda uri: uri.removeprefix(f"{folder}/"))

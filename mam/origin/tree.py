@@ -1,4 +1,4 @@
-"""The HLS trees in the VoD bucket: which video is whose, what is live, and what its playlists say."""
+"""The HLS trees in the VoD bucket: their assets, live streams and playlists."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mam.store.objects import Store
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """A live video: its commit, and the plan that it was made by. A tree of another tool has no plan."""
+    """A live video: its commit and its plan. A tree of another tool has no plan."""
 
     name: str
     text: str
@@ -29,7 +29,7 @@ class Tree:
 
     @property
     def kinds(self) -> str:
-        """The kinds that it satisfies, separated by spaces; '' for anything."""
+        """The kinds that the tree satisfies, separated by spaces; '' for every kind."""
         return " ".join(self.plan.kinds) if self.plan else ""
 
 
@@ -63,7 +63,7 @@ class Trees:
     def by_asset(self, asset: Asset, kind: str = "") -> Tree | None:
         """The live video made from an asset, under whichever of its names; None when there is none.
 
-        A tree without a plan, left there by another tool, counts as that of every asset of its name.
+        A tree without a plan, of another tool, belongs to every asset of its name.
         """
         source = str(asset)
         for name in video_names(asset):
@@ -73,11 +73,11 @@ class Trees:
         return None
 
     def plan(self, name: str, revision: str | None = None) -> Plan | None:
-        """The plan of a revision, or the newest of the video; None when there is none that can be read."""
+        """The plan of a revision, or the newest of the video; None when none can be read."""
         return self._revisions.plan(name, revision)
 
     def revision(self, name: str) -> str | None:
-        """The main revision of a video; else the one that is being made. None where there is neither."""
+        """The main revision of a video, else the one that is being made; None where there is neither."""
         live = self._revisions.main(name)
         plan = self.plan(name) if live is None else None
         return plan.revision if plan else live
@@ -96,12 +96,12 @@ class Trees:
         return Tree(name, text, plan) if text and plan else None
 
     def _is_inside_a_revision(self, name: str) -> bool:
-        """Whether a name leads into the files of another video: no asset is called so, whatever lies there."""
+        """Whether a name leads into a revision of another video: no asset has such a name."""
         parts = name.split("/")
         return any(
-            REVISION.fullmatch(part) and self._revisions.owns("/".join(parts[:at]), part)
-            for at, part in enumerate(parts)
-            if at
+            REVISION.fullmatch(part) and self._revisions.owns("/".join(parts[:depth]), part)
+            for depth, part in enumerate(parts)
+            if depth
         )
 
     def media_playlist(self, tree: Tree, rendition: str) -> MediaPlaylist:
@@ -116,11 +116,11 @@ class Trees:
         text = self._text(key) if key else None
         if key is None or text is None:
             raise VideoNotFound(f"The video {tree.name!r} has no rendition {rendition[:80]!r}.",
-                                hint="The playlist without ?rendition= lists what there is.")  # fmt: skip
+                                hint="The playlist without ?rendition= lists the existing ones.")  # fmt: skip
         return MediaPlaylist(text, posixpath.dirname(key))
 
     def remains(self, asset: Asset) -> tuple[str, Tree | None] | None:
-        """The name of an asset's video, and its tree if it is live; None where there is not even a plan of it."""
+        """The name of an asset's video, and its tree if it is live; None where the asset has neither tree nor plan."""
         for name in video_names(asset):
             tree = self.by_name(name)
             plan = self.plan(name) if tree is None else None
@@ -129,14 +129,14 @@ class Trees:
         return None
 
     def delete(self, name: str, tree: Tree | None) -> None:
-        """Removes a video's HLS, what makes it live first. Its newest plan goes last: until then there are `remains`,
-        so that who was interrupted can begin again.
+        """Removes a video's HLS, its commits first. Its newest plan is removed last: until then `remains` finds it, so
+        that an interrupted deletion can be repeated.
 
-        Other videos may lie in the same folder (`a` and `a/b`): only what is this one's goes.
+        Other videos may be in the same folder (`a` and `a/b`): only this video's objects are removed.
         """
-        named = self._named(tree.text, name, depth=0) if tree and tree.plan is None else set()
+        keys = self._named(tree.text, name, depth=0) if tree and tree.plan is None else set()
         self._revisions.forget_live(name)
-        self._store.remove(self._bucket, sorted(named))
+        self._store.remove(self._bucket, sorted(keys))
         self._revisions.remove(name, self._revisions.owned(name))
         self._store.remove(self._bucket, [plan_key(name)])
 
@@ -145,8 +145,8 @@ class Trees:
         keys = {key for entry in playlist.entries(text) if (key := playlist.resolve(folder, entry.uri))}
         if depth == 0 and playlist.is_multivariant(text):
             for key in list(keys):
-                below = self._text(key)
-                keys |= self._named(below, posixpath.dirname(key), depth=1) if below else set()
+                media_playlist = self._text(key)
+                keys |= self._named(media_playlist, posixpath.dirname(key), depth=1) if media_playlist else set()
         return keys
 
     def _text(self, key: str) -> str | None:

@@ -1,1 +1,1 @@
-"""What a process that handles strangers' media gives up before it begins: files, network, other processes."""
+"""Confines processes that handle strangers' media: no access to files, the network and other processes."""

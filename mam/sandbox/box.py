@@ -1,4 +1,4 @@
-"""Sandboxes: for programs that decode strangers' media, and for the workers that start them."""
+"""Sandboxes for programs that decode strangers' media, and for the workers that start them."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from mam.sandbox import landlock, seccomp, wrapper
 GIB = 1 << 30
 LIMITS = {
     resource.RLIMIT_CORE: 0,
-    resource.RLIMIT_FSIZE: 0,  # it writes to pipes alone
-    resource.RLIMIT_NOFILE: 32,  # three pipes, and its libraries one after another
-    # Seconds of processor time. Being slow is no fault, and a stall has a watchdog: this ends what computes for ever.
-    # The largest chunk there may be (some 12 segments of 30 s in 8K) takes hours on a slow machine.
+    resource.RLIMIT_FSIZE: 0,  # ffmpeg writes only to pipes.
+    resource.RLIMIT_NOFILE: 32,  # ffmpeg has three pipes, and opens its libraries one after another.
+    # Seconds of processor time. Slow encoders are allowed, and a watchdog ends a stalled one: this limit ends an
+    # endless computation. The largest possible chunk (some 12 segments of 30 s in 8K) takes hours on a slow machine.
     resource.RLIMIT_CPU: 24 * 3600,
 }
 if sys.platform == "linux":
-    LIMITS[resource.RLIMIT_AS] = 6 * GIB  # 8192x4320 at a few threads needs about one
-# Not RLIMIT_NPROC: it counts all threads of a user, those in other containers too. The filter allows no processes.
+    LIMITS[resource.RLIMIT_AS] = 6 * GIB  # 8192x4320 with a few threads needs about 1 GiB.
+# RLIMIT_NPROC is not set: it counts all threads of a user, in other containers too. The filter allows no processes.
 
-# What may be read where the loader (musl's) does not tell which libraries it would take.
+# These folders may be read where the loader (musl's) does not list the libraries it would load.
 LIBRARY_FOLDERS = ("/lib", "/lib64", "/usr/lib", "/usr/local/lib")
 LIBRARY = re.compile(r"(/.+) \(0x[0-9a-f]+\)$")
 TRACE_SECONDS = 20
@@ -41,9 +41,9 @@ _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 @dataclass(frozen=True, slots=True)
 class Sandbox:
-    """How a program is started: with limits and an empty environment, and as far as the kernel can, with nothing else.
+    """A program with limits, an empty environment and, as far as the kernel supports it, no access to anything else.
 
-    `ruleset`: of Landlock, a file descriptor; `program`: of seccomp. None and empty leave that out.
+    `ruleset`: the file descriptor of a Landlock ruleset, or None; `program`: a seccomp filter, or empty.
     """
 
     path: str
@@ -57,7 +57,7 @@ class Sandbox:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What the program is given. Only how it finds libraries, where that is set."""
+        """The program's environment: only the path of libraries, where it is set."""
         return {name: os.environ[name] for name in (wrapper.LIBRARY_PATH,) if name in os.environ}
 
     def command(self, argv: list[str]) -> list[str]:
@@ -76,23 +76,23 @@ class Sandbox:
 
 @cache
 def sandbox(executable: str, *readable: str) -> Sandbox:
-    """The sandbox of a program, which may read its own file and libraries, and what else is `readable`.
+    """The sandbox of a program, which may read its own file, its libraries and the `readable` paths.
 
-    Raises FileNotFoundError when it is not there.
+    Raises FileNotFoundError when the program is missing.
     """
-    found = shutil.which(executable)
-    if found is None:
+    executable_path = shutil.which(executable)
+    if executable_path is None:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), executable)
-    path = os.path.realpath(found)
+    path = os.path.realpath(executable_path)
     if is_script(path):
-        return Sandbox(found)
+        return Sandbox(executable_path)
     files = [path, "/etc/ld.so.cache", *(libraries(path) or LIBRARY_FOLDERS), *readable]
     ruleset = landlock.reading_only(files) if landlock.version() else None
-    return Sandbox(found, ruleset, seccomp.computing(seccomp.machine()) if filters() else b"")
+    return Sandbox(executable_path, ruleset, seccomp.computing(seccomp.machine()) if filters() else b"")
 
 
 def weaknesses(executable: str) -> Iterator[str]:
-    """What is missing around this program, for a person; nothing when all is as it should be."""
+    """Sentences for a person about missing confinement of this program; none when the sandbox is complete."""
     if is_script(os.path.realpath(shutil.which(executable) or executable)):
         yield f"{executable} is a script: whatever it starts is confined by limits and an empty environment alone"
         return
@@ -106,44 +106,44 @@ def weaknesses(executable: str) -> Iterator[str]:
 
 @cache
 def filters() -> bool:
-    """Whether the kernel takes filters of system calls, and there are some for this machine."""
+    """Whether the kernel supports filters of system calls, and there is one for this machine."""
     if _libc is None or not seccomp.machine():
         return False
     _libc.prctl(wrapper.PR_SET_SECCOMP, wrapper.SECCOMP_MODE_FILTER, None, 0, 0)
-    return ctypes.get_errno() == errno.EFAULT  # it would have read one
+    return ctypes.get_errno() == errno.EFAULT  # The kernel tried to read a filter.
 
 
 def libraries(path: str) -> list[str]:
-    """The shared libraries of a program and its loader, as that finds them; none where it does not tell."""
+    """The shared libraries of a program, and its loader; empty where the loader does not list them."""
     if sys.platform != "linux":
         return []
     environment = {"LD_TRACE_LOADED_OBJECTS": "1"}
     if wrapper.LIBRARY_PATH in os.environ:
         environment[wrapper.LIBRARY_PATH] = os.environ[wrapper.LIBRARY_PATH]
-    traced = subprocess.run(
+    trace = subprocess.run(
         [path], env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=TRACE_SECONDS, check=False
     )
-    lines = os.fsdecode(traced.stdout).splitlines()
+    lines = os.fsdecode(trace.stdout).splitlines()
     return [match[1] for line in lines if (match := LIBRARY.search(line))]
 
 
 def is_script(path: str) -> bool:
-    """Whether an interpreter runs it."""
+    """Whether an interpreter runs the file."""
     with Path(path).open("rb") as file:
         return file.read(2) == b"#!"
 
 
 def hide() -> None:
-    """Keeps other processes of the same user out of this one's memory and environment. No core dump holds its keys."""
+    """Hides this process's memory and environment from other processes of its user, and forbids core dumps."""
     if _libc is not None:
         _libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def settle() -> None:
-    """For a worker's process, as its first act: gives up what no task needs, and what its children do not need either.
+    """Confines a worker's process, as its first act, and the children that it starts.
 
-    New privileges, a look into processes outside, and calls that are no use to anybody but an intruder. Quiet where the
-    kernel has none of it.
+    It gives up new privileges, access to other processes, and system calls that only an intruder would use. It does
+    without what the kernel does not support.
     """
     if _libc is None:
         return

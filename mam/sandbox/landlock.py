@@ -1,4 +1,4 @@
-"""Landlock: what a process may still open, as a ruleset that it and its children are held to (Linux 5.13 or later)."""
+"""Landlock: rulesets that limit what a process and its children may open (Linux 5.13 or later)."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446  # the same numbers on every architecture
-VERSION = 1  # LANDLOCK_CREATE_RULESET_VERSION
+CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446  # The numbers are the same on every architecture.
+VERSION = 1  # This is LANDLOCK_CREATE_RULESET_VERSION.
 PATH_BENEATH = 1
 
 EXECUTE, READ_FILE, READ_DIR = 1 << 0, 1 << 2, 1 << 3
 MAKE_CHAR, MAKE_BLOCK = 1 << 6, 1 << 11
-FILE_RIGHTS = {1: 13, 2: 14, 3: 15, 5: 16}  # from this version on, the lowest bits that are known
-NET_SINCE, NET_ALL = 4, 0b11  # TCP: bind, connect
-SCOPES_SINCE, SCOPES_ALL = 6, 0b11  # abstract UNIX sockets, signals
+FILE_RIGHTS = {1: 13, 2: 14, 3: 15, 5: 16}  # From each version on, the kernel knows so many rights, as the lowest bits.
+NET_SINCE, NET_ALL = 4, 0b11  # The bits are the TCP rights: bind, connect.
+SCOPES_SINCE, SCOPES_ALL = 6, 0b11  # The bits are the scopes: abstract UNIX sockets, signals.
 
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
@@ -27,15 +27,15 @@ _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 @cache
 def version() -> int:
     """The version of the kernel's interface; 0 where there is none, or where a container may not use it."""
-    found = _libc.syscall(CREATE_RULESET, None, ctypes.c_size_t(0), VERSION) if _libc else 0
-    return max(0, int(found))
+    answer = _libc.syscall(CREATE_RULESET, None, ctypes.c_size_t(0), VERSION) if _libc else 0
+    return max(0, int(answer))
 
 
 def reading_only(paths: Iterable[str]) -> int:
-    """A ruleset that allows to read and execute these files (and what lies in these folders), and nothing else.
+    """A ruleset that allows to read and execute these files (and the files in these folders), and nothing else.
 
-    No writing, no TCP; no signals and no abstract sockets to processes outside, where the kernel knows of that. Paths
-    that are not there are passed over. Returns a file descriptor. Raises OSError.
+    It forbids writing and TCP, and signals and abstract sockets to processes outside, where the kernel supports that.
+    Missing paths are skipped. Returns a file descriptor. Raises OSError.
     """
     known = version()
     files = (1 << FILE_RIGHTS[max(since for since in FILE_RIGHTS if since <= known)]) - 1
@@ -49,7 +49,7 @@ def reading_only(paths: Iterable[str]) -> int:
 
 
 def apart() -> int:
-    """A ruleset that forbids next to nothing, devices alone: a process in it cannot look into processes outside of it.
+    """A ruleset that forbids only to make devices: with any ruleset, a process cannot inspect processes outside of it.
 
     Returns a file descriptor. Raises OSError.
     """
@@ -57,7 +57,7 @@ def apart() -> int:
 
 
 def restrict(ruleset: int) -> None:
-    """Holds this thread, and what it starts, to the ruleset. Needs no_new_privs. Raises OSError."""
+    """Applies the ruleset to this thread and what it starts. Needs no_new_privs. Raises OSError."""
     _checked(_libc.syscall(RESTRICT_SELF, ruleset, 0) if _libc else -1)
 
 
@@ -71,14 +71,14 @@ def _ruleset(files: int, net: int, scopes: int, *, known: int) -> int:
 
 
 def _allow(ruleset: int, path: str) -> None:
-    there = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
     try:
         rights = EXECUTE | READ_FILE | (READ_DIR if Path(path).is_dir() else 0)
-        rule = struct.pack("=Qi", rights, there)
+        rule = struct.pack("=Qi", rights, descriptor)
         assert _libc
         _checked(_libc.syscall(ADD_RULE, ruleset, PATH_BENEATH, rule, 0))
     finally:
-        os.close(there)
+        os.close(descriptor)
 
 
 def _checked(result: int) -> int:

@@ -1,4 +1,4 @@
-"""Filters of system calls (seccomp): lists of names, made into the programs that the kernel runs before each call."""
+"""Filters of system calls (seccomp): makes lists of names into the programs that the kernel runs before each call."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-# <linux/filter.h>: load a word of the call's data, compare it, answer.
+# These codes of <linux/filter.h> load a word of the call's data, compare it, and answer.
 LOAD, JUMP_EQUAL, JUMP_ANY_BIT, JUMP_AT_LEAST, ANSWER = 0x20, 0x15, 0x45, 0x35, 0x06
-NUMBER, ARCHITECTURE, ARGUMENTS = 0, 4, 16  # offsets in struct seccomp_data
-ALLOW, FAIL, KILL = 0x7FFF0000, 0x00050000, 0x80000000  # SECCOMP_RET_*; the error number of FAIL is added to it
-X32 = 0x40000000  # numbers from here on are those of the x32 ABI, which the machines below do not need
+NUMBER, ARCHITECTURE, ARGUMENTS = 0, 4, 16  # These are offsets in struct seccomp_data.
+ALLOW, FAIL, KILL = 0x7FFF0000, 0x00050000, 0x80000000  # SECCOMP_RET_*; an error number is added to FAIL.
+X32 = 0x40000000  # From this number on, calls belong to the x32 ABI, which the machines below do not need.
 
-ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}  # AUDIT_ARCH_*
+ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}  # The numbers are AUDIT_ARCH_*.
 MACHINES = tuple(ARCHITECTURES)
 
 CLONE_THREAD = 0x00010000
 PR_SET_NAME = 15
-# O_WRONLY, O_RDWR, O_CREAT, O_TRUNC, O_APPEND: the same on both machines.
+# These flags have the same values on both machines.
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """A condition that a call's argument must meet; other calls of that name fail with EPERM."""
+    """A condition on an argument of a call. The call fails with EPERM where the condition is not met."""
 
     index: int
     test: Literal["equals", "has", "lacks"]
-    value: int  # of 32 bits
+    value: int  # It has 32 bits.
 
 
-# Call: its numbers on MACHINES; None where there is no such call.
+# The numbers of a call on MACHINES; None where there is no such call.
 Numbers = tuple[int | None, int | None]
 
-# All that a program needs that computes in threads and talks through pipes which it was given. Any other call fails as
-# on a kernel that does not know it (ENOSYS): C libraries then take an older way.
+# All calls of a program that computes in threads and uses the pipes that it was given. Any other call fails as on a
+# kernel that does not know it (ENOSYS): C libraries then use an older call.
 COMPUTING: dict[str, Numbers] = {
     "futex": (202, 98), "read": (0, 63), "write": (1, 64), "readv": (19, 65), "writev": (20, 66),
     "pread64": (17, 67), "lseek": (8, 62), "close": (3, 57), "fcntl": (72, 25), "dup": (32, 23), "dup2": (33, None),
@@ -58,7 +58,7 @@ COMPUTING: dict[str, Numbers] = {
     "clock_gettime": (228, 113), "clock_getres": (229, 114), "clock_nanosleep": (230, 115), "nanosleep": (35, 101),
     "gettimeofday": (96, 169), "time": (201, None), "times": (100, 153), "getrusage": (98, 165),
     "getrlimit": (97, 163), "sysinfo": (99, 179), "uname": (63, 160), "getrandom": (318, 278),
-    # Files for reading; which ones, Landlock says.
+    # These calls read files; Landlock decides which files.
     "fstat": (5, 80), "stat": (4, None), "lstat": (6, None), "newfstatat": (262, 79), "statx": (332, 291),
     "access": (21, None), "faccessat": (269, 48), "faccessat2": (439, 439), "readlink": (89, None),
     "readlinkat": (267, 78), "getcwd": (79, 17), "getdents64": (217, 61),
@@ -68,13 +68,13 @@ COMPUTING: dict[str, Numbers] = {
 CONDITIONS = {
     "open": Argument(1, "lacks", WRITING),
     "openat": Argument(2, "lacks", WRITING),
-    "clone": Argument(0, "has", CLONE_THREAD),  # threads, no processes; clone3 hides its flags and is not known
-    "prlimit64": Argument(0, "equals", 0),  # of itself, not of others of its user
+    "clone": Argument(0, "has", CLONE_THREAD),  # Threads, no processes. clone3 hides its flags and is not allowed.
+    "prlimit64": Argument(0, "equals", 0),  # Of itself, not of its user's other processes.
     "prctl": Argument(0, "equals", PR_SET_NAME),
 }
 
-# What a worker has no use for, and code that took one over would: other processes' memory, the kernel's keys and
-# programs, mounts, namespaces, the machine's state.
+# Calls that a worker never needs, and that code which took it over would use: they reach other processes' memory, the
+# kernel's keys and programs, mounts, namespaces, the machine's state.
 MEDDLING: dict[str, Numbers] = {
     "ptrace": (101, 117), "process_vm_readv": (310, 270), "process_vm_writev": (311, 271), "kcmp": (312, 272),
     "pidfd_getfd": (438, 438), "process_madvise": (440, 440),
@@ -94,9 +94,9 @@ MEDDLING: dict[str, Numbers] = {
 
 
 def machine() -> str:
-    """One of MACHINES, or empty where there are no filters: another processor, system, or a process of 32 bits."""
-    found = os.uname().machine if sys.platform == "linux" and sys.maxsize > 1 << 32 else ""
-    return found if found in MACHINES else ""
+    """One of MACHINES, or empty where there are no filters: on other processors and systems, and with 32 bits."""
+    name = os.uname().machine if sys.platform == "linux" and sys.maxsize > 1 << 32 else ""
+    return name if name in MACHINES else ""
 
 
 def computing(machine: str) -> bytes:
@@ -114,19 +114,19 @@ def sparing(machine: str) -> bytes:
 
 
 def execve(machine: str) -> int:
-    """The number of the call."""
+    """The number of execve on this machine."""
     return dict(_numbers(COMPUTING, machine))["execve"]
 
 
 def _numbers(calls: dict[str, Numbers], machine: str) -> Iterator[tuple[str, int]]:
-    which = MACHINES.index(machine)
+    column = MACHINES.index(machine)
     for name, numbers in calls.items():
-        number = numbers[which]
+        number = numbers[column]
         if number is not None:
             yield name, number
 
 
-Instruction = tuple[int, int, int, int]  # code, jump if true, jump if false, operand
+Instruction = tuple[int, int, int, int]  # An instruction has a code, the jumps if true and if false, and an operand.
 
 
 def _refusal() -> Instruction:
@@ -134,14 +134,14 @@ def _refusal() -> Instruction:
 
 
 def _block(number: int, condition: Argument | None) -> list[Instruction]:
-    """Allows a call, if it is this one and meets the condition. Expects the call's number to be loaded."""
+    """Allows call `number` where it meets the condition. Expects that the call's number is loaded."""
     answers: list[Instruction] = [(ANSWER, 0, 0, ALLOW)]
     if condition is not None:
         test = JUMP_EQUAL if condition.test == "equals" else JUMP_ANY_BIT
         allow_first = condition.test != "lacks"
         met, unmet = (ANSWER, 0, 0, ALLOW), _refusal()
         answers = [
-            (LOAD, 0, 0, ARGUMENTS + 8 * condition.index),  # its lower half: both machines are little-endian
+            (LOAD, 0, 0, ARGUMENTS + 8 * condition.index),  # The lower half: both machines are little-endian.
             (test, 0, 1, condition.value),
             *((met, unmet) if allow_first else (unmet, met)),
         ]
@@ -152,8 +152,8 @@ def _program(machine: str, blocks: Iterable[Iterable[Instruction]]) -> bytes:
     head: list[Instruction] = [
         (LOAD, 0, 0, ARCHITECTURE),
         (JUMP_EQUAL, 1, 0, ARCHITECTURES[machine]),
-        (ANSWER, 0, 0, KILL),  # numbers mean something else there
+        (ANSWER, 0, 0, KILL),  # Other architectures have other numbers.
         (LOAD, 0, 0, NUMBER),
     ]
-    instructions = [*head, *(one for block in blocks for one in block)]
-    return b"".join(struct.pack("=HBBI", *one) for one in instructions)
+    instructions = [*head, *(instruction for block in blocks for instruction in block)]
+    return b"".join(struct.pack("=HBBI", *instruction) for instruction in instructions)

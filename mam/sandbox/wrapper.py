@@ -1,8 +1,8 @@
 """Runs in a child of a worker, gives up what ffmpeg does not need, and becomes ffmpeg.
 
-A script of its own, started with `python -I -S`: it imports nothing of the project and begins within some ten
-milliseconds. What it applies was made by the worker (box.py). A limit that cannot be applied ends it: nothing runs
-unconfined by accident.
+`python -I -S` runs it as a script, which imports nothing of the project and starts within some ten milliseconds. The
+worker (box.py) makes the limits and filters that it applies. A limit that cannot be applied ends it, so that nothing
+runs unconfined by accident.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ PR_SET_PDEATHSIG, PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS = 1, 22, 38
 SECCOMP_MODE_FILTER = 2
 LANDLOCK_RESTRICT_SELF = 446
 SIGKILL = 9
-IGNORED = (13, 25)  # SIGPIPE and SIGXFSZ, by Python; numbers, for `signal` takes three milliseconds to import
-LIBRARY_PATH = "LD_LIBRARY_PATH"  # the one variable that a program may need to start at all
+# Python ignores SIGPIPE and SIGXFSZ. They are numbers here, because importing `signal` takes three milliseconds.
+IGNORED = (13, 25)
+LIBRARY_PATH = "LD_LIBRARY_PATH"  # A program may need this variable to start at all.
 
 
 def main(parent: str, limits: str, ruleset: str, program: str, execve: str, path: str, *argv: str) -> None:
     """`parent`: its pid; `limits`: `resource=value,…`; `ruleset`: Landlock's file descriptor, or empty; `program`: the
-    seccomp filter in hexadecimal, or empty; `execve`: the call's number; `path`: what is run, as `argv`."""
+    seccomp filter in hexadecimal, or empty; `execve`: the call's number; `path`: the program, run as `argv`."""
     for limit in limits.split(","):
         name, _, value = limit.partition("=")
         lower(int(name), int(value))
@@ -40,7 +41,7 @@ def main(parent: str, limits: str, ruleset: str, program: str, execve: str, path
         os.close(int(ruleset))
     if program:
         apply_filter(once(int(execve), ctypes.addressof(address)))
-        apply_filter(bytes.fromhex(program))  # the last: no other can be added under it
+        apply_filter(bytes.fromhex(program))  # It must be last: it forbids to add another.
     libc.execve(address, arguments, environment)
     check(-1)
 
@@ -53,28 +54,28 @@ def lower(limit: int, value: int) -> None:
 
 def die_with(parent: int) -> None:
     prctl(PR_SET_PDEATHSIG, SIGKILL)
-    if os.getppid() != parent:  # it ended before we asked
+    if os.getppid() != parent:  # The worker ended before the call.
         sys.exit("the worker has ended")
 
 
 def once(execve: int, address: int) -> bytes:
-    """A filter that allows execve with the path at this address alone: no later image of this process knows it, nor has
-    anything there."""
+    """A filter that allows execve only with the path at this address. No later program of this process knows the
+    address, or has anything there."""
     load, jump_equal, answer = 0x20, 0x15, 0x06
-    allow, refuse = 0x7FFF0000, 0x00050001  # EPERM
+    allow, refuse = 0x7FFF0000, 0x00050001  # Refused calls fail with EPERM.
     instructions = (
         (load, 0, 0, 0), (jump_equal, 0, 5, execve),
         (load, 0, 0, 16), (jump_equal, 0, 2, address & 0xFFFFFFFF),
         (load, 0, 0, 20), (jump_equal, 1, 0, address >> 32),
         (answer, 0, 0, refuse), (answer, 0, 0, allow),
     )  # fmt: skip
-    return b"".join(struct.pack("=HBBI", *one) for one in instructions)
+    return b"".join(struct.pack("=HBBI", *instruction) for instruction in instructions)
 
 
 def apply_filter(program: bytes) -> None:
     code = ctypes.create_string_buffer(program, len(program))
-    described = ctypes.create_string_buffer(struct.pack("@HP", len(program) // 8, ctypes.addressof(code)))
-    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.addressof(described))
+    sock_fprog = ctypes.create_string_buffer(struct.pack("@HP", len(program) // 8, ctypes.addressof(code)))
+    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.addressof(sock_fprog))
 
 
 def prctl(option: int, *values: int) -> None:

@@ -1,1 +1,1 @@
-"""The object store: objects and signed URLs. The only room that knows the S3 client."""
+"""The object store: objects and signed URLs. Only this room uses the S3 client."""

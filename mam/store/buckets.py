@@ -1,4 +1,4 @@
-"""What a new store needs: `python -m mam.store.buckets` makes the source buckets and what uploads need."""
+"""The setup of a new store: `python -m mam.store.buckets` creates the source buckets and what uploads need."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mam.store import upload_key
 
 
 def make(settings: Settings) -> None:
-    """The source buckets, the upload bucket and its key. What is there stays as it is.
+    """Creates missing source buckets, the upload bucket and its key.
 
     Raises MinioException where MINIO_USR may not; MinioAdminException where the upload key cannot be made.
     """

@@ -1,4 +1,4 @@
-"""Connections to the store that are kept open: how long an answer may take, and for how long it is tried again."""
+"""Kept connections to the store, with the time limits of answers and retries."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from urllib3.exceptions import MaxRetryError, ResponseError
 from mam.breaker import Breaker
 from mam.errors import StoreUnavailable
 
-TRIES = 4  # of a request that fails at once, or that the store answers by saying that it is not well
-BACKOFF = 0.1  # seconds, doubled with each try
+TRIES = 4  # A request that fails at once, or that the store answers with a server error, is tried this often.
+BACKOFF = 0.1  # The delay before the second try in seconds; it doubles with each try.
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """Seconds. `read`, `write`: of silence, after which a try has failed; `again`: after a request's start, in which
-    another try may begin. So a request takes `again` and one try at most, with its connection.
+    """Time limits in seconds. `read`, `write`: a try fails after this silence; `again`: retries start within this time
+    after a request's start. So a request takes at most `again` and one try, with its connection.
 
-    `breaks`: whether a silent store is then left alone for a while.
+    `breaks`: whether requests to a silent store are refused for a while.
     """
 
     read: float
@@ -31,13 +31,13 @@ class Patience:
     breaks: bool = True
 
 
-REQUEST = Patience(read=4, write=5, again=2.5, connect=2)  # a client waits: ten seconds in all
-# A minute in all. Silence of 15 s is well below a task's lease: a store that died costs a request and not the task.
+REQUEST = Patience(read=4, write=5, again=2.5, connect=2)  # A client waits: at most ten seconds in all.
+# At most a minute in all. 15 s of silence is well below a task's lease: a dead store costs a request, not the task.
 TASK = Patience(read=15, write=15, again=40, connect=5, breaks=False)
 
 
 def pool(size: int, patience: Patience) -> urllib3.PoolManager:
-    """`size`: connections that are kept; more threads may use it. Raises StoreUnavailable while the store is silent."""
+    """A pool that keeps `size` connections; more threads may use it. Raises StoreUnavailable for a silent store."""
     return _Pool(size, patience)
 
 
@@ -50,17 +50,17 @@ class _Pool(urllib3.PoolManager):
     def urlopen(  # type: ignore[override]
         self, method: str, url: str, redirect: bool = True, **options: Any
     ) -> urllib3.BaseHTTPResponse:
-        asker, began = object(), time.monotonic()
-        if self._breaker and not self._breaker.admits(asker):
-            raise StoreUnavailable("The object store has said nothing of late, and is asked again in a moment.")
+        request, started = object(), time.monotonic()
+        if self._breaker and not self._breaker.admits(request):
+            raise StoreUnavailable("The object store has not answered lately; it is tried again in a moment.")
         options.setdefault("timeout", self._timeout(method))
-        options.setdefault("retries", _Tries.until(began + self._patience.again))
+        options.setdefault("retries", _Tries.until(started + self._patience.again))
         try:
             answer = super().urlopen(method, url, redirect, **options)
         except urllib3.exceptions.HTTPError:
-            # However it failed: what took so long was silence, of the store or of a name service.
-            if self._breaker and time.monotonic() - began >= self._patience.again:
-                self._breaker.unanswered(began)
+            # Whatever the error: a failure this late means that the store or a name service was silent.
+            if self._breaker and time.monotonic() - started >= self._patience.again:
+                self._breaker.unanswered(started)
             raise
         if self._breaker:
             self._breaker.answered()
@@ -72,7 +72,7 @@ class _Pool(urllib3.PoolManager):
 
 
 class _Tries(urllib3.Retry):
-    """Further tries, as long as there is time for them."""
+    """Retries that start before a deadline."""
 
     def __init__(self, *args: Any, ends: float, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -80,7 +80,7 @@ class _Tries(urllib3.Retry):
 
     @classmethod
     def until(cls, ends: float) -> _Tries:
-        """`ends`: of time.monotonic()."""
+        """Retries until `ends`, a time.monotonic() value."""
         return cls(total=TRIES - 1, backoff_factor=BACKOFF, status_forcelist=[500, 502, 503, 504], ends=ends)
 
     def new(self, **options: Any) -> _Tries:

@@ -1,4 +1,4 @@
-"""What the store's errors mean: one table from S3 error codes to the errors of this system."""
+"""The meaning of the store's errors: one table from S3 error codes to the errors of this system."""
 
 from __future__ import annotations
 
@@ -20,36 +20,35 @@ from mam.errors import (
     UploadNotFound,
 )
 
-MAX_FILE_NAME_BYTES = 255  # of most file systems, in which stores keep objects
+MAX_FILE_NAME_BYTES = 255  # Most file systems, in which stores keep objects, have this limit.
 DENIED = "AccessDenied"
 SKEWED = "RequestTimeTooSkewed"
 ABSENT = frozenset({"NoSuchKey", "NoSuchBucket", "NoSuchObject", "ResourceNotFound"})
-# Names that the store cannot have: a part longer than a file's name may be, say. They are not there, either.
+# These codes refuse names that the store cannot hold, such as too long ones. Such objects do not exist, either.
 IMPOSSIBLE = frozenset(
     {"XMinioInvalidObjectName", "KeyTooLongError", "KeyTooLong", "InvalidObjectName", "InvalidBucketName"}
 )
-# What a store says of a URL that is used as soon as it is signed, when the two clocks differ. The code is DENIED.
+# Stores send these messages with DENIED for a fresh signature when the clocks differ.
 _SKEWED_MESSAGES = {
     "Request has expired",  # AWS, MinIO
     "Request is not valid yet",
     "The difference between the request time and the server's time exceeds the maximum allowed",  # rclone
 }
-LONG_HINT = (
-    "Give each part of the object's name, between slashes, 240 bytes at most."  # 255 of a file, and ours behind it
-)
-NO_S3_ANSWER = "its answer is no S3 answer"  # in place of a code
+# A file's name may have 255 bytes, to which this system adds its own names.
+LONG_HINT = "Give each part of the object's name, between slashes, 240 bytes at most."
+NO_S3_ANSWER = "its answer is no S3 answer"  # This stands for a missing code.
 CLOCK_HINT = "Set the clocks of this machine and of the store: signatures hold for 15 minutes around their own time."
 
 
 class Act(Enum):
-    """What was asked of the store. The value: how its refusal is put."""
+    """A kind of request to the store. The value words its refusal."""
 
     READ = "refused"  # and list, and remove
     WRITE = "refused to write"
     UPLOAD = "refused the upload"
 
 
-# Codes that are not here, and those of InvalidResponseError, mean StoreUnavailable.
+# Other codes, and those of InvalidResponseError, mean StoreUnavailable.
 _MEANINGS: dict[Act, dict[str, type[MamError]]] = {
     Act.READ: {
         **dict.fromkeys(ABSENT | IMPOSSIBLE, NotFound),
@@ -71,7 +70,7 @@ _SENTENCES: dict[type[MamError], str] = {
 
 
 class Refused(Exception):
-    """The store's error answer to one of our own requests (mam/store/requests.py). `code`: S3's, or the status."""
+    """The store's error answer to a request of mam/store/requests.py. `code`: S3's, or the status."""
 
     def __init__(self, code: str, message: str = "") -> None:
         super().__init__(code, message)
@@ -82,9 +81,9 @@ class Refused(Exception):
 def store_errors(
     act: Act = Act.READ, *, absent_ok: bool = False, passing: type[Exception] = MamError, key: str = ""
 ) -> Iterator[None]:
-    """Maps what requests to the store raise, but for `passing`. With `absent_ok`, "not there" ends the block quietly.
+    """Maps the errors of requests to the store, except `passing`. With `absent_ok`, a missing object ends the block.
 
-    `key`: that was asked for; one that no file system holds is not there, however the store puts it.
+    `key`: the requested key; one that no file system can hold counts as missing, whatever the store's answer.
     """
     try:
         yield
@@ -95,7 +94,7 @@ def store_errors(
         if absent_ok and isinstance(meaning, NotFound):
             return
         raise meaning from error
-    except ValueError as error:  # the client's own opinion of a name
+    except ValueError as error:  # the client refuses the name
         if absent_ok:
             return
         raise NotFound("No object has such a name.") from error
@@ -104,7 +103,7 @@ def store_errors(
 
 
 def _meaning(act: Act, code: str, message: str, key: str) -> MamError:
-    """`key`: see store_errors."""
+    """The error of this system for an S3 code. `key`: see store_errors."""
     is_skewed = code == SKEWED or (code == DENIED and message in _SKEWED_MESSAGES)
     kind = StoreUnavailable if is_skewed else _MEANINGS[act].get(code, StoreUnavailable)
     if act is Act.READ and code != DENIED and _is_overlong(key):

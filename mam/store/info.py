@@ -1,4 +1,4 @@
-"""What the store says of an object."""
+"""An object's properties in the store."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class ObjectInfo:
     """`version`: the ETag, or size and modification time where the store gives none. `modified`: Unix seconds.
 
-    Listed: `version` is '' where there is no ETag, and folders have keys that end in a slash, and nothing else.
+    In listings `version` is '' without an ETag, and folders have only a key, which ends in a slash.
     """
 
     key: str

@@ -1,6 +1,6 @@
-"""Multipart uploads into the upload bucket, all of them with the key that may do nothing but put there.
+"""Multipart uploads into the upload bucket, with the key that may only put objects there.
 
-Presigned requests, the server's own too: so one signing is enough, and the parts can be sent by a browser.
+All requests are presigned, the server's own too: browsers send the parts with the same kind of signature.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from mam.store.errors import Act, store_errors
 from mam.store.requests import send
 from mam.store.signing import Place, signer_at
 
-CONNECTIONS = 8
-COMPLETE_SECONDS = 120  # a store may take long to put thousands of parts together
-PAGE = 1000  # S3 lists no more at once
+CONNECTIONS = 8  # A process keeps this many connections for uploads open.
+COMPLETE_SECONDS = 120  # A store may take this long to join thousands of parts.
+PAGE = 1000  # S3 lists at most this many at once.
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part that has arrived. `etag`: as the store gave it, without quotes."""
+    """An arrived part. `etag`: the store's, without quotes."""
 
     number: int
     size: int
@@ -35,15 +35,15 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """A multipart upload that was neither completed nor aborted. `begun`: Unix seconds."""
+    """A multipart upload that was neither completed nor aborted. `started`: Unix seconds."""
 
     key: str
     upload_id: str
-    begun: float
+    started: float
 
 
 class Multipart:
-    """The uploads of one bucket. Blocking, safe to share between threads. All of it raises StoreUnavailable."""
+    """The uploads of one bucket. Blocking, safe to share between threads. All methods raise StoreUnavailable."""
 
     def __init__(self, settings: Settings) -> None:
         if not settings.minio_upload_bucket or not settings.minio_upload_usr or not settings.minio_upload_pwd:
@@ -55,35 +55,35 @@ class Multipart:
         self._pool = connections.pool(CONNECTIONS, connections.REQUEST)
 
     def begin(self, key: str, content_type: str) -> str:
-        """The store's id of a new upload."""
-        found = self._call("POST", key, {"uploads": ""}, {"Content-Type": content_type}).findtext("{*}UploadId")
-        if not found:
+        """Starts an upload, and returns the store's id of it."""
+        upload_id = self._call("POST", key, {"uploads": ""}, {"Content-Type": content_type}).findtext("{*}UploadId")
+        if not upload_id:
             raise StoreUnavailable("The object store began no upload: its answer is no S3 answer.")
-        return found
+        return upload_id
 
     def part_url(self, key: str, upload_id: str, number: int, *, length: int, expires: int) -> str:
-        """A PUT URL for the public endpoint, which takes this part and nothing else: `length` bytes, not one more."""
+        """A PUT URL at the public endpoint for exactly this part, of exactly `length` bytes."""
         query = {"partNumber": str(number), "uploadId": upload_id}
         return signer_at(self._outside, method="PUT", query=query, length=length, expires=expires)(key)
 
     def parts(self, key: str, upload_id: str) -> list[Part]:
-        """Those that have arrived, in order. Raises UploadNotFound."""
-        found: list[Part] = []
+        """The arrived parts, in order. Raises UploadNotFound."""
+        parts: list[Part] = []
         marker: str | None = "0"
         while marker is not None:
             query = {"uploadId": upload_id, "max-parts": str(PAGE), "part-number-marker": marker}
             page = self._call("GET", key, query)
-            found += [
+            parts += [
                 Part(int(_text(part, "PartNumber")), int(_text(part, "Size")), _text(part, "ETag").strip('"'))
                 for part in page.iterfind("{*}Part")
             ]
             marker = _text(page, "NextPartNumberMarker") if _is_truncated(page) else None
-        return sorted(found, key=lambda part: part.number)
+        return sorted(parts, key=lambda part: part.number)
 
     def complete(self, key: str, upload_id: str, parts: list[Part]) -> None:
-        """Makes the parts an object. Raises UploadNotFound, and NameTaken where the store sees that something is there.
+        """Makes an object of the parts. Raises UploadNotFound, and NameTaken where the store finds an object.
 
-        MinIO looks for itself, which leaves no moment between looking and writing; rclone ignores the condition.
+        MinIO checks and writes atomically; rclone ignores the condition.
         """
         listed = "".join(
             f'<Part><PartNumber>{part.number}</PartNumber><ETag>"{escape(part.etag)}"</ETag></Part>' for part in parts
@@ -93,28 +93,29 @@ class Multipart:
         self._call("POST", key, {"uploadId": upload_id}, headers, body, seconds=COMPLETE_SECONDS)
 
     def abort(self, key: str, upload_id: str) -> None:
-        """Ends an upload and removes its parts; one that is not there counts as aborted."""
+        """Aborts an upload and removes its parts; a missing upload counts as aborted."""
         try:
             self._call("DELETE", key, {"uploadId": upload_id})
         except UploadNotFound:
             return
 
     def unfinished(self, prefix: str) -> Iterator[Unfinished]:
-        """All open uploads of the bucket whose keys begin with `prefix`, those of other programs too.
+        """All open uploads of the bucket whose keys begin with `prefix`, also those of other programs.
 
-        The prefix is ours to look at: MinIO takes it for a whole key, and lists only what it has seen since its start.
+        The prefix is not sent to the store: MinIO takes it for a whole key, and lists only the uploads that it has seen
+        since its start.
         """
         marker: dict[str, str] | None = {}
         while marker is not None:
             try:
                 page = self._call("GET", "", {"uploads": "", "max-uploads": str(PAGE), **marker})
-            except UploadNotFound:  # so rclone says of a bucket that never had any
+            except UploadNotFound:  # rclone's answer for a bucket that never had uploads
                 return
             for upload in page.iterfind("{*}Upload"):
-                begun = datetime.fromisoformat(_text(upload, "Initiated").replace("Z", "+00:00")).timestamp()
-                found = Unfinished(_text(upload, "Key"), _text(upload, "UploadId"), begun)
-                if found.key.startswith(prefix):
-                    yield found
+                started = datetime.fromisoformat(_text(upload, "Initiated").replace("Z", "+00:00")).timestamp()
+                unfinished = Unfinished(_text(upload, "Key"), _text(upload, "UploadId"), started)
+                if unfinished.key.startswith(prefix):
+                    yield unfinished
             marker = None
             if _is_truncated(page):
                 marker = {
@@ -139,7 +140,7 @@ class Multipart:
 
 
 def etag_of(parts: list[Part]) -> str | None:
-    """The ETag that S3 gives an object of these parts; None where theirs are no MD5 sums."""
+    """The ETag that S3 gives to an object of these parts; None where the parts' ETags are no MD5 sums."""
     try:
         digest = md5(b"".join(bytes.fromhex(part.etag) for part in parts), usedforsecurity=False)
     except ValueError:
@@ -149,7 +150,7 @@ def etag_of(parts: list[Part]) -> str | None:
 
 def _parsed(data: bytes) -> ElementTree.Element:
     try:
-        return ElementTree.fromstring(data or b"<Empty/>")  # noqa: S314 - of our own store; expat bounds what entities grow to
+        return ElementTree.fromstring(data or b"<Empty/>")  # noqa: S314 - from our own store; expat limits entities
     except ElementTree.ParseError as error:
         raise StoreUnavailable("The object store's answer is no S3 answer.") from error
 

@@ -21,8 +21,8 @@ from mam.store.info import ObjectInfo
 from mam.store.requests import send
 from mam.store.signing import Place
 
-CONNECTIONS = 32  # kept open per process: more than any pool of threads here
-BROKEN_READS = 3  # tries of a small object whose body ends early
+CONNECTIONS = 32  # A process keeps this many connections open: more than the threads of any pool here.
+BROKEN_READS = 3  # A small object whose body ends early is read this often.
 
 
 class Store:
@@ -36,27 +36,29 @@ class Store:
             settings.minio_usr,
             settings.minio_pwd.get_secret_value(),
             secure=settings.minio_secure,
-            region=settings.minio_region,  # without it the client asks the store for it, again and again
+            region=settings.minio_region,  # without it the client repeatedly asks the store
             http_client=self._pool,
         )
 
     def head(self, bucket: str, key: str) -> ObjectInfo | None:
-        """What the store knows of an object; None when it, or its bucket, is not there.
+        """An object's properties; None when the object or its bucket does not exist.
 
         Raises StoreUnavailable.
         """
         with store_errors(absent_ok=True, key=key):
-            found = self._client.stat_object(bucket, key)
-            etag = (found.etag or "").strip('"') or None
-            size = found.size or 0
-            modified = found.last_modified.isoformat() if found.last_modified else ""
-            return ObjectInfo(key, size, etag or f"{size}-{modified}", etag, _seconds(found.last_modified))
+            stat = self._client.stat_object(bucket, key)
+            etag = (stat.etag or "").strip('"') or None
+            size = stat.size or 0
+            modified = stat.last_modified.isoformat() if stat.last_modified else ""
+            return ObjectInfo(key, size, etag or f"{size}-{modified}", etag, _seconds(stat.last_modified))
         return None
 
     def get(self, bucket: str, key: str) -> bytes | None:
-        """A whole small object; None when it is not there. Raises StoreUnavailable."""
+        """A whole small object; None when it does not exist. Raises StoreUnavailable."""
         for _ in range(BROKEN_READS):
-            with suppress(urllib3.exceptions.ProtocolError):  # rclone breaks off when the object is replaced meanwhile
+            with suppress(
+                urllib3.exceptions.ProtocolError
+            ):  # rclone ends the body when the object is replaced meanwhile
                 return self._get(bucket, key)
         with store_errors():
             raise urllib3.exceptions.ProtocolError("the body ends early each time")
@@ -91,10 +93,10 @@ class Store:
         raise AssertionError("unreachable")
 
     def put(self, bucket: str, key: str, data: bytes | memoryview, content_type: str) -> None:
-        """Writes one object in one request: it is there whole, or not at all. Raises InvalidName, StoreUnavailable.
+        """Writes one object in one request: completely, or not at all. Raises InvalidName, StoreUnavailable.
 
-        Not by the SDK's `put_object`, which copies the data, and over plain HTTP hashes it: half of the time it takes
-        to write a segment.
+        The SDK's `put_object` copies the data, and hashes it over plain HTTP: that takes half of the time of writing a
+        segment.
         """
         headers = {"Content-Type": content_type, "Content-Length": str(len(data))}
         with store_errors(Act.WRITE):
@@ -109,16 +111,16 @@ class Store:
             yield from page
 
     def pages(self, bucket: str, prefix: str, *, recursive: bool = True) -> Iterator[list[ObjectInfo]]:
-        """The same, up to a thousand at a time."""
+        """Like `listing`, up to a thousand objects at a time."""
         query = {"list-type": "2", "delimiter": "" if recursive else "/", "prefix": prefix, "max-keys": "1000"}
         query["encoding-type"] = "url"
-        more = True
-        while more:
+        has_more = True
+        while has_more:
             with store_errors():
-                found, token = list_xml.parse(send(self._pool, self._place(bucket), "GET", query=query))
-            yield found
+                page, token = list_xml.parse(send(self._pool, self._place(bucket), "GET", query=query))
+            yield page
             query["continuation-token"] = token
-            more = bool(token)
+            has_more = bool(token)
 
     def buckets(self) -> list[str]:
         """The names of all buckets that the store lists. Raises StoreUnavailable."""
@@ -127,7 +129,7 @@ class Store:
         raise AssertionError("unreachable")
 
     def remove(self, bucket: str, keys: Iterable[str]) -> None:
-        """Removes objects; those that are not there count as removed. Raises StoreUnavailable."""
+        """Removes objects; missing ones count as removed. Raises StoreUnavailable."""
         with store_errors():
             errors = list(self._client.remove_objects(bucket, [DeleteObject(key) for key in keys]))
         failed = [error for error in errors if error.code not in ABSENT]

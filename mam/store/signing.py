@@ -22,7 +22,7 @@ Sign = Callable[[str], str]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A bucket, where it is reached, and whose key opens it."""
+    """A bucket, its endpoint, and the key for it."""
 
     bucket: str
     endpoint: str
@@ -33,13 +33,13 @@ class Place:
 
     @classmethod
     def inside(cls, settings: Settings, bucket: str) -> Place:
-        """Where this system reaches a bucket, with its own key."""
+        """A bucket at this system's own endpoint, with its own key."""
         keys = settings.minio_usr, settings.minio_pwd
         return cls(bucket, settings.minio_endpoint, settings.minio_secure, settings.minio_region, *keys)
 
 
 def signer(settings: Settings, *, expires: int, now: datetime | None = None) -> Sign:
-    """A function from a key in the VoD bucket to a GET URL that lives `expires` seconds, for the public endpoint."""
+    """A function from a key in the VoD bucket to a GET URL at the public endpoint, valid for `expires` seconds."""
     place = Place(
         settings.minio_bucket_vod,
         settings.public_endpoint,
@@ -62,13 +62,13 @@ def signer_at(
 ) -> Sign:
     """A function from a key to a URL for one kind of request; the empty key is the bucket itself.
 
-    `query`: more parameters, which are signed too; their names begin with a small letter, so that they sort behind the
-    signature's own. `length`: the only Content-Length that the store is to accept.
+    `query`: further signed parameters; their names begin with a small letter, so that they sort after those of the
+    signature. `length`: the only Content-Length that the store accepts.
     """
     scheme = "https" if place.secure else "http"
     host = _host_header(place.endpoint, secure=place.secure)
     bucket, region = place.bucket, place.region
-    more = "".join(f"&{name}={quote(value, safe='-_.~')}" for name, value in sorted((query or {}).items()))
+    extra = "".join(f"&{name}={quote(value, safe='-_.~')}" for name, value in sorted((query or {}).items()))
     headers = ["host"] if length is None else ["content-length", "host"]
     values = f"host:{host}\n" if length is None else f"content-length:{length}\nhost:{host}\n"
     stamp = (now or datetime.now(timezone.utc)).strftime("%Y%m%dT%H%M%SZ")
@@ -79,7 +79,7 @@ def signer_at(
     signed = (
         "X-Amz-Algorithm=AWS4-HMAC-SHA256"
         f"&X-Amz-Credential={quote(f'{place.user}/{scope}', safe='')}"
-        f"&X-Amz-Date={stamp}&X-Amz-Expires={expires}&X-Amz-SignedHeaders={'%3B'.join(headers)}{more}"
+        f"&X-Amz-Date={stamp}&X-Amz-Expires={expires}&X-Amz-SignedHeaders={'%3B'.join(headers)}{extra}"
     )
     head, tail = f"{method}\n".encode(), f"\n{signed}\n{values}\n{';'.join(headers)}\nUNSIGNED-PAYLOAD".encode()
     prefix = f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n".encode()

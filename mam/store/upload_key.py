@@ -1,7 +1,7 @@
-"""The key that uploads are signed with, and all that it may do: `python -m mam.store.upload_key` makes it on MinIO.
+"""The key that signs uploads, and its permissions: `python -m mam.store.upload_key` creates it on MinIO.
 
-A client that gets a presigned PUT URL can add headers to the request, `x-amz-copy-source` among them, and then reads by
-it whatever its signer may read (CVE-2026-97731). So the signer may read nothing.
+A client with a presigned PUT URL can add headers to the request, such as `x-amz-copy-source`, and thereby read any
+object that the signer may read (CVE-2026-97731). So the signer may read nothing.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ APPLIED = "XMinioAdminPolicyChangeAlreadyApplied"
 
 
 def policy(bucket: str, prefix: str = "") -> dict[str, Any]:
-    """What the key may do: put below the prefix, and look after its own unfinished uploads."""
+    """The key's policy: it may put objects below the prefix, and list and abort unfinished uploads."""
     return {
         "Version": "2012-10-17",
         "Statement": [
@@ -40,9 +40,9 @@ def policy(bucket: str, prefix: str = "") -> dict[str, Any]:
 
 
 def make(settings: Settings) -> None:
-    """The upload bucket, its key and the key's policy on MinIO, made by its administrator's key; again and again.
+    """Creates the upload bucket, its key and the policy on MinIO with the administrator's key. It can be repeated.
 
-    Raises MinioAdminException, MinioException where MINIO_USR may not, or the store is no MinIO.
+    Raises MinioAdminException, MinioException where MINIO_USR lacks the permission, or the store is not MinIO.
     """
     bucket, user, secret = settings.minio_upload_bucket, settings.minio_upload_usr, settings.minio_upload_pwd
     if not bucket or not user or not secret:
@@ -65,7 +65,7 @@ def make(settings: Settings) -> None:
 
 
 def main() -> None:
-    """Makes them, and shows the policy."""
+    """Runs `make`, and prints the policy."""
     settings = Settings()
     if not settings.minio_upload_bucket:
         sys.exit("MINIO_UPLOAD_BUCKET is not set: uploads are off.")

@@ -1,4 +1,4 @@
-"""Why conversions do not move, in sentences: a rule for each thing that may be wrong with the fleet."""
+"""Why conversions do not progress, in sentences: one rule for each fault of the fleet."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from mam.jobs.job import SILENT_LEASES, ActiveJob, RunningTask
 from mam.jobs.presence import Worker
 from mam.jobs.queues import QUEUES
 
-SHORT = 0.9  # of Redis's maxmemory in use: cached playlists have made room by then, and it did not help
-NAMED = 3  # videos, and reasons, that are named; of more, their number is told
+SHORT = 0.9  # Redis is short of memory above this share of maxmemory: dropping cached playlists did not help then.
+NAMED = 3  # A note names this many videos, and this many reasons are noted.
 START = f"celery -A mam.worker.tasks worker -Q {','.join(QUEUES)}"
 
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Bytes of a Redis: what is in use, and its maxmemory; 0 where it has none, and then it is never full."""
+    """The memory of a Redis in bytes: in use, and its maxmemory; 0 without a limit."""
 
     used: int = 0
     most: int = 0
@@ -30,17 +30,17 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known of the fleet at one moment.
+    """The state of the fleet at one moment.
 
-    `queues`: tasks that wait, by queue; `counts`: jobs that have not ended, by state; `begun`: those that were begun;
-    `picturing`: jobs, ended ones too, whose pictures a task is making; `speed`: seconds of media made in a second.
-    `memory`: of Redis. `redis`, `store`: why one of them does not answer; the rest is empty where Redis does not.
+    `queues`: waiting tasks by queue; `counts`: active jobs by state; `started`: the active jobs that have started;
+    `picturing`: jobs whose pictures a task is making, which may have ended; `speed`: seconds of media made per second.
+    `memory`: of Redis. `redis`, `store`: why it does not answer; without Redis the other fields are empty.
     """
 
     workers: tuple[Worker, ...] = ()
     queues: Mapping[str, int] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
-    begun: tuple[ActiveJob, ...] = ()
+    started: tuple[ActiveJob, ...] = ()
     picturing: tuple[ActiveJob, ...] = ()
     speed: float = 0.0
     memory: Memory = Memory()
@@ -48,15 +48,15 @@ class Facts:
     store: str | None = None
 
     def tasks(self) -> Iterator[tuple[ActiveJob, RunningTask]]:
-        """What workers are at, each with its job."""
-        for job in {job.id: job for job in (*self.picturing, *self.begun)}.values():
+        """The running tasks, each with its job."""
+        for job in {job.id: job for job in (*self.picturing, *self.started)}.values():
             for task in job.running:
                 yield job, task
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """`code` never changes, `message` says what is so, `hint` what to do."""
+    """A fault. `code` is stable, `message` describes the fault, `hint` says what to do."""
 
     code: str
     message: str
@@ -64,9 +64,9 @@ class Note:
 
 
 def notes(facts: Facts, *, now: float, embedded: int, lease: float) -> list[Note]:
-    """What keeps conversions from getting on, the gravest first; nothing when all is well.
+    """What prevents conversions from progressing, the gravest first; empty when all is well.
 
-    `now`: Unix seconds; `embedded`: the workers' processes that this service starts itself; `lease`: seconds.
+    `now`: Unix seconds; `embedded`: the number of worker processes that the service itself starts; `lease`: seconds.
     """
     return [
         *_away(facts),
@@ -81,9 +81,7 @@ def _away(facts: Facts) -> Iterator[Note]:
         yield Note(RedisUnavailable.code, f"Redis does not answer: {facts.redis}.", RedisUnavailable.hint)
     if facts.memory.is_short:
         used, most = (f"{size / (1 << 20):.0f} MiB" for size in (facts.memory.used, facts.memory.most))
-        yield Note(
-            RedisFull.code, f"Redis uses {used} of {most}: soon nothing more is taken, or already.", RedisFull.hint
-        )
+        yield Note(RedisFull.code, f"Redis uses {used} of {most}: it refuses writes, or will soon.", RedisFull.hint)
     if facts.store:
         yield Note(StoreUnavailable.code, f"The object store does not answer: {facts.store}.", StoreUnavailable.hint)
 
@@ -92,11 +90,11 @@ def _workers(facts: Facts, embedded: int) -> Iterator[Note]:
     waiting = {queue: length for queue, length in facts.queues.items() if length}
     if not facts.workers:
         hint = (
-            "They start with the service: if none comes within seconds, its log says why."
+            "They start with the service: if none appears within seconds, its log says why."
             if embedded
             else f"Start one ({START}), or set EMBEDDED_WORKERS to 1 or more and start the service again."
         )
-        yield Note("no_workers", f"No worker is there, and {_tasks(sum(waiting.values()))}.", hint)
+        yield Note("no_workers", f"No worker is running, and {_tasks(sum(waiting.values()))}.", hint)
         return
     served = {queue for worker in facts.workers for queue in worker.queues}
     unserved = [queue for queue in waiting if queue not in served]
@@ -114,35 +112,35 @@ def _workers(facts: Facts, embedded: int) -> Iterator[Note]:
             "all_busy",
             f"{busy} {_listed(crowded)} {'is' if slots == 1 else 'are'} busy: "
             f"{_tasks(sum(waiting[queue] for queue in crowded))}.",
-            "They are begun one after the other. More workers make more at a time.",
+            "Tasks start one after the other. More workers run more at a time.",
         )
 
 
 def _free(facts: Facts, queue: str) -> int:
-    """Slots that serve the queue and have nothing to do."""
+    """The number of idle slots that serve the queue."""
     tasks = Counter(task.parent for _, task in facts.tasks())
     return sum(max(worker.slots - tasks[worker.name], 0) for worker in facts.workers if queue in worker.queues)
 
 
 def _silent(facts: Facts, now: float, lease: float) -> Iterator[Note]:
-    """A worker that runs a job says so several times a lease. A job without a worker may wait in a queue."""
+    """Silent jobs: a worker touches its job several times a lease. A job without a worker may wait in a queue."""
     waiting = sum(facts.queues.values())
     silent = [
-        job for job in facts.begun if now - job.updated_at > SILENT_LEASES * lease and (job.running or not waiting)
+        job for job in facts.started if now - job.updated_at > SILENT_LEASES * lease and (job.running or not waiting)
     ]
     if silent:
         longest = max(now - job.updated_at for job in silent)
         yield Note(
             "job_silent",
             f"{_videos(silent)} gave no sign of life for {longest:.0f} s.",
-            "A worker may have died: what it was at is given to another by itself. If that helps nothing, look at the "
+            "A worker may have died: its tasks go to another one by themselves. If that does not help, look at the "
             "workers' logs.",
         )
 
 
 def _troubled(facts: Facts) -> Iterator[Note]:
     by_reason: dict[str, list[ActiveJob]] = defaultdict(list)
-    for job in facts.begun:
+    for job in facts.started:
         if job.trouble:
             by_reason[job.trouble].append(job)
     worst = sorted(by_reason.items(), key=lambda item: -len(item[1]))
@@ -150,7 +148,7 @@ def _troubled(facts: Facts) -> Iterator[Note]:
         yield Note(
             "job_troubled",
             f"{_videos(jobs)} {'is' if len(jobs) == 1 else 'are'} tried again: {reason}",
-            "It goes on by itself once the reason has passed; else the job fails and says why.",
+            "It continues by itself once the reason has passed; else the job fails and says why.",
         )
 
 

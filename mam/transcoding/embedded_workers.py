@@ -1,6 +1,6 @@
-"""The worker that the transcoding service starts itself: Celery in child processes, so one command is a whole service.
+"""The workers that the transcoding service starts itself as Celery child processes, so that one command runs it all.
 
-Media is opened there and nowhere else; a crash takes a child, never the service.
+Media is opened only there: a crash ends a child, never the service.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ from mam.jobs.worker_environment import READY_PIPE, environment
 from mam.processes import die_with_parent, stand_back
 from mam.settings import Settings
 
-STOP_SECONDS = 20  # a running chunk gets 5 (worker_soft_shutdown_timeout), then it is handed back
-LOOK_SECONDS = 1  # between looks at the workers, and at who has them
-VIEWER_PROCESSES = 2  # for viewers alone: one may be busy with the opening of another video
-WORKER_NICE = 10
+STOP_SECONDS = 20  # A worker gets this long to stop; a running chunk gets 5 (worker_soft_shutdown_timeout) of it.
+LOOK_SECONDS = 1  # The workers, and the lock on them, are checked this often.
+VIEWER_PROCESSES = 2  # This many processes serve viewers alone: one may be busy with another video's first segments.
+WORKER_NICE = 10  # Batch workers run at this nice value.
 
 log = logging.getLogger(__name__)
 
 
 def _prepare_batch() -> None:
-    """For workers that take batch work: while they do, viewers' workers and the services go first."""
+    """Prepares a worker that takes batch tasks: viewers' workers and the services have precedence over it."""
     die_with_parent()
     stand_back(WORKER_NICE)
 
 
 def command(queues: str, processes: int, name: str) -> list[str]:
-    """The worker's command line: the same as for one that is deployed apart."""
+    """A worker's command line, the same as that of a worker deployed by itself."""
     return [
         sys.executable, "-m", "celery", "--quiet", "--app", "mam.worker.tasks", "worker",
         "--queues", queues, "--concurrency", str(processes), "--hostname", f"{name}-{os.getpid()}@%h",
@@ -47,32 +47,32 @@ def command(queues: str, processes: int, name: str) -> list[str]:
 
 
 class EmbeddedWorkers:
-    """Two workers: a few processes for viewers alone, and `EMBEDDED_WORKERS` that take anything, viewers first."""
+    """Two workers: one of a few processes for viewers alone, one of `EMBEDDED_WORKERS` processes for all tasks."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._lock: IO[str] | None = None
         self._task: asyncio.Task[None] | None = None
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
-        self._silent: dict[str, int] = {}  # pipes of workers that have not said yet that they are ready
+        self._starting: dict[str, int] = {}  # the pipes of workers that are not ready yet
 
     async def start(self) -> None:
-        """Starts the workers; where another process of the same service has them, as soon as that one has ended."""
+        """Starts the workers; where another process of the service runs them, once that process has ended."""
         if self._settings.embedded_workers > 0:
             self._lead()
             self._task = supervised("embedded workers", self._keep)
 
     async def check(self) -> None:
         """Raises Unavailable until all workers that this process started take tasks."""
-        for name, pipe in list(self._silent.items()):
+        for name, pipe in list(self._starting.items()):
             with suppress(BlockingIOError):
-                os.read(pipe, 1)  # its word, or nothing because it has ended: then it is started again
-                self._hang_up(name)
-        if self._silent:
-            raise Unavailable(f"Workers are starting: {', '.join(self._silent)}.")
+                os.read(pipe, 1)  # a byte when it is ready, nothing when it has ended and is started again
+                self._close_pipe(name)
+        if self._starting:
+            raise Unavailable(f"Workers are starting: {', '.join(self._starting)}.")
 
     async def stop(self) -> None:
-        """Stops the workers politely; what they were making is handed back to the queue or finished."""
+        """Stops the workers politely: they finish their tasks or hand them back to the queue."""
         if self._task:
             self._task.cancel()
         for process in self._processes.values():
@@ -84,7 +84,7 @@ class EmbeddedWorkers:
             self._lock.close()
 
     async def _keep(self) -> None:
-        """Takes the lead when it is free, and starts workers again that have ended."""
+        """Takes over the workers when no process runs them, and restarts workers that have ended."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             if not self._processes:
@@ -95,7 +95,7 @@ class EmbeddedWorkers:
                     self._spawn(name)
 
     def _lead(self) -> None:
-        """One set of workers per machine and broker, however many processes serve requests (`--workers N`)."""
+        """Starts the workers unless another process has: one set per machine and broker, even with `--workers N`."""
         if self._lock is None:
             self._lock = shared_file(self._settings, "workers").open("w")
         try:
@@ -106,26 +106,26 @@ class EmbeddedWorkers:
             self._spawn(name)
 
     def _spawn(self, name: str) -> None:
-        """From the event loop's thread, which lives as long as the process: PDEATHSIG goes by the thread."""
-        viewers = name == "viewers"
-        queues = ",".join(VIEWERS if viewers else QUEUES)
-        processes = VIEWER_PROCESSES if viewers else self._settings.embedded_workers
-        self._hang_up(name)
-        listening, speaking = os.pipe()
-        os.set_blocking(listening, False)
+        """Starts a worker. Call it from the event loop's thread: PDEATHSIG follows the thread that starts a process."""
+        for_viewers = name == "viewers"
+        queues = ",".join(VIEWERS if for_viewers else QUEUES)
+        processes = VIEWER_PROCESSES if for_viewers else self._settings.embedded_workers
+        self._close_pipe(name)
+        reader, writer = os.pipe()
+        os.set_blocking(reader, False)
         self._processes[name] = subprocess.Popen(
             command(queues, processes, name),
-            preexec_fn=die_with_parent if viewers else _prepare_batch,
-            start_new_session=True,  # Ctrl-C in a terminal reaches the service alone, which then stops them in order
-            pass_fds=[speaking],
-            # Celery's soft shutdown; and where to say that it is ready
-            env={**environment(), "REMAP_SIGTERM": "SIGQUIT", READY_PIPE: str(speaking)},
+            preexec_fn=die_with_parent if for_viewers else _prepare_batch,
+            start_new_session=True,  # Ctrl-C in a terminal reaches only the service, which stops the workers in order
+            pass_fds=[writer],
+            # Celery's soft shutdown, and the pipe for the worker's ready signal
+            env={**environment(), "REMAP_SIGTERM": "SIGQUIT", READY_PIPE: str(writer)},
         )
-        os.close(speaking)
-        self._silent[name] = listening
+        os.close(writer)
+        self._starting[name] = reader
 
-    def _hang_up(self, name: str) -> None:
-        pipe = self._silent.pop(name, None)
+    def _close_pipe(self, name: str) -> None:
+        pipe = self._starting.pop(name, None)
         if pipe is not None:
             os.close(pipe)
 

@@ -1,8 +1,8 @@
 """All jobs and the fleet as events, for any number of pages at once.
 
-One reader per process, while there are subscribers: a job is read once per change, however many subscribers get it. The
-queue of each subscriber holds only the newest state of a job: a slow one misses steps, never the last of them, and one
-that has stopped reading is disconnected.
+One reader per process runs while there are subscribers: a job is read once per change, however many subscribers get it.
+The queue of each subscriber holds only the newest state of a job: a slow subscriber misses steps, never the last of
+them, and one that has stopped reading is disconnected.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from mam.jobs.state import Jobs
 from mam.transcoding.fleet_view import FleetOverview
 from mam.transcoding.views import BriefJobView, JobView
 
-FRAME_SECONDS = 0.25  # between two events of a job: progress comes in bursts
-LOOK_SECONDS = 2.0  # an event is a hint: the queue and the running tasks are looked at this often
-NEAR, FAR_LOOKS = 100, 5  # positions in the queue beyond the first hundred are told at every fifth look
-FLEET_SECONDS = 1.0
-RECENT = 50  # jobs that have ended, of which is told at first
-BEHIND = 200  # events more than there are jobs: a subscriber with so many waiting begins again
-STUCK_SECONDS = 60  # without reading anything, of what waits
-BATCH_BYTES = 64 << 10  # of events that are sent at a time: what a connection takes
-FLEET = "fleet"  # among the ids of jobs: what the fleet's event is known by
+FRAME_SECONDS = 0.25  # A job's events are at least this far apart: progress comes in bursts.
+LOOK_SECONDS = 2.0  # The queue and the running tasks are read this often, since an event is only a hint.
+NEAR, FAR_LOOKS = 100, 5  # Queue positions beyond the first hundred are sent at every fifth look.
+FLEET_SECONDS = 1.0  # The fleet is sent this often.
+RECENT = 50  # A new subscriber gets this many ended jobs.
+BEHIND = 200  # A subscriber with this many more waiting events than there are jobs is disconnected.
+STUCK_SECONDS = 60  # A subscriber that reads no waiting event for this long is disconnected.
+BATCH_BYTES = 64 << 10  # Events are sent in batches of this size: a connection takes about as much at a time.
+FLEET = "fleet"  # The fleet's event has this id among the ids of jobs.
 ENDED = tuple(state for state in State if state.is_final)
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """An event, and the same for those who want it brief."""
+    """An event in its whole and its brief form."""
 
     whole: bytes
     brief: bytes
@@ -49,7 +49,7 @@ class Frame:
 
 
 class Subscriber:
-    """A client of the feed. `frames`: what it is sent first; `over`: set when it is disconnected."""
+    """A client of the feed. `frames`: its first events, by id; `over`: set when it is disconnected."""
 
     def __init__(self, frames: Mapping[str, bytes], over: asyncio.Event, *, brief: bool = False) -> None:
         self.brief = brief
@@ -58,14 +58,14 @@ class Subscriber:
         self._news = asyncio.Event()
         self._took = time.monotonic()
 
-    def tell(self, about: str, frame: bytes) -> None:
+    def tell(self, topic: str, frame: bytes) -> None:
         if not self._waiting:
-            self._took = time.monotonic()  # until now there was nothing to take
-        self._waiting[about] = frame
+            self._took = time.monotonic()  # nothing was waiting until now
+        self._waiting[topic] = frame
         self._news.set()
 
     def is_lost(self, most: int) -> bool:
-        """Whether there is no point in waiting for them. `most`: events that may wait."""
+        """Whether the client has stopped reading. `most`: events that may wait."""
         stuck = bool(self._waiting) and time.monotonic() - self._took > STUCK_SECONDS
         return stuck or len(self._waiting) > most
 
@@ -74,7 +74,7 @@ class Subscriber:
         self._over.set()
 
     async def frames(self) -> AsyncGenerator[bytes, None]:
-        """What is to be sent, without end."""
+        """The waiting events in batches, without end."""
         while True:
             self._news.clear()
             self._took = time.monotonic()
@@ -87,39 +87,41 @@ class Subscriber:
                 yield KEEPALIVE
 
     def _batch(self) -> bytes:
-        taken, size = [], 0
+        frames, size = [], 0
         while self._waiting and size < BATCH_BYTES:
             frame = self._waiting.pop(next(iter(self._waiting)))
-            taken.append(frame)
+            frames.append(frame)
             size += len(frame)
-        return b"".join(taken)
+        return b"".join(frames)
 
 
 class EventFeed:
-    """One per process of the service."""
+    """The feed of a process of the service."""
 
-    def __init__(self, jobs: Jobs, listener: Listener, glance: FleetOverview) -> None:
+    def __init__(self, jobs: Jobs, listener: Listener, fleet: FleetOverview) -> None:
         self._jobs = jobs
-        self._glance = glance
-        self._seats: set[Subscriber] = set()
+        self._fleet = fleet
+        self._subscribers: set[Subscriber] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self._forget()
         listener.on_event(self._note)
 
     async def listen(self, over: asyncio.Event, *, brief: bool = False) -> AsyncGenerator[bytes, None]:
-        """The events, until the client goes or is disconnected: then `over` is set.
+        """The events, until the client leaves or is disconnected: then `over` is set.
 
-        `brief`: jobs as lists need them.
+        `brief`: whether jobs come in the form for lists.
         """
-        seat = Subscriber({about: frame.of(brief=brief) for about, frame in self._frames.items()}, over, brief=brief)
-        self._seats.add(seat)
+        subscriber = Subscriber(
+            {topic: frame.of(brief=brief) for topic, frame in self._frames.items()}, over, brief=brief
+        )
+        self._subscribers.add(subscriber)
         self._begin()
         try:
-            yield b": listening\n\n"  # so that the client knows at once
-            async for frame in seat.frames():
+            yield b": listening\n\n"  # so that the client knows at once that it is connected
+            async for frame in subscriber.frames():
                 yield frame
         finally:
-            self._stand_up(seat)
+            self._remove(subscriber)
 
     def _begin(self) -> None:
         if not self._tasks:
@@ -128,9 +130,9 @@ class EventFeed:
                 supervised("feed of the fleet", self._follow_fleet),
             ]
 
-    def _stand_up(self, seat: Subscriber) -> None:
-        self._seats.discard(seat)
-        if not self._seats:
+    def _remove(self, subscriber: Subscriber) -> None:
+        self._subscribers.discard(subscriber)
+        if not self._subscribers:
             for task in self._tasks:
                 task.cancel()
             self._tasks = []
@@ -142,9 +144,9 @@ class EventFeed:
         self._changed: set[str] = set()
         self._looks = 0
 
-    def _note(self, happened: Event) -> None:
-        if self._seats:
-            self._changed.add(happened["job"])
+    def _note(self, event: Event) -> None:
+        if self._subscribers:
+            self._changed.add(event["job"])
 
     async def _follow_jobs(self) -> None:
         looked = 0.0
@@ -157,46 +159,46 @@ class EventFeed:
                 changed = [*self._changed]
                 self._changed.clear()
                 await self._read(changed)
-            except RedisError as error:  # all is looked at again, soon
+            except RedisError as error:  # the next round reads all again
                 log.debug("jobs not read", extra={"error": type(error).__name__})
-            self._let_go()
+            self._disconnect_stuck()
             await asyncio.sleep(max(FRAME_SECONDS - (time.monotonic() - began), FRAME_SECONDS / 5))
 
     async def _follow_fleet(self) -> None:
         while True:
-            view = await self._glance.view()
-            told = event(FLEET, view.model_dump_json())
-            self._tell(FLEET, Frame(told, told))
+            view = await self._fleet.view()
+            data = event(FLEET, view.model_dump_json())
+            self._tell(FLEET, Frame(data, data))
             await asyncio.sleep(FLEET_SECONDS)
 
     async def _look(self) -> None:
-        """Reads whatever may have changed without an event, and whatever an event was lost of."""
-        active, queued, newest = await asyncio.to_thread(self._jobs.standing, RECENT)
+        """Reads the jobs that may have changed without an event, or whose event was lost."""
+        active, queued, newest = await asyncio.to_thread(self._jobs.overview, RECENT)
         if self._looks == 0:
             page = await asyncio.to_thread(self._jobs.page, states=ENDED, limit=RECENT)
             await self._show(page.jobs)
-        standing, waiting = {*active}, {*queued}
-        begun = [job.id for job in self._known.values() if not job.state.is_final and job.id not in waiting]
-        ended = [job for job in active if job in self._known and self._known[job].state.is_final]
-        unseen = [job for job in {*standing, *newest} if job not in self._known]
-        await self._read([*begun, *ended, *unseen])
-        await self._place(queued if self._looks % FAR_LOOKS == 0 else queued[:NEAR])
+        waiting = {*queued}
+        started = [job.id for job in self._known.values() if not job.state.is_final and job.id not in waiting]
+        restarted = [job for job in active if job in self._known and self._known[job].state.is_final]
+        unseen = [job for job in {*active, *newest} if job not in self._known]
+        await self._read([*started, *restarted, *unseen])
+        await self._update_positions(queued if self._looks % FAR_LOOKS == 0 else queued[:NEAR])
         self._looks += 1
 
-    async def _place(self, queued: Sequence[str]) -> None:
-        """Tells of queued jobs whose turn has come closer. `queued`: in their order."""
-        known = ((at + 1, self._known[job]) for at, job in enumerate(queued) if job in self._known)
-        moved = [(at, job) for at, job in known if job.state is State.QUEUED and job.position != at]
-        await self._show([replace(job, position=at) for at, job in moved])
+    async def _update_positions(self, queued: Sequence[str]) -> None:
+        """Publishes queued jobs whose position has changed. `queued`: their ids in order."""
+        known = ((position, self._known[job]) for position, job in enumerate(queued, 1) if job in self._known)
+        moved = [(position, job) for position, job in known if job.state is State.QUEUED and job.position != position]
+        await self._show([replace(job, position=position) for position, job in moved])
 
     async def _read(self, ids: Sequence[str]) -> None:
         if not ids:
             return
-        found = await asyncio.to_thread(self._jobs.find, ids)
-        for job_id, job in zip(ids, found, strict=True):
+        jobs = await asyncio.to_thread(self._jobs.find, ids)
+        for job_id, job in zip(ids, jobs, strict=True):
             if job is None:  # Redis has forgotten it
                 self._drop(job_id)
-        await self._show([job for job in found if job])
+        await self._show([job for job in jobs if job])
 
     async def _show(self, jobs: Sequence[Job]) -> None:
         frames = await asyncio.to_thread(lambda: [_frame(job) for job in jobs])
@@ -211,25 +213,25 @@ class EventFeed:
         self._known.pop(job, None)
         self._frames.pop(job, None)
 
-    def _tell(self, about: str, frame: Frame) -> None:
-        before = self._frames.get(about)
-        self._frames[about] = frame
-        for seat in self._seats:
-            told = frame.of(brief=seat.brief)
-            if before is None or before.of(brief=seat.brief) != told:
-                seat.tell(about, told)
+    def _tell(self, topic: str, frame: Frame) -> None:
+        previous = self._frames.get(topic)
+        self._frames[topic] = frame
+        for subscriber in self._subscribers:
+            data = frame.of(brief=subscriber.brief)
+            if previous is None or previous.of(brief=subscriber.brief) != data:
+                subscriber.tell(topic, data)
 
-    def _let_go(self) -> None:
+    def _disconnect_stuck(self) -> None:
         most = len(self._frames) + BEHIND
-        lost = [seat for seat in self._seats if seat.is_lost(most)]
-        if lost:
-            log.info("listeners have stopped reading", extra={"number": len(lost)})
-            self._dismiss(lost)
+        stuck = [subscriber for subscriber in self._subscribers if subscriber.is_lost(most)]
+        if stuck:
+            log.info("listeners have stopped reading", extra={"number": len(stuck)})
+            self._dismiss(stuck)
 
     def _dismiss(self, seats: Sequence[Subscriber]) -> None:
-        for seat in seats:
-            seat.leave()
-            self._stand_up(seat)
+        for subscriber in seats:
+            subscriber.leave()
+            self._remove(subscriber)
 
 
 def _frame(job: Job) -> Frame:

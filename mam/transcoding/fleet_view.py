@@ -1,4 +1,4 @@
-"""The fleet at a glance, for pages: who converts what, how fast, and why something does not move. For coroutines."""
+"""The fleet as pages show it: workers with their tasks, speed, and what blocks conversions. For coroutines."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from mam.transcoding.diagnosis import Facts, notes
 from mam.transcoding.fleet import Fleet
 from mam.transcoding.views import FleetView, NoteView, WorkerTaskView, WorkerView
 
-KEEP_SECONDS = 0.5  # for which one view answers all requests
-CHECK_SECONDS = 5  # between two looks at whether the store answers
-PATIENCE_SECONDS = 2  # with the store, before it counts as one that does not answer
+KEEP_SECONDS = 0.5  # One view answers all requests of this time.
+CHECK_SECONDS = 5  # The store is checked this often.
+PATIENCE_SECONDS = 2  # The store must answer a check within this time.
 
 
 class FleetOverview:
-    """One per process; many may ask. Never fails: that something is away is part of the view."""
+    """The fleet's view, shared by all requests of a process. It never fails: an outage is part of the view."""
 
     def __init__(self, settings: Settings, store: Store, fleet: Fleet) -> None:
         self._settings = settings
@@ -31,7 +31,7 @@ class FleetOverview:
         self._looked = 0.0
 
     async def view(self) -> FleetView:
-        """As it is now, or was half a second ago."""
+        """The current view, or one of at most KEEP_SECONDS ago."""
         if self._looking is None or (self._looking.done() and time.monotonic() - self._looked > KEEP_SECONDS):
             self._looking = asyncio.create_task(self._look(), name="fleet")
         return await asyncio.shield(self._looking)
@@ -49,8 +49,8 @@ class FleetOverview:
 
 
 def view(facts: Facts, store: str | None, settings: Settings) -> FleetView:
-    """What pages see of the facts. `store`: why it does not answer."""
-    found = notes(
+    """The facts as pages see them. `store`: why the store does not answer."""
+    faults = notes(
         replace(facts, store=store),
         now=time.time(),
         embedded=settings.embedded_workers,
@@ -62,21 +62,21 @@ def view(facts: Facts, store: str | None, settings: Settings) -> FleetView:
         queues=dict(facts.queues),
         jobs=dict(facts.counts),
         speed=round(facts.speed, 2),
-        notes=[NoteView(code=note.code, message=note.message, hint=note.hint) for note in found],
+        notes=[NoteView(code=note.code, message=note.message, hint=note.hint) for note in faults],
     )
 
 
 def _tasks(facts: Facts, worker: str) -> list[WorkerTaskView]:
-    """What a worker is at, the eldest first."""
-    found = [(job, task) for job, task in facts.tasks() if task.parent == worker]
+    """The running tasks of a worker, the oldest first."""
+    tasks = [(job, task) for job, task in facts.tasks() if task.parent == worker]
     return [
         WorkerTaskView(job=job.id, video=job.video, name=task.name, since=task.since)
-        for job, task in sorted(found, key=lambda pair: pair[1].since)
+        for job, task in sorted(tasks, key=lambda pair: pair[1].since)
     ]
 
 
 class _Reachable:
-    """Whether the store answers, asked now and then. One that hangs is not asked again before it has said something."""
+    """Checks now and then whether the store answers. A hanging check is not repeated before it ends."""
 
     def __init__(self, store: Store, bucket: str) -> None:
         self._store = store
@@ -85,7 +85,7 @@ class _Reachable:
         self._asked = 0.0
 
     async def trouble(self) -> str | None:
-        """Why it does not answer; None when it does."""
+        """Why the store does not answer; None when it does."""
         due = time.monotonic() - self._asked > CHECK_SECONDS
         if self._asking is None or (self._asking.done() and due):
             self._asked = time.monotonic()

@@ -1,4 +1,4 @@
-"""How far a job is, part by part: its plan's chunks, with the existing segments and the worker of each."""
+"""The progress of a job by chunk: the existing segments and the worker of each."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from mam.naming import revision_plan_key
 from mam.store.objects import Store
 from mam.transcoding.views import ChunksView, ChunkView
 
-KNOWN_LAYOUTS = 64  # revisions whose chunks are remembered: a page asks for the same ones again and again
+KNOWN_LAYOUTS = 64  # The chunks of this many revisions are remembered: pages request the same ones repeatedly.
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What a plan says about its parts. `times`: seconds from the beginning at which segments start, and the end."""
+    """The chunks of a plan. `times`: the seconds at which its segments start, and the end."""
 
     times: tuple[float, ...]
     chunks: tuple[Chunk, ...]
@@ -38,7 +38,7 @@ class Layout:
 
 
 class ChunkProgress:
-    """The parts of jobs. Blocking: call it from a thread."""
+    """The progress of jobs by chunk. Blocking: call it from a thread."""
 
     def __init__(self, store: Store, bucket: str, jobs: Jobs, progress: Progress) -> None:
         self._store = store
@@ -48,7 +48,7 @@ class ChunkProgress:
         self._known: OrderedDict[str, Layout] = OrderedDict()
 
     def view(self, job_id: str) -> ChunksView:
-        """How far a job is. Raises JobNotFound, StoreUnavailable, InvalidPlan."""
+        """A job's progress by chunk. Raises JobNotFound, StoreUnavailable, InvalidPlan."""
         job = self._jobs.get(job_id)
         layout = self._layout(job)
         if layout is None:
@@ -59,25 +59,25 @@ class ChunkProgress:
         return view(layout, made, () if job.state.is_final else job.running)
 
     def _layout(self, job: Job) -> Layout | None:
-        """None before the plan stands, and once it is removed."""
+        """The job's chunks; None before the plan is written and after it was removed."""
         if job.segments_total is None:
             return None
-        known = self._known.get(job.id)
-        if known is None:
+        layout = self._known.get(job.id)
+        if layout is None:
             data = self._store.get(self._bucket, revision_plan_key(job.video, job.id))
             if data is None:
                 return None
-            known = self._known[job.id] = Layout.of(Plan.from_json(data))
+            layout = self._known[job.id] = Layout.of(Plan.from_json(data))
             if len(self._known) > KNOWN_LAYOUTS:
                 self._known.popitem(last=False)
-        return known
+        return layout
 
 
 def view(layout: Layout, made: Sequence[bool], running: Sequence[RunningTask]) -> ChunksView:
-    """The parts as pages see them. `made`: for each segment, whether it exists; `running`: the job's tasks."""
+    """The chunks as pages see them. `made`: whether each segment exists; `running`: the job's tasks."""
     workers: dict[int, str] = {}
     for task in running:
-        number = at(layout, task.name)
+        number = chunk_number(layout, task.name)
         if number is not None:
             workers.setdefault(number, task.worker)
     chunks = []
@@ -100,11 +100,11 @@ def view(layout: Layout, made: Sequence[bool], running: Sequence[RunningTask]) -
     )
 
 
-def at(layout: Layout, task: str) -> int | None:
-    """The number of the chunk that a task is at, by its name; None for one that makes nothing."""
+def chunk_number(layout: Layout, task: str) -> int | None:
+    """The number of the chunk that a task makes, by the task's name; None for a task that makes none."""
     kind, _, number = task.partition(":")
     if kind == "plan":
-        return 0  # for a viewer, the plan's task makes the beginning
+        return 0  # for a viewer, the plan task makes the first segment
     if not number.isdigit():
         return None
     if kind == "make":
@@ -115,7 +115,7 @@ def at(layout: Layout, task: str) -> int | None:
 
 
 def ranges(times: Sequence[float], made: Sequence[bool]) -> list[tuple[float, float]]:
-    """From and to of each run of segments that exist, in seconds. `times`: of their starts, and of the end."""
+    """The time ranges of existing segments, in seconds. `times`: the segments' starts, and the end."""
     bits = [False, *made, False]
-    edges = [number for number, (before, here) in enumerate(pairwise(bits)) if before != here]
+    edges = [number for number, (previous, current) in enumerate(pairwise(bits)) if previous != current]
     return [(times[start], times[stop]) for start, stop in zip(edges[::2], edges[1::2], strict=True)]

@@ -1,9 +1,9 @@
-"""Goes on with what was lost: conversions that the bucket calls unfinished and no worker runs.
+"""Resumes lost conversions: those that the bucket marks as unfinished and no worker runs.
 
-It also removes the revisions that were replaced, once their signed URLs have run out.
+It also removes replaced revisions once their signed URLs have run out.
 
-A task is never lost while Redis holds it: a killed worker's are given to others. What can be lost is Redis itself, or
-what it wrote last. So this looks at both, the bucket and Redis, and takes up again what has no task anywhere.
+A task is not lost while Redis holds it: a killed worker's tasks go to others. Redis itself, or its last writes, can be
+lost. The reaper therefore reads both the bucket and Redis, and resumes jobs that have no task anywhere.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from mam.jobs.claims import Conversions
 from mam.jobs.counters import Counters
 from mam.jobs.job import SILENT_LEASES
 from mam.jobs.order import Order
-from mam.jobs.queues import jobs_at_hand
+from mam.jobs.queues import jobs_with_tasks
 from mam.jobs.state import Jobs, Mode
 from mam.naming import UNFINISHED, unfinished_key, unfinished_revision
 from mam.origin.revisions import Replaced, Revisions
@@ -68,13 +68,13 @@ class Reaper(Periodic):
         self._broker = broker
         self._silent_seconds = SILENT_LEASES * settings.task_lease_seconds
         self._revisions = Revisions(store, settings.minio_bucket_vod)
-        self._replaced: dict[str, Replaced] = {}  # the notes that were read
+        self._replaced: dict[str, Replaced] = {}  # the notes read so far
 
     async def take_turn(self) -> None:
         await asyncio.to_thread(self._look_alone)
 
     def _look_alone(self) -> None:
-        _tried(make_room, self._state)  # before the lock, which a full Redis would not take
+        _tried(make_room, self._state)  # before the lock, which a full Redis would refuse
         if _tried(self._is_mine):
             self.look()
 
@@ -82,7 +82,7 @@ class Reaper(Periodic):
         return bool(self._state.set(LOCK, str(os.getpid()), nx=True, px=self._lock_ms))
 
     def look(self) -> list[str]:
-        """Takes up again whatever was lost; the ids of those jobs. What fails keeps nothing else from being done."""
+        """Resumes lost jobs, and returns their ids. A failing step does not prevent the others."""
         _tried(self._jobs.forget_old)
         _tried(self._counters.forget_old)
         _tried(self._remove_expired)
@@ -93,9 +93,9 @@ class Reaper(Periodic):
             log.info("replaced revision removed", extra={"revision": revision})
 
     def _forgotten(self) -> list[str]:
-        """Unfinished in the bucket, and unknown to Redis: that was wiped. Those that have ended are tidied away."""
-        listed = [info.key for info in self._store.listing(self._settings.minio_bucket_vod, UNFINISHED)]
-        revisions = [revision for key in listed if (revision := unfinished_revision(key))]
+        """Resumes jobs that are unfinished in the bucket and unknown to Redis; removes the marks of ended jobs."""
+        keys = [info.key for info in self._store.listing(self._settings.minio_bucket_vod, UNFINISHED)]
+        revisions = [revision for key in keys if (revision := unfinished_revision(key))]
         resumed = []
         for revision, state in zip(revisions, self._jobs.states(revisions), strict=True):
             if state is None:
@@ -115,14 +115,14 @@ class Reaper(Periodic):
             return None
 
     def _stranded(self) -> list[str]:
-        """Known to Redis, silent, and without a task in any queue or worker."""
+        """Resumes jobs that are known to Redis, but silent and without a task in any queue or worker."""
         silent = self._jobs.silent(self._silent_seconds)
         if not silent:
             return []
-        at_hand = jobs_at_hand(self._broker)
+        with_tasks = jobs_with_tasks(self._broker)
         resumed = []
         for job in silent:
-            if (job.id, job.epoch) not in at_hand:
+            if (job.id, job.epoch) not in with_tasks:
                 try:
                     order = Order.of(self._jobs.order(job.id))
                 except (JobNotFound, InvalidPlan) as error:
@@ -139,7 +139,7 @@ class Reaper(Periodic):
 
 
 def _tried(call: Callable[..., T], *arguments: Any) -> T | None:
-    """What a call returns; None where Redis or the store would not have it."""
+    """The result of a call; None when Redis or the store fails."""
     try:
         return call(*arguments)
     except (MamError, redis.RedisError, KombuError) as error:

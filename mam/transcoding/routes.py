@@ -1,4 +1,4 @@
-"""The routes of the transcoding service: conversions, jobs, the fleet, and what happens to them as events."""
+"""The routes of the transcoding service: conversions, jobs, the fleet, and their events."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ router = APIRouter(route_class=Route, dependencies=[require_api_key])
     "/transcode",
     summary="Convert an asset",
     description="Answers when the video is live, at once if it is already; with `wait: false` as soon as the plan "
-    "is written. A request for what is being converted joins the conversion. The same `Idempotency-Key` means the "
+    "is written. A request for an asset that is being converted joins its job. The same `Idempotency-Key` means the "
     "same job for a day.",
     response_model=Transcoded | Accepted,
     responses={
@@ -43,49 +43,49 @@ router = APIRouter(route_class=Route, dependencies=[require_api_key])
     tags=["conversion"],
 )
 async def transcode(
-    order: views.TranscodeRequest,
+    request: views.TranscodeRequest,
     services: Provided,
     response: Response,
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
 ) -> Any:
-    answer = await services.transcoding.transcode(order, idempotency_key)
-    if isinstance(answer, Accepted):
+    result = await services.transcoding.transcode(request, idempotency_key)
+    if isinstance(result, Accepted):
         response.status_code = 202
-        response.headers["Location"] = f"/jobs/{answer.job}"
-    return answer
+        response.headers["Location"] = f"/jobs/{result.job}"
+    return result
 
 
 @router.post(
     "/plan",
     summary="What a conversion would do, and why",
-    description="Looks at the asset and converts nothing: each stream with what becomes of it, the renditions, "
-    "how much and how long it would be, and the ffmpeg that would run.",
+    description="Reads the asset and converts nothing. The plan names the outcome of each stream, the renditions, "
+    "the size and duration, and the ffmpeg command.",
     responses=problems.responses(400, 403, 404, 422, 503),
     tags=["conversion"],
 )
-async def plan(wanted: views.AssetRequest, services: Provided) -> PlanView:
-    return await services.transcoding.plan(wanted)
+async def plan(request: views.AssetRequest, services: Provided) -> PlanView:
+    return await services.transcoding.plan(request)
 
 
 @router.get(
     "/fleet",
-    summary="Workers, and what waits",
-    description="Workers with their tasks, queues, speed, and `notes`: why something does not move, and what "
-    "to do about it. Answers also while Redis or the store is away: a note says so.",
+    summary="Workers and queues",
+    description="Workers with their tasks, queues, speed, and `notes`: why conversions do not progress, and what "
+    "to do about it. It also answers while Redis or the store is away: a note says so.",
     responses=problems.responses(403),
     tags=["operations"],
 )
 async def show_fleet(services: Provided) -> views.FleetView:
-    return await services.glance.view()
+    return await services.fleet.view()
 
 
 @router.get(
     "/events",
-    summary="All that happens, as server-sent events",
-    description="At first every job that has not ended and the fifty newest that have, as `event: job` with what "
-    "/jobs/{id} answers, and the fleet, as `event: fleet` with what /fleet answers. Then each whenever it has "
-    "changed: a job at most four times a second, the fleet once; the last state always comes. A comment every "
-    "15 seconds when there is nothing. A stream that ends is asked for anew, and begins with everything again.",
+    summary="All jobs and the fleet, as server-sent events",
+    description="The stream begins with every active job and the fifty newest ended ones, as `event: job` in the form "
+    "of /jobs/{id}, and the fleet, as `event: fleet` in the form of /fleet. Each follows again after every change: a "
+    "job at most four times a second, the fleet once; the last state always comes. A comment is sent after 15 seconds "
+    "without an event. A client requests a stream that ended again, and gets everything from the beginning.",
     response_class=EventStream,
     responses={
         200: {"content": {MEDIA_TYPE: {}}, "description": "`event: job` and `event: fleet`"},
@@ -95,7 +95,7 @@ async def show_fleet(services: Provided) -> views.FleetView:
 )
 async def all_events(services: Provided, brief: Brief = False) -> EventStream:
     over = asyncio.Event()
-    return EventStream(services.feed.listen(over, brief=brief), over=[over.wait, services.stopping.wait])
+    return EventStream(services.feed.listen(over, brief=brief), until=[over.wait, services.stopping.wait])
 
 
 @router.get(
@@ -139,34 +139,34 @@ async def job(job_id: JobId, services: Provided) -> JobView:
 
 @router.get(
     "/jobs/{job_id}/events",
-    summary="The same whenever it changes, as server-sent events, until it has ended",
+    summary="The job after each change, as server-sent events, until it has ended",
     response_class=EventStream,
     responses={
-        200: {"content": {MEDIA_TYPE: {}}, "description": "`event: job`, `data:` as /jobs/{id} has it"},
+        200: {"content": {MEDIA_TYPE: {}}, "description": "`event: job`, `data:` in the form of /jobs/{id}"},
         **problems.responses(403, 404, 503),
     },
     tags=["jobs"],
 )
 async def events(job_id: JobId, services: Provided) -> EventStream:
-    await asyncio.to_thread(services.jobs.get, job_id)  # not found is an answer, not the end of a stream
+    await asyncio.to_thread(services.jobs.get, job_id)  # an unknown job is an error response, not a stream
 
     async def stream() -> AsyncGenerator[bytes, None]:
-        async for found in services.transcoding.events(job_id):
-            yield event("job", JobView.of(found).model_dump_json()) if found else KEEPALIVE
+        async for job in services.transcoding.events(job_id):
+            yield event("job", JobView.of(job).model_dump_json()) if job else KEEPALIVE
 
-    return EventStream(stream(), over=[services.stopping.wait])
+    return EventStream(stream(), until=[services.stopping.wait])
 
 
 @router.get(
     "/jobs/{job_id}/chunks",
-    summary="How far a job is, part by part",
-    description="The chunks of its plan, each with its existing segments and the worker that makes it; and the ranges "
-    "that can be played. Empty before the job is planned.",
+    summary="Progress of a job by chunk",
+    description="The chunks of the plan, each with its existing segments and the worker that makes it; and the "
+    "playable ranges. Empty before the job is planned.",
     responses=problems.responses(403, 404, 503),
     tags=["jobs"],
 )
 async def chunks(job_id: JobId, services: Provided) -> views.ChunksView:
-    return await asyncio.to_thread(services.layouts.view, job_id)
+    return await asyncio.to_thread(services.chunks.view, job_id)
 
 
 @router.delete(
@@ -199,8 +199,8 @@ async def retry(job_id: JobId, services: Provided) -> JobView:
     responses=problems.responses(403, 404, 409, 422, 503),
     tags=["jobs"],
 )
-async def change(job_id: JobId, wanted: views.JobChange, services: Provided) -> JobView:
-    return JobView.of(await services.transcoding.prioritise(job_id, wanted.priority))
+async def change(job_id: JobId, request: views.JobChange, services: Provided) -> JobView:
+    return JobView.of(await services.transcoding.prioritise(job_id, request.priority))
 
 
 @router.post(
@@ -209,5 +209,5 @@ async def change(job_id: JobId, wanted: views.JobChange, services: Provided) -> 
     responses=problems.responses(403, 404, 422, 503),
     tags=["conversion"],
 )
-async def seek(job_id: JobId, wanted: views.SeekRequest, services: Provided) -> views.SeekAnswer:
-    return views.SeekAnswer(state=await services.transcoding.seek(job_id, wanted.segment))
+async def seek(job_id: JobId, request: views.SeekRequest, services: Provided) -> views.SeekAnswer:
+    return views.SeekAnswer(state=await services.transcoding.seek(job_id, request.segment))

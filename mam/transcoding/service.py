@@ -1,4 +1,4 @@
-"""Where requests about conversions are answered: begins them, waits for them, and steers them. For coroutines."""
+"""Answers requests about conversions: starts them, waits for them, and controls them. For coroutines."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ from mam.naming import Asset
 from mam.transcoding.views import Accepted, AssetRequest, Transcoded, TranscodeRequest
 from mam.transcoding.webhooks import Callbacks
 
-AHEAD_SEGMENTS = 2  # made behind the one that a viewer waits for: a player asks for them next
-LOOK_SECONDS = 5  # a waiting request looks at its job this often even when no event came
-FRAME_SECONDS = 0.25  # between two events of a stream: progress comes in bursts
-STORE_THREADS = 8  # requests that ask the store at a time, each for several things at once
-QUEUE_SECONDS = 5  # that a request waits for its task to be queued: Celery's own limits are a worker's
-TURNS = 5  # of a request whose job was replaced or forgotten while it waited
+AHEAD_SEGMENTS = 2  # This many segments are made after one that a viewer waits for: the player requests them next.
+LOOK_SECONDS = 5  # A waiting request reads its job this often even without an event.
+FRAME_SECONDS = 0.25  # A stream sends events at least this far apart: progress comes in bursts.
+STORE_THREADS = 8  # This many requests read the store at a time, each several objects at once.
+QUEUE_SECONDS = 5  # A request waits this long for its task to be queued: Celery's own limits suit workers.
+TURNS = 5  # A request follows this many jobs, each replaced or forgotten while the request waited.
 
 T = TypeVar("T")
 
@@ -70,25 +70,25 @@ class TranscodingService:
         self._threads = ThreadPoolExecutor(STORE_THREADS, "store")
 
     async def transcode(self, request: TranscodeRequest, key: str | None) -> Transcoded | Accepted:
-        """Has an asset converted; answers when it is live, or when it is planned (`wait: false`).
+        """Converts an asset; answers when the video is live, or when it is planned (`wait: false`).
 
-        `key`: of idempotency: the same request again means the same job. Raises what the conversion failed with,
+        `key`: the idempotency key; the same request with it gets the same job. Raises the error of the conversion,
         KeyReused, TooManyJobs, InvalidCallback.
         """
         if request.callback_url:
             await asyncio.to_thread(self._callbacks.check, request.callback_url)
         fingerprint = hashlib.sha256(request.model_dump_json().encode()).hexdigest()
-        known = await self._known(key, fingerprint) if key else None
+        job_id = await self._known(key, fingerprint) if key else None
         for turn in range(TURNS):
-            if known is None or turn:
+            if job_id is None or turn:
                 conversion = await self.begin(request)
                 if key:
                     await asyncio.to_thread(self._jobs.remember_request, key, fingerprint, conversion.job)
                 if conversion.live:
                     return Transcoded(video=conversion.video)
-                known = conversion.job
-            with suppress(JobNotFound):  # Redis was wiped while we waited
-                job = await self._await(known, planned_is_enough=not request.wait)
+                job_id = conversion.job
+            with suppress(JobNotFound):  # Redis was emptied during the wait
+                job = await self._await(job_id, planned_is_enough=not request.wait)
                 if job.state is State.SUCCEEDED:
                     return Transcoded(video=job.video)
                 if not job.state.is_final:
@@ -98,13 +98,13 @@ class TranscodingService:
         raise Cancelled("The source changes again and again while it is converted.")
 
     async def plan(self, request: AssetRequest) -> PlanView:
-        """What a conversion would do. Raises what it would fail with, PreviewPending, RedisUnavailable."""
+        """A preview of a conversion. Raises the error that it would fail with, PreviewPending, RedisUnavailable."""
         asset = Asset(request.asset_bucket, request.asset_object)
-        order, live = await self._apart(self._conversions.draft, asset, request.wanted)
-        ask = previews.new_id()
-        await _queued(dispatch.PREVIEW, order, "preview", ask, live)
+        order, live = await self._in_thread(self._conversions.draft, asset, request.wanted)
+        request_id = previews.new_id()
+        await _queued(dispatch.PREVIEW, order, "preview", request_id, live)
         try:
-            return await previews.wait_for(self._redis, ask)
+            return await previews.wait_for(self._redis, request_id)
         except RedisError as error:
             raise RedisUnavailable.of(error, "The plan could not be fetched") from error
 
@@ -128,20 +128,20 @@ class TranscodingService:
             callback=request.callback_url or "",
         )
 
-    async def _begin(self, asset: Asset, wanted: Wanted, **how: Any) -> Conversion:
-        conversion = await self._apart(self._conversions.request, asset, wanted, **how)
+    async def _begin(self, asset: Asset, wanted: Wanted, **options: Any) -> Conversion:
+        conversion = await self._in_thread(self._conversions.request, asset, wanted, **options)
         if conversion.order is not None:
             await self._queue_plan(conversion.order)
-        if conversion.standing is not None:
-            await self._apart(self._have_pictures, conversion.standing, how.get("priority", Priority.NORMAL))
+        if conversion.live_order is not None:
+            await self._in_thread(self._queue_pictures, conversion.live_order, options.get("priority", Priority.NORMAL))
         return conversion
 
-    async def _apart(self, work: Callable[..., T], *arguments: Any, **options: Any) -> T:
-        """Runs what asks the store in threads of its own: while that is silent, what needs Redis alone goes on."""
+    async def _in_thread(self, work: Callable[..., T], *arguments: Any, **options: Any) -> T:
+        """Runs a call to the store in a pool of its own: a hanging store blocks no requests that only need Redis."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, partial(work, *arguments, **options))
 
-    def _have_pictures(self, order: Order, priority: Priority) -> None:
-        """Has the pictures made of a live video that lacks them. It is live without them too."""
+    def _queue_pictures(self, order: Order, priority: Priority) -> None:
+        """Queues missing pictures of a live video. An error is ignored: the video plays without them."""
         with suppress(MamError, RedisError, KombuError):
             if self._conversions.lacks_pictures(order):
                 dispatch.queue_pictures(order, priority)
@@ -150,12 +150,12 @@ class TranscodingService:
         try:
             await _queued(dispatch.PLAN, order, "plan")
         except RedisUnavailable:
-            with suppress(RedisError):  # else the claim would stand in the way
+            with suppress(RedisError):  # else the claim would block later requests
                 await asyncio.to_thread(self._jobs.cancel, order.job, order.epoch)
             raise
 
     async def _await(self, job_id: str, *, planned_is_enough: bool) -> Job:
-        """The job once it has ended, or is planned. Raises what it failed with, JobNotFound."""
+        """The job once it has ended, or is planned. Raises the error that it failed with, JobNotFound."""
         kinds = (*FINAL, "planned") if planned_is_enough else FINAL
         async with self._listener.watch(job_id, kinds) as happened:
             while True:
@@ -169,18 +169,18 @@ class TranscodingService:
                     await asyncio.wait_for(happened.wait(), LOOK_SECONDS)
 
     async def events(self, job_id: str) -> AsyncIterator[Job | None]:
-        """The job now, and again whenever something happens to it, until it has ended; None now and then, if nothing.
+        """The job now and after each change, until it has ended; None at intervals without a change.
 
         Raises JobNotFound.
         """
         async with self._listener.watch(job_id) as happened:
-            before = None
+            previous = None
             while True:
                 happened.clear()
                 job = await asyncio.to_thread(self._jobs.get, job_id)
-                if job != before:
+                if job != previous:
                     yield job
-                    before = job
+                    previous = job
                 if job.state.is_final:
                     return
                 try:
@@ -190,7 +190,7 @@ class TranscodingService:
                 await asyncio.sleep(FRAME_SECONDS)
 
     async def seek(self, job_id: str, segment: int) -> State:
-        """Has the segment made next, and those behind it soon, unless it is there or on its way."""
+        """Queues the segment at once, and those after it next, unless they exist or are on their way."""
         job = await asyncio.to_thread(self._jobs.get, job_id)
         await asyncio.to_thread(self._viewers.viewed, job_id)
         if job.state is State.FAILED:
@@ -215,7 +215,7 @@ class TranscodingService:
         return job.state
 
     async def cancel(self, job_id: str) -> Job:
-        """Stops a job, queued or running; what it made is removed when its last task has stopped. Raises JobEnded."""
+        """Cancels an active job; its output is removed when its last task has stopped. Raises JobEnded."""
         job = await asyncio.to_thread(self._jobs.get, job_id)
         order = await asyncio.to_thread(self._jobs.order, job_id)
         if job.state.is_final or not await asyncio.to_thread(self._jobs.cancel, job_id, job.epoch):
@@ -224,18 +224,18 @@ class TranscodingService:
         return await asyncio.to_thread(self._jobs.get, job_id)
 
     async def retry(self, job_id: str) -> Job:
-        """Begins a job again that has ended, however it did; what exists is not made again. Raises JobActive."""
+        """Restarts an ended job; existing segments are kept. Raises JobActive."""
         job = await asyncio.to_thread(self._jobs.get, job_id)
         if not job.state.is_final:
             raise JobActive(f"The job is {job.state.value}.")
         return await self._resumed(job, Mode.RETRY, None)
 
     async def prioritise(self, job_id: str, priority: Priority) -> Job:
-        """Has the rest of a job made before or after others. Raises JobEnded."""
+        """Changes the priority of a job's remaining tasks. Raises JobEnded."""
         job = await asyncio.to_thread(self._jobs.get, job_id)
         if job.state.is_final:
             raise JobEnded(f"The job has ended: {job.state.value}.")
-        # What is queued already stands in another queue: the job is led anew, and its old tasks are dropped.
+        # Queued tasks are in another queue: the job gets a new leader, and its old tasks are dropped.
         return job if job.priority is priority else await self._resumed(job, Mode.REVIVE, priority)
 
     async def _resumed(self, job: Job, mode: Mode, priority: Priority | None) -> Job:

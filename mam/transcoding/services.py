@@ -1,4 +1,4 @@
-"""What the transcoding service is made of: built and started from its settings, and reached for by its routes."""
+"""The parts of the transcoding service: started from its settings, used by its routes."""
 
 from __future__ import annotations
 
@@ -36,21 +36,21 @@ from mam.transcoding.webhooks import Callbacks, Webhooks
 
 @dataclass(frozen=True, kw_only=True)
 class TranscodingServices(Services):
-    """What the routes of the transcoding service reach for."""
+    """The parts that the routes of the transcoding service use."""
 
     store: Store
     jobs: Jobs
     transcoding: TranscodingService
-    glance: FleetOverview
+    fleet: FleetOverview
     feed: EventFeed
-    layouts: ChunkProgress
+    chunks: ChunkProgress
     workers: EmbeddedWorkers
 
 
 async def started(settings: Settings, stack: AsyncExitStack, recorder: Recorder) -> TranscodingServices:
-    """Starts everything. Leaving `stack` stops in reverse order what has started, also where something has not.
+    """Starts all parts. Leaving `stack` stops the started ones in reverse order, also after a failed start.
 
-    `recorder`: shows the metrics of jobs and workers too.
+    `recorder`: the service's metrics, to which those of jobs and workers are added.
     """
     store = Store(settings, store_connections.REQUEST)
     client, broker = sync_client(settings, REQUEST), broker_client(settings)
@@ -59,8 +59,8 @@ async def started(settings: Settings, stack: AsyncExitStack, recorder: Recorder)
     jobs, counters, listener = Jobs(client), Counters(client), Listener(redis)
     conversions = Conversions(settings, store, jobs, forget=redis_adapter.invalidate_playlist_cache)
     workers = fleet.Fleet(jobs, counters, client, broker)
-    recorder.also(fleet.Collector(workers))
-    glance = FleetOverview(settings, store, workers)
+    recorder.add(fleet.Collector(workers))
+    overview = FleetOverview(settings, store, workers)
     transcoding = TranscodingService(jobs, Viewers(client), conversions, listener, Callbacks(settings), redis)
     embedded = EmbeddedWorkers(settings)
     hooks = Webhooks(settings, jobs, counters, client, listener)
@@ -68,7 +68,7 @@ async def started(settings: Settings, stack: AsyncExitStack, recorder: Recorder)
     for part in (listener, embedded, reaper, hooks):
         await start(stack, part)
     is_stopping = stack.enter_context(stopping.noticed())
-    await stack.enter_async_context(bucket.made(partial(store.ensure_bucket, settings.minio_bucket_vod)))
+    await stack.enter_async_context(bucket.ensured(partial(store.ensure_bucket, settings.minio_bucket_vod)))
     return TranscodingServices(
         settings=settings,
         store=store,
@@ -76,23 +76,23 @@ async def started(settings: Settings, stack: AsyncExitStack, recorder: Recorder)
         stopping=is_stopping,
         jobs=jobs,
         transcoding=transcoding,
-        glance=glance,
-        feed=EventFeed(jobs, listener, glance),
-        layouts=ChunkProgress(store, settings.minio_bucket_vod, jobs, Progress(client)),
+        fleet=overview,
+        feed=EventFeed(jobs, listener, overview),
+        chunks=ChunkProgress(store, settings.minio_bucket_vod, jobs, Progress(client)),
         workers=embedded,
     )
 
 
 async def services_of(request: Request) -> TranscodingServices:
-    """Those of the application that a request came to."""
-    found: TranscodingServices = request.app.state.services
-    return found
+    """The parts of the application that serves the request."""
+    services: TranscodingServices = request.app.state.services
+    return services
 
 
 Provided = Annotated[TranscodingServices, Depends(services_of)]
 
 
 def checks(request: Request) -> dict[str, health.Check]:
-    """What must answer before the service is ready."""
-    found: TranscodingServices = request.app.state.services
-    return {**health.store_and_redis(request), "workers": found.workers.check}
+    """The checks that must succeed before the service is ready."""
+    services: TranscodingServices = request.app.state.services
+    return {**health.store_and_redis(request), "workers": services.workers.check}

@@ -1,4 +1,4 @@
-"""What callers send and see of jobs: the transcoding service's JSON."""
+"""The JSON of the transcoding service: its requests, and jobs as clients see them."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from mam.jobs.presence import Worker
 from mam.jobs.queues import Priority, base
 from mam.naming import BUCKET_SCHEMA, KEY_SCHEMA, poster_path, storyboard_path
 
-MAX_SEGMENT = 99_999_999  # of eight digits, as segments are called
+MAX_SEGMENT = 99_999_999  # Segment names have at most eight digits.
 
-DEPRECATED: dict[str, Any] = {"deprecated": True}  # such fields go with the next release
+DEPRECATED: dict[str, Any] = {"deprecated": True}  # These fields are removed with the next release.
 
 
 class AssetRequest(BaseModel):
-    """Which asset, and what is to be made of it."""
+    """An asset, and the wanted output."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -34,15 +34,15 @@ class AssetRequest(BaseModel):
     )
     profile: Profile | None = Field(
         default=None,
-        description="Instead of `reencode`: `source` copies, `h264` encodes, `auto` copies what can be played and "
-        "encodes the rest.",
+        description="Instead of `reencode`: `source` copies, `h264` encodes, `auto` copies playable streams and "
+        "encodes the others.",
     )
-    format: Format = Field(default=Format.TS, description="Of the segments; `fmp4` carries HEVC and AV1 too.")
+    format: Format = Field(default=Format.TS, description="The segment format; `fmp4` also carries HEVC and AV1.")
     audio_language: str = Field(
         default="",
         max_length=35,
         pattern=r"^([A-Za-z0-9]+(-[A-Za-z0-9]+)*)?$",
-        description="Of several audio tracks the one to take, as RFC 5646 tag; without it all become renditions.",
+        description="The audio language to keep, as an RFC 5646 tag; without it all audio tracks become renditions.",
         examples=["en"],
     )
 
@@ -59,7 +59,7 @@ class AssetRequest(BaseModel):
 
 
 class TranscodeRequest(AssetRequest):
-    """Which asset to convert, and how."""
+    """An asset to convert, and how."""
 
     wait: bool = Field(
         default=True, strict=True, description="false answers 202 with the job as soon as the plan is written."
@@ -67,13 +67,15 @@ class TranscodeRequest(AssetRequest):
     viewer: bool = Field(
         default=False,
         strict=True,
-        description="true: a viewer asks; the conversion may stop when no viewer watches (STOP_IDLE_MINUTES).",
+        description="true: a viewer's request; the conversion may stop when no viewer watches (STOP_IDLE_MINUTES).",
     )
-    priority: Priority = Field(default=Priority.NORMAL, description="Among conversions; viewers always go first.")
+    priority: Priority = Field(
+        default=Priority.NORMAL, description="The priority among conversions; viewers always go first."
+    )
     callback_url: str | None = Field(
         default=None,
         max_length=2048,
-        description="Is told by POST when the video is playable, ready or failed (needs WEBHOOK_SECRET).",
+        description="Gets a POST when the video is playable, ready or failed (needs WEBHOOK_SECRET).",
         examples=["https://example.com/hooks/mam"],
     )
 
@@ -92,14 +94,14 @@ class Accepted(BaseModel):
 class Progress(BaseModel):
     percent: float
     segments_done: int
-    segments_total: int | None = Field(description="Known once it is planned.")
-    speed: float | None = Field(description="Seconds of media made in a second.")
+    segments_total: int | None = Field(description="Known once the job is planned.")
+    speed: float | None = Field(description="Seconds of media made per second.")
     eta_seconds: float | None
-    queue_position: int | None = Field(description="1: the next to be begun. Null once it was begun.")
+    queue_position: int | None = Field(description="1: the next job to start. Null once it has started.")
 
 
 class TaskView(BaseModel):
-    """What a worker is doing for the job right now."""
+    """A running task of a job."""
 
     name: str = Field(examples=["make:7"])
     worker: str = Field(examples=["worker-1:4711"])
@@ -112,7 +114,7 @@ class TaskView(BaseModel):
 
 
 class BriefJobView(BaseModel):
-    """A job as lists need it: without what is long."""
+    """A job in the form for lists, without its long fields."""
 
     id: str
     state: State
@@ -120,14 +122,14 @@ class BriefJobView(BaseModel):
     video: str
     asset_bucket: str
     asset_object: str
-    asset_version: str = Field(description="Of the object that is converted: its ETag, where the store gives one.")
+    asset_version: str = Field(description="The version of the converted object: its ETag, where the store gives one.")
     profile: str
     format: str
-    audio_language: str = Field(description="The one sound that was asked for; empty for all.")
+    audio_language: str = Field(description="The requested audio language; empty for all.")
     priority: Priority
-    duration_seconds: float | None = Field(description="Of the video; known once it is planned.")
+    duration_seconds: float | None = Field(description="The video's duration; known once the job is planned.")
     progress: Progress
-    attempts: int = Field(description="Starts of the task that needed most of them; 1 when all went well.")
+    attempts: int = Field(description="The highest number of starts of any task; 1 without failures.")
     running: list[TaskView]
     retry_reason: str | None = Field(
         description="Why the last task that failed is retried; null once it has succeeded."
@@ -135,17 +137,17 @@ class BriefJobView(BaseModel):
     trouble: str | None = Field(description="The old name of `retry_reason`.", json_schema_extra=DEPRECATED)
     error: Failure | None
     replaced_by: str | None = Field(
-        description="The job that was begun instead: of the changed source, or one that encodes what cannot be copied."
+        description="The job that replaces this one: of the changed source, or encoding what cannot be copied."
     )
-    poster: str | None = Field(description="Its path at the VoD service; null until it is made.")
-    storyboard: str | None = Field(description="The path of its WebVTT likewise.")
+    poster: str | None = Field(description="The poster's path at the VoD service; null until it exists.")
+    storyboard: str | None = Field(description="The path of the storyboard's WebVTT, likewise.")
     created_at: float = Field(description="Unix seconds.")
     started_at: float | None
     finished_at: float | None
-    updated_at: float = Field(description="Unix seconds of its last sign of life.")
+    updated_at: float = Field(description="Unix seconds of the last sign of life.")
 
     @classmethod
-    def of(cls, job: Job, **more: Any) -> Self:
+    def of(cls, job: Job, **extra: Any) -> Self:
         return cls(
             id=job.id,
             state=job.state,
@@ -168,7 +170,7 @@ class BriefJobView(BaseModel):
                 queue_position=job.position,
             ),
             attempts=job.attempts,
-            # The last task says that it has ended a moment after the job has.
+            # The last task is recorded as running for a moment after the job has ended.
             running=[] if job.state.is_final else [TaskView.of(task) for task in job.running],
             retry_reason=job.trouble,
             trouble=job.trouble,
@@ -180,42 +182,44 @@ class BriefJobView(BaseModel):
             started_at=job.started_at,
             finished_at=job.finished_at,
             updated_at=job.updated_at,
-            **more,
+            **extra,
         )
 
 
 class JobView(BriefJobView):
-    """A job as callers see it."""
+    """A job as clients see it."""
 
-    streams: list[StreamInfo] = Field(description="Each stream of the source, and what becomes of it; once planned.")
-    command: str | None = Field(description="The last ffmpeg that was started for it, to be pasted into a shell.")
+    streams: list[StreamInfo] = Field(
+        description="Each stream of the source with its outcome; known once the job is planned."
+    )
+    command: str | None = Field(description="The command line of the job's last ffmpeg, for a shell.")
     ffmpeg_log: list[str] = Field(description="The last lines that this ffmpeg wrote.")
     said: list[str] = Field(description="The old name of `ffmpeg_log`.", json_schema_extra=DEPRECATED)
 
     @classmethod
-    def of(cls, job: Job, **more: Any) -> Self:
+    def of(cls, job: Job, **extra: Any) -> Self:
         streams = [StreamInfo(**stream) for stream in job.streams]
         lines = list(job.said)
-        return super().of(job, streams=streams, command=job.command, ffmpeg_log=lines, said=lines, **more)
+        return super().of(job, streams=streams, command=job.command, ffmpeg_log=lines, said=lines, **extra)
 
 
 class JobList(BaseModel):
     jobs: list[JobView]
-    next_cursor: str | None = Field(description="Of the next page; null on the last one.")
+    next_cursor: str | None = Field(description="The cursor of the next page; null on the last page.")
 
 
 class BriefJobList(BaseModel):
-    """With `brief=true`."""
+    """A page of jobs with `brief=true`."""
 
     jobs: list[BriefJobView]
-    next_cursor: str | None = Field(description="Of the next page; null on the last one.")
+    next_cursor: str | None = Field(description="The cursor of the next page; null on the last page.")
 
 
 class SeekRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     rendition: str = Field(
-        default="", max_length=200, description="Makes no difference: those of all renditions are made together."
+        default="", max_length=200, description="Ignored: the segments of all renditions are made together."
     )
     segment: Whole = Field(ge=0, le=MAX_SEGMENT, examples=[417])
 
@@ -241,21 +245,21 @@ class ChunkView(BaseModel):
     start: float = Field(description="Seconds from the beginning of the video.")
     end: float
     state: ChunkState
-    made: int = Field(description="How many of its segments exist.")
-    worker: str | None = Field(description="Worker that processes it.", examples=["worker-1:4711"])
+    made: int = Field(description="The number of its segments that exist.")
+    worker: str | None = Field(description="The worker that makes it.", examples=["worker-1:4711"])
 
 
 class ChunksView(BaseModel):
-    """How far a job is, part by part. Empty before it is planned."""
+    """The progress of a job by chunk. Empty before the job is planned."""
 
     segments: int = 0
     duration: float = Field(default=0.0, description="Seconds.")
     chunks: list[ChunkView] = []
-    made: list[tuple[float, float]] = Field(default=[], description="What can be played: from and to, in seconds.")
+    made: list[tuple[float, float]] = Field(default=[], description="The playable ranges, in seconds.")
 
 
 class WorkerTaskView(BaseModel):
-    """What a worker is at."""
+    """A running task of a worker."""
 
     job: str
     video: str
@@ -271,7 +275,7 @@ class WorkerView(BaseModel):
     slots: int
     queues: list[str]
     since: float = Field(description="Unix seconds.")
-    tasks: list[WorkerTaskView] = Field(description="Its tasks, as far as jobs tell; the oldest first.")
+    tasks: list[WorkerTaskView] = Field(description="Its running tasks, the oldest first.")
 
     @classmethod
     def of(cls, worker: Worker, tasks: Iterable[WorkerTaskView]) -> WorkerView:
@@ -282,22 +286,22 @@ class WorkerView(BaseModel):
 
 
 class NoteView(BaseModel):
-    """Something that keeps conversions from getting on, and what to do about it."""
+    """Something that prevents conversions from progressing, and what to do about it."""
 
-    code: str = Field(examples=["no_workers"], description="Never changes: what a program goes by.")
+    code: str = Field(examples=["no_workers"], description="A stable code for programs.")
     message: str
     hint: str
 
 
 class FleetView(BaseModel):
-    """Who converts, and what waits."""
+    """The workers and the queues."""
 
     workers: list[WorkerView]
     slots: int
-    queues: dict[str, int] = Field(description="Tasks that wait, by queue.")
-    jobs: dict[str, int] = Field(description="Jobs that have not ended, by state.")
-    speed: float = Field(description="Seconds of media that all workers make in a second, over the last ten.")
-    notes: list[NoteView] = Field(description="Why something does not move; empty when all is well.")
+    queues: dict[str, int] = Field(description="Waiting tasks by queue.")
+    jobs: dict[str, int] = Field(description="Active jobs by state.")
+    speed: float = Field(description="Seconds of media that all workers make per second, over the last ten seconds.")
+    notes: list[NoteView] = Field(description="Why conversions do not progress; empty when all is well.")
 
 
 def _rounded(value: float | None) -> float | None:

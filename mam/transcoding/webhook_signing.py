@@ -1,4 +1,4 @@
-"""The headers that tell receivers that a webhook is ours: those of the Standard Webhooks specification, and our own.
+"""The headers that authenticate a webhook: those of the Standard Webhooks specification, and an older one.
 
 https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 """
@@ -19,7 +19,7 @@ OLD_HEADER = "MAM-Signature"  # It stays for a release beside the standard's hea
 class Signer:
     """Signs with every secret in use: while one replaces another, receivers may know either.
 
-    `keys`: what the standard makes of each secret. `secrets`: the same as they are written, which OLD_HEADER goes by.
+    `keys`: the secrets as the standard decodes them. `secrets`: the secrets as written, for OLD_HEADER.
     """
 
     keys: tuple[bytes, ...]
@@ -31,7 +31,7 @@ class Signer:
         return cls(tuple(settings.webhook_keys()), secrets)
 
     def headers(self, message: str, moment: int, body: bytes) -> dict[str, str]:
-        """`message`: its id, the same at every attempt. `moment`: of the attempt, in Unix seconds."""
+        """The headers of a delivery. `message`: its id, the same at every attempt; `moment`: Unix seconds."""
         return {
             "webhook-id": message,
             "webhook-timestamp": str(moment),

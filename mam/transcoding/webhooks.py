@@ -1,7 +1,7 @@
-"""Webhooks: callers' URLs are told what became of their videos, signed, and again later where that did not work.
+"""Webhooks: signed requests to clients' URLs about their videos, retried later after a failure.
 
-What is to be told is put into an outbox in Redis by the change of state itself (lua.py), so that nothing is told
-that did not happen, and nothing forgotten that did.
+The script that changes a job's state also puts the webhook into an outbox in Redis (lua.py): so each change is
+delivered, and nothing else.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ from mam.settings import Settings
 from mam.transcoding import views
 from mam.transcoding.webhook_signing import Signer
 
-DELAYS = (5, 30, 120, 600, 3600, 3 * 3600, 6 * 3600, 12 * 3600)  # seconds before each further try: a day in all
-DELIVERIES = 8  # at a time: a receiver that hangs does not keep the others waiting
-DELIVERY_SECONDS = 10  # that a receiver has to answer
-LEASE_SECONDS = 60  # then a delivery whose process was killed is another's
-LOOK_SECONDS = 5  # between looks at what is due, when nothing happens
+DELAYS = (5, 30, 120, 600, 3600, 3 * 3600, 6 * 3600, 12 * 3600)  # Retries follow after these seconds: a day in all.
+DELIVERIES = 8  # This many deliveries run at a time, so that a hanging receiver does not block the others.
+DELIVERY_SECONDS = 10  # A receiver must answer within this time.
+LEASE_SECONDS = 60  # A delivery whose process was killed goes to another process after this time.
+LOOK_SECONDS = 5  # The outbox is read this often even without an event.
 
-LOWEST_PORT, WEB_PORTS = 1024, (80, 443)  # below it, what listens is no web server: mail, name service, file shares
+LOWEST_PORT, WEB_PORTS = 1024, (80, 443)  # Other ports below the first belong to mail, name service, file shares.
 
-# IPv6 networks whose last four bytes are an IPv4 address: of NAT64 (RFC 6052), and IPv4-compatible (RFC 4291).
+# The last four bytes of an address in these networks are an IPv4 address: NAT64 (RFC 6052), IPv4-compatible (RFC 4291).
 EMBEDDING = tuple(map(ipaddress.IPv6Network, ("64:ff9b::/96", "::/96")))
-# Those that no internet route leads to, whatever Python's own tables say in one version or another: translation within
-# a site (RFC 8215), segment routing (RFC 9602).
+# No internet route leads to these networks, though some versions of Python call them global: translation within a site
+# (RFC 8215), segment routing (RFC 9602).
 NOT_PUBLIC = tuple(map(ipaddress.IPv6Network, ("64:ff9b:1::/48", "5f00::/16")))
 
 log = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a webhook goes: `address` is connected to, `url` says what for."""
+    """The destination of a webhook: the connection goes to `address`, the request is for `url`."""
 
     url: SplitResult
     address: str
@@ -71,10 +71,9 @@ class Target:
 
 
 def target(url: str, *, private: bool) -> Target:
-    """Looks up where a URL leads. Unless `private`, all of its host's addresses must be public, and its port a web's.
+    """Resolves a URL. Unless `private`, all addresses of its host must be public, and its port a web port.
 
-    What was looked up is what is connected to: a name that means another address a moment later leads nowhere else.
-    Raises InvalidCallback.
+    The connection goes to the checked address, even if the name resolves to another one later. Raises InvalidCallback.
     """
     try:
         parts = urlsplit(url)
@@ -82,14 +81,14 @@ def target(url: str, *, private: bool) -> Target:
     except ValueError as error:
         raise InvalidCallback(f"The URL cannot be read: {error}.") from error
     if parts.scheme not in ("http", "https") or not host or parts.username is not None or port == 0:
-        raise InvalidCallback("It is no http or https URL with a host, without a user name.")
+        raise InvalidCallback("It is not an http or https URL with a host and without a user name.")
     if not private and port is not None and port < LOWEST_PORT and port not in WEB_PORTS:
-        raise InvalidCallback(f"The port {port} is none of the web's: use 80, 443, or one from {LOWEST_PORT} on.")
+        raise InvalidCallback(f"The port {port} is not a web port: use 80, 443, or one from {LOWEST_PORT} on.")
     try:
-        found = socket.getaddrinfo(host, port or parts.scheme, type=socket.SOCK_STREAM)
+        entries = socket.getaddrinfo(host, port or parts.scheme, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise InvalidCallback(f"There is no host {host!r}.") from error
-    addresses = [str(entry[4][0]) for entry in found]
+    addresses = [str(entry[4][0]) for entry in entries]
     if not private and not all(map(_is_public, addresses)):
         raise InvalidCallback(f"The host {host!r} has a private address.")
     return Target(parts, addresses[0])
@@ -100,25 +99,25 @@ def _is_public(address: str) -> bool:
     if isinstance(parsed, ipaddress.IPv6Address):
         if parsed.is_site_local or any(parsed in network for network in NOT_PUBLIC):
             return False
-        parsed = _embedded(parsed) or parsed
+        parsed = _embedded_ipv4(parsed) or parsed
     return parsed.is_global and not parsed.is_multicast
 
 
-def _embedded(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
-    """The IPv4 address that a translator, a tunnel or the system itself would send to."""
+def _embedded_ipv4(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """The IPv4 address that a translator, a tunnel or the system would send to."""
     if any(address in network for network in EMBEDDING):
         return ipaddress.IPv4Address(address.packed[-4:])
     return address.ipv4_mapped or address.sixtofour
 
 
 class Callbacks:
-    """Which URLs may be told: an operator's own in any case, callers' unless they lead into the private network."""
+    """Checks webhook URLs: the operator's own is always allowed, clients' unless they lead into the private network."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
     def check(self, url: str) -> None:
-        """Whether a caller may have this URL told. Blocking. Raises InvalidCallback."""
+        """Checks a client's webhook URL. Blocking. Raises InvalidCallback."""
         if not self._settings.webhook_secret:
             raise InvalidCallback("There is no WEBHOOK_SECRET to sign with.", hint="Set WEBHOOK_SECRET.")
         self.target(url)
@@ -129,8 +128,8 @@ class Callbacks:
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
-    """An entry of the outbox, as lua.py writes it. `attempt`: which this delivery is."""
+class _Webhook:
+    """A webhook in the outbox, as lua.py writes it. `attempt`: the number of this delivery."""
 
     id: str
     type: str
@@ -141,7 +140,7 @@ class _Told:
 
 
 class Webhooks:
-    """Delivers what is in the outbox. Any process of the service may run one: they share the work."""
+    """Delivers the webhooks in the outbox. Every process of the service may run one: they share the work."""
 
     def __init__(
         self, settings: Settings, jobs: Jobs, counters: Counters, client: redis.Redis, listener: Listener
@@ -163,13 +162,13 @@ class Webhooks:
             self._task = supervised("webhooks", self._run)
 
     async def stop(self) -> None:
-        """Lets deliveries that are under way end."""
+        """Stops after the running deliveries."""
         if self._task:
             self._task.cancel()
             await asyncio.gather(self._task, *self._deliveries, return_exceptions=True)
 
     def _note(self, event: Event) -> None:
-        if event["event"] in ("made", "succeeded", "failed"):  # what something may be told about
+        if event["event"] in ("made", "succeeded", "failed"):  # the events that webhooks are sent for
             self._happened.set()
 
     async def _run(self) -> None:
@@ -184,11 +183,11 @@ class Webhooks:
                 await asyncio.wait_for(self._happened.wait(), LOOK_SECONDS)
 
     async def _deliver_next(self) -> bool:
-        """Begins the next delivery that is due; False when there is none."""
+        """Starts the next due delivery; False when there is none."""
         await self._free.acquire()
         entry: bytes | None = None
         try:
-            entry = await asyncio.to_thread(self._taken)
+            entry = await asyncio.to_thread(self._next_due)
         finally:
             if entry is None:
                 self._free.release()
@@ -205,23 +204,23 @@ class Webhooks:
         if not task.cancelled() and (error := task.exception()):
             log.warning("webhook left for later", extra={"error": type(error).__name__})
 
-    def _taken(self) -> bytes | None:
+    def _next_due(self) -> bytes | None:
         now = time.time()
-        found: Any = self._take(keys=[OUTBOX], args=[now, now + LEASE_SECONDS])
-        return found if isinstance(found, bytes) else None
+        entry: Any = self._take(keys=[OUTBOX], args=[now, now + LEASE_SECONDS])
+        return entry if isinstance(entry, bytes) else None
 
     def _deliver(self, entry: bytes) -> None:
-        event = stored.read(_Told, entry)
-        if event is None:  # another version may understand it: it is due again when its lease has run out
+        event = stored.read(_Webhook, entry)
+        if event is None:  # another version may read it: the entry is due again after its lease
             log.warning("webhook not understood")
             return
         attempt = event.attempt
         fields: dict[str, Any] = {"revision": event.job, "type": event.type}
         try:
-            to = self._callbacks.target(event.url)
-            fields["host"] = to.url.hostname
+            target = self._callbacks.target(event.url)
+            fields["host"] = target.url.hostname
             body = self._body(event)
-            outcome = _post(to, body, self._signer.headers(event.id, int(time.time()), body))
+            outcome = _post(target, body, self._signer.headers(event.id, int(time.time()), body))
         except InvalidCallback as error:
             outcome = error.detail
         if outcome == "":
@@ -243,40 +242,40 @@ class Webhooks:
         self._client.zrem(OUTBOX, entry)
         self._counters.count("webhooks", outcome)
 
-    def _body(self, event: _Told) -> bytes:
+    def _body(self, event: _Webhook) -> bytes:
         data: dict[str, Any] = {"id": event.job}
         with suppress(JobNotFound):
             data = views.public(self._jobs.get(event.job))
         moment = datetime.fromtimestamp(event.created_at, timezone.utc).isoformat(timespec="milliseconds")
-        told = {"id": event.id, "type": event.type, "created_at": moment, "attempt": event.attempt, "data": data}
-        return json.dumps(told).encode()
+        payload = {"id": event.id, "type": event.type, "created_at": moment, "attempt": event.attempt, "data": data}
+        return json.dumps(payload).encode()
 
 
-def _post(to: Target, body: bytes, signed: Mapping[str, str]) -> str:
-    """`signed`: the headers that say that it is ours. Empty when the receiver took it; else what was wrong."""
+def _post(target: Target, body: bytes, signature: Mapping[str, str]) -> str:
+    """Sends a webhook. Returns '' when the receiver accepted it, else the reason. `signature`: the signing headers."""
     headers = {
-        "Host": to.url.netloc,
+        "Host": target.url.netloc,
         "Content-Type": "application/json",
         "User-Agent": "MAM-Webhooks",
-        **signed,
+        **signature,
     }
-    with _connection(to) as connection:
+    with _connection(target) as connection:
         try:
             answer = connection.request(
-                "POST", to.path, body=body, headers=headers, redirect=False, retries=False, preload_content=False
+                "POST", target.path, body=body, headers=headers, redirect=False, retries=False, preload_content=False
             )
-            answer.close()  # what it says besides does not matter
+            answer.close()  # the body of the answer does not matter
         except urllib3.exceptions.HTTPError as error:
             return type(error).__name__
     return "" if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES else str(answer.status)
 
 
-def _connection(to: Target) -> urllib3.HTTPConnectionPool:
+def _connection(target: Target) -> urllib3.HTTPConnectionPool:
     timeout = urllib3.Timeout(total=DELIVERY_SECONDS)
-    if to.url.scheme == "http":
-        return urllib3.HTTPConnectionPool(to.address, to.port, timeout=timeout)
-    name = to.url.hostname
+    if target.url.scheme == "http":
+        return urllib3.HTTPConnectionPool(target.address, target.port, timeout=timeout)
+    name = target.url.hostname
     return urllib3.HTTPSConnectionPool(
-        to.address, to.port, timeout=timeout,
+        target.address, target.port, timeout=timeout,
         cert_reqs="CERT_REQUIRED", ca_certs=certifi.where(), assert_hostname=name, server_hostname=name,
     )  # fmt: skip

@@ -1,1 +1,1 @@
-"""Uploads: files go from the browser into the bucket in signed parts; this room begins, checks and ends them."""
+"""Uploads: browsers send files to the bucket in signed parts; this room starts, checks and completes them."""

@@ -1,4 +1,4 @@
-"""What the store says of uploads: which parts have arrived, and which object they became."""
+"""The store's view of uploads: which parts have arrived, and which object they became."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from mam.store.info import ObjectInfo
 from mam.store.multipart import Multipart, Part
 from mam.store.objects import Store
 from mam.uploads import naming, validation
-from mam.uploads.records import Arrived, Begun, Record, Records
+from mam.uploads.records import Record, Records, StoredObject, UploadSpec
 from mam.uploads.validation import Validator
 
 log = logging.getLogger(__name__)
 
 
-class Shelf(validation.Shelf, Protocol):
-    """Where what has arrived is shown at once."""
+class Library(validation.Library, Protocol):
+    """The library, which shows a new object at once."""
 
     async def added(self, asset: Asset, size: int, version: str, modified: float) -> None: ...
 
@@ -30,21 +30,23 @@ class Shelf(validation.Shelf, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A record, and what the store says has arrived: all parts, once it is complete."""
+    """A record, and the numbers of the parts that the store has: all of them, once the upload is complete."""
 
     record: Record
-    arrived: Sequence[int]
+    part_numbers: Sequence[int]
 
 
 class Arrivals:
-    """Takes note of each upload that became an object, once, and shows it."""
+    """Records each upload that became an object, once, and shows the object."""
 
-    def __init__(self, store: Store, multipart: Multipart, records: Records, judge: Validator, shelf: Shelf) -> None:
+    def __init__(
+        self, store: Store, multipart: Multipart, records: Records, validator: Validator, library: Library
+    ) -> None:
         self._store = store
         self._multipart = multipart
         self._records = records
-        self._judge = judge
-        self._shelf = shelf
+        self._validator = validator
+        self._library = library
 
     async def record(self, upload: str) -> Record:
         """Raises UploadNotFound."""
@@ -54,82 +56,82 @@ class Arrivals:
         return record
 
     async def upload(self, record: Record) -> Upload:
-        """A record with what has arrived. Raises UploadNotFound, StoreUnavailable."""
-        if record.arrived is None:
+        """A record with the arrived parts. Raises UploadNotFound, StoreUnavailable."""
+        if record.stored is None:
             parts = await self.parts(record)
             if parts is not None:
-                sizes = naming.part_sizes(record.begun.size, record.begun.part_size)
+                sizes = naming.part_sizes(record.spec.size, record.spec.part_size)
                 return Upload(record, [part.number for part in parts if _is_right(part, sizes)])
-            record = await self.record(record.begun.id)
-        return Upload(record, range(1, len(naming.part_sizes(record.begun.size, record.begun.part_size)) + 1))
+            record = await self.record(record.spec.id)
+        return Upload(record, range(1, len(naming.part_sizes(record.spec.size, record.spec.part_size)) + 1))
 
     async def parts(self, record: Record) -> list[Part] | None:
         """The parts of an open upload; None when it turns out to be complete.
 
-        Raises UploadNotFound when the store has dropped it, and forgets it then.
+        Raises UploadNotFound when the store has dropped the upload, whose record is removed then.
         """
-        begun = record.begun
+        spec = record.spec
         try:
-            return await asyncio.to_thread(self._multipart.parts, begun.key, begun.upload_id)
+            return await asyncio.to_thread(self._multipart.parts, spec.key, spec.upload_id)
         except UploadNotFound as error:
             try:
-                await self.landed(begun.id, error)
+                await self.confirmed(spec.id, error)
             except UploadNotFound:
-                await self._records.forget(begun)
+                await self._records.forget(spec)
                 raise
             return None
 
-    async def landed(self, upload: str, error: MamError, *, is_ours: bool = False) -> Record:
-        """The record of an upload that is an object now. Raises `error` when the object is not of this upload.
+    async def confirmed(self, upload: str, error: MamError, *, is_ours: bool = False) -> Record:
+        """The record of an upload that became an object. Raises `error` when the object is not this upload's.
 
-        `is_ours`: the store has just said so; how it makes ETags is its own affair then.
+        `is_ours`: the store has just completed the upload, so its way of making ETags does not matter.
         """
         record = await self.record(upload)
-        if record.arrived:
+        if record.stored:
             return record
-        found = await self.head(record.begun)
-        if found is None or not (is_ours or _is_of(found, record)):
+        info = await self.head(record.spec)
+        if info is None or not (is_ours or _is_of(info, record)):
             raise error
-        arrived = Arrived(found.size, found.version, found.etag, found.modified)
-        if await self._records.complete(record.begun, arrived):
-            log.info("upload complete", extra={"upload": upload, "key": found.key, "bytes": found.size})
-            await self._tell(record.begun, arrived)
+        stored_object = StoredObject(info.size, info.version, info.etag, info.modified)
+        if await self._records.complete(record.spec, stored_object):
+            log.info("upload complete", extra={"upload": upload, "key": info.key, "bytes": info.size})
+            await self._tell(record.spec, stored_object)
         return await self.record(upload)
 
-    async def remove(self, begun: Begun) -> None:
-        """Removes the object that an upload became, and shows it no more."""
-        await asyncio.to_thread(self._store.remove, begun.bucket, [begun.key])
-        await self._show(self._shelf.removed(Asset(begun.bucket, begun.key)))
+    async def remove(self, spec: UploadSpec) -> None:
+        """Removes the object that an upload became, also from the library."""
+        await asyncio.to_thread(self._store.remove, spec.bucket, [spec.key])
+        await self._show(self._library.removed(Asset(spec.bucket, spec.key)))
 
-    async def head(self, begun: Begun) -> ObjectInfo | None:
-        return await asyncio.to_thread(self._store.head, begun.bucket, begun.key)
+    async def head(self, spec: UploadSpec) -> ObjectInfo | None:
+        return await asyncio.to_thread(self._store.head, spec.bucket, spec.key)
 
-    async def _tell(self, begun: Begun, arrived: Arrived) -> None:
-        if not naming.is_media(begun.key):
-            await self._records.no_verdict(begun.id)
+    async def _tell(self, spec: UploadSpec, stored_object: StoredObject) -> None:
+        if not naming.is_media(spec.key):
+            await self._records.no_verdict(spec.id)
         else:
-            self._judge.soon(begun)
-        asset = Asset(begun.bucket, begun.key)
-        await self._show(self._shelf.added(asset, arrived.size, arrived.version, arrived.modified))
+            self._validator.schedule(spec)
+        asset = Asset(spec.bucket, spec.key)
+        await self._show(self._library.added(asset, stored_object.size, stored_object.version, stored_object.modified))
 
-    async def _show(self, telling: Awaitable[None]) -> None:
-        """What happened has happened, whatever comes of telling it: the next listing shows it too."""
+    async def _show(self, update: Awaitable[None]) -> None:
+        """Updates the library. A failure only delays the change: the next listing has it too."""
         try:
-            await telling
+            await update
         except Exception:
             log.exception("the library was not told of an upload")
 
 
-def checked(begun: Begun, parts: list[Part] | None) -> list[Part] | None:
-    """The upload's own parts, of the right sizes. Raises UploadIncomplete."""
+def own_parts(spec: UploadSpec, parts: list[Part] | None) -> list[Part] | None:
+    """The upload's parts of the right sizes. Raises UploadIncomplete."""
     if parts is None:
         return None
-    sizes = naming.part_sizes(begun.size, begun.part_size)
-    right = [part for part in parts if _is_right(part, sizes)]
-    missing = sorted(set(range(1, len(sizes) + 1)) - {part.number for part in right})
+    sizes = naming.part_sizes(spec.size, spec.part_size)
+    complete = [part for part in parts if _is_right(part, sizes)]
+    missing = sorted(set(range(1, len(sizes) + 1)) - {part.number for part in complete})
     if missing:
         raise UploadIncomplete(f"Of {len(sizes)} parts {len(missing)} are missing: {ranges(missing)}.")
-    return right
+    return complete
 
 
 def ranges(numbers: Sequence[int]) -> str:
@@ -148,8 +150,8 @@ def _is_right(part: Part, sizes: list[int]) -> bool:
     return 1 <= part.number <= len(sizes) and part.size == sizes[part.number - 1]
 
 
-def _is_of(found: ObjectInfo, record: Record) -> bool:
-    """Whether an object is what the upload's parts became: by its ETag, where the store gives one, else by its size."""
-    if record.expected is None:  # no request has tried to complete it
+def _is_of(info: ObjectInfo, record: Record) -> bool:
+    """Whether an object was made of the upload's parts: by its ETag, where the store gives one, else by its size."""
+    if record.expected is None:  # no request has tried to complete the upload
         return False
-    return found.size == record.begun.size and (not found.etag or not record.expected or found.etag == record.expected)
+    return info.size == record.spec.size and (not info.etag or not record.expected or info.etag == record.expected)

@@ -1,4 +1,4 @@
-"""Names for new uploads that no object and no other upload has."""
+"""Free names for new uploads: names without an object or another upload."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mam.uploads.records import Records
 
 
 class FreeNames:
-    """The names of one bucket."""
+    """Finds free names in one bucket."""
 
     def __init__(self, store: Store, records: Records, bucket: str) -> None:
         self._store = store
@@ -20,7 +20,7 @@ class FreeNames:
         self._bucket = bucket
 
     def check_folder(self, folder: str) -> None:
-        """Raises InvalidName where a part of the path is a file: MinIO would not list what lies in it."""
+        """Raises InvalidName where a part of the path is a file: MinIO would not list objects below it."""
         parts = folder.split("/")[:-1]
         for depth in range(1, len(parts) + 1):
             path = "/".join(parts[:depth])
@@ -28,7 +28,7 @@ class FreeNames:
                 raise InvalidName(f"{path!r} is a file.", hint="Choose another folder.")
 
     async def take(self, folder: str, name: str, upload: str) -> str:
-        """A key that no object and no other upload has, held for this one for the moment.
+        """A key without an object or another upload, held for this upload for NAMING_SECONDS.
 
         `folder`: with the prefix of all uploads. Raises NameTaken.
         """
@@ -44,8 +44,8 @@ class FreeNames:
         raise NameTaken(f"{name!r} is taken, and so are its names with numbers.", hint="Choose another name.")
 
     def _is_taken(self, key: str) -> bool:
-        """Whether an object or a folder has the key, or a medium its stem."""
-        beside = {found.key for found in self._store.listing(self._bucket, f"{stem(key)}.", recursive=False)}
-        if beside & {key, f"{key}/"}:
+        """Whether an object or a folder has the key, or another medium has its stem."""
+        neighbours = {info.key for info in self._store.listing(self._bucket, f"{stem(key)}.", recursive=False)}
+        if neighbours & {key, f"{key}/"}:
             return True
-        return naming.is_media(key) and any(naming.is_media(other) and stem(other) == stem(key) for other in beside)
+        return naming.is_media(key) and any(naming.is_media(other) and stem(other) == stem(key) for other in neighbours)

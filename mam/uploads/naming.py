@@ -1,4 +1,4 @@
-"""What an upload is called and cut into: cleaned names, names beside those that are taken, sizes of parts."""
+"""Names and part sizes of uploads: cleaned names, alternatives to taken names, sizes of parts."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from mam.hls.sidecars import FORMATS, base
 from mam.naming import MEDIA_TYPES, Asset, check_key, extension, stem, video_names
 
 MIB = 1 << 20
-SMALLEST_PART = 8 * MIB  # S3 demands 5; a part is also what is sent again after a broken connection
-PARTS = 2000  # about so many at most: S3 allows 10,000
-MAX_NAME_BYTES = 255  # of one folder or file where the store keeps them as such
-OTHER_NAMES = 200  # are tried before giving up
-EXTENSIONS = tuple(sorted((*MEDIA_TYPES, *FORMATS)))  # what is taken
+SMALLEST_PART = 8 * MIB  # S3 demands 5 MiB; a whole part is sent again after a broken connection.
+PARTS = 2000  # An upload has about this many parts at most: S3 allows 10,000.
+MAX_NAME_BYTES = 255  # File systems, in which stores may keep objects, allow this much for one name.
+OTHER_NAMES = 200  # This many names are tried for a file.
+EXTENSIONS = tuple(sorted((*MEDIA_TYPES, *FORMATS)))  # Files with these extensions are accepted.
 _SIDECAR_TYPES = {"srt": "application/x-subrip", "vtt": "text/vtt"}
 _PLAYABLE = re.compile(r"(?:video|audio)/[a-z0-9][a-z0-9.+-]{0,63}")
 _DROPPED = {"Cc", "Cs", "Zl", "Zp"}  # controls, surrogates, line and paragraph separators
@@ -25,21 +25,21 @@ _TURNING = frozenset(
 
 
 def part_size(size: int) -> int:
-    """Bytes of each part but the last: whole MiB, 8 at least, so that there are about 2,000 parts at most."""
+    """The size of every part but the last: whole MiB, 8 at least, so that there are about 2,000 parts at most."""
     wanted = -(-size // PARTS)
     return max(SMALLEST_PART, -(-wanted // MIB) * MIB)
 
 
 def part_sizes(size: int, part: int) -> list[int]:
     """The size of each part of a file, in order."""
-    whole, rest = divmod(size, part)
-    return [part] * whole + [rest] * (rest > 0)
+    whole, remainder = divmod(size, part)
+    return [part] * whole + [remainder] * (remainder > 0)
 
 
 def clean_name(name: str) -> str:
-    """A file's name as it becomes part of a key. Raises InvalidName, UnsupportedFile.
+    """A file's name for use in a key: the last part of a path. Raises InvalidName, UnsupportedFile.
 
-    Of a path the last part; composed (NFC), because a Mac's name would be another object than what people type.
+    It is composed (NFC): a decomposed name from a Mac would be another object than the name that people type.
     """
     cleaned = _clean(re.split(r"[/\\]", name)[-1])
     if not is_media(cleaned) and not is_sidecar(cleaned):
@@ -60,7 +60,7 @@ def clean_folder(folder: str) -> str:
 def other_names(name: str) -> Iterator[str]:
     """The name itself, then with numbers: `a.mp4`, `a (2).mp4`, `a (3).mp4` ...
 
-    Those of subtitles stand where those of their medium would: `a (2).en.srt` is of `a (2).mp4`.
+    In names of subtitles the number follows the name of their medium: `a (2).en.srt` belongs to `a (2).mp4`.
     """
     yield name
     start = base(name) if is_sidecar(name) else stem(name)
@@ -69,7 +69,7 @@ def other_names(name: str) -> Iterator[str]:
 
 
 def check(asset: Asset) -> None:
-    """Raises InvalidName unless the asset, and the video that is made of it, can be called so."""
+    """Raises InvalidName unless the name is valid for the asset and for its video."""
     check_key(asset.key)
     if is_media(asset.key):
         video_names(asset)
@@ -84,22 +84,22 @@ def is_sidecar(key: str) -> bool:
 
 
 def claim(key: str) -> str:
-    """What two uploads may not both have: media their stem, others their key.
+    """The part of a key that two uploads may not share: the stem of media, the whole key of other files.
 
-    `a.mov` beside `a.mp4` would share its subtitles and its title, and its video would be called by a hash.
+    `a.mov` beside `a.mp4` would share its subtitles and title, and its video's name would need a hash.
     """
     return stem(key) if is_media(key) else key
 
 
-def content_type(name: str, wanted: str) -> str:
-    """The type that the object gets: what the client says where that is a video or sound, else by the extension.
+def content_type(name: str, requested: str) -> str:
+    """The object's content type: the client's where that is a video or audio type, else by the extension.
 
-    Not just anything: the store would hand it out as a page of its own origin.
+    Other types are refused: the store would serve a page from its own origin.
     """
-    known = extension(name)
-    if known in MEDIA_TYPES:
-        return wanted if _PLAYABLE.fullmatch(wanted) else MEDIA_TYPES[known]
-    return _SIDECAR_TYPES[known]
+    suffix = extension(name)
+    if suffix in MEDIA_TYPES:
+        return requested if _PLAYABLE.fullmatch(requested) else MEDIA_TYPES[suffix]
+    return _SIDECAR_TYPES[suffix]
 
 
 def _clean(part: str) -> str:

@@ -1,7 +1,7 @@
-"""What is known of uploads, in Redis: for a day at most, and nothing that the bucket depends on.
+"""The records of uploads in Redis, kept for a day at most; the bucket does not depend on them.
 
-A record is a hash `mam:upload:<id>`; open ones are listed in a sorted set by the moment of their beginning. Beside them
-lie the file that a client is sending (so that it finds its upload again) and the names that are taken.
+A record is a hash `mam:upload:<id>`; a sorted set holds the open uploads by their start. Other keys map a client's file
+to its upload (so that the client finds it again), and hold taken names.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ NAME = "mam:upload-name:"
 OPEN = "mam:uploads"
 UNJUDGED = "mam:uploads:unjudged"
 SWEEPER = "mam:uploads:sweeper"
-KEPT_SECONDS = 24 * 3600  # of what is complete; what is open is kept so long after it should have been swept
-NAMING_SECONDS = 120  # a name is held so long while its upload begins
+KEPT_SECONDS = 24 * 3600  # A complete upload is kept this long; an open one this long after it became stale.
+NAMING_SECONDS = 120  # A name is held this long while its upload starts.
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
-    """An upload as it was begun; nothing of this changes. `upload_id`: the store's. `created`: Unix seconds."""
+class UploadSpec:
+    """The constant facts of an upload. `upload_id`: the store's. `created`: Unix seconds."""
 
     id: str
     bucket: str
@@ -43,8 +43,8 @@ class Begun:
 
 
 @dataclass(frozen=True, slots=True)
-class Arrived:
-    """The object that an upload became."""
+class StoredObject:
+    """The object that a complete upload became."""
 
     size: int
     version: str
@@ -54,17 +54,17 @@ class Arrived:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """`touched`: when its client last showed itself. `expected`: the ETag to come, once its completion was begun."""
+    """An upload's record. `touched`: its client's last request. `expected`: the object's ETag, once completing."""
 
-    begun: Begun
+    spec: UploadSpec
     touched: float
     expected: str | None = None
-    arrived: Arrived | None = None
+    stored: StoredObject | None = None
     verdict: dict[str, Any] | None = None
 
 
 # KEYS: record, file, open, name. ARGV: id, begun, now, seconds to keep, the records' prefix.
-# The id of the file's upload: this one, or the one that another process has begun meanwhile.
+# Returns the id of the file's upload: this one, or one that another process has started meanwhile.
 _ADD = """
 local other = redis.call('GET', KEYS[2])
 if other and redis.call('EXISTS', ARGV[5] .. other) == 1 then return other end
@@ -76,7 +76,7 @@ redis.call('ZADD', KEYS[3], ARGV[3], ARGV[1])
 return ARGV[1]
 """
 
-# KEYS: record, file, name. ARGV: seconds to keep, then fields and values. Nothing comes back to life by it.
+# Changes an existing record. KEYS: record, file, name. ARGV: seconds to keep, then fields and values.
 _CHANGE = """
 if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
 redis.call('HSET', KEYS[1], unpack(ARGV, 2))
@@ -84,8 +84,8 @@ for _, key in ipairs(KEYS) do redis.call('EXPIRE', key, ARGV[1]) end
 return 1
 """
 
-# KEYS: record, file, open, name, unjudged. ARGV: id, seconds to keep, then fields and values; without these it is
-# forgotten. Another upload of the same file or name keeps what is its own.
+# KEYS: record, file, open, name, unjudged. ARGV: id, seconds to keep, then fields and values; without these the record
+# is removed. Another upload of the same file or name keeps its own keys.
 _END = """
 redis.call('ZREM', KEYS[3], ARGV[1])
 for _, key in ipairs({KEYS[2], KEYS[4]}) do
@@ -106,7 +106,7 @@ _RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL
 
 
 class Records:
-    """All of it raises RedisError. `seconds`: how long an open upload may be silent."""
+    """The records. All methods raise RedisError. `seconds`: how long an open upload may be silent."""
 
     def __init__(self, client: redis.asyncio.Redis, *, seconds: float) -> None:
         self._client = client
@@ -122,12 +122,12 @@ class Records:
 
     async def of_file(self, folder: str, fingerprint: str, size: int) -> Record | None:
         """The open upload of a file into a folder."""
-        found = stored.text(await self._client.get(_file(folder, fingerprint, size)))
-        record = await self.get(found) if found else None
-        return record if record and not record.arrived else None
+        upload = stored.text(await self._client.get(_file(folder, fingerprint, size)))
+        record = await self.get(upload) if upload else None
+        return record if record and not record.stored else None
 
     async def open(self, limit: int = -1) -> list[Record]:
-        """Those that are not complete, newest first."""
+        """The open uploads, newest first."""
         ids: Any = await self._client.zrevrange(OPEN, 0, limit - 1 if limit > 0 else -1)
         return await self._all(ids)
 
@@ -136,58 +136,58 @@ class Records:
         return await self._all(list(ids))
 
     async def hold(self, name: str, upload: str) -> bool:
-        """Takes a name for an upload that is about to begin; False when another has it."""
+        """Holds a name for an upload that is about to start; False when another upload has it."""
         return bool(await self._client.set(NAME + name, upload, nx=True, ex=NAMING_SECONDS))
 
     async def release(self, name: str, upload: str) -> None:
         await self._release(keys=[NAME + name], args=[upload])
 
-    async def add(self, begun: Begun) -> str:
-        """Keeps an upload; the id of the file's upload, which is another's when that was quicker."""
-        keys = [PREFIX + begun.id, _file_of(begun), OPEN, NAME + begun.claim]
-        values: list[str | float] = [begun.id, json.dumps(asdict(begun)), time.time(), self._open_seconds, PREFIX]
+    async def add(self, spec: UploadSpec) -> str:
+        """Adds an upload. Returns the id of the file's upload: another one where that was quicker."""
+        keys = [PREFIX + spec.id, _file_of(spec), OPEN, NAME + spec.claim]
+        values: list[str | float] = [spec.id, json.dumps(asdict(spec)), time.time(), self._open_seconds, PREFIX]
         return str((await self._add(keys=keys, args=values)).decode())
 
-    async def touch(self, begun: Begun) -> None:
-        """Its client has shown itself."""
-        await self._set(begun, self._open_seconds, touched=time.time())
+    async def touch(self, spec: UploadSpec) -> None:
+        """Records a request of the upload's client."""
+        await self._set(spec, self._open_seconds, touched=time.time())
 
-    async def completing(self, begun: Begun, expected: str | None) -> None:
-        """The store is about to make it an object of this ETag."""
-        await self._set(begun, self._open_seconds, touched=time.time(), expected=expected or "")
+    async def completing(self, spec: UploadSpec, expected: str | None) -> None:
+        """Records that the store is about to make an object of this ETag."""
+        await self._set(spec, self._open_seconds, touched=time.time(), expected=expected or "")
 
-    async def complete(self, begun: Begun, arrived: Arrived) -> bool:
-        """It has become an object. False when that was known."""
+    async def complete(self, spec: UploadSpec, stored_object: StoredObject) -> bool:
+        """Records the object that the upload became. False when that was recorded before."""
         fields: list[str | float] = [
             "begun",
-            json.dumps(asdict(begun)),
+            json.dumps(asdict(spec)),
             "touched",
             time.time(),
             "arrived",
-            json.dumps(asdict(arrived)),
+            json.dumps(asdict(stored_object)),
         ]
-        return bool(await self._end(keys=_keys(begun), args=[begun.id, KEPT_SECONDS, *fields]))
+        return bool(await self._end(keys=_keys(spec), args=[spec.id, KEPT_SECONDS, *fields]))
 
-    async def judge(self, begun: Begun, verdict: dict[str, Any]) -> None:
-        await self._set(begun, KEPT_SECONDS, verdict=json.dumps(verdict))
-        await self.no_verdict(begun.id)
+    async def judge(self, spec: UploadSpec, verdict: dict[str, Any]) -> None:
+        await self._set(spec, KEPT_SECONDS, verdict=json.dumps(verdict))
+        await self.no_verdict(spec.id)
 
     async def no_verdict(self, upload: str) -> None:
         await self._client.srem(UNJUDGED, upload)
 
-    async def forget(self, begun: Begun) -> None:
-        await self._end(keys=_keys(begun), args=[begun.id, 0])
+    async def forget(self, spec: UploadSpec) -> None:
+        await self._end(keys=_keys(spec), args=[spec.id, 0])
 
     async def is_sweeper(self, seconds: float) -> bool:
-        """Whether this process is to look after all uploads now: one of them, once in so many seconds."""
+        """Whether this process sweeps now: one process does, once in `seconds`."""
         return bool(await self._client.set(SWEEPER, "1", nx=True, px=max(1, int(seconds * 1000))))
 
-    async def _set(self, begun: Begun, seconds: int, **fields: Any) -> None:
-        keys = [PREFIX + begun.id, _file_of(begun), NAME + begun.claim]
-        # What is complete has given its file and its name back: another's are not to be prolonged.
+    async def _set(self, spec: UploadSpec, seconds: int, **fields: Any) -> None:
+        keys = [PREFIX + spec.id, _file_of(spec), NAME + spec.claim]
+        # A complete upload has released its file and name: another upload's must not be prolonged.
         await self._change(
             keys=keys if "touched" in fields else keys[:1],
-            args=[seconds, *(x for item in fields.items() for x in item)],
+            args=[seconds, *(value for pair in fields.items() for value in pair)],
         )
 
     async def _all(self, ids: list[bytes]) -> list[Record]:
@@ -195,18 +195,18 @@ class Records:
             for upload in ids:
                 pipe.hgetall(PREFIX.encode() + upload)
             rows = stored.answers(await pipe.execute(raise_on_error=False))
-        if gone := [upload for upload, row in zip(ids, rows, strict=True) if row == {}]:
-            await self._client.zrem(OPEN, *gone)
-            await self._client.srem(UNJUDGED, *gone)
+        if expired := [upload for upload, row in zip(ids, rows, strict=True) if row == {}]:
+            await self._client.zrem(OPEN, *expired)
+            await self._client.srem(UNJUDGED, *expired)
         return [record for row in rows if (record := _read(row))]
 
 
-def _keys(begun: Begun) -> list[str]:
-    return [PREFIX + begun.id, _file_of(begun), OPEN, NAME + begun.claim, UNJUDGED]
+def _keys(spec: UploadSpec) -> list[str]:
+    return [PREFIX + spec.id, _file_of(spec), OPEN, NAME + spec.claim, UNJUDGED]
 
 
-def _file_of(begun: Begun) -> str:
-    return _file(begun.folder, begun.fingerprint, begun.size)
+def _file_of(spec: UploadSpec) -> str:
+    return _file(spec.folder, spec.fingerprint, spec.size)
 
 
 def _file(folder: str, fingerprint: str, size: int) -> str:
@@ -214,15 +214,15 @@ def _file(folder: str, fingerprint: str, size: int) -> str:
 
 
 def _read(row: Any) -> Record | None:
-    """None for nothing, and for what another version of this program may have left there."""
+    """Reads a record; None for none, and for the format of another version."""
     fields = stored.mapping(row)
-    begun, touched = stored.read(Begun, fields.get("begun")), stored.number(fields.get("touched"))
-    if begun is None or touched is None:
+    spec, touched = stored.read(UploadSpec, fields.get("begun")), stored.number(fields.get("touched"))
+    if spec is None or touched is None:
         return None
     return Record(
-        begun,
+        spec,
         touched,
         fields.get("expected"),
-        stored.read(Arrived, fields.get("arrived")),
+        stored.read(StoredObject, fields.get("arrived")),
         stored.read(dict[str, Any], fields.get("verdict")),
     )

@@ -1,4 +1,4 @@
-"""The routes of uploads: what a page, or any other client, sends files with."""
+"""The routes of uploads, for pages and other clients that send files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from mam.settings import MAX_OBJECT_BYTES
 from mam.uploads import naming
 from mam.uploads.arrivals import Upload
 from mam.uploads.records import Record
-from mam.uploads.service import PART_URL_SECONDS, Uploads, Wish
+from mam.uploads.service import PART_URL_SECONDS, NewFile, Uploads
 
 PARTS_AT_ONCE = 100
 
@@ -31,16 +31,20 @@ router = APIRouter(route_class=Route, prefix="/uploads", tags=["uploads"], depen
 class UploadRequest(BaseModel):
     """A file that a client wants to send."""
 
-    name: str = Field(min_length=1, max_length=1024, examples=["a.mp4"], description="Of a path, the last part counts.")
+    name: str = Field(
+        min_length=1, max_length=1024, examples=["a.mp4"], description="The file's name; of a path, its last part."
+    )
     size: Whole = Field(ge=1, le=MAX_OBJECT_BYTES, description="Bytes.")
     folder: str = Field(default="", max_length=1024, examples=["courses/"], description="Below the upload prefix.")
-    type: str = Field(default="", max_length=255, examples=["video/mp4"], description="Content type; or by the name.")
+    type: str = Field(
+        default="", max_length=255, examples=["video/mp4"], description="The content type; else by the name."
+    )
     fingerprint: str = Field(
         min_length=1,
         max_length=2048,
         examples=["a.mp4-123456-1764072458"],
-        description="The client's own word for the file (name, size and time, say): the same file, folder and size "
-        "again goes on with the open upload.",
+        description="The client's own id of the file (from name, size and time, say): a request with the same file, "
+        "folder and size continues the open upload.",
     )
 
 
@@ -49,10 +53,10 @@ class PartsRequest(BaseModel):
 
 
 class PartUrls(BaseModel):
-    """Where to PUT the parts: the bytes of each and no other header of weight."""
+    """PUT URLs of the parts. A client sends the bytes of a part, without further headers."""
 
     urls: dict[int, str]
-    expires_at: float = Field(description="Unix seconds, of the URLs.")
+    expires_at: float = Field(description="Unix seconds at which the URLs expire.")
 
 
 class GoodVerdict(BaseModel):
@@ -69,52 +73,54 @@ class BadVerdict(BaseModel):
 
 
 class UploadView(BaseModel):
-    """An upload. Part n holds the bytes from (n-1)*part_size on, part_size of them or what is left."""
+    """An upload. Part n holds `part_size` bytes from (n-1)*part_size on; the last part holds the remaining ones."""
 
     id: str
     state: Literal["open", "complete"]
     bucket: str
-    key: str = Field(description="What the object is called: may have got a number, because the name was taken.")
+    key: str = Field(description="The object's key: with a number where the name was taken.")
     folder: str
     size: int
     fingerprint: str
     part_size: int
-    parts: int = Field(description="How many.")
-    arrived: list[int] = Field(description="The parts that the store has.")
+    parts: int = Field(description="The number of parts.")
+    arrived: list[int] = Field(description="The numbers of the parts that the store has.")
     created_at: float = Field(description="Unix seconds.")
-    expires_at: float | None = Field(description="When it ends unless it is gone on with; null once complete.")
-    verdict: Annotated[GoodVerdict | BadVerdict, Field(discriminator="ok")] | None = Field(
-        description="Whether it is a video; null while nobody knows, and for subtitles."
+    expires_at: float | None = Field(
+        description="When the upload is aborted unless it continues; null once it is complete."
     )
-    watch: str | None = Field(description="Once complete: the page that plays it; null for subtitles.")
+    verdict: Annotated[GoodVerdict | BadVerdict, Field(discriminator="ok")] | None = Field(
+        description="Whether it is a video; null while that is unknown, and for subtitles."
+    )
+    watch: str | None = Field(description="Once it is complete: the page that plays it; null for subtitles.")
 
     @classmethod
     def of(cls, upload: Upload, *, open_seconds: float) -> UploadView:
-        record, begun = upload.record, upload.record.begun
+        record, spec = upload.record, upload.record.spec
         return cls(
-            id=begun.id,
-            state="complete" if record.arrived else "open",
-            bucket=begun.bucket,
-            key=begun.key,
-            folder=begun.folder,
-            size=begun.size,
-            fingerprint=begun.fingerprint,
-            part_size=begun.part_size,
-            parts=len(naming.part_sizes(begun.size, begun.part_size)),
-            arrived=list(upload.arrived),
-            created_at=begun.created,
-            expires_at=None if record.arrived else record.touched + open_seconds,
+            id=spec.id,
+            state="complete" if record.stored else "open",
+            bucket=spec.bucket,
+            key=spec.key,
+            folder=spec.folder,
+            size=spec.size,
+            fingerprint=spec.fingerprint,
+            part_size=spec.part_size,
+            parts=len(naming.part_sizes(spec.size, spec.part_size)),
+            arrived=list(upload.part_numbers),
+            created_at=spec.created,
+            expires_at=None if record.stored else record.touched + open_seconds,
             verdict=record.verdict,
-            watch=_watch(record) if record.arrived else None,
+            watch=_watch(record) if record.stored else None,
         )
 
 
 class UploadList(BaseModel):
-    """What is open, and what may be begun: where files go, and which are taken."""
+    """The open uploads, and the rules for new ones: bucket, prefix, accepted files."""
 
     uploads: list[UploadView]
     bucket: str
-    prefix: str = Field(description="Goes before every key.", examples=["incoming/"])
+    prefix: str = Field(description="The prefix of every key.", examples=["incoming/"])
     extensions: list[str] = Field(examples=[["mp4", "mov", "vtt"]])
     max_bytes: int
 
@@ -131,7 +137,7 @@ class Completed(BaseModel):
 
 @dataclass(frozen=True, kw_only=True)
 class UploadServices(Services):
-    """What these routes reach for. `uploads`: None where there is no bucket for them."""
+    """The parts that these routes use. `uploads`: None where there is no upload bucket."""
 
     uploads: Uploads | None
 
@@ -150,21 +156,21 @@ Provided = Annotated[Uploads, Depends(uploads_of)]
 @router.post(
     "",
     dependencies=[journal.entry("begin upload")],
-    summary="Begin to upload a file, or go on",
+    summary="Start or continue an upload",
     description="201 with a new upload, or 200 with the open one of the same file. The bytes go to the store, in parts "
-    "(`POST /uploads/{id}/parts`); what has arrived is in `arrived`.",
+    "(`POST /uploads/{id}/parts`); `arrived` lists the parts that have arrived.",
     status_code=201,
     responses={
-        200: {"model": UploadView, "description": "Gone on with"},
+        200: {"model": UploadView, "description": "The open upload of the same file"},
         **problems.responses(400, 401, 403, 404, 409, 422, 503),
     },
 )
-async def begin(wanted: UploadRequest, uploads: Provided, response: Response) -> UploadView:
+async def begin(request: UploadRequest, uploads: Provided, response: Response) -> UploadView:
     upload, is_new = await uploads.begin(
-        Wish(wanted.name, wanted.size, wanted.folder, wanted.type.lower(), wanted.fingerprint)
+        NewFile(request.name, request.size, request.folder, request.type.lower(), request.fingerprint)
     )
     response.status_code = 201 if is_new else 200
-    response.headers["Location"] = f"/uploads/{upload.record.begun.id}"
+    response.headers["Location"] = f"/uploads/{upload.record.spec.id}"
     return UploadView.of(upload, open_seconds=uploads.open_seconds)
 
 
@@ -172,9 +178,9 @@ async def begin(wanted: UploadRequest, uploads: Provided, response: Response) ->
     "", summary="Open uploads, newest first, and where files go", responses=problems.responses(401, 403, 404, 503)
 )
 async def show_all(uploads: Provided) -> UploadList:
-    found = await uploads.open()
+    open_uploads = await uploads.open()
     return UploadList(
-        uploads=[UploadView.of(upload, open_seconds=uploads.open_seconds) for upload in found],
+        uploads=[UploadView.of(upload, open_seconds=uploads.open_seconds) for upload in open_uploads],
         bucket=uploads.bucket,
         prefix=uploads.prefix,
         extensions=list(naming.EXTENSIONS),
@@ -184,8 +190,8 @@ async def show_all(uploads: Provided) -> UploadList:
 
 @router.get(
     "/{upload}",
-    summary="What has arrived of an upload; later, whether it is a video",
-    description="Complete uploads are known for a day.",
+    summary="The arrived parts of an upload; later, whether it is a video",
+    description="A complete upload is kept for a day.",
     responses=problems.responses(401, 403, 404, 422, 503),
 )
 async def show(upload: UploadId, uploads: Provided) -> UploadView:
@@ -194,37 +200,36 @@ async def show(upload: UploadId, uploads: Provided) -> UploadView:
 
 @router.post(
     "/{upload}/parts",
-    summary="Where to send parts",
-    description="Signed URLs of the store, for an hour, a hundred at a time. PUT the bytes of the part there, all "
-    "and no more; ask for others a hundred at a time as you go on.",
+    summary="Sign the URLs of parts",
+    description="Signed URLs of the store, valid for an hour, a hundred at a time. PUT exactly the bytes of the part "
+    "there; request further URLs as the upload proceeds.",
     responses=problems.responses(401, 403, 404, 409, 422, 503),
 )
-async def parts(upload: UploadId, wanted: PartsRequest, uploads: Provided) -> PartUrls:
+async def parts(upload: UploadId, request: PartsRequest, uploads: Provided) -> PartUrls:
     expires_at = time.time() + PART_URL_SECONDS
-    return PartUrls(urls=await uploads.part_urls(upload, wanted.numbers), expires_at=expires_at)
+    return PartUrls(urls=await uploads.part_urls(upload, request.numbers), expires_at=expires_at)
 
 
 @router.post(
     "/{upload}/complete",
     dependencies=[journal.entry("complete upload")],
     summary="Make an object of the parts",
-    description="Once all have arrived: 409 names what is missing, or that the name was taken meanwhile, and changes "
-    "nothing. Asked again, the answer is the same.",
+    description="All parts must have arrived: 409 names missing ones, or says that the name was taken meanwhile, and "
+    "changes nothing. A repeated request gets the same answer.",
     responses=problems.responses(401, 403, 404, 409, 422, 503),
 )
 async def complete(upload: UploadId, uploads: Provided) -> Completed:
     record = await uploads.complete(upload)
-    etag = record.arrived.etag if record.arrived else None
-    begun = record.begun
-    return Completed(bucket=begun.bucket, key=begun.key, size=begun.size, etag=etag, watch=_watch(record))
+    etag = record.stored.etag if record.stored else None
+    spec = record.spec
+    return Completed(bucket=spec.bucket, key=spec.key, size=spec.size, etag=etag, watch=_watch(record))
 
 
 @router.delete(
     "/{upload}",
     dependencies=[journal.entry("remove upload")],
-    summary="Cancel an upload, or remove what is no video",
-    description="Of a complete upload the object is removed only if the verdict on it is bad and nobody has "
-    "replaced it.",
+    summary="Cancel an upload, or remove a file that is no video",
+    description="The object of a complete upload is removed only if its verdict is bad and it was not replaced.",
     status_code=204,
     responses=problems.responses(401, 403, 404, 409, 422, 503),
 )
@@ -233,5 +238,5 @@ async def remove(upload: UploadId, uploads: Provided) -> None:
 
 
 def _watch(record: Record) -> str | None:
-    begun = record.begun
-    return f"/watch/{quote_path(str(Asset(begun.bucket, begun.key)))}" if naming.is_media(begun.key) else None
+    spec = record.spec
+    return f"/watch/{quote_path(str(Asset(spec.bucket, spec.key)))}" if naming.is_media(spec.key) else None

@@ -1,4 +1,4 @@
-"""Ends abandoned uploads: by the records, and by the store where Redis knows nothing of them."""
+"""Aborts abandoned uploads: by their records, and by the store where there is no record."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from mam.uploads.naming import is_media
 from mam.uploads.records import Records
 from mam.uploads.validation import Validator
 
-MOST_SECONDS, LEAST_SECONDS = 300.0, 1.0  # between two looks, of all processes together
-LOOKS = 100  # in the time after which an upload is stale
+MOST_SECONDS, LEAST_SECONDS = 300.0, 1.0  # The interval between sweeps, by any process, is within these bounds.
+LOOKS = 100  # This many sweeps take place within the time after which an upload is stale.
 
 log = logging.getLogger(__name__)
 
 
 class Sweeper(Periodic):
-    """Looks every few minutes; one process at a time."""
+    """Sweeps every few minutes, one process at a time."""
 
-    def __init__(self, settings: Settings, multipart: Multipart, records: Records, judge: Validator) -> None:
+    def __init__(self, settings: Settings, multipart: Multipart, records: Records, validator: Validator) -> None:
         self._stale_seconds = settings.upload_hours * 3600
         super().__init__(
             "sweeper of uploads", seconds=min(MOST_SECONDS, max(LEAST_SECONDS, self._stale_seconds / LOOKS))
@@ -33,7 +33,7 @@ class Sweeper(Periodic):
         self._prefix = settings.minio_upload_prefix
         self._multipart = multipart
         self._records = records
-        self._judge = judge
+        self._validator = validator
 
     async def take_turn(self) -> None:
         try:
@@ -43,31 +43,31 @@ class Sweeper(Periodic):
             log.warning("stale uploads not looked for", extra={"error": str(error)})
 
     async def look(self) -> None:
-        """Ends what is stale, and asks again about files without a verdict."""
+        """Aborts stale uploads, and repeats the validation of files without a verdict."""
         await self._judge_again()
         await self._sweep_known()
         await self._sweep_unknown()
 
     async def _judge_again(self) -> None:
         for record in await self._records.unjudged():
-            if is_media(record.begun.key):
-                self._judge.soon(record.begun)
-            else:  # its process died just after it was complete
-                await self._records.no_verdict(record.begun.id)
+            if is_media(record.spec.key):
+                self._validator.schedule(record.spec)
+            else:  # the process ended just after the completion
+                await self._records.no_verdict(record.spec.id)
 
     async def _sweep_known(self) -> None:
         for record in await self._records.open():
             if record.touched < time.time() - self._stale_seconds:
-                await self._abort(record.begun.key, record.begun.upload_id, "nobody went on with it")
-                await self._records.forget(record.begun)
+                await self._abort(record.spec.key, record.spec.upload_id, "no client continued it")
+                await self._records.forget(record.spec)
 
     async def _sweep_unknown(self) -> None:
-        """Uploads of other programs too, as a lifecycle rule of the bucket would."""
+        """Aborts stale uploads without a record, of other programs too, like a lifecycle rule of the bucket."""
         unfinished = await asyncio.to_thread(lambda: list(self._multipart.unfinished(self._prefix)))
-        stale = [upload for upload in unfinished if upload.begun < time.time() - self._stale_seconds]
+        stale = [upload for upload in unfinished if upload.started < time.time() - self._stale_seconds]
         if not stale:
             return
-        known = {record.begun.upload_id for record in await self._records.open()}
+        known = {record.spec.upload_id for record in await self._records.open()}
         for upload in stale:
             if upload.upload_id not in known:
                 await self._abort(upload.key, upload.upload_id, "unknown to Redis")

@@ -1,4 +1,4 @@
-"""Whether what has arrived is a video: the transcoding service looks at it, in the background."""
+"""Checks whether an uploaded file is a video: the transcoding service reads it, in the background."""
 
 from __future__ import annotations
 
@@ -13,61 +13,62 @@ from mam.background import Errands
 from mam.errors import ConversionFailed, Failure, Unavailable
 from mam.http.transcoder import Transcoder
 from mam.naming import Asset
-from mam.uploads.records import Begun, Records
+from mam.uploads.records import Records, UploadSpec
 
-AT_ONCE = 4  # files that are looked at: they take workers from viewers
-FINAL = (HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY)  # asked again, the answer would be the same
+AT_ONCE = 4  # This many files are checked at a time: they take workers from viewers.
+# These answers are final: a repeated check would get the same one.
+FINAL = (HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY)
 
 log = logging.getLogger(__name__)
 
 
-class Shelf(Protocol):
-    """Where it is shown of what nothing can be made."""
+class Library(Protocol):
+    """The library, which shows unusable files."""
 
     async def judged(self, asset: Asset, version: str, failure: Failure) -> None: ...
 
 
 class Validator:
-    """Asks for each file once; what could not be answered is asked again by the sweeper."""
+    """Checks each file once; the sweeper repeats checks without a verdict."""
 
-    def __init__(self, records: Records, transcoder: Transcoder, shelf: Shelf) -> None:
+    def __init__(self, records: Records, transcoder: Transcoder, library: Library) -> None:
         self._records = records
-        self._shelf = shelf
+        self._library = library
         self._transcoder = transcoder
         self._errands = Errands("judging of uploads")
         self._judging: set[str] = set()
         self._free = asyncio.Semaphore(AT_ONCE)
 
-    def soon(self, begun: Begun) -> None:
-        """Has a file looked at, unless that is under way."""
-        if begun.id not in self._judging:
-            self._judging.add(begun.id)
-            self._errands.send(self._judge(begun)).add_done_callback(lambda _: self._judging.discard(begun.id))
+    def schedule(self, spec: UploadSpec) -> None:
+        """Schedules the check of a file, unless it is running."""
+        if spec.id not in self._judging:
+            self._judging.add(spec.id)
+            self._errands.send(self._judge(spec)).add_done_callback(lambda _: self._judging.discard(spec.id))
 
     async def stop(self) -> None:
         await self._errands.stop()
 
-    async def _judge(self, begun: Begun) -> None:
+    async def _judge(self, spec: UploadSpec) -> None:
         try:
             async with self._free:
-                verdict = await self._verdict(Asset(begun.bucket, begun.key))
+                verdict = await self._verdict(Asset(spec.bucket, spec.key))
             if verdict:
-                await self._show(begun, verdict)
-                await self._records.judge(begun, verdict)
-                log.info("upload judged", extra={"upload": begun.id, "key": begun.key, "is_video": verdict["ok"]})
+                await self._show(spec, verdict)
+                await self._records.judge(spec, verdict)
+                log.info("upload judged", extra={"upload": spec.id, "key": spec.key, "is_video": verdict["ok"]})
         except (Unavailable, redis.RedisError) as error:
-            log.warning("upload not judged yet", extra={"upload": begun.id, "error": str(error)})
+            log.warning("upload not judged yet", extra={"upload": spec.id, "error": str(error)})
 
-    async def _show(self, begun: Begun, verdict: dict[str, Any]) -> None:
-        """The record of the upload is forgotten after a day; the library keeps why."""
-        record = await self._records.get(begun.id)
-        if verdict["ok"] or record is None or record.arrived is None:
+    async def _show(self, spec: UploadSpec, verdict: dict[str, Any]) -> None:
+        """Records a bad verdict in the library: the upload's record is removed after a day."""
+        record = await self._records.get(spec.id)
+        if verdict["ok"] or record is None or record.stored is None:
             return
-        why = Failure(code=verdict["code"], message=verdict["message"], hint=verdict["hint"])
-        await self._shelf.judged(Asset(begun.bucket, begun.key), record.arrived.version, why)
+        failure = Failure(code=verdict["code"], message=verdict["message"], hint=verdict["hint"])
+        await self._library.judged(Asset(spec.bucket, spec.key), record.stored.version, failure)
 
     async def _verdict(self, asset: Asset) -> dict[str, Any] | None:
-        """None when it is unknown for the moment."""
+        """The verdict on a file; None while it is unknown."""
         try:
             plan = await self._transcoder.plan(asset)
         except ConversionFailed as error:
@@ -78,7 +79,7 @@ class Validator:
 
 
 def summary(streams: list[dict[str, Any]]) -> str:
-    """What is in the file, in a line: `h264 1920x1080, aac, 2 subtitles`."""
+    """The streams of a file in one line: `h264 1920x1080, aac, 2 subtitles`."""
     pictures = [
         f"{stream['codec']} {stream['width']}x{stream['height']}" if stream.get("width") else str(stream["codec"])
         for stream in streams

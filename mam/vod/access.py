@@ -1,4 +1,4 @@
-"""Who may watch what: asked by every route that plays or shows a video."""
+"""Access to videos: checked by every route that plays or shows one."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from mam.settings import Settings
 
 
 class Access:
-    """By the buckets that may be streamed (MINIO_SOURCE_BUCKETS). What is refused and what is missing look alike."""
+    """Access by bucket (MINIO_SOURCE_BUCKETS). A refused video looks like a missing one."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
     @property
     def is_open(self) -> bool:
-        """Whether nothing is refused: no buckets are listed."""
+        """Whether every bucket may be streamed."""
         return self._settings.minio_source_buckets is None
 
     def check_bucket(self, bucket: str) -> None:
-        """Raises NotFound where none of the bucket's assets may be watched."""
+        """Raises NotFound unless the bucket's assets may be watched."""
         if not self._settings.may_stream(bucket):
             raise NotFound(f"There is no bucket {bucket!r} in the library.")
 
@@ -29,12 +29,12 @@ class Access:
             raise NotFound(f"There is no object {asset}.")
 
     def check_video(self, name: str, source: str) -> None:
-        """Raises VideoNotFound unless the video made of `source` (`bucket/key`, '' of another tool) may be watched."""
+        """Raises VideoNotFound unless the video may be watched. `source`: as for `may_watch`."""
         if not self.may_watch(source):
             raise no_video(name)
 
     def may_watch(self, source: str) -> bool:
-        """`source`: the asset that a video was made of; '' for a tree of another tool, which everybody may watch."""
+        """Whether a video may be watched. `source`: its asset, `bucket/key`; '' for a tree of another tool: always."""
         return not source or self._settings.may_stream(source.partition("/")[0])
 
 

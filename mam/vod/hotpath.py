@@ -1,6 +1,6 @@
-"""Cached playlists, answered before the framework's router: what players ask for all day costs no round trip, or one.
+"""Cached playlists, answered before the framework's router: the most frequent requests cost at most one round trip.
 
-Anything unusual (not cached, not valid, Redis away) is left to the routes behind, which give the same answers slowly.
+All other requests (not cached, not valid, Redis away) go to the routes behind, which give the same answers slowly.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from mam.vod.access import Access
 from mam.vod.outcomes import Outcomes
 
 SUFFIX = "/playlist.m3u8"
-KNOWN_REQUESTS = 4096  # whose parts are remembered: of those that were answered, which strangers cannot make up
-LONGEST = 6 << 10  # bytes of a path: a name of 960, three characters each where quoted, and what stands around it
-
+KNOWN_REQUESTS = 4096  # The parts of this many answered requests are remembered; unanswered ones are not.
+# Paths are at most this many bytes: a name of 960, at three characters each where quoted, and the rest.
+LONGEST = 6 << 10
 
 VIDEO = "/video/{video_name:path}/playlist.m3u8"
 STREAM = "/stream/{bucket}/{path:path}/playlist.m3u8"
@@ -36,17 +36,17 @@ STREAM = "/stream/{bucket}/{path:path}/playlist.m3u8"
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a playlist request asks the cache for. `source` is empty for a video by its name."""
+    """A playlist request as the cache needs it. `source` is empty for a video by its name."""
 
-    route: str  # the template that it matches
+    route: str  # the route template that the request matches
     names: tuple[str, ...]
     source: str
     kind: str
-    slot: str  # of the cache
+    slot: str  # the slot in the cache
 
 
-def understood(path: str, query: bytes) -> Wanted | None:
-    """The parts of a playlist request; None for any other, and for whatever the routes must judge."""
+def parsed(path: str, query: bytes) -> Wanted | None:
+    """The parts of a playlist request; None for any other request, and for one that the routes must judge."""
     if not path.endswith(SUFFIX):
         return None
     pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
@@ -72,7 +72,7 @@ def understood(path: str, query: bytes) -> Wanted | None:
 
 
 def _kind(options: dict[str, str]) -> str | None:
-    """The kind asked for, '' for any; None where the route must judge."""
+    """The requested kind, '' for any; None where the route must judge."""
     if options.keys() >= {"reencode", "profile"} or ("format" in options and "profile" not in options):
         return None
     if "profile" not in options:
@@ -84,19 +84,19 @@ def _kind(options: dict[str, str]) -> str | None:
 
 
 class HotPath:
-    """Answers what it can; `answer` says whether it did. One per service."""
+    """Answers requests for cached playlists. One per service."""
 
     def __init__(
         self,
         settings: Settings,
         access: Access,
-        kept: PlaylistMemory,
+        memory: PlaylistMemory,
         reads: SharedReads,
         recorder: Recorder,
         outcomes: Outcomes,
     ) -> None:
         self._access = access
-        self._kept = kept
+        self._memory = memory
         self._reads = reads
         self._recorder = recorder
         self._outcomes = outcomes
@@ -104,17 +104,17 @@ class HotPath:
         self._origins = {origin.encode() for origin in settings.allowed_origins}
 
     async def answer(self, scope: Scope, send: Send) -> bool:
-        """Sends the playlist when it is cached. False: nothing was sent, and the routes are to judge."""
+        """Sends the playlist when it is cached. False: nothing was sent, and the routes must answer."""
         request = (scope["raw_path"], scope["query_string"])
-        wanted = self._known.get(request) or self._understood(scope)
+        wanted = self._known.get(request) or self._parsed(scope)
         if wanted is None or not self._access.may_watch(wanted.source):
             return False
         started = time.perf_counter()
-        answers = self._at_hand(wanted)
+        answers = self._from_memory(wanted)
         if answers is not None:
             self._outcomes.memory.inc()
         else:
-            answers = await self._cached(wanted)
+            answers = await self._from_redis(wanted)
             if answers is None:
                 return False
             self._outcomes.redis.inc()
@@ -128,29 +128,29 @@ class HotPath:
             self._remember(request, wanted)
         return True
 
-    def _understood(self, scope: Scope) -> Wanted | None:
+    def _parsed(self, scope: Scope) -> Wanted | None:
         raw_path, query = scope["raw_path"], scope["query_string"]
         if len(raw_path) > LONGEST or len(query) > LONGEST or hides_bucket(raw_path):
             return None
-        return understood(scope["path"], query)
+        return parsed(scope["path"], query)
 
     def _remember(self, request: tuple[bytes, bytes], wanted: Wanted) -> None:
         if len(self._known) >= KNOWN_REQUESTS:
             del self._known[next(iter(self._known))]
         self._known[request] = wanted
 
-    def _at_hand(self, wanted: Wanted) -> Answers | None:
-        """From memory. A name that is not there may be in Redis, and then goes before those behind it."""
+    def _from_memory(self, wanted: Wanted) -> Answers | None:
+        """The playlist from memory. A name that is not there may be in Redis and takes precedence over later names."""
         for name in wanted.names:
-            answers = self._kept.get(name, wanted.slot)
+            answers = self._memory.get(name, wanted.slot)
             if answers is None or self._fits(wanted, answers):
                 return answers
         return None
 
-    async def _cached(self, wanted: Wanted) -> Answers | None:
-        for found in await self._reads.read(wanted.names, wanted.slot):
-            if found.answers and self._fits(wanted, found.answers):
-                return found.answers
+    async def _from_redis(self, wanted: Wanted) -> Answers | None:
+        for read in await self._reads.read(wanted.names, wanted.slot):
+            if read.answers and self._fits(wanted, read.answers):
+                return read.answers
         return None
 
     def _fits(self, wanted: Wanted, answers: Answers) -> bool:
@@ -158,7 +158,7 @@ class HotPath:
         return playlist.fits(wanted.source, wanted.kind) and self._access.may_watch(playlist.source)
 
     def _cors(self, headers: Iterable[tuple[bytes, bytes]]) -> Headers:
-        """What CORSMiddleware adds for the routes behind."""
+        """The headers that CORSMiddleware adds for the routes behind."""
         if b"*" in self._origins:
             return [(b"access-control-allow-origin", b"*")]
         origin = next((value for name, value in headers if name == b"origin"), b"")

@@ -1,4 +1,4 @@
-"""Segments that may not exist yet: waits until each does, and says where it is."""
+"""Segments that may not exist yet: waits for a segment, then signs its URL."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from mam.store.objects import Store
 from mam.store.signing import Sign, signer
 from mam.vod.access import Access
 
-ASK_SECONDS = 2  # a segment that is waited for is asked for this often: a request may be lost with a worker
-REDIRECT_SECONDS = 600  # that the URL of a redirect lives: it is followed at once
-WATCHING_SECONDS = 30  # between two words to the transcoding service that a video is watched
-SIGNER_SECONDS = 60  # that a signer is used: deriving its key costs more than signing
-LOST = ("queued", "cancelled", "failed")  # events after which what a job made may be gone, and is looked for again
-KNOWN_REVISIONS = 256  # revisions whose finished segments are remembered
+ASK_SECONDS = 2  # An awaited segment is requested this often: a request may be lost with a worker.
+REDIRECT_SECONDS = 600  # The URL of a redirect is valid this long: players follow it at once.
+WATCHING_SECONDS = 30  # The transcoding service hears this often that a video is watched.
+SIGNER_SECONDS = 60  # A signer is used this long: deriving its key costs more than signing.
+LOST = ("queued", "cancelled", "failed")  # After these events a job's segments may be gone and are looked up again.
+KNOWN_REVISIONS = 256  # The existing segments of this many revisions are remembered.
 
 
 class SegmentPending(Unavailable):
@@ -37,7 +37,7 @@ class SegmentPending(Unavailable):
 
 @dataclass(frozen=True, slots=True)
 class SegmentName:
-    """One file of one revision of a video: a segment, or an initialization section, which comes before any segment."""
+    """A file of a revision: a segment, or an initialization section, which precedes the segments."""
 
     video: str
     revision: str
@@ -50,36 +50,36 @@ class SegmentName:
 
     @property
     def kind(self) -> tuple[str, str]:
-        """Of such files there is one for each number, or none at all."""
+        """Rendition and extension: a rendition has a file of an extension for every number, or for none."""
         return self.rendition, self.file.rpartition(".")[2]
 
     @property
     def path(self) -> str:
-        """Below the revision."""
+        """The file's path below the revision."""
         return f"{self.rendition}/{self.file}"
 
     @property
     def number(self) -> int:
         return segment_number(self.file) or 0
 
-    def is_in(self, made: Made) -> bool:
-        return self.number in made or self.path in made
+    def is_in(self, existing: Existing) -> bool:
+        return self.number in existing or self.path in existing
 
 
-# What is known to exist of a revision: numbers, of which each rendition has its segment and its initialization section,
-# and single files that were seen. One file of a number says nothing of the others.
-Made = set[int | str]
+# The known existing files of a revision: numbers, whose segments and initialization sections exist in all renditions,
+# and paths of single files. A single file of a number implies no other one.
+Existing = set[int | str]
 
 
 @dataclass(slots=True)
 class _Revision:
-    """What is known of a revision, from events and from the bucket."""
+    """The known state of a revision, from events and from the bucket."""
 
-    made: Made = field(default_factory=set)
-    source: str | None = None  # the asset that it was made of; '' when the plan is gone
-    kinds: set[tuple[str, str]] = field(default_factory=set)  # renditions and extensions of which something was seen
-    told: float = -inf  # when the transcoding service last heard that the revision is watched
-    dropped: int = 0  # how often segments were given up that others may wait for
+    existing: Existing = field(default_factory=set)
+    source: str | None = None  # the revision's asset
+    kinds: set[tuple[str, str]] = field(default_factory=set)  # renditions and extensions with a known file
+    reported: float = -inf  # when the transcoding service last heard that the revision is watched
+    dropped: int = 0  # how often claimed segments were released, which other requests may wait for
 
 
 class PendingSegments:
@@ -102,40 +102,40 @@ class PendingSegments:
         self._listener = listener
         self._flights = SingleFlight()
         self._known: LRUCache[str, _Revision] = LRUCache(KNOWN_REVISIONS)
-        self._telling = Errands("telling who watches")
+        self._reports = Errands("telling who watches")
         self._signer: tuple[float, Sign] | None = None
         listener.on_event(self._note)
 
     async def locate(self, segment: SegmentName) -> str:
         """A signed URL of the segment, once it exists.
 
-        Raises what the conversion failed with, NotFound for a segment that the plan does not have or that may not be
+        Raises the error of the conversion, NotFound for a segment that the plan does not have or that may not be
         watched any more, SegmentPending after SEGMENT_WAIT_SECONDS.
         """
         known = self._known.setdefault(segment.revision, _Revision())
         await self._check(segment, known)
-        if segment.is_in(known.made):
-            await self._there(segment, known)
-            self._watching(segment, known)
+        if segment.is_in(known.existing):
+            await self._check_rendition(segment, known)
+            self._report_viewer(segment, known)
         else:
             async with self._listener.watch(segment.revision) as happened:
                 await self._wait(segment, known, happened)
-            await self._there(segment, known)
+            await self._check_rendition(segment, known)
         return self._sign(segment.key)
 
     async def _check(self, segment: SegmentName, known: _Revision) -> None:
-        """A token outlives the moment at which a bucket is taken off the list."""
+        """Raises VideoNotFound unless the video may be watched: a token may outlive the permission for its bucket."""
         if self._access.is_open:
             return
         if known.source is None:
             plan = await asyncio.to_thread(self._trees.plan, segment.video, segment.revision)
-            if plan:  # a plan that is gone now may be there again later
+            if plan:  # a missing plan may exist again later
                 known.source = str(plan.source.asset)
         self._access.check_video(segment.video, known.source or "")
 
-    async def _there(self, segment: SegmentName, known: _Revision) -> None:
-        """Raises NotFound unless the rendition has such files: a number is known for all renditions together."""
-        kinds = known.kinds  # those of now: an event may replace them meanwhile
+    async def _check_rendition(self, segment: SegmentName, known: _Revision) -> None:
+        """Raises NotFound unless the rendition has such files: numbers are known for all renditions together."""
+        kinds = known.kinds  # the current set: an event may replace it meanwhile
         if segment.kind in kinds:
             return
         if not await asyncio.to_thread(self._store.head, self._settings.minio_bucket_vod, segment.key):
@@ -145,37 +145,37 @@ class PendingSegments:
 
     async def _wait(self, segment: SegmentName, known: _Revision, happened: asyncio.Event) -> None:
         deadline = time.monotonic() + self._settings.segment_wait_seconds
-        asked, dropped = 0.0, known.dropped
-        while not segment.is_in(known.made):
+        last_request, dropped = 0.0, known.dropped
+        while not segment.is_in(known.existing):
             now = time.monotonic()
             if now >= deadline:
                 raise SegmentPending(f"Not made within {self._settings.segment_wait_seconds:.0f} s.")
-            if now - asked >= ASK_SECONDS or dropped != known.dropped:
-                asked, dropped = now, known.dropped
-                await self._flights.run(segment, lambda: self._ask(segment, known))
+            if now - last_request >= ASK_SECONDS or dropped != known.dropped:
+                last_request, dropped = now, known.dropped
+                await self._flights.run(segment, lambda: self._request(segment, known))
                 continue
             with suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(happened.wait(), min(ASK_SECONDS, deadline - now))
             happened.clear()
 
-    def _watching(self, segment: SegmentName, known: _Revision) -> None:
-        """Lets the transcoding service know now and then that the video is watched, also where nothing is missing."""
+    def _report_viewer(self, segment: SegmentName, known: _Revision) -> None:
+        """Tells the transcoding service now and then that the video is watched, even when no segment is missing."""
         now = time.monotonic()
-        if now - known.told < WATCHING_SECONDS:
+        if now - known.reported < WATCHING_SECONDS:
             return
-        known.told = now
+        known.reported = now
 
-        async def tell() -> None:
-            with suppress(MamError):  # the next segment brings another occasion
+        async def report() -> None:
+            with suppress(MamError):  # the next segment reports again
                 await self._transcoder.seek(segment.revision, segment.number)
 
-        self._telling.send(tell())
+        self._reports.send(report())
 
-    async def _ask(self, segment: SegmentName, known: _Revision) -> None:
-        """Looks whether the segment is in the bucket, else has it made next."""
+    async def _request(self, segment: SegmentName, known: _Revision) -> None:
+        """Checks whether the segment is in the bucket, else has it made next."""
         bucket = self._settings.minio_bucket_vod
         if await asyncio.to_thread(self._store.head, bucket, segment.key):
-            known.made.add(segment.path)
+            known.existing.add(segment.path)
             known.kinds.add(segment.kind)
             return
         try:
@@ -183,7 +183,7 @@ class PendingSegments:
         except ConversionFailed as error:
             if error.code != JobNotFound.code:
                 raise
-            await self._resume(segment)  # Redis has forgotten the job; its plan is in the bucket
+            await self._resume(segment)  # Redis has lost the job; its plan is in the bucket
             return
         if state == "succeeded" and not await asyncio.to_thread(self._store.head, bucket, segment.key):
             raise NotFound(
@@ -201,9 +201,9 @@ class PendingSegments:
         if known is None:
             return
         if kind == "made":
-            known.made.update(event.get("segments", ()))
+            known.existing.update(event.get("segments", ()))
         elif kind in LOST:
-            known.made.clear()
+            known.existing.clear()
             known.kinds = set()
         elif kind == "dropped":
             known.dropped += 1

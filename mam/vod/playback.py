@@ -1,4 +1,4 @@
-"""From a request to a playlist: cached, else built from the bucket, else from the plan of a conversion."""
+"""Playlists for requests: cached, else built from the bucket, else from the plan of a conversion."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from mam.vod.access import Access, no_video
 from mam.vod.outcomes import Outcomes
 from mam.vod.tokens import Tokens
 
-ANY = ""  # a kind: that of the main stream, whichever it is
-NOT_KEPT = Lookup(None, None)  # what is built for it is not cached
-JOBS = 20  # of an asset that are looked at, newest first: more than there are ways to convert it
-LIVE_MAX_AGE = 60  # seconds that a client may keep a live playlist: little against what its signatures have left
+ANY = ""  # This kind is satisfied by the main stream, whatever its kind.
+NOT_CACHED = Lookup(None, None)  # A playlist that is built for this lookup is not cached.
+JOBS = 20  # This many jobs of an asset are read, newest first: more than there are ways to convert it.
+LIVE_MAX_AGE = 60  # A client may keep a live playlist for this many seconds: its signatures last far longer.
 
 Generations = tuple[str | None, ...]
 
@@ -43,7 +43,7 @@ class TooManyConversions(Unavailable):
 
 
 def kind_asked(reencode: bool, profile: Profile | None, fmt: Format | None) -> str:
-    """The kind that a request's options ask for. Raises InvalidRequest when they contradict each other."""
+    """The kind that a request's options select. Raises InvalidRequest when they contradict each other."""
     if reencode and profile not in (None, Profile.H264):
         raise InvalidRequest(f"profile={profile.value} contradicts reencode=true.")
     if profile is None and not reencode and fmt is None:
@@ -52,7 +52,7 @@ def kind_asked(reencode: bool, profile: Profile | None, fmt: Format | None) -> s
 
 
 class Playback:
-    """Gives out playlists."""
+    """Serves playlists."""
 
     def __init__(
         self,
@@ -83,14 +83,14 @@ class Playback:
         self._refreshing = Errands("refreshing of changed sources")
 
     async def by_name(self, name: str, kind: str, rendition: str) -> CachedPlaylist:
-        """The playlist of a video, live or in the making; `kind`: which of its streams, '' for the main one.
+        """The playlist of a video, live or in the making; `kind`: the wanted stream, '' for the main one.
 
         Raises InvalidName, VideoNotFound, StoreUnavailable.
         """
         check_video_name(name)
-        wanted = slot(kind, rendition)
-        (found,) = await self._reads.read((name,), wanted)
-        lookup = found.lookup
+        cache_slot = slot(kind, rendition)
+        (read,) = await self._reads.read((name,), cache_slot)
+        lookup = read.lookup
         if lookup.playlist:
             self._access.check_video(name, lookup.playlist.source)
             self._outcomes.redis.inc()
@@ -100,24 +100,24 @@ class Playback:
             tree = await asyncio.to_thread(self._trees.by_name, name, kind)
             if tree is not None:
                 self._access.check_video(name, tree.source)
-                return await self._live(tree, wanted, rendition, lookup)
+                return await self._live(tree, cache_slot, rendition, lookup)
             plan = await asyncio.to_thread(self._trees.plan, name)
             if plan is None or not satisfies(" ".join(plan.kinds), kind):
                 raise no_video(name)
             self._access.check_video(name, str(plan.source.asset))
-            return await self._convert(plan.source.asset, plan.kind, wanted, rendition, {name: lookup})
+            return await self._convert(plan.source.asset, plan.kind, cache_slot, rendition, {name: lookup})
 
-        return await self._builds.run(("name", name, wanted, lookup.generation), build)
+        return await self._builds.run(("name", name, cache_slot, lookup.generation), build)
 
     async def by_asset(self, asset: Asset, kind: str, rendition: str) -> CachedPlaylist:
-        """The playlist of an asset, whose conversion is begun if it never was, or not in this profile.
+        """The playlist of an asset, which is converted first unless it was converted to this kind already.
 
-        Raises NotFound, what the conversion failed with, TooManyConversions, StoreUnavailable.
+        Raises NotFound, the error of the conversion, TooManyConversions, StoreUnavailable.
         """
         self._access.check_asset(asset)
-        names, wanted = video_names(asset), slot(kind, rendition)
-        found = await self._reads.read(names, wanted)
-        lookups = {name: each.lookup for name, each in zip(names, found, strict=True)}
+        names, cache_slot = video_names(asset), slot(kind, rendition)
+        reads = await self._reads.read(names, cache_slot)
+        lookups = {name: read.lookup for name, read in zip(names, reads, strict=True)}
         for lookup in lookups.values():
             if lookup.playlist and lookup.playlist.fits(str(asset), kind):
                 self._outcomes.redis.inc()
@@ -127,10 +127,10 @@ class Playback:
             tree = await asyncio.to_thread(self._trees.by_asset, asset, kind)
             if tree is not None:
                 self._refresh_if_stale(asset, tree)
-                return await self._live(tree, wanted, rendition, lookups[tree.name])
-            return await self._convert(asset, kind or self._settings.default_profile, wanted, rendition, lookups)
+                return await self._live(tree, cache_slot, rendition, lookups[tree.name])
+            return await self._convert(asset, kind or self._settings.default_profile, cache_slot, rendition, lookups)
 
-        return await self._builds.run(("asset", asset, wanted, _generations(lookups)), build)
+        return await self._builds.run(("asset", asset, cache_slot, _generations(lookups)), build)
 
     async def clear(self, name: str) -> None:
         """Forgets the cached playlists of a video, in every process at once."""
@@ -138,89 +138,89 @@ class Playback:
         await self._cache.invalidate(name)
 
     async def delete(self, asset: Asset) -> str:
-        """Deletes the HLS of an asset, never the asset, and stops what is being made of it. Returns the video's name.
+        """Deletes the HLS of an asset, never the asset, and cancels its active jobs. Returns the video's name.
 
-        Can be repeated after it failed. Raises VideoNotFound, StoreUnavailable, TranscoderUnavailable, RedisError.
+        It can be repeated after a failure. Raises VideoNotFound, StoreUnavailable, TranscoderUnavailable, RedisError.
         """
         self._access.check_asset(asset)
-        stopped = await self._stop(asset)
-        name, tree = await asyncio.to_thread(self._trees.remains, asset) or (stopped, None)
+        cancelled = await self._cancel_jobs(asset)
+        name, tree = await asyncio.to_thread(self._trees.remains, asset) or (cancelled, None)
         if name is None:
             raise VideoNotFound(f"There is no stream of {asset}.")
-        await self._cache.invalidate(name)  # without Redis it ends here, before anything is removed
+        await self._cache.invalidate(name)  # an outage of Redis ends the deletion here, before anything is removed
         await asyncio.to_thread(self._trees.delete, name, tree)
         field, revision = (foreign_field(name), FOREIGN) if tree and not tree.plan else (str(asset), "")
         await asyncio.to_thread(self._known.deleted, field, revision)
         await self._cache.invalidate(name)
         return name
 
-    async def _stop(self, asset: Asset) -> str | None:
-        """Cancels what is being made of an asset. The name of the video it would have become."""
+    async def _cancel_jobs(self, asset: Asset) -> str | None:
+        """Cancels the active jobs of an asset. Returns the name of their video."""
         name = None
         for job in await self._transcoder.jobs(asset, limit=JOBS):
             if job["state"] in ("queued", "running"):
                 name = job["video"]
-                with suppress(ConversionFailed):  # it has ended by itself
+                with suppress(ConversionFailed):  # the job has ended meanwhile
                     await self._transcoder.cancel(job["id"])
         return name
 
-    async def _live(self, tree: Tree, wanted: str, rendition: str, lookup: Lookup) -> CachedPlaylist:
+    async def _live(self, tree: Tree, cache_slot: str, rendition: str, lookup: Lookup) -> CachedPlaylist:
         def render() -> bytes:
             return _compressed(playlists.live(self._trees.media_playlist(tree, rendition), self._settings))
 
         body = await asyncio.to_thread(render)
         self._outcomes.built.inc()
         playlist = CachedPlaylist(body, tree.source, tree.kinds, LIVE_MAX_AGE)
-        await self._cache.put(tree.name, playlist, wanted, lookup.generation)
+        await self._cache.put(tree.name, playlist, cache_slot, lookup.generation)
         return playlist
 
     async def _convert(
-        self, asset: Asset, kind: str, wanted: str, rendition: str, lookups: Mapping[str, Lookup]
+        self, asset: Asset, kind: str, cache_slot: str, rendition: str, lookups: Mapping[str, Lookup]
     ) -> CachedPlaylist:
-        """Has the asset converted, and gives out its playlist from the plan: the segments are waited for one by one.
+        """Has the asset converted, and builds its playlist from the plan: each segment is then waited for by itself.
 
-        `lookups`: from before the question. When the video goes live meanwhile, the answer is out of date, and a
-        playlist made by it must not stay in the cache.
+        `lookups`: from before the conversion was requested. When the video goes live meanwhile, a playlist built from
+        the answer is out of date and must not stay in the cache.
         """
         accepted = await self._accepted(asset, kind, _generations(lookups))
-        lookup = lookups.get(accepted.video, NOT_KEPT)
+        lookup = lookups.get(accepted.video, NOT_CACHED)
         if accepted.job is None:
             tree = await asyncio.to_thread(self._trees.by_name, accepted.video, kind)
             if tree is None:
                 raise Unavailable("The video was converted, and is gone again.", hint="Ask again.")
-            return await self._live(tree, wanted, rendition, lookup)
+            return await self._live(tree, cache_slot, rendition, lookup)
         plan = await asyncio.to_thread(self._trees.plan, accepted.video, accepted.job)
         if plan is None:
             raise Unavailable("The conversion was cancelled.", hint="Ask again.")
-        return await self._from_plan(plan, wanted, rendition, lookup)
+        return await self._from_plan(plan, cache_slot, rendition, lookup)
 
-    async def _from_plan(self, plan: Plan, wanted: str, rendition: str, lookup: Lookup) -> CachedPlaylist:
+    async def _from_plan(self, plan: Plan, cache_slot: str, rendition: str, lookup: Lookup) -> CachedPlaylist:
         def render() -> bytes:
             chosen = plan.rendition(rendition) if rendition else plan.renditions[0]
             if chosen is None:
                 raise VideoNotFound(
                     f"The video {plan.video!r} has no rendition {rendition[:80]!r}.", hint="Ask without ?rendition=."
                 )
-            whole = len(plan.renditions) > 1 and not rendition
-            if whole:
+            is_multivariant = len(plan.renditions) > 1 and not rendition
+            if is_multivariant:
                 return _compressed(playlists.renditions(plan))
-            return _compressed(playlists.in_the_making(plan, chosen, self._settings, self._tokens))
+            return _compressed(playlists.unfinished(plan, chosen, self._settings, self._tokens))
 
         source = str(plan.source.asset)
         playlist = CachedPlaylist(await asyncio.to_thread(render), source, " ".join(plan.kinds))
         self._outcomes.built.inc()
-        await self._cache.put(plan.video, playlist, wanted, lookup.generation)
+        await self._cache.put(plan.video, playlist, cache_slot, lookup.generation)
         return playlist
 
     async def _accepted(self, asset: Asset, kind: str, generations: Generations = ()) -> Accepted:
-        """The conversion's acceptance, which everyone who wants it shares; a bounded number waits at a time."""
+        """The acceptance of a conversion, shared by simultaneous requests; a limited number of them wait at a time."""
         key = (asset, kind, generations)
         if key not in self._conversions and len(self._conversions) >= self._settings.max_waiting_conversions:
             raise TooManyConversions(f"{len(self._conversions)} conversions are being waited for.")
         return await self._conversions.run(key, lambda: self._transcoder.convert(asset, kind))
 
     def _refresh_if_stale(self, asset: Asset, tree: Tree) -> None:
-        """Has a changed source converted anew, while what is live plays on."""
+        """Has a changed source converted again; the live stream plays on meanwhile."""
         if tree.plan is None:
             return
         self._refreshing.send(self._refresh(asset, tree.name, tree.plan))
@@ -236,7 +236,7 @@ class Playback:
 
 
 def _generations(lookups: Mapping[str, Lookup]) -> Generations:
-    """Part of a flight's key: a request after an invalidation shares nothing that began before it."""
+    """Part of a shared build's key: a request after an invalidation shares no build that started before it."""
     return tuple(lookup.generation for lookup in lookups.values())
 
 

@@ -1,4 +1,4 @@
-"""The routes of the VoD service: playlists, segments in the making, posters, storyboards, and the state of streams."""
+"""The routes of the VoD service: playlists, segments in the making, posters, storyboards, the state of streams."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from mam.vod.playback import kind_asked
 from mam.vod.services import Provided
 from mam.vod.status import StatusView
 
-NEWEST_SECONDS = 60  # that an answer is kept that may be of another revision soon
+NEWEST_SECONDS = 60  # Browsers keep an answer without a revision this long: another revision may follow.
 PLAYLIST_RESPONSE: dict[int | str, dict[str, Any]] = {
     200: {"content": {CONTENT_TYPE: {}}, "description": "The playlist, every URI signed"}
 }
 
-ProfileQuery = Annotated[Profile | None, Query(description="Which of the video's streams; instead of `reencode`.")]
-FormatQuery = Annotated[Format | None, Query(description="`fmp4` carries HEVC and AV1 too; `ts` else.")]
-RenditionQuery = Annotated[
-    str, Query(max_length=200, description="One rendition, as the multivariant playlist names it.")
+ProfileQuery = Annotated[Profile | None, Query(description="The wanted stream of the video; instead of `reencode`.")]
+FormatQuery = Annotated[
+    Format | None, Query(description="The segment format: `fmp4` also carries HEVC and AV1; `ts` is the default.")
 ]
+RenditionQuery = Annotated[str, Query(max_length=200, description="A rendition's name in the multivariant playlist.")]
 RevisionQuery = Annotated[
     str | None,
-    Query(pattern=f"^{REVISION.pattern}$", description="Of that revision; else of the live one, or the newest."),
+    Query(pattern=f"^{REVISION.pattern}$", description="The revision; else the live one, or the newest."),
 ]
 
 router = APIRouter(route_class=Route)
@@ -51,7 +51,7 @@ class Message(BaseModel):
 @router.get(
     "/video/{video_name:path}/poster.jpg",
     summary="The poster of a video",
-    description="Redirects to a signed URL, which is the same for an hour.",
+    description="Redirects to a signed URL, which stays the same for an hour.",
     status_code=302,
     response_class=Response,
     responses=problems.responses(400, 404, 422, 503),
@@ -59,7 +59,7 @@ class Message(BaseModel):
 )
 async def poster(video_name: VideoName, services: Provided, revision: RevisionQuery = None) -> Response:
     url = await asyncio.to_thread(services.pictures.poster, video_name, revision)
-    return Response(status_code=302, headers={"Location": url, **_kept(revision)})
+    return Response(status_code=302, headers={"Location": url, **_cache_control(revision)})
 
 
 @router.head("/video/{video_name:path}/storyboard.vtt", include_in_schema=False)
@@ -76,14 +76,14 @@ async def poster(video_name: VideoName, services: Provided, revision: RevisionQu
 )
 async def storyboard_of(video_name: VideoName, services: Provided, revision: RevisionQuery = None) -> Response:
     text = await asyncio.to_thread(services.pictures.storyboard, video_name, revision)
-    return Response(text, media_type=storyboard.CONTENT_TYPE, headers=_kept(revision))
+    return Response(text, media_type=storyboard.CONTENT_TYPE, headers=_cache_control(revision))
 
 
 @router.get(
     "/stream/{bucket}/{path:path}/status",
-    summary="Whether an asset's stream is live, and what of it is there",
-    description="Takes profile, format and reencode as the playlist's route does, and begins no conversion. When the "
-    "signatures of a playlist end, its URLs tell (`X-Amz-Date`, `X-Amz-Expires`).",
+    summary="Whether an asset's stream is live, and its existing parts",
+    description="Takes profile, format and reencode like the playlist's route, and starts no conversion. The URLs of a "
+    "playlist say when their signatures expire (`X-Amz-Date`, `X-Amz-Expires`).",
     responses=problems.responses(400, 404, 422, 503),
     tags=["playback"],
 )
@@ -92,9 +92,9 @@ async def status(
     path: ObjectKey,
     services: Provided,
     response: Response,
-    reencode: Annotated[bool, Query(description="true: as H.264 and AAC.")] = False,
+    reencode: Annotated[bool, Query(description="true: H.264 and AAC.")] = False,
     profile: Annotated[Profile | None, Query(description="Instead of `reencode`.")] = None,
-    format: Annotated[Format | None, Query(description="Of the segments.")] = None,  # noqa: A002
+    format: Annotated[Format | None, Query(description="The segment format.")] = None,  # noqa: A002
 ) -> StatusView:
     response.headers["Cache-Control"] = "no-store"
     return await services.statuses.of(Asset(bucket, path), kind_asked(reencode, profile, format))
@@ -124,10 +124,10 @@ async def video(
 @router.get(
     "/stream/{bucket}/{path:path}/playlist.m3u8",
     summary="The playlist of an asset, converted first if need be",
-    description="Without profile and format, the main stream is given out: what a key asked for last, else what "
-    "was live first. What never was converted is converted as DEFAULT_PROFILE says; `auto`, its default, copies "
-    "what can be played and encodes the rest. A stream that is asked for by profile or format lives beside the "
-    "main one, and changes nothing for others.",
+    description="Without profile and format, the main stream is served: the one last requested with an API key, "
+    "else the one that was live first. An asset without a stream is converted by DEFAULT_PROFILE; `auto`, its default, "
+    "copies playable streams and encodes the others. A stream requested by profile or format exists beside the "
+    "main one, and changes nothing for other viewers.",
     response_class=Response,
     responses={**PLAYLIST_RESPONSE, **problems.responses(400, 404, 409, 422, 429, 503)},
     tags=["playback"],
@@ -137,13 +137,13 @@ async def stream(
     path: ObjectKey,
     request: Request,
     services: Provided,
-    reencode: Annotated[bool, Query(description="true gives H.264 and AAC.")] = False,
+    reencode: Annotated[bool, Query(description="true: H.264 and AAC.")] = False,
     profile: ProfileQuery = None,
     format: FormatQuery = None,  # noqa: A002
     rendition: RenditionQuery = "",
 ) -> Response:
-    wanted = kind_asked(reencode, profile, format)
-    return _playlist(request, await services.playback.by_asset(Asset(bucket, path), wanted, rendition))
+    kind = kind_asked(reencode, profile, format)
+    return _playlist(request, await services.playback.by_asset(Asset(bucket, path), kind, rendition))
 
 
 @router.head("/segment/{token}/{video_name:path}/{revision}/{rendition}/{file}", include_in_schema=False)
@@ -151,7 +151,7 @@ async def stream(
     "/segment/{token}/{video_name:path}/{revision}/{rendition}/{file}",
     summary="A segment of a video in the making",
     description="Waits until the segment exists, then redirects to its signed URL. Only playlists of videos in "
-    "the making name this route.",
+    "the making use this route.",
     status_code=302,
     response_class=Response,
     responses=problems.responses(403, 404, 422, 503),
@@ -187,7 +187,7 @@ async def clear_cache(video_name: VideoName, services: Provided) -> Message:
 @router.delete(
     "/stream/{bucket}/{path:path}/playlist.m3u8",
     summary="Delete the HLS of an asset, never the asset",
-    description="Stops what is being made of it, too. Can be repeated after it failed.",
+    description="It also cancels the asset's active jobs. It can be repeated after a failure.",
     dependencies=[require_access, journal.entry("delete stream")],
     responses=problems.responses(400, 401, 403, 404, 503),
     tags=["operations"],
@@ -204,7 +204,7 @@ def _playlist(request: Request, playlist: CachedPlaylist) -> Response:
     return response
 
 
-def _kept(revision: str | None) -> dict[str, str]:
-    """How long browsers keep an answer: until the URL in it changes, or a short while where the revision may."""
+def _cache_control(revision: str | None) -> dict[str, str]:
+    """The Cache-Control of an answer: until its signed URLs change, or for a short while without a revision."""
     left = SAME_URL_SECONDS - int(time.time()) % SAME_URL_SECONDS
     return {"Cache-Control": f"private, max-age={left if revision else min(left, NEWEST_SECONDS)}"}

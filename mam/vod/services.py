@@ -1,4 +1,4 @@
-"""What the VoD service is made of: built and started from its settings, and reached for by its routes."""
+"""The parts of the VoD service: started from its settings, used by its routes."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ from mam.web.sessions import Sessions
 
 @dataclass(frozen=True, kw_only=True)
 class VodServices(PageServices, LibraryServices, UploadServices):
-    """What the routes of the VoD service reach for."""
+    """The parts that the routes of the VoD service use."""
 
     store: Store
     access: Access
@@ -57,20 +57,20 @@ class VodServices(PageServices, LibraryServices, UploadServices):
 
 
 async def started(settings: Settings, stack: AsyncExitStack, recorder: Recorder, outcomes: Outcomes) -> VodServices:
-    """Starts everything. Leaving `stack` stops in reverse order what has started, also where something has not."""
+    """Starts all parts. Leaving `stack` stops the started ones in reverse order, also after a failed start."""
     store, access, tokens = Store(settings, store_connections.REQUEST), Access(settings), Tokens(settings)
     redis, quick = async_client(settings), async_client(settings, QUICK)
-    transcoder, passing = Transcoder(settings), TranscoderProxy(settings)
-    for close in (redis.aclose, quick.aclose, transcoder.close, passing.close):
+    transcoder, proxy = Transcoder(settings), TranscoderProxy(settings)
+    for close in (redis.aclose, quick.aclose, transcoder.close, proxy.close):
         stack.push_async_callback(close)
-    trees, listener, kept = Trees(store, settings.minio_bucket_vod), Listener(redis), PlaylistMemory(redis)
-    for part in (listener, kept):
+    trees, listener, memory = Trees(store, settings.minio_bucket_vod), Listener(redis), PlaylistMemory(redis)
+    for part in (listener, memory):
         await start(stack, part)
     budget = settings.playlist_cache_bytes
     cache = PlaylistCache(redis, ttl=settings.playlist_cache_ttl_seconds, quick=quick, budget=budget)
-    reads, scripts = SharedReads(cache, kept), PageAssets()
+    reads, assets = SharedReads(cache, memory), PageAssets()
     is_stopping = stack.enter_context(stopping.noticed())
-    await stack.enter_async_context(bucket.made(partial(store.ensure_bucket, settings.minio_bucket_vod)))
+    await stack.enter_async_context(bucket.ensured(partial(store.ensure_bucket, settings.minio_bucket_vod)))
     library = await stack.enter_async_context(running_library(settings, access, store, redis, Trees))
     uploads = running_uploads(settings, store, redis, transcoder, library.library)
     return VodServices(
@@ -79,7 +79,7 @@ async def started(settings: Settings, stack: AsyncExitStack, recorder: Recorder,
         redis=redis,
         stopping=is_stopping,
         access=access,
-        hot=HotPath(settings, access, kept, reads, recorder, outcomes),
+        hot=HotPath(settings, access, memory, reads, recorder, outcomes),
         tokens=tokens,
         pending=PendingSegments(settings, access, store, trees, transcoder, listener),
         statuses=Statuses(settings, access, store, trees, transcoder),
@@ -91,14 +91,14 @@ async def started(settings: Settings, stack: AsyncExitStack, recorder: Recorder,
         library=library,
         uploads=await stack.enter_async_context(uploads),
         sessions=Sessions(settings, redis),
-        scripts=scripts,
-        pages=Pages(settings, scripts),
-        passing=passing,
+        assets=assets,
+        pages=Pages(settings, assets),
+        proxy=proxy,
     )  # fmt: skip
 
 
 async def services_of(request: Request) -> VodServices:
-    """Those of the application that a request came to."""
+    """The parts of the application that serves the request."""
     services: VodServices = request.app.state.services
     return services
 

@@ -1,6 +1,6 @@
-"""What pages ask while a viewer watches: whether an asset's stream is live or in the making, and what of it is there.
+"""The status of an asset's stream for pages: live or in the making, and its existing parts.
 
-Looking begins nothing: only the playlist's route has an asset converted.
+A status request starts nothing: only the playlist's route converts an asset.
 """
 
 from __future__ import annotations
@@ -24,33 +24,33 @@ from mam.store.objects import Store
 from mam.vod.access import Access
 from mam.vod.thumbnails import Thumbnails
 
-KEEP_SECONDS = 1.0  # that a status is given to all who ask: pages do so every two seconds, and there may be many
-KEPT = 1024  # statuses
-JOBS_LOOKED_AT = 10  # of an asset, newest first: one for each way to convert it would do
+KEEP_SECONDS = 1.0  # A status answers all requests of this time: many pages may request it every two seconds.
+KEPT = 1024  # This many statuses are kept.
+JOBS_READ = 10  # This many jobs of an asset are read, newest first: more than there are ways to convert it.
 
 
 class StatusView(BaseModel):
-    """What is known of an asset's stream."""
+    """The status of an asset's stream."""
 
     state: Literal["new", "making", "live", "failed"] = Field(
-        description="`new`: never converted this way; the first request for its playlist begins it."
+        description="`new`: not converted this way yet; the first request for its playlist starts that."
     )
-    video: str | None = Field(default=None, description="What its stream is called.")
+    video: str | None = Field(default=None, description="The name of the video.")
     revision: str | None = Field(default=None, description="Also the job's id.")
     profile: str | None = None
     format: str | None = None
-    duration: float | None = Field(default=None, description="Seconds; known once it is planned.")
+    duration: float | None = Field(default=None, description="Seconds; known once the job is planned.")
     percent: float = 0.0
-    made: list[tuple[float, float]] = Field(default=[], description="What exists: from and to, in seconds.")
-    streams: list[StreamInfo] = Field(default=[], description="Each stream of the source, and what becomes of it.")
-    notes: list[str] = Field(default=[], description="What is wrong with the source and was passed over.")
+    made: list[tuple[float, float]] = Field(default=[], description="The existing ranges, in seconds.")
+    streams: list[StreamInfo] = Field(default=[], description="Each stream of the source with its outcome.")
+    notes: list[str] = Field(default=[], description="Faults of the source that were tolerated.")
     poster: str | None = None
     storyboard: str | None = None
-    error: Failure | None = Field(default=None, description="Why it failed.")
+    error: Failure | None = Field(default=None, description="Why the conversion failed.")
 
 
 class Statuses:
-    """Looks things up for any number of pages: what many ask at once, or one after the other, is looked up once."""
+    """Reads statuses for any number of pages: simultaneous requests, and those of KEEP_SECONDS, share one read."""
 
     def __init__(self, settings: Settings, access: Access, store: Store, trees: Trees, transcoder: Transcoder) -> None:
         self._settings = settings
@@ -63,7 +63,7 @@ class Statuses:
         self._kept: TTLCache[tuple[Asset, str], StatusView] = TTLCache(KEPT, KEEP_SECONDS)
 
     async def of(self, asset: Asset, kind: str) -> StatusView:
-        """The status of an asset's stream, as the playlist of that kind would be given out ('': of any).
+        """The status of the stream that a playlist request of that kind ('': any) would get.
 
         Raises NotFound, StoreUnavailable, TranscoderUnavailable.
         """
@@ -74,8 +74,8 @@ class Statuses:
         return await self._flights.run((asset, kind), lambda: self._look(asset, kind))
 
     async def _look(self, asset: Asset, kind: str) -> StatusView:
-        found = self._kept[asset, kind] = await self._status(asset, kind)
-        return found
+        status = self._kept[asset, kind] = await self._status(asset, kind)
+        return status
 
     async def _status(self, asset: Asset, kind: str) -> StatusView:
         live = await asyncio.to_thread(self._live, asset, kind)
@@ -87,13 +87,13 @@ class Statuses:
         job = await self._newest_job(asset, kind or self._settings.default_profile)
         if job is None or job["state"] == "cancelled":
             return StatusView(state="new")
-        if job["state"] == "succeeded":  # since we looked; else its stream was deleted
+        if job["state"] == "succeeded":  # it went live after the first check, or its stream was deleted
             return await asyncio.to_thread(self._live, asset, kind) or StatusView(state="new")
         if job["state"] != "failed":
             return await self._making(job)
         if job["asset_version"] != info.version:
-            return StatusView(state="new")  # what failed was another file
-        return StatusView(state="failed", **_told(job), error=Failure.of(job["error"]))
+            return StatusView(state="new")  # another version of the object failed
+        return StatusView(state="failed", **_job_fields(job), error=Failure.of(job["error"]))
 
     def _live(self, asset: Asset, kind: str) -> StatusView | None:
         tree = self._trees.by_asset(asset, kind)
@@ -103,14 +103,14 @@ class Statuses:
         return _live(tree).model_copy(update={"poster": poster, "storyboard": storyboard})
 
     async def _newest_job(self, asset: Asset, kind: str) -> dict[str, Any] | None:
-        """The last job whose output satisfies the request."""
-        for job in await self._transcoder.jobs(asset, limit=JOBS_LOOKED_AT):
+        """The newest job whose output satisfies the kind."""
+        for job in await self._transcoder.jobs(asset, limit=JOBS_READ):
             if kind in await asyncio.to_thread(self._kinds, job):
                 return job
         return None
 
     def _kinds(self, job: dict[str, Any]) -> list[str]:
-        """What a job's outcome does as: that is known once it is planned; until then it does as what it was asked."""
+        """The kinds that a job's output satisfies: those of its plan, or of its request until it is planned."""
         planned = job["duration_seconds"] is not None and job["state"] in ("queued", "running")
         plan = self._trees.plan(job["video"], job["id"]) if planned else None
         return plan.kinds if plan else [kind_of(Profile(job["profile"]), Format(job["format"]))]
@@ -119,14 +119,14 @@ class Statuses:
         try:
             made = (await self._transcoder.chunks(job["id"]))["made"]
         except ConversionFailed as error:
-            if error.code != JobNotFound.code:  # Redis has forgotten it meanwhile
+            if error.code != JobNotFound.code:  # the job has expired meanwhile
                 raise
             made = []
-        return StatusView(state="making", **_told(job), made=made)
+        return StatusView(state="making", **_job_fields(job), made=made)
 
 
-def _told(job: dict[str, Any]) -> dict[str, Any]:
-    """What a status says of a job."""
+def _job_fields(job: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a status that come from a job."""
     return {
         "video": job["video"],
         "revision": job["id"],
@@ -144,7 +144,7 @@ def _live(tree: Tree) -> StatusView:
     plan = tree.plan
     if plan:
         duration: float | None = round(float(plan.timeline.duration), 3)
-    else:  # another tool's
+    else:  # a tree of another tool
         duration = None if playlist.is_multivariant(tree.text) else round(playlist.duration(tree.text), 3)
     return StatusView(
         state="live",

@@ -1,4 +1,4 @@
-"""Posters and storyboards as they are given out: signed URLs that are the same for an hour, so that they are cached."""
+"""Posters and storyboards for clients: by signed URLs that stay the same for an hour, so that browsers cache them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class NoPictures(NotFound):
 
 
 class Thumbnails:
-    """What there is of a video's pictures. Blocking: call it from a thread."""
+    """The pictures of videos. Blocking: call it from a thread."""
 
     def __init__(self, settings: Settings, access: Access, store: Store, trees: Trees) -> None:
         self._settings = settings
@@ -45,32 +45,34 @@ class Thumbnails:
         return self._sign(lives=SAME_URL_SECONDS)(key)
 
     def storyboard(self, video: str, revision: str | None) -> str:
-        """The storyboard's WebVTT with signed sheets, which live as long as what a playlist names. Raises likewise."""
-        found = self._revision(video, revision)
-        data = self._store.get(self._bucket, storyboard_key(video, found))
+        """The storyboard's WebVTT with signed sheets, valid as long as a playlist's segments. Raises likewise."""
+        existing = self._revision(video, revision)
+        data = self._store.get(self._bucket, storyboard_key(video, existing))
         if data is None:
             raise NoPictures(f"There is no storyboard of {video!r} (yet).")
         text = data.decode()
         sign = self._sign(lives=self._settings.signature_ttl(float(storyboard.duration_of(text))))
-        return storyboard.with_urls(text, lambda name: sign(f"{revision_prefix(video, found)}{name}"))
+        return storyboard.with_urls(text, lambda name: sign(f"{revision_prefix(video, existing)}{name}"))
 
     def paths(self, video: str, revision: str) -> tuple[str | None, str | None]:
-        """Where poster and storyboard are given out, as paths; None for what is not made. Raises StoreUnavailable."""
-        ways = ((poster_key, poster_path), (storyboard_key, storyboard_path))
-        made = [self._store.head(self._bucket, key(video, revision)) is not None for key, _ in ways]
-        poster, board = (path(video, revision) if there else None for there, (_, path) in zip(made, ways, strict=True))
+        """The paths of poster and storyboard; None for one that does not exist. Raises StoreUnavailable."""
+        pictures = ((poster_key, poster_path), (storyboard_key, storyboard_path))
+        poster, board = (
+            path(video, revision) if self._store.head(self._bucket, key(video, revision)) is not None else None
+            for key, path in pictures
+        )
         return poster, board
 
     def _revision(self, video: str, revision: str | None) -> str:
         check_video_name(video)
-        found = revision or self._trees.revision(video)
-        plan = self._trees.plan(video, found) if found else None
+        wanted = revision or self._trees.revision(video)
+        plan = self._trees.plan(video, wanted) if wanted else None
         if plan is None or not self._access.may_watch(str(plan.source.asset)):
             raise NoPictures(f"There is no video {video!r} with pictures.")
         return plan.revision
 
     def _sign(self, *, lives: int) -> Sign:
-        """Signs as if it were the last full hour, for `lives` seconds from now at least, where a signature may."""
+        """Signs with the time of the last full hour, for at least `lives` seconds from now if possible."""
         now = int(time.time()) // SAME_URL_SECONDS * SAME_URL_SECONDS
         expires = min(lives + SAME_URL_SECONDS, MAX_SIGNED_URL_SECONDS)
         return signer(self._settings, expires=expires, now=datetime.fromtimestamp(now, timezone.utc))

@@ -1,4 +1,4 @@
-"""Playback tokens: what opens the segments of one revision that is still being made, and nothing else."""
+"""Playback tokens: each gives access to the segments of one revision that is still being made."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import time
 from mam.errors import MamError
 from mam.settings import Settings
 
-KEY_ID_BYTES, EXPIRY_BYTES, MAC_BYTES = 3, 5, 16  # a multiple of three: base64 without padding or unused bits
+KEY_ID_BYTES, EXPIRY_BYTES, MAC_BYTES = 3, 5, 16  # The sum is a multiple of three: base64 without padding.
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{32}")
 
 
@@ -23,8 +23,8 @@ class InvalidToken(MamError):
 class Tokens:
     """Issues and checks tokens: base64url of key id, expiry (Unix seconds) and HMAC over video, revision and expiry.
 
-    The first of PLAYBACK_SECRET signs, all of them check: a new secret is put in front, the old one taken away when
-    its tokens have expired.
+    The first secret of PLAYBACK_SECRET signs, all of them check: an operator adds a new secret in front, and removes
+    the old one when its tokens have expired.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -32,7 +32,7 @@ class Tokens:
         self._current = next(iter(self._keys))
 
     def issue(self, video: str, revision: str, *, ttl: int) -> str:
-        """A token that opens the revision's segments for `ttl` seconds."""
+        """A token for the revision's segments that is valid for `ttl` seconds."""
         expiry = (int(time.time()) + ttl).to_bytes(EXPIRY_BYTES, "big")
         mac = _mac(self._keys[self._current], video, revision, expiry)
         return base64.urlsafe_b64encode(self._current + expiry + mac).decode()
@@ -49,8 +49,8 @@ class Tokens:
 
 
 def _decoded(token: str) -> bytes:
-    if not _TOKEN.fullmatch(token):  # the decoder skips what is no base64, and each token is written in one way alone
-        raise InvalidToken("It is no token.")
+    if not _TOKEN.fullmatch(token):  # the decoder skips other characters, and each token has only one spelling
+        raise InvalidToken("It is not a token.")
     return base64.urlsafe_b64decode(token)
 
 
@@ -59,5 +59,5 @@ def _key_id(key: bytes) -> bytes:
 
 
 def _mac(key: bytes, video: str, revision: str, expiry: bytes) -> bytes:
-    # The revision has a fixed length and the expiry too, so nothing can be moved from one part to another.
+    # The revision and the expiry have fixed lengths, so no byte can move from one part to another.
     return hmac.digest(key, revision.encode() + expiry + video.encode(), "sha256")[:MAC_BYTES]

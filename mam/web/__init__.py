@@ -1,1 +1,1 @@
-"""Pages and scripts that a browser gets, and the sign-in that stands before some of them."""
+"""Pages and scripts for browsers, and the sign-in that some pages need."""

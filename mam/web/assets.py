@@ -1,4 +1,4 @@
-"""The built scripts and styles: files whose names say what is in them, compressed when they were built."""
+"""The built scripts and styles: their names hold a digest of their content, and the build compresses them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from starlette.responses import Response
 
 from mam.errors import NotFound
 
-FOLDER = Path(__file__).with_name("dist")  # what mam/web/ui/build.mjs writes
+FOLDER = Path(__file__).with_name("dist")  # mam/web/ui/build.mjs writes it.
 NAME = re.compile(r"[A-Za-z0-9._-]+")
-_ENCODINGS = (("br", ".br"), ("gzip", ".gz"))  # the better one first
+_ENCODINGS = (("br", ".br"), ("gzip", ".gz"))  # The better encoding comes first.
 _NAMED_BY_CONTENT = re.compile(r".+-([A-Z0-9]{8}|[0-9.]+)\.[a-z]+")
 _FOREVER, _A_WHILE = "public, max-age=31536000, immutable", "public, max-age=3600"
 _REFUSED = re.compile(r";\s*q=0(\.0*)?\s*$")
@@ -29,7 +29,7 @@ class NotBuilt(NotFound):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What a page loads first. `preloads`: what the script imports at once."""
+    """The files that a page loads first. `preloads`: the files that the script imports at once."""
 
     script: str
     styles: tuple[str, ...]
@@ -37,16 +37,16 @@ class Entry:
 
 
 class PageAssets:
-    """The files of one build, each read once. What was not there is looked for again: it may have been built since."""
+    """The files of one build, each read once. A missing file is looked for again, because a build may follow."""
 
     def __init__(self, folder: Path = FOLDER) -> None:
         self._folder = folder
         self._files: dict[str, bytes] = {}
 
     def entry(self, name: str) -> Entry:
-        """What the page `name` loads. Raises NotBuilt."""
-        found = self._manifest()[name]
-        return Entry(found["script"], tuple(found["styles"]), tuple(found["preloads"]))
+        """The files that the page `name` loads. Raises NotBuilt."""
+        files = self._manifest()[name]
+        return Entry(files["script"], tuple(files["styles"]), tuple(files["preloads"]))
 
     def answer(self, name: str, accepts: str) -> Response:
         """A file in the best encoding that a client accepts. Raises NotFound."""
@@ -57,8 +57,8 @@ class PageAssets:
         age = _FOREVER if _NAMED_BY_CONTENT.fullmatch(name) else _A_WHILE
         headers = {"Cache-Control": age, "Vary": "Accept-Encoding", "X-Content-Type-Options": "nosniff"}
         accepted = {part.partition(";")[0].strip() for part in accepts.split(",") if not _REFUSED.search(part)}
-        for encoding, ending in _ENCODINGS:
-            if encoding in accepted and (body := self._file(name + ending)) is not None:
+        for encoding, extension in _ENCODINGS:
+            if encoding in accepted and (body := self._file(name + extension)) is not None:
                 return Response(body, media_type=media_type, headers={**headers, "Content-Encoding": encoding})
         body = self._file(name)
         if body is None:
@@ -77,5 +77,5 @@ class PageAssets:
         data = self._file("manifest.json")
         if data is None:
             raise NotBuilt("mam/web/dist has no manifest.json.")
-        found: dict[str, Any] = json.loads(data)
-        return found
+        manifest: dict[str, Any] = json.loads(data)
+        return manifest

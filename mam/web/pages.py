@@ -1,4 +1,4 @@
-"""The HTML that a browser gets: one shell for every page, which says what to load and what may be loaded at all."""
+"""The HTML of pages: one shell for every page, with the files to load and the policy for what may be loaded."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ TITLE = "MAM"
 
 
 class Pages:
-    """Makes pages. What they may load follows from where the store is."""
+    """Makes pages. The policy of what they may load includes the store's address."""
 
-    def __init__(self, settings: Settings, scripts: PageAssets) -> None:
+    def __init__(self, settings: Settings, assets: PageAssets) -> None:
         scheme = "https" if settings.public_secure else "http"
         self._store = f"{scheme}://{settings.public_endpoint}"
-        self._scripts = scripts
+        self._assets = assets
 
     def app(self) -> HTMLResponse:
         """Library and jobs."""
         return self._page("app", TITLE, "<mam-app></mam-app>", framed=False)
 
     def missing(self) -> HTMLResponse:
-        """For an address that there is no page of: the app says so."""
+        """The app for an unknown address; it says that there is no such page."""
         page = self.app()
         page.status_code = HTTPStatus.NOT_FOUND
         return page
@@ -49,10 +49,10 @@ class Pages:
     def _page(
         self, name: str, title: str, body: str, *, framed: bool, also: tuple[str, ...] = (), playlist: str | None = None
     ) -> HTMLResponse:
-        """`playlist`: what the page's scripts will ask for first, so that it is on its way before they are."""
-        entry = self._scripts.entry(name)
+        """`playlist`: the address that the scripts request first; the page preloads it. `also`: entries to preload."""
+        entry = self._assets.entry(name)
         nonce = secrets.token_urlsafe(16)
-        preloads = [*entry.preloads, *(file for each in also for file in _all(self._scripts.entry(each)))]
+        preloads = [*entry.preloads, *(file for entry_name in also for file in _all(self._assets.entry(entry_name)))]
         head = "\n".join(
             [
                 '<meta charset="utf-8">',
@@ -72,7 +72,7 @@ class Pages:
         text = f'<!doctype html>\n<html lang="en">\n<head>\n{head}\n</head>\n<body>\n{body}\n</body>\n</html>\n'
         headers = {
             "Content-Security-Policy": self._policy(nonce, framed=framed),
-            "Cache-Control": "no-store",  # the nonce is for once
+            "Cache-Control": "no-store",  # A nonce must be used only once.
             "X-Content-Type-Options": "nosniff",
             "Referrer-Policy": "same-origin",
             "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
@@ -80,13 +80,13 @@ class Pages:
         return HTMLResponse(text, headers=headers)
 
     def _policy(self, nonce: str, *, framed: bool) -> str:
-        """Content-Security-Policy: nothing inline, nobody else's, but for what lies in the store."""
+        """The Content-Security-Policy: nothing inline, and no other origin but the store."""
         rules = {
             "default-src": "'none'",
             "script-src": "'self'",
             "style-src": f"'self' 'nonce-{nonce}'",
             "img-src": f"'self' data: {self._store}",
-            # blob: is how Media Source Extensions are attached, data: how hls.js adds an empty track of subtitles.
+            # Media Source Extensions need blob:, and hls.js adds an empty track of subtitles with data:.
             "media-src": f"'self' blob: data: {self._store}",
             "connect-src": f"'self' {self._store}",
             "worker-src": "'self'",
@@ -99,7 +99,7 @@ class Pages:
 
 
 def _playlist(asset: Asset) -> str:
-    """As the player writes it (mam/web/ui/src/player/address.ts): what is preloaded must be the same address."""
+    """The address as the player writes it (mam/web/ui/src/player/address.ts), so that the preload matches."""
     return f"/stream/{quote_path(str(asset))}/playlist.m3u8"
 
 

@@ -1,4 +1,4 @@
-"""The way from pages to the transcoding service: a few calls, passed on with the API key, which no page ever sees."""
+"""Passes a few calls of pages on to the transcoding service, with the API key, which no page ever sees."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from mam.http import transcoder
 from mam.http.streams import EventStream
 from mam.settings import Settings
 
-ANSWER_SECONDS = 150  # a source without an index is read whole before its plan stands
-STREAM_SECONDS = 40  # of silence: an event stream says something every 15
-_PASSED_ON = ("content-type", "location", "retry-after", "cache-control")
+ANSWER_SECONDS = 150  # A source without an index is read whole before its plan is made.
+STREAM_SECONDS = 40  # It limits silence: an event stream sends something every 15 seconds.
+_PASSED_HEADERS = ("content-type", "location", "retry-after", "cache-control")
 
 
 class TranscoderProxy:
-    """Passes requests on. One per process; `close` it."""
+    """Passes requests on. A process has one; `close` it."""
 
     def __init__(self, settings: Settings) -> None:
         self._client = transcoder.client(settings, seconds=ANSWER_SECONDS)
@@ -32,45 +32,45 @@ class TranscoderProxy:
         body = await request.body()
         headers = {name: request.headers[name] for name in ("content-type",) if name in request.headers}
         try:
-            found = await self._client.request(
+            response = await self._client.request(
                 request.method, path, params=request.url.query, content=body, headers=headers
             )
         except httpx.HTTPError as error:
             raise transcoder.away(error) from error
-        if found.status_code == HTTPStatus.FORBIDDEN:
+        if response.status_code == HTTPStatus.FORBIDDEN:
             raise transcoder.refused()
-        return Response(found.content, found.status_code, headers=_kept(found.headers))
+        return Response(response.content, response.status_code, headers=_passed_on(response.headers))
 
-    async def events(self, path: str, *, over: Sequence[Callable[[], Awaitable[object]]]) -> Response:
-        """An event stream of the transcoding service's, as it comes, until the first of `over` returns.
+    async def events(self, path: str, *, until: Sequence[Callable[[], Awaitable[object]]]) -> Response:
+        """An event stream of the transcoding service, passed on as it arrives until the first of `until` returns.
 
         Raises TranscoderUnavailable.
         """
         timeout = httpx.Timeout(STREAM_SECONDS, connect=transcoder.CONNECT_SECONDS)
-        asked = self._client.build_request("GET", path, timeout=timeout)
+        request = self._client.build_request("GET", path, timeout=timeout)
         try:
-            found = await self._client.send(asked, stream=True)
+            response = await self._client.send(request, stream=True)
         except httpx.HTTPError as error:
             raise transcoder.away(error) from error
 
-        if not found.is_success:
-            body = await found.aread()
-            await found.aclose()
-            if found.status_code == HTTPStatus.FORBIDDEN:
+        if not response.is_success:
+            body = await response.aread()
+            await response.aclose()
+            if response.status_code == HTTPStatus.FORBIDDEN:
                 raise transcoder.refused()
-            return Response(body, found.status_code, headers=_kept(found.headers))
+            return Response(body, response.status_code, headers=_passed_on(response.headers))
 
         async def chunks() -> AsyncGenerator[bytes, None]:
             try:
-                async for chunk in found.aiter_raw():
+                async for chunk in response.aiter_raw():
                     yield chunk
             except httpx.HTTPError:
-                return  # the page asks again
+                return  # The page connects again.
             finally:
-                await found.aclose()
+                await response.aclose()
 
-        return EventStream(chunks(), over=over)
+        return EventStream(chunks(), until=until)
 
 
-def _kept(headers: Mapping[str, str]) -> dict[str, str]:
-    return {name: headers[name] for name in _PASSED_ON if name in headers}
+def _passed_on(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name: headers[name] for name in _PASSED_HEADERS if name in headers}

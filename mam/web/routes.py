@@ -1,4 +1,4 @@
-"""The routes of pages: the pages themselves, signing in, scripts, and what pages ask of the transcoding service."""
+"""The routes of pages: the pages themselves, sign-in, scripts, and the calls for the transcoding service."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class SignIn(BaseModel):
 
 
 class SessionView(BaseModel):
-    """What a page may do. `uploads`: whether files may be put anywhere."""
+    """What a page may do. `uploads`: whether the service accepts uploads."""
 
     signed_in: bool
     ends_at: int | None = Field(description="Unix seconds.")
@@ -46,16 +46,16 @@ class SessionView(BaseModel):
 
 @dataclass(frozen=True, kw_only=True)
 class PageServices(Services):
-    """What these routes reach for. `passing`: to the transcoding service."""
+    """The objects that these routes use. `proxy` leads to the transcoding service."""
 
     sessions: Sessions
-    scripts: PageAssets
+    assets: PageAssets
     pages: Pages
-    passing: TranscoderProxy
+    proxy: TranscoderProxy
 
 
 async def services_of(request: Request) -> PageServices:
-    """Those of the application that a request came to."""
+    """The services of the application that got the request."""
     services: PageServices = request.app.state.services
     return services
 
@@ -69,12 +69,12 @@ async def _pages_on(request: Request) -> None:
         raise NotFound("This service has no pages.", hint="Set WEB=1 to have them; /docs describes the API.")
 
 
-GUARDS[_pages_on] = _pages_on  # what is not there needs no key
+GUARDS[_pages_on] = _pages_on  # Pages that are switched off need no key.
 router = APIRouter(route_class=Route, dependencies=[Depends(_pages_on)])
 
 
 def install_missing(app: FastAPI) -> None:
-    """Browsers get a page for an address that there is none of; who does not ask for HTML gets the problem, as ever."""
+    """Shows browsers a page for an unknown address. Clients that accept no HTML get the problem as usual."""
     as_problem: Any = app.exception_handlers[HTTPException]
 
     @app.exception_handler(HTTPException)
@@ -83,7 +83,7 @@ def install_missing(app: FastAPI) -> None:
         if error.status_code == HTTPStatus.NOT_FOUND and is_browser:
             services = await services_of(request)
             if services.settings.web:
-                with suppress(MamError):  # the pages have not been built
+                with suppress(MamError):  # The pages may not have been built.
                     return services.pages.missing()
         problem: Response = await as_problem(request, error)
         return problem
@@ -110,7 +110,7 @@ async def embed(bucket: str, path: str, services: Provided) -> Response:
 
 @router.api_route("/static/{name}", methods=SHOWS, include_in_schema=False)
 async def script(name: str, request: Request, services: Provided) -> Response:
-    return services.scripts.answer(name, request.headers.get("accept-encoding", ""))
+    return services.assets.answer(name, request.headers.get("accept-encoding", ""))
 
 
 # sessions
@@ -123,10 +123,10 @@ async def script(name: str, request: Request, services: Provided) -> Response:
     responses=problems.responses(403, 404, 422, 429, 503),
     tags=["pages"],
 )
-async def sign_in(wanted: SignIn, request: Request, response: Response, services: Provided) -> SessionView:
+async def sign_in(credentials: SignIn, request: Request, response: Response, services: Provided) -> SessionView:
     sessions = services.sessions
     try:
-        token, ends = await sessions.open(wanted.api_key, address=journal.address(request))
+        token, ends = await sessions.open(credentials.api_key, address=journal.address(request))
     except MamError as error:
         journal.note(request, "sign in", outcome=error.code)
         raise
@@ -165,11 +165,11 @@ def _view(services: PageServices, ends: int | None) -> SessionView:
     return SessionView(signed_in=ends is not None, ends_at=ends, uploads=uploads)
 
 
-# Under /api, to people at a page, what the transcoding service documents.
+# Routes under /api, which pass on calls that the transcoding service documents.
 
 
 async def pass_on(request: Request, services: Provided) -> Response:
-    return await services.passing.answer(request, request.url.path.removeprefix("/api"))
+    return await services.proxy.answer(request, request.url.path.removeprefix("/api"))
 
 
 async def pass_on_job(job_id: JobId, request: Request, services: Provided) -> Response:
@@ -178,17 +178,17 @@ async def pass_on_job(job_id: JobId, request: Request, services: Provided) -> Re
 
 @router.get("/api/events", dependencies=[require_access], include_in_schema=False)
 async def events(request: Request, services: Provided) -> Response:
-    over: list[Callable[[], Awaitable[object]]] = [services.stopping.wait]
+    until: list[Callable[[], Awaitable[object]]] = [services.stopping.wait]
     if token := session_of(request):
-        over.append(partial(services.sessions.over, token))
-    return await services.passing.events("/events?brief=true", over=over)
+        until.append(partial(services.sessions.over, token))
+    return await services.proxy.events("/events?brief=true", until=until)
 
 
 def _pass(method: str, path: str, action: str = "") -> None:
-    """`action`: what the journal calls it."""
+    """Adds a route under /api. `action`: its name in the journal."""
     endpoint = pass_on_job if "{job_id}" in path else pass_on
-    asked = [require_access, *([journal.entry(action)] if action else ())]
-    router.add_api_route(path, endpoint, methods=[method], dependencies=asked, include_in_schema=False)
+    dependencies = [require_access, *([journal.entry(action)] if action else ())]
+    router.add_api_route(path, endpoint, methods=[method], dependencies=dependencies, include_in_schema=False)
 
 
 _pass("GET", "/api/jobs")

@@ -1,4 +1,4 @@
-"""Sessions of people at a page: the API key is exchanged once for a cookie that scripts cannot read."""
+"""Sessions of pages: a person exchanges the API key once for a cookie that scripts cannot read."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mam.settings import Settings
 
 PREFIX = "mam:session:"
 TRIES_PREFIX = "mam:sign-in:"
-LOOK_SECONDS = 30  # between two looks whether a session is still open, for what outlives its request
+LOOK_SECONDS = 30  # A stream that outlives its request checks its session so often.
 
 
 class SessionExpired(MamError):
@@ -30,13 +30,13 @@ class SessionExpired(MamError):
 class Sessions:
     """Sessions in Redis, under digests of their tokens: an attacker who can read Redis cannot use them.
 
-    The digests are keyed with the API key: a new one finds no session of the old one any more.
+    The digests are keyed with the API key: a new API key ends all sessions.
     """
 
     def __init__(self, settings: Settings, client: redis.asyncio.Redis) -> None:
         self._settings = settings
         self._client = client
-        self._watched: dict[str, set[asyncio.Event]] = {}  # by key: set when this process ends the session
+        self._watched: dict[str, set[asyncio.Event]] = {}  # By key; set when this process ends the session.
 
     @property
     def seconds(self) -> int:
@@ -44,10 +44,9 @@ class Sessions:
         return round(3600 * self._settings.session_hours)
 
     async def open(self, api_key: str, *, address: str) -> tuple[str, int]:
-        """Begins a session: its token, and when it ends in Unix seconds. Raises Forbidden, TooManyAttempts."""
-        async with self._client.pipeline(
-            transaction=True
-        ) as pipe:  # counted before it is looked at: all at once is no way
+        """Opens a session. Returns its token, and its end in Unix seconds. Raises Forbidden, TooManyAttempts."""
+        # An attempt counts before its key is compared, so that parallel attempts cannot pass the limit.
+        async with self._client.pipeline(transaction=True) as pipe:
             pipe.set(TRIES_PREFIX + address, 0, ex=TRIES_SECONDS, nx=True)
             pipe.incr(TRIES_PREFIX + address)
             _, tries = await pipe.execute()
@@ -63,7 +62,7 @@ class Sessions:
         return token, ends
 
     async def ends(self, token: str) -> int | None:
-        """When the session ends, in Unix seconds; None when there is none. Raises RedisError."""
+        """The end of the session in Unix seconds; None when there is no session. Raises RedisError."""
         return stored.whole(await self._client.get(self._key(token)))
 
     async def check(self, token: str) -> None:
@@ -96,7 +95,7 @@ class Sessions:
         try:
             return await self.ends(token) is not None
         except RedisError:
-            return True  # unknown: it is looked again
+            return True  # The session's state is unknown, and is read again later.
 
     @property
     def _api_key(self) -> str:

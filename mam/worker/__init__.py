@@ -1,1 +1,1 @@
-"""What a worker does: the tasks, and all that they need. Media is opened here and in `mam.media` alone."""
+"""Workers: their tasks and what the tasks need. Only this package and `mam.media` open media."""

@@ -8,10 +8,10 @@ from celery.worker import consumer, heartbeat
 
 
 class Beats(heartbeat.Heart):  # type: ignore[misc]  # Celery has no types
-    """Events that say that the worker is there, for Flower and the like. One that cannot be sent is left out.
+    """Heartbeat events for Flower and similar tools. An event that cannot be sent is dropped.
 
-    Celery tries again until Redis is back, and holds the lock on its events meanwhile. A worker that stops waits for
-    that lock without end, in order to say goodbye.
+    Celery itself retries until Redis is back and holds its event lock meanwhile: a stopping worker would wait for that
+    lock without end in order to send its last event.
     """
 
     def _send(self, event: str, retry: bool = False) -> Any:
@@ -19,19 +19,19 @@ class Beats(heartbeat.Heart):  # type: ignore[misc]  # Celery has no types
 
 
 class Heart(consumer.Heart):  # type: ignore[misc]  # Celery has no types
-    """The step of Celery's consumer that has them sent."""
+    """The consumer's step that sends them."""
 
     def start(self, c: Any) -> None:
-        """Of the consumer `c`, whenever it has connected."""
+        """Starts the heartbeats of the consumer `c` after each connection."""
         c.heart = Beats(c.timer, c.event_dispatcher, self.heartbeat_interval)
         c.heart.start()
 
 
 class Consumer(consumer.Consumer):  # type: ignore[misc]  # Celery has no types
-    """Celery's, but for its heartbeats (the setting `worker_consumer`)."""
+    """Celery's consumer with these heartbeats (the setting `worker_consumer`)."""
 
     class Blueprint(consumer.Consumer.Blueprint):  # type: ignore[misc]  # Celery has no types
-        """What it consists of."""
+        """The consumer's steps."""
 
         default_steps: ClassVar[list[str]] = [
             f"{__name__}:Heart" if step.endswith(":Heart") else step

@@ -1,4 +1,4 @@
-"""What a worker process has at hand: connections, and the sources it looked at last."""
+"""A worker process's connections, and the sources that it opened last."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from mam.jobs.shared_files import shared_file
 from mam.jobs.state import Jobs
 from mam.jobs.viewers import Viewers
 from mam.media import ffmpeg_process
-from mam.media.muxing import Made
+from mam.media.muxing import SegmentFiles
 from mam.media.source import MediaSource, open_source
 from mam.mp4 import stored_index
 from mam.naming import index_key, revision_plan_key, revision_prefix
@@ -42,9 +42,9 @@ from mam.store.objects import Store
 from mam.worker.priority import Precedence, Urgency
 from mam.worker.process import slots
 
-KEPT_SOURCES = 2  # indexes that a worker keeps: some 25 MB each for a two-hour film
-THREADS = 3  # segments of a chunk in the making at a time: a fourth only waits for the other three
-STILL_SECONDS, MOVING_SECONDS = 10.0, 2.0  # encoders stand still so long at most, and then go on so long
+KEPT_SOURCES = 2  # A process keeps this many sources open: the index of a two-hour film takes some 25 MB.
+THREADS = 3  # A chunk's segments are copied by this many threads: a fourth would only wait for the other three.
+STILL_SECONDS, MOVING_SECONDS = 10.0, 2.0  # Encoders pause for at most the first, then run for at least the second.
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ class WorkerContext:
         self.opened[plan.revision] = (plan, media)
 
     def plan(self, order: Order) -> Plan:
-        """The plan that the order's tasks go by. Raises Superseded when it is gone."""
+        """The plan of the order's job. Raises Superseded when it no longer exists."""
         data = self.store.get(self.bucket, revision_plan_key(order.video, order.job))
         if data is None:
             raise Superseded("The plan is gone: the video was deleted.")
@@ -93,7 +93,7 @@ class WorkerContext:
         return plan, media
 
     def source(self, source: Source) -> MediaSource:
-        """Looks at a source and the subtitles beside it; those that cannot be understood are left out."""
+        """Opens a source and reads the subtitles beside it; subtitles that cannot be parsed are left out."""
         media = open_source(self.store, source)
         for sidecar in source.sidecars:
             try:
@@ -105,27 +105,27 @@ class WorkerContext:
         return media
 
     def _subtitles(self, bucket: str, sidecar: Sidecar) -> bytes:
-        if sidecar.size > webvtt.MAX_BYTES:  # before it is read: anything may be called .srt
+        if sidecar.size > webvtt.MAX_BYTES:  # checked before reading: any file may be named .srt
             raise InvalidSubtitles(f"The file has {sidecar.size} bytes; at most {webvtt.MAX_BYTES} are read.")
         return self.store.get(bucket, sidecar.key) or b""
 
-    def put(self, plan: Plan, made: Made) -> None:
-        """Stores a segment, in every rendition."""
-        for name, data in made.items():
+    def put(self, plan: Plan, files: SegmentFiles) -> None:
+        """Stores the files of a segment."""
+        for name, data in files.items():
             key = revision_prefix(plan.video, plan.revision) + name
             self.store.put(self.bucket, key, data, playlist.TYPES[name.rpartition(".")[2]])
 
     @property
     def encoder_threads(self) -> int:
-        """Of each ffmpeg of a batch: the cores, shared among the slots."""
+        """Threads of each batch ffmpeg: the cores, divided among the slots."""
         return self.settings.encoder_threads or max(1, cores() // slots())
 
     def pacer(self, urgency: Urgency) -> Callable[[], None]:
-        """To be called again and again: has this process's encoders stand still for what is more urgent."""
+        """A function that a task calls repeatedly: it pauses this process's encoders while more urgent work runs."""
         longest = min(STILL_SECONDS, self.settings.encoder_stall_seconds / 3)
         stopped, resumed = 0.0, 0.0
 
-        def look() -> None:
+        def pace() -> None:
             nonlocal stopped, resumed
             now = time.monotonic()
             if stopped and (now - stopped > longest or not self.precedence.is_felt(urgency)):
@@ -134,14 +134,14 @@ class WorkerContext:
                 ffmpeg_process.resume()
             elif stopped or (now - resumed > MOVING_SECONDS and self.precedence.is_felt(urgency)):
                 stopped = stopped or now
-                ffmpeg_process.pause()  # each time: one may have been started meanwhile
+                ffmpeg_process.pause()  # each time: another encoder may have started meanwhile
 
-        return look
+        return pace
 
 
 @cache
 def worker_context() -> WorkerContext:
-    """This process's workshop, set up when first needed: after the worker has forked."""
+    """This process's context, created on first use: after the worker has forked."""
     settings = worker_settings()
     client = sync_client(settings)
     store, jobs = Store(settings), Jobs(client)
@@ -161,7 +161,7 @@ def worker_context() -> WorkerContext:
 
 
 def warm_up() -> None:
-    """Opens connections and touches what is slow when first used, so that no viewer waits for it."""
+    """Opens connections and runs what is slow on first use, so that no viewer waits for it."""
     context = worker_context()
     try:
         list(context.pool.map(lambda _: context.store.check(context.bucket), range(THREADS)))
@@ -178,10 +178,10 @@ def this_machine() -> str:
 
 
 def this_worker() -> str:
-    """How people know this process: its machine and its number there."""
+    """This process's name in job states: its machine and process id."""
     return f"{this_machine()}:{os.getpid()}"
 
 
 def is_outage(error: Exception) -> bool:
-    """Whether Redis, rather than the work, is to blame: it is away, or full, or holds what it should not."""
+    """Whether Redis caused the error: it is away or full, or holds a value of the wrong type."""
     return isinstance(error, redis.RedisError | KombuError | Silent)

@@ -1,4 +1,4 @@
-"""What the workers of this machine have counted, for an endpoint of their own."""
+"""The counters of this machine's workers, for a metrics endpoint of their own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector as PrometheusCollector
 
 from mam.events import sync_client
 from mam.http.metrics import Restarts
-from mam.jobs.counters import Counters, counted
+from mam.jobs.counters import Counters, counter_metrics
 from mam.settings import Settings
 
 
@@ -22,7 +22,7 @@ class Machine(PrometheusCollector):
 
     def collect(self) -> Iterable[Metric]:
         try:
-            return list(counted(self._counters, host=platform.node()))
+            return list(counter_metrics(self._counters, host=platform.node()))
         except redis.RedisError:
             return []
 
@@ -31,7 +31,7 @@ class Machine(PrometheusCollector):
 
 
 def machine(settings: Settings) -> CollectorRegistry:
-    """What the workers of this machine have counted, for an endpoint of their own."""
+    """A registry of this machine's counters."""
     registry = CollectorRegistry()
     registry.register(Machine(Counters(sync_client(settings))))
     registry.register(Restarts())

@@ -1,4 +1,4 @@
-"""A plan as callers see it before anything is converted, with what it would cost."""
+"""A plan as clients see it before a conversion, with an estimate of its cost."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from mam.media.encode import ChunkEncoder
 from mam.media.source import MediaSource
 from mam.processes import cores
 
-# What one machine of two cores does in a second, about
+# Approximate throughput of a two-core machine per second.
 COPIED_BYTES = 150 << 20
 ENCODED_PIXELS = 120_000_000
 ENCODED_AUDIO_SECONDS = 150
 
 
 def view(media: MediaSource, plan: Plan, *, live: bool) -> PlanView:
-    """A plan as callers see it."""
+    """A plan as clients see it."""
     chunks = plan.chunks()
     encoder = ChunkEncoder(media, plan, threads=cores()) if plan.encodes else None
     duration = float(plan.timeline.duration)

@@ -1,4 +1,4 @@
-"""What a failed task means: for a job that needs it, the job's end; for the job's pictures, a line in the log."""
+"""What a task's failure means: a needed task fails its job; a picture task only writes a log line."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 class Needed(Policy):
-    """Of the tasks that make what is played: what is not tried again fails the job with its reason."""
+    """For the tasks that make the stream: an error that is not retried fails the job with its reason."""
 
     def count(self, run: Run) -> int | None:
         order, worker = run.order, this_worker()
@@ -29,7 +29,7 @@ class Needed(Policy):
         return f"The task {name!r} ended its worker {times} times without getting on."
 
     def preempted(self, run: Run) -> None:
-        """What is left is made when a viewer asks for it, or with its chunk."""
+        """The remaining segments are made when a viewer asks for them, or with their chunk."""
 
     def failed(self, run: Run, error: Exception, *, is_retried: bool) -> None:
         if isinstance(error, EncoderFailed):
@@ -43,7 +43,7 @@ class Needed(Policy):
 
 
 class Extra(Policy):
-    """Of the tasks that make pictures: whatever happens to them, the job is none the worse for it."""
+    """For the tasks that make pictures: their failure does not affect the job."""
 
     is_extra = True
 
@@ -55,8 +55,8 @@ class Extra(Policy):
         return f"The task {name!r} ended its worker {times} times."
 
     def preempted(self, run: Run) -> None:
-        """The poster, the only one that makes room, is queued again."""
-        queue(POSTER, run.order, run.name, to=place(run.context.jobs.priority(run.order.job).queue))
+        """Queues the poster again: it is the only such task that yields."""
+        queue(POSTER, run.order, run.name, queue_name=place(run.context.jobs.priority(run.order.job).queue))
 
     def failed(self, run: Run, error: Exception, *, is_retried: bool) -> None:
         detail = error.detail if isinstance(error, MamError) else type(error).__name__
@@ -66,10 +66,10 @@ class Extra(Policy):
 
 
 def _end_job(run: Run, error: Exception) -> None:
-    """Ends the job; leaves nothing behind when asking again cannot help."""
+    """Fails the job, or starts over where that can help: with the changed source, or encoding instead of copying."""
     order = run.order
     if isinstance(error, SourceChanged):
-        with suppress(MamError):  # then the change itself is the failure
+        with suppress(MamError):  # where it cannot start over, the job fails with SourceChanged
             _start_over(run, order.recipe.wanted)
             return
     if isinstance(error, Undecodable) and order.recipe.wanted.profile is Profile.AUTO and not order.recipe.recoded:
@@ -84,7 +84,7 @@ def _end_job(run: Run, error: Exception) -> None:
 
 
 def _start_over(run: Run, wanted: Wanted) -> None:
-    """Has the source converted as it is now, in a revision of its own. Raises MamError when it cannot be."""
+    """Converts the source as it is now, in a new revision. Raises MamError when that is impossible."""
     context, order = run.context, run.order
     for_viewers = not (order.keyed_at or context.jobs.keyed_at(order.job))
     conversion = context.conversions.request(order.asset, wanted, viewer=for_viewers, callback=order.callback)
@@ -97,9 +97,10 @@ def _start_over(run: Run, wanted: Wanted) -> None:
 
 
 def _fail(run: Run, error: MamError) -> None:
+    """Fails the job, and discards its output where a retry cannot help."""
     order = run.order
     log.error("job failed", extra={**run.fields, "code": error.code, "detail": error.detail})
     failed = run.context.jobs.fail(order.job, order.epoch, error)
-    redis_adapter.invalidate_playlist_cache(order.video)  # its playlist may be out, made from the plan
+    redis_adapter.invalidate_playlist_cache(order.video)  # a playlist made from the plan may have been given out
     if failed and isinstance(error, MediaError | NotFound):
         queue(DISCARD, order, "discard")

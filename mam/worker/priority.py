@@ -1,7 +1,7 @@
-"""What is less urgent stands still while a viewer waits on the same machine: lock files that all its workers know.
+"""Precedence between tasks of one machine: less urgent work pauses while a viewer waits, by shared lock files.
 
-A nice value decides who gets a core, not who gets the memory, the disk and the store. A lock goes with its holder,
-however that ends. Where workers share no folder (containers), there is nothing to notice, and nice values must do.
+A nice value shares out the cores, but neither memory, disk nor the store. The system releases a lock when its holder
+ends, however it ends. Workers that share no folder (containers) do not see each other and rely on nice values.
 """
 
 from __future__ import annotations
@@ -13,33 +13,33 @@ from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import Path
 
-LOOK_SECONDS = 0.005
-MOST_SECONDS = 1.0  # at a time: where viewers always wait, the rest still gets on
+LOOK_SECONDS = 0.005  # Work that gives way checks the locks this often.
+MOST_SECONDS = 1.0  # Work gives way for at most this long at a time: with viewers always waiting, it still advances.
 
 
 class Urgency(IntEnum):
-    """Whom a task is for. The smaller goes first."""
+    """The urgency of a task; smaller values go first."""
 
-    VIEWER = 0  # who waits
-    AHEAD = 1  # who will ask next, as far as can be told
-    BATCH = 2  # no viewer
+    VIEWER = 0  # A viewer waits for the result.
+    AHEAD = 1  # A viewer will probably request the result next.
+    BATCH = 2  # No viewer needs the result yet.
 
 
 class Precedence:
-    """Who goes before whom on this machine. `path`: how the lock files are called; all who take part can write them."""
+    """Precedence between tasks of this machine. `path`: the stem of the lock files, which all its workers can write."""
 
     def __init__(self, path: Path) -> None:
         self._paths = {urgency: path.with_name(f"{path.name}.{urgency.name.lower()}") for urgency in Urgency}
 
     @contextmanager
     def held(self, urgency: Urgency) -> Iterator[None]:
-        """Inside, work of this urgency is being done."""
+        """Marks work of this urgency as running inside the context."""
         with self._paths[urgency].open("ab") as file:
             fcntl.flock(file, fcntl.LOCK_SH)  # shared: many tasks may hold it
             yield
 
     def is_felt(self, urgency: Urgency) -> bool:
-        """Whether anything more urgent is being done now."""
+        """Whether more urgent work is running."""
         return any(self._is_held(other) for other in Urgency if other < urgency)
 
     def _is_held(self, urgency: Urgency) -> bool:
@@ -51,7 +51,7 @@ class Precedence:
             return False
 
     def give_way(self, urgency: Urgency) -> None:
-        """Returns when nothing more urgent is being done, or after a second."""
+        """Returns when no more urgent work is running, or after MOST_SECONDS."""
         until = time.monotonic() + MOST_SECONDS
         while self.is_felt(urgency) and time.monotonic() < until:
             time.sleep(LOOK_SECONDS)

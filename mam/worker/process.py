@@ -1,4 +1,4 @@
-"""What a worker's processes do as they start: forget the operator's environment, share memory, report for work."""
+"""How a worker's processes start: they forget the operator's environment, share memory, and report to the service."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from mam.sandbox import box
 from mam.settings import worker_settings
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # <malloc.h>
-LARGE_BLOCK, KEPT_FREE = 32 << 20, 32 << 20  # bytes: larger blocks, and more free memory than that, go back
-SLOTS = "MAM_WORKER_SLOTS"  # environment of a worker's processes: how many they are
+LARGE_BLOCK, KEPT_FREE = 32 << 20, 32 << 20  # bytes: larger blocks, and free memory beyond that, return to the system
+SLOTS = "MAM_WORKER_SLOTS"  # This environment variable tells a worker's processes how many of them there are.
 
 log = logging.getLogger(__name__)
 
 
 def settle() -> None:
-    """In a worker's main process, before it starts its others: reads the settings, then forgets where they came from.
+    """Runs in a worker's main process before it forks: reads the settings, then clears the environment of them.
 
-    Its children inherit what it read.
+    The child processes inherit the settings.
     """
     worker_settings()
     forget_environment(is_kept)
@@ -32,16 +32,16 @@ def settle() -> None:
 
 
 def refuse_restarts() -> None:
-    """Celery would begin again on SIGHUP, with an environment that no longer has the settings."""
+    """Celery would restart on SIGHUP, in an environment that no longer has the settings."""
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_DFL:  # with a terminal, that ends the worker, as it should
         signal.signal(signal.SIGHUP, lambda *_: log.warning("SIGHUP is ignored: stop the worker, and start another"))
 
 
 def share_memory() -> None:
-    """Has threads share two of glibc's arenas, and those keep what is used over and over.
+    """Limits glibc to two memory arenas for all threads, and has them keep freed memory for reuse.
 
-    A segment is a few megabytes, and several threads make segments: left alone, each thread keeps what it once needed,
-    and every segment's memory comes fresh from the system, which takes as long as making the segment.
+    A segment is a few megabytes, and several threads make segments. By default each thread keeps an arena of its own,
+    and the memory of every segment comes fresh from the system, which takes as long as making the segment.
     """
     if sys.platform == "linux":
         with suppress(AttributeError):  # another C library
@@ -51,7 +51,7 @@ def share_memory() -> None:
 
 
 def say_ready() -> None:
-    """In a worker: tells the service that started it that it takes tasks."""
+    """Tells the service that started this worker that it takes tasks."""
     pipe = os.environ.pop(READY_PIPE, None)
     if pipe is not None:
         os.write(int(pipe), b"1")
@@ -59,10 +59,10 @@ def say_ready() -> None:
 
 
 def count_slots(slots: int) -> None:
-    """To be called before a worker starts its processes: how many there will be."""
+    """Records how many processes a worker is about to start."""
     os.environ[SLOTS] = str(slots)
 
 
 def slots() -> int:
-    """Processes of this one's worker; outside of one, as many as there are cores."""
+    """The number of processes of this worker; outside a worker, the number of cores."""
     return max(1, int(os.environ.get(SLOTS, cores())))

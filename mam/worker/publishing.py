@@ -1,4 +1,4 @@
-"""How a conversion ends in the bucket: the commit that makes a video live, and what is removed afterwards."""
+"""The end of a conversion in the bucket: the commit that makes a video live, and what is removed afterwards."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 def inventory(context: WorkerContext, plan: Plan) -> dict[str, int]:
-    """What is there of the plan: sizes in bytes by name below the revision, `<rendition>/<file>`."""
+    """The existing files of the plan's revision: sizes in bytes by name below it, `<rendition>/<file>`."""
     prefix = revision_prefix(plan.video, plan.revision)
     return {
         info.key.removeprefix(prefix): info.size for info in context.store.listing(context.bucket, prefix) if info.size
@@ -28,19 +28,19 @@ def inventory(context: WorkerContext, plan: Plan) -> dict[str, int]:
 
 
 def existing(plan: Plan, files: Collection[str]) -> set[int]:
-    """The segments of the plan that are there, in every rendition."""
+    """The segments of the plan that exist in every rendition."""
     return {number for number in range(len(plan.timeline)) if all(name in files for name in plan.files(number))}
 
 
 def commit(order: Order, plan: Plan) -> list[int]:
-    """Makes the video live, if everything is there; else returns the segments that are to be made again.
+    """Makes the video live when it is complete; else returns the missing segments, which must be made again.
 
-    Raises SourceChanged when the source is no longer what was converted, Undecodable, Superseded.
+    Raises SourceChanged when the source has changed since it was converted, Undecodable, Superseded.
     """
     context = worker_context()
     files = inventory(context, plan)
-    there = existing(plan, files)
-    missing = [number for number in range(len(plan.timeline)) if number not in there]
+    complete = existing(plan, files)
+    missing = [number for number in range(len(plan.timeline)) if number not in complete]
     if missing:
         log.warning(
             "segments are missing", extra={"video": order.video, "revision": order.job, "segments": missing[:9]}
@@ -56,12 +56,12 @@ def commit(order: Order, plan: Plan) -> list[int]:
     _publish(context, order, plan, files)
     context.jobs.succeed(order.job, order.epoch)
     context.store.remove(context.bucket, [unfinished_key(order.job)])
-    _note_replaced(context, plan.video)  # last: no request waits for it, and the next commit notes what is left
+    _note_replaced(context, plan.video)  # last: no request waits for it, and the next commit notes what this one missed
     return []
 
 
 def _publish(context: WorkerContext, order: Order, plan: Plan, files: Mapping[str, int]) -> None:
-    """Makes the revision live. Then nothing that was cached of the video holds."""
+    """Makes the revision live and invalidates the video's cached playlists."""
     if len(plan.renditions) == 1:
         text = multivariant.media_playlist(plan, plan.renditions[0], f"{plan.renditions[0].name}/")
     else:
@@ -77,32 +77,34 @@ def _publish(context: WorkerContext, order: Order, plan: Plan, files: Mapping[st
 
 
 def _note_replaced(context: WorkerContext, video: str) -> None:
-    """Has the revisions that serve no request any more removed when their last signatures have run out."""
+    """Schedules the removal of revisions that serve no requests, for when their last signatures have run out."""
     for idle in context.revisions.idle(video):
         until = time.time() + context.settings.longest_signature(float(idle.timeline.duration))
         context.revisions.note_replaced(Replaced(video, idle.revision, until))
 
 
 def _becomes_main(context: WorkerContext, order: Order, plan: Plan) -> bool:
-    """Whether requests without options are served by this revision from now on.
+    """Whether this revision serves requests without options from now on.
 
-    A key decides, and of two keys the later request. What viewers alone asked for serves them only where nothing else
-    does, or in the place of the same kind of stream of an earlier version of the source.
+    The latest request with an API key decides. A revision that only viewers requested becomes the main one only where
+    there is none, or where it replaces the same kind of stream of an earlier version of the source.
     """
-    before = context.revisions.main(plan.video)
-    if before == plan.revision:
+    previous = context.revisions.main(plan.video)
+    if previous == plan.revision:
         return True
-    asked = context.jobs.keyed_at(order.job) or order.keyed_at
-    if before is None:  # nothing is live, or a tree of another tool
-        return bool(asked) or context.store.head(context.bucket, commit_key(plan.video)) is None
-    if asked:
-        return asked >= context.jobs.keyed_at(before)
-    main = context.revisions.plan(plan.video, before)
-    return main is None or (plan.kind in main.kinds and main.source.version != plan.source.version)
+    keyed_at = context.jobs.keyed_at(order.job) or order.keyed_at
+    if previous is None:  # nothing is live, or a tree of another tool is
+        return bool(keyed_at) or context.store.head(context.bucket, commit_key(plan.video)) is None
+    if keyed_at:
+        return keyed_at >= context.jobs.keyed_at(previous)
+    previous_plan = context.revisions.plan(plan.video, previous)
+    return previous_plan is None or (
+        plan.kind in previous_plan.kinds and previous_plan.source.version != plan.source.version
+    )
 
 
 def rates(plan: Plan, files: Mapping[str, int]) -> dict[str, multivariant.Rate]:
-    """The bit rates of what was made."""
+    """The bit rates of the renditions, measured from their files."""
     durations = list(plan.timeline.durations())
     numbers = range(len(durations))
     return {
@@ -112,9 +114,9 @@ def rates(plan: Plan, files: Mapping[str, int]) -> dict[str, multivariant.Rate]:
 
 
 def discard(order: Order) -> bool:
-    """Removes what a job left that will not go on: its revision, and the newest plan if it was that revision's.
+    """Removes what an ended job left: its revision, and the video's newest plan if it is that revision's.
 
-    True when nothing was removed, because it is live.
+    True when the revision is live: then it stays.
     """
     context = worker_context()
     keys = [unfinished_key(order.job)]

@@ -1,4 +1,4 @@
-"""How tasks queue the tasks that follow: a job's next chunks, its pictures; and what waits before them."""
+"""How tasks queue the tasks that follow them (a job's next chunks, its pictures), and see more urgent ones waiting."""
 
 from __future__ import annotations
 
@@ -13,53 +13,55 @@ from mam.jobs.presence import Presence
 from mam.jobs.queues import INTERACTIVE
 from mam.worker.context import worker_context
 
-# Chunks of one job that are queued or under way at a time, for each slot: all are busy, half as many again wait, which
-# is what autoscalers see, and what the first chunk of another job has to wait for.
+# One job has this many chunks queued or running per slot: all slots are busy and half as many chunks wait, which
+# autoscalers see, and which the first chunk of another job must wait for.
 WINDOW_PER_SLOT, LEAST_WINDOW = 1.5, 2
-ALONE = 1 << 20  # an earlier version's worker would queue the chunk that follows so many later: there is none
+ALONE = 1 << 20  # An earlier version's worker queues the chunk this many places further on: there is none.
 
 
-def queue_next(order: Order, made: Plan, *, by: str) -> None:
-    """Queues as many of the job's chunks as there is room for. `by`: the chunk that is done, or `plan`."""
-    context, chunks = worker_context(), made.chunks()
+def queue_next(order: Order, plan: Plan, *, done: str) -> None:
+    """Queues as many of the job's next chunks as its window allows. `done`: the finished chunk's number, or `plan`."""
+    context, chunks = worker_context(), plan.chunks()
     window = _window(context.jobs.priority(order.job).queue)
-    for number in context.progress.next_chunks(order.job, order.epoch, by, window):
+    for number in context.progress.next_chunks(order.job, order.epoch, done, window):
         if number < len(chunks):
-            queue_chunk(order, made, number)
+            queue_chunk(order, plan, number)
 
 
-def queue_chunk(order: Order, made: Plan, number: int) -> None:
-    """Queues a chunk by the job's priority as it is now, and by what it takes."""
-    to = worker_context().jobs.priority(order.job).queue
-    queue(MAKE, order, f"make:{number}", number, ALONE, to=place(to) if made.is_short else to)
+def queue_chunk(order: Order, plan: Plan, number: int) -> None:
+    """Queues a chunk by the job's current priority and the chunk's length."""
+    queue_name = worker_context().jobs.priority(order.job).queue
+    queue(MAKE, order, f"make:{number}", number, ALONE, queue_name=place(queue_name) if plan.is_short else queue_name)
 
 
-def place(to: str) -> str:
-    """Where a short task of that queue is to wait."""
-    state = worker_context().redis
-    served = {name for worker in Presence.all(state) for name in worker.queues}
+def place(queue_name: str) -> str:
+    """The queue in which a short task of `queue_name` waits: that one, or its companion."""
+    client = worker_context().redis
+    served_queues = {name for worker in Presence.all(client) for name in worker.queues}
     with app.pool.acquire(block=True) as connection:
-        return queues.place(connection.default_channel.client, state, to, served)
+        return queues.place(connection.default_channel.client, client, queue_name, served_queues)
 
 
-def _window(to: str) -> int:
-    """How many chunks of one job are queued or under way at a time. `to`: the queue that they wait in."""
-    slots = sum(worker.slots for worker in Presence.all(worker_context().redis) if to in worker.queues)
+def _window(queue_name: str) -> int:
+    """How many chunks of one job may be queued or running at a time. `queue_name`: the queue that they wait in."""
+    slots = sum(worker.slots for worker in Presence.all(worker_context().redis) if queue_name in worker.queues)
     return max(LEAST_WINDOW, ceil(WINDOW_PER_SLOT * slots))
 
 
-def somebody_waits(task: Any) -> bool:
-    """Whether a viewer's segment waits for a worker: it goes before what a viewer may ask for next."""
+def viewer_waits(task: Any) -> bool:
+    """Whether a viewer's segment waits for a worker: it precedes segments that a viewer may request next."""
     with task.app.pool.acquire(block=True) as connection:
         return bool(connection.default_channel.client.llen(INTERACTIVE))
 
 
-def queue_pictures(order: Order, made: Plan, *, poster_too: bool = True, storyboard_too: bool = True) -> None:
-    """Where all is copied the storyboard follows the commit: by itself it may take as long as the rest of the job."""
-    if made.video_track is None:
+def queue_pictures(order: Order, plan: Plan, *, poster: bool = True, storyboard: bool = True) -> None:
+    """Queues a video's pictures. Where everything is copied, callers queue the storyboard after the commit: it may take
+    as long as the rest of the job.
+    """
+    if plan.video_track is None:
         return
-    if poster_too:
+    if poster:
         queue(POSTER, order, "poster")
-    if storyboard_too:
+    if storyboard:
         priority = worker_context().jobs.priority(order.job)
-        queue(STORYBOARD, order, "storyboard", to=queues.pictures(priority.queue))
+        queue(STORYBOARD, order, "storyboard", queue_name=queues.pictures(priority.queue))

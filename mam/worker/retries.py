@@ -1,4 +1,4 @@
-"""What each try of a task needs: its hold on the job, when it is tried again, and what the metrics are told of it."""
+"""What each attempt at a task needs: its lease, the delay before the next attempt, and its metrics."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from mam.media import ffmpeg_process
 from mam.worker.context import WorkerContext, is_outage, this_machine
 from mam.worker.lease import Lease
 
-RETRY_SECONDS = (1, 3, 9)  # before each further try of what may succeed a little later
-OUTAGE_TRIES = 360  # while the store or Redis is away: an hour with the default lease
-OUTAGE_LEASES = 3  # the longest wait between them is a third of a lease: longer, and Celery takes the task for lost
-STALL_MARGIN = 10  # seconds after which a task is left to another worker, when ffmpeg's own watchdog did not help
+RETRY_SECONDS = (1, 3, 9)  # A temporary failure is retried after these delays.
+OUTAGE_TRIES = 360  # A task is retried this often while the store or Redis is away: an hour with the default lease.
+OUTAGE_LEASES = 3  # Such retries wait at most a third of a lease: beyond a lease, Celery takes the task for lost.
+STALL_MARGIN = 10  # A stalled task is left to another worker this many seconds after ffmpeg's own watchdog was due.
 
 
 def lease_of(
     task: Any, context: WorkerContext, order: Order, *, stands_alone: bool = False, extra: bool = False, **more: Any
 ) -> Lease:
-    """`stands_alone`: the task belongs to no job; `extra`: to what a job made, which may have succeeded."""
+    """A task's lease. `stands_alone`: the task has no job; `extra`: it may run after its job has succeeded."""
     idle = context.settings.stop_idle_minutes
 
     def touch() -> None:
@@ -47,7 +47,7 @@ def lease_of(
 
 
 def retry_delay(error: Exception, tries: int, lease: float) -> float | None:
-    """Seconds after which the task is tried again; None when it is not. An outage ends, a broken file stays so."""
+    """Seconds until the task is retried; None for no retry. An outage ends, a broken file stays broken."""
     if isinstance(error, Unavailable) or is_outage(error):
         longest = lease / OUTAGE_LEASES
         return min(RETRY_SECONDS[min(tries, len(RETRY_SECONDS) - 1)], longest) if tries < OUTAGE_TRIES else None
@@ -61,10 +61,10 @@ def account(context: WorkerContext, order: Order, name: str, outcome: str, secon
     kind, host = name.partition(":")[0], this_machine()
     quietly(context.progress.ended, order.job, name)
     quietly(context.counters.count, "tasks", kind, outcome, host=host)
-    quietly(context.counters.count, "task_seconds", kind, by=seconds, host=host)
+    quietly(context.counters.count, "task_seconds", kind, amount=seconds, host=host)
 
 
 def quietly(call: Callable[..., object], *arguments: Any, **options: Any) -> None:
-    """What the state shows besides: without Redis it is not shown, and nothing is lost."""
+    """Calls what only informs, such as a counter: an error of Redis is ignored."""
     with suppress(redis.RedisError):
         call(*arguments, **options)

@@ -1,4 +1,4 @@
-"""One try of a task of a job: it is counted, done under a lease, and tried again or given up by its kind's policy."""
+"""One attempt at a job's task: it is counted, runs under a lease, and is retried or given up by its policy."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Work = Callable[[Order, Lease], None]
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One try. `task`: as Celery knows it; `name`: as the job's state does, such as `make:3`."""
+    """One attempt. `task`: the Celery task; `name`: its name in the job's state, such as `make:3`."""
 
     task: Any
     context: WorkerContext
@@ -33,19 +33,19 @@ class Run:
 
     @property
     def fields(self) -> dict[str, str]:
-        """What each of its log lines says."""
+        """The fields of its log lines."""
         return {"video": self.order.video, "revision": self.order.job, "task": self.name}
 
     @property
     def parent(self) -> str:
-        """What the worker is called whose process runs the task."""
+        """The name of the worker whose process runs the task."""
         return str(self.task.request.hostname or "")
 
 
 class Policy(ABC):
-    """What differs between kinds of tasks: when one may start, and what follows when it does not end well."""
+    """What differs between kinds of tasks: when one may start, and what follows its failure."""
 
-    is_extra: ClassVar[bool] = False  # the task goes on though its job has succeeded
+    is_extra: ClassVar[bool] = False  # the task may run after its job has succeeded
 
     def start(self, run: Run) -> None:
         """Counts the start. Raises Superseded when the job is no longer the order's, PoisonedChunk after too many."""
@@ -57,19 +57,19 @@ class Policy(ABC):
 
     @abstractmethod
     def count(self, run: Run) -> int | None:
-        """How often the task was started since it last got on; None when the job is no longer the order's."""
+        """The task's starts since its last progress; None when the job is no longer the order's."""
 
     @abstractmethod
     def poisoned(self, name: str, times: int) -> str:
-        """What is said of a task that ended its worker so often."""
+        """The error message for a task that ended its worker `times` times."""
 
     @abstractmethod
     def preempted(self, run: Run) -> None:
-        """The task has made room for something more urgent."""
+        """Called when the task has yielded to a more urgent one."""
 
     @abstractmethod
     def failed(self, run: Run, error: Exception, *, is_retried: bool) -> None:
-        """The task has failed, and is tried again or not. Called while the error is handled."""
+        """Called in the handler of the error that the task failed with."""
 
 
 def run_task(
@@ -82,16 +82,16 @@ def run_task(
     preempted: Callable[[], bool] | None = None,
     pace: Urgency = Urgency.VIEWER,
 ) -> None:
-    """Does a task's work while the job is the order's to work on.
+    """Runs a task's work while the job is the order's.
 
-    What may pass is tried again a little later, a few times. `preempted` and `pace` say what the task makes room for:
-    what waits in a queue, and what is more urgent on the same machine.
+    A temporary failure is retried a few times, a little later. `preempted`: whether the task must yield to one that
+    waits in a queue. `pace`: the task's urgency; its encoders pause while more urgent work runs on the same machine.
     """
     context = worker_context()
     run = Run(task, context, order, name)
     started, outcome = time.monotonic(), "done"
-    each_look = None if pace is Urgency.VIEWER else context.pacer(pace)
-    lease = lease_of(task, context, order, extra=policy.is_extra, preempted=preempted, each_look=each_look)
+    pacer = None if pace is Urgency.VIEWER else context.pacer(pace)
+    lease = lease_of(task, context, order, extra=policy.is_extra, preempted=preempted, pacer=pacer)
     try:
         policy.start(run)
         with lease:

@@ -1,4 +1,4 @@
-"""What the tasks do, free of Celery: plan and make. Runs in worker processes, which alone open media."""
+"""The work of the plan and make tasks, without Celery. Runs in worker processes, which alone open media."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mam.jobs.order import Order
 from mam.jobs.previews import PlanView
 from mam.media.encode import ChunkEncoder
 from mam.media.ffmpeg_process import Encoder
-from mam.media.muxing import Made
+from mam.media.muxing import SegmentFiles
 from mam.media.planning import make_plan, read_index
 from mam.media.remux import Remuxer
 from mam.media.source import MediaSource
@@ -29,8 +29,8 @@ from mam.worker.context import THREADS, WorkerContext, this_machine, worker_cont
 from mam.worker.priority import Urgency
 from mam.worker.publishing import existing, inventory
 
-ENCODER_NICE = 15  # a thirtieth of the share of what a viewer waits for
-IN_FLIGHT_BYTES = 64 << 20  # of segments in the making, per process
+ENCODER_NICE = 15  # Batch encoders get a thirtieth of the processor share of an encoder that a viewer waits for.
+IN_FLIGHT_BYTES = 64 << 20  # The segments that one process makes at a time take at most this much memory.
 
 log = logging.getLogger(__name__)
 Alive = Callable[[], None]
@@ -41,72 +41,72 @@ Alive = Callable[[], None]
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A plan that stands, and which of its segments exist. `complete`: all of them, and no commit is queued yet."""
+    """A written plan and its existing segments. `complete`: all of them exist, and no commit is queued yet."""
 
     plan: Plan
-    there: frozenset[int]
+    existing: frozenset[int]
     complete: bool
 
     def misses(self, chunk: Chunk) -> bool:
-        return not self.there.issuperset(chunk)
+        return not self.existing.issuperset(chunk)
 
 
 def plan(order: Order, *, alive: Alive) -> Planned:
-    """Plans the job and publishes the plan; for a viewer, makes the first segment too where that takes no time.
+    """Plans the job and writes the plan; for a viewer, also makes the first segment where that only copies.
 
     An earlier leader's plan is reused unchanged: the existing segments were made from it.
     """
     context = worker_context()
     earlier = context.pool.submit(context.store.get, context.bucket, revision_plan_key(order.video, order.job))
     media = context.source(order.source)
-    made = _adopted(context, media, order, earlier.result()) or _planned(context, media, order, alive)
-    context.keep(made, media)
-    listing = context.pool.submit(inventory, context, made)
-    data = made.to_json()
+    plan = _adopted(context, media, order, earlier.result()) or _planned(context, media, order, alive)
+    context.keep(plan, media)
+    listing = context.pool.submit(inventory, context, plan)
+    plan_json = plan.to_json()
     writes = [
         context.pool.submit(context.store.put, context.bucket, key, content, "application/json")
         for key, content in (
             (unfinished_key(order.job), order.to_json().encode()),
-            (revision_plan_key(order.video, order.job), data),
-            (plan_key(order.video), data),
+            (revision_plan_key(order.video, order.job), plan_json),
+            (plan_key(order.video), plan_json),
         )
     ]
-    first = Remuxer(media, made).segment(0) if order.viewer and not made.encodes else None  # while those are on the way
+    first = Remuxer(media, plan).segment(0) if order.viewer and not plan.encodes else None  # during those writes
     for write in writes:
         write.result()
-    there = existing(made, listing.result())
-    if order.viewer and 0 not in there:
-        context.viewers.take_ahead(order.job, [0])  # before anybody can ask for it
-    duration = float(made.timeline.duration)
-    streams = json.dumps([stream.model_dump(exclude_none=True) for stream in made.streams])
-    notes = json.dumps(made.notes) if made.notes else ""
+    present = existing(plan, listing.result())
+    if order.viewer and 0 not in present:
+        context.viewers.take_ahead(order.job, [0])  # before a viewer can request it
+    duration = float(plan.timeline.duration)
+    streams = json.dumps([stream.model_dump(exclude_none=True) for stream in plan.streams])
+    notes = json.dumps(plan.notes) if plan.notes else ""
     if not context.progress.planned(
-        order.job, order.epoch, segments=len(made.timeline), duration=duration, streams=streams, notes=notes
+        order.job, order.epoch, segments=len(plan.timeline), duration=duration, streams=streams, notes=notes
     ):
         raise Superseded("The job was cancelled or taken over.")
-    complete = bool(there) and context.progress.found(order.job, order.epoch, _seconds(made, there))
-    if first is not None and 0 not in there:
-        context.put(made, first)
-        there.add(0)
-        complete = _report(context, order, made, 0, "plan")
-    return Planned(made, frozenset(there), complete)
+    complete = bool(present) and context.progress.found(order.job, order.epoch, _seconds(plan, present))
+    if first is not None and 0 not in present:
+        context.put(plan, first)
+        present.add(0)
+        complete = _report(context, order, plan, 0, "plan")
+    return Planned(plan, frozenset(present), complete)
 
 
 def preview(order: Order, *, live: bool, alive: Alive) -> PlanView:
-    """What the job would do; nothing is kept of it."""
+    """A preview of what the job would do; nothing is stored."""
     context = worker_context()
     media = context.source(order.source)
     read_index(media, order.recipe, alive=alive)
-    made = _made_plan(context, media, order, stored=False, closely=True)
-    return plan_preview.view(media, made, live=live)
+    plan = _made_plan(context, media, order, stored=False, closely=True)
+    return plan_preview.view(media, plan, live=live)
 
 
 def _planned(context: WorkerContext, media: MediaSource, order: Order, alive: Alive) -> Plan:
-    found = read_index(media, order.recipe, alive=alive)
-    if found:
+    index = read_index(media, order.recipe, alive=alive)
+    if index:
         key = index_key(order.video, order.job)
-        context.store.put(context.bucket, key, stored_index.dump(found), "application/octet-stream")
-    return _made_plan(context, media, order, stored=bool(found))
+        context.store.put(context.bucket, key, stored_index.dump(index), "application/octet-stream")
+    return _made_plan(context, media, order, stored=bool(index))
 
 
 def _made_plan(
@@ -125,91 +125,91 @@ def _made_plan(
 
 
 def _adopted(context: WorkerContext, media: MediaSource, order: Order, data: bytes | None) -> Plan | None:
-    """The plan in the bucket, if there is one that can be used."""
+    """The plan in the bucket, if it can be used."""
     try:
-        made = Plan.from_json(data) if data else None
-        if made is None or made.source.version != order.version:
+        plan = Plan.from_json(data) if data else None
+        if plan is None or plan.source.version != order.version:
             return None
-        if made.stored_index:
+        if plan.stored_index:
             media.adopt(stored_index.load(context.store.get(context.bucket, index_key(order.video, order.job)) or b""))
     except InvalidPlan:
         return None
-    return made
+    return plan
 
 
 # make
 
 
 def make(order: Order, chunk: Chunk, *, task: str, urgency: Urgency, alive: Alive) -> bool:
-    """Makes the segments that are missing. True when that completed the job, and the commit is to follow.
+    """Makes the chunk's missing segments. True when that completed the job, so that the caller queues the commit.
 
-    For a viewer ffmpeg takes all cores and does not stand back.
+    For a viewer ffmpeg uses all cores at normal priority.
     """
     context = worker_context()
     completed = False
     with context.precedence.held(urgency):
-        made, media = context.open(order)
-        there = context.progress.is_made(order.job, chunk)
-        missing = [number for number, done in zip(chunk, there, strict=True) if not done]
+        plan, media = context.open(order)
+        states = context.progress.is_made(order.job, chunk)
+        missing = [number for number, exists in zip(chunk, states, strict=True) if not exists]
         if not missing:
             return False
-        if made.encodes:
-            work = _encoded(context, order, made, media, Chunk(missing[0], missing[-1] + 1), urgency, alive)
+        if plan.encodes:
+            numbers = _encoded(context, order, plan, media, Chunk(missing[0], missing[-1] + 1), urgency, alive)
         else:
-            work = _remuxed(context, order, made, media, missing, urgency)
-        with closing(work):  # ends ffmpeg at once, whatever happens
-            for number in work:
-                completed |= _report(context, order, made, number, task)
+            numbers = _remuxed(context, order, plan, media, missing, urgency)
+        with closing(numbers):  # ends ffmpeg at once on an error
+            for number in numbers:
+                completed |= _report(context, order, plan, number, task)
                 alive()
     return completed
 
 
-def _report(context: WorkerContext, order: Order, made: Plan, number: int, task: str) -> bool:
-    seconds, profile = _seconds(made, [number]), order.recipe.profile.value
+def _report(context: WorkerContext, order: Order, plan: Plan, number: int, task: str) -> bool:
+    seconds, profile = _seconds(plan, [number]), order.recipe.profile.value
     return context.progress.made(order.job, order.epoch, seconds, task=task, profile=profile, host=this_machine())
 
 
-def _seconds(made: Plan, numbers: Collection[int]) -> dict[int, float]:
-    """Seconds of media in each of the segments."""
-    timeline = made.timeline
+def _seconds(plan: Plan, numbers: Collection[int]) -> dict[int, float]:
+    """The duration of each of the segments."""
+    timeline = plan.timeline
     return {number: float(timeline.time(number + 1) - timeline.time(number)) for number in sorted(numbers)}
 
 
 def _remuxed(
-    context: WorkerContext, order: Order, made: Plan, media: MediaSource, numbers: list[int], urgency: Urgency
+    context: WorkerContext, order: Order, plan: Plan, media: MediaSource, numbers: list[int], urgency: Urgency
 ) -> Generator[int, None, None]:
-    """Copies segments, several at a time; the number of each that is in the bucket."""
-    remuxer = Remuxer(media, made)
+    """Copies segments, several at a time; yields the number of each stored one."""
+    remuxer = Remuxer(media, plan)
 
-    def copied(number: int) -> int:
+    def copy_segment(number: int) -> int:
         if urgency is not Urgency.VIEWER:
             context.precedence.give_way(urgency)
             if context.progress.is_made(order.job, [number])[0]:
-                return number  # a viewer asked for it meanwhile
-        context.put(made, remuxer.segment(number))
+                return number  # made for a viewer meanwhile
+        context.put(plan, remuxer.segment(number))
         return number
 
-    # One after the other for a viewer, who waits for the first of them.
-    threads = _threads(made.source.size, len(made.timeline)) if urgency is Urgency.BATCH else 1
-    yield from _in_parallel(context.pool, copied, numbers, threads)
+    # One at a time for a viewer, who waits for the first of them.
+    threads = _threads(plan.source.size, len(plan.timeline)) if urgency is Urgency.BATCH else 1
+    yield from _in_parallel(context.pool, copy_segment, numbers, threads)
 
 
 def _threads(size: int, segments: int) -> int:
-    """How many segments are in the making at a time: fewer when they are large."""
-    each = 2 * size // segments + 1  # the source's bytes and the segment's
-    return max(1, min(THREADS, IN_FLIGHT_BYTES // each))
+    """How many segments are made at a time: fewer when they are large."""
+    segment_bytes = 2 * size // segments + 1  # the bytes of the source and of the segment
+    return max(1, min(THREADS, IN_FLIGHT_BYTES // segment_bytes))
 
 
 def _in_parallel(
     pool: ThreadPoolExecutor, work: Callable[[int], int], numbers: Iterable[int], threads: int
 ) -> Iterator[int]:
-    """The results of `work`, as they come, with at most `threads` running. The first error ends it."""
-    rest = iter(numbers)
-    running: set[Future[int]] = {pool.submit(work, number) for number in islice(rest, threads)}
+    """The results of `work` as they complete, with at most `threads` calls running. Ends at the first error."""
+    waiting = iter(numbers)
+    running: set[Future[int]] = {pool.submit(work, number) for number in islice(waiting, threads)}
     try:
         while running:
             done, running = wait(running, return_when=FIRST_COMPLETED)
-            running |= {pool.submit(work, number) for number in islice(rest, len(done))}
+            running |= {pool.submit(work, number) for number in islice(waiting, len(done))}
             for future in done:
                 yield future.result()
     finally:
@@ -219,30 +219,30 @@ def _in_parallel(
 
 
 def _encoded(
-    context: WorkerContext, order: Order, made: Plan, media: MediaSource, chunk: Chunk, urgency: Urgency, alive: Alive
+    context: WorkerContext, order: Order, plan: Plan, media: MediaSource, chunk: Chunk, urgency: Urgency, alive: Alive
 ) -> Generator[int, None, None]:
-    """Encodes the segments of a chunk; the number of each that is in the bucket."""
-    batch = urgency is Urgency.BATCH
-    context.precedence.give_way(urgency)  # ffmpeg's start alone takes a while
+    """Encodes the segments of a chunk; yields the number of each stored one."""
+    is_batch = urgency is Urgency.BATCH
+    context.precedence.give_way(urgency)  # before ffmpeg starts, which takes a while by itself
     encoder = ChunkEncoder(
         media,
-        made,
-        threads=context.encoder_threads if batch else cores(),
-        nice=ENCODER_NICE if batch else 0,
+        plan,
+        threads=context.encoder_threads if is_batch else cores(),
+        nice=ENCODER_NICE if is_batch else 0,
         stall_seconds=context.settings.encoder_stall_seconds,
         watch=_recorder(context, order),
     )
 
-    def stored(number: int, data: Made) -> int:
-        context.put(made, data)
+    def store_segment(number: int, files: SegmentFiles) -> int:
+        context.put(plan, files)
         return number
 
     uploads: deque[Future[int]] = deque()
     try:
         with closing(encoder.segments(chunk, alive=alive)) as segments:
-            for number, data in segments:
-                uploads.append(context.pool.submit(stored, number, data))
-                while len(uploads) > int(batch):  # ffmpeg goes on during the last one
+            for number, files in segments:
+                uploads.append(context.pool.submit(store_segment, number, files))
+                while len(uploads) > int(is_batch):  # a batch encodes on during the last upload
                     yield uploads.popleft().result()
         while uploads:
             yield uploads.popleft().result()
@@ -251,15 +251,15 @@ def _encoded(
 
 
 def _recorder(context: WorkerContext, order: Order) -> Callable[[Encoder], None]:
-    """Has the job's state show which ffmpeg is at work, and what it says."""
+    """A callback that records the running ffmpeg and its log lines in the job's state."""
     shown: tuple[str, ...] | None = None
 
     def watch(encoder: Encoder) -> None:
         nonlocal shown
         if shown is None:
             context.progress.encoding(order.job, order.epoch, encoder.command)
-        if (said := tuple(encoder.said)) != (shown or ()):
-            context.progress.said(order.job, order.epoch, said)
-        shown = said
+        if (lines := tuple(encoder.said)) != (shown or ()):
+            context.progress.said(order.job, order.epoch, lines)
+        shown = lines
 
     return watch

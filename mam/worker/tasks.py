@@ -1,4 +1,4 @@
-"""The tasks that workers run: plan a job, make a chunk of it, commit it. Each may run twice, or be killed anywhere."""
+"""The tasks that workers run: plan a job, make a chunk, commit. Each may run twice, or be killed at any point."""
 
 from __future__ import annotations
 
@@ -31,30 +31,30 @@ from mam.worker.lease import Lease, Preempted
 from mam.worker.policies import Extra, Needed
 from mam.worker.priority import Urgency
 from mam.worker.process import count_slots, refuse_restarts, say_ready, settle, share_memory
-from mam.worker.queueing import ALONE, queue_chunk, queue_next, queue_pictures, somebody_waits
+from mam.worker.queueing import ALONE, queue_chunk, queue_next, queue_pictures, viewer_waits
 from mam.worker.retries import lease_of, quietly, retry_delay
 from mam.worker.runner import run_task
 
-DISCARD_SECONDS, DISCARD_TRIES = 1, 60  # a job's leftovers are removed when its last task has ended
+DISCARD_SECONDS, DISCARD_TRIES = 1, 60  # A discard waits this often, this long each time, for the job's last task.
 
 NEEDED, EXTRA = Needed(), Extra()
 
 log = logging.getLogger(__name__)
 
-__all__ = ["app"]  # `celery -A mam.worker.tasks` finds it here
+__all__ = ["app"]  # `celery -A mam.worker.tasks` looks for it here
 
 
 @celeryd_after_setup.connect
 def _before_children(instance: Any, **_: Any) -> None:
     count_slots(int(instance.concurrency))
     settle()
-    told = instance.app.amqp.queues
-    told.select(queues.served(told.consume_from))
+    celery_queues = instance.app.amqp.queues
+    celery_queues.select(queues.served(celery_queues.consume_from))
 
 
 @worker_process_init.connect
 def _prepare(**_: Any) -> None:
-    """In each of the worker's child processes."""
+    """Runs in each of the worker's child processes."""
     die_with_parent()
     box.settle()
     share_memory()
@@ -73,49 +73,49 @@ def _announce(sender: Any, **_: Any) -> None:
 
 
 @worker_shutting_down.connect
-def _take_leave(**_: Any) -> None:
+def _leave(**_: Any) -> None:
     Presence.leave()
 
 
 @app.task(name=PLAN, bind=True, max_retries=None)
 def plan(task: Any, order: dict[str, Any]) -> None:
-    """Looks at the source and writes its plan, queues its chunks; for a viewer, makes the first segment itself."""
+    """Plans the source's conversion and queues its chunks; for a viewer, makes the first segment itself."""
     run_task(task, Order.of(order), "plan", NEEDED, _plan)
 
 
 def _plan(order: Order, lease: Lease) -> None:
     with worker_context().precedence.held(Urgency.VIEWER if order.viewer else Urgency.BATCH):
         planned = segments.plan(order, alive=lease.alive)
-    made = planned.plan
+    plan = planned.plan
     if planned.complete:
-        queue_pictures(order, made, storyboard_too=made.encodes)  # else the commit has it made
+        queue_pictures(order, plan, storyboard=plan.encodes)  # else the commit queues the storyboard
         queue(COMMIT, order, "commit")
         return
-    chunks = made.chunks()
-    # For a viewer, the opening is this task's, and the next one's.
+    chunks = plan.chunks()
+    # For a viewer, this task and the following `ahead` task make the first chunk.
     missing = [number for number in range(int(order.viewer), len(chunks)) if planned.misses(chunks[number])]
     worker_context().progress.divide(order.job, order.epoch, missing)
-    queue_next(order, made, by="plan")
+    queue_next(order, plan, done="plan")
     if order.viewer:
         first, last = chunks[0].first, chunks[0].last
         if segments.make(order, Chunk(first, first + 1), task="plan", urgency=Urgency.VIEWER, alive=lease.alive):
             queue(COMMIT, order, "commit")
         else:
             queue(AHEAD, order, "ahead:0", first, last, ALONE)
-    queue_pictures(order, made, storyboard_too=made.encodes)
+    queue_pictures(order, plan, storyboard=plan.encodes)
 
 
 @app.task(name=PREVIEW, bind=True, max_retries=0)
 def preview(task: Any, order: dict[str, Any], ask: str, live: bool, yielding: bool = True) -> None:
-    """Works out what a job would do, and answers the request. It yields to a viewer's segment, but only once."""
+    """Plans a job without starting it, and answers the request. It yields to a viewer's segment, but only once."""
     context = worker_context()
-    preempted = partial(somebody_waits, task) if yielding else None
+    preempted = partial(viewer_waits, task) if yielding else None
     lease = lease_of(task, context, Order.of(order), stands_alone=True, preempted=preempted)
     try:
         with lease, context.precedence.held(Urgency.AHEAD):
             previews.answer(context.redis, ask, segments.preview(Order.of(order), live=live, alive=lease.alive))
     except Preempted:
-        queue(PREVIEW, Order.of(order), "preview", ask, live, False, to=HIGH)
+        queue(PREVIEW, Order.of(order), "preview", ask, live, False, queue_name=HIGH)
     except Exception as error:
         if not isinstance(error, MamError):
             log.exception("preview failed", extra={"video": order["video"]})
@@ -124,7 +124,7 @@ def preview(task: Any, order: dict[str, Any], ask: str, live: bool, yielding: bo
 
 @app.task(name=MAKE, bind=True, max_retries=None)
 def make(task: Any, order: dict[str, Any], number: int, window: int = ALONE) -> None:
-    """Makes a chunk of the plan, and has the job's next one queued, behind those of other jobs: so they take turns.
+    """Makes a chunk of the plan, then queues the job's next one behind those of other jobs, so that jobs take turns.
 
     The task that makes a job's last segment queues the commit. `window`: for workers of an earlier version.
     """
@@ -133,10 +133,10 @@ def make(task: Any, order: dict[str, Any], number: int, window: int = ALONE) -> 
 
 def _make(order: Order, lease: Lease, *, number: int) -> None:
     context = worker_context()
-    made, _ = context.open(order)
-    if segments.make(order, made.chunks()[number], task=f"make:{number}", urgency=Urgency.BATCH, alive=lease.alive):
+    plan, _ = context.open(order)
+    if segments.make(order, plan.chunks()[number], task=f"make:{number}", urgency=Urgency.BATCH, alive=lease.alive):
         queue(COMMIT, order, "commit")
-    queue_next(order, made, by=str(number))
+    queue_next(order, plan, done=str(number))
 
 
 @app.task(name=SEEK, bind=True, max_retries=None)
@@ -154,87 +154,88 @@ def _seek(order: Order, lease: Lease, *, number: int) -> None:
 
 @app.task(name=AHEAD, bind=True, max_retries=None)
 def ahead(task: Any, order: dict[str, Any], first: int, last: int, window: int = 0) -> None:
-    """Makes what a viewer will ask for next, unless a viewer waits for a segment: then it yields at once.
+    """Makes the segments that a viewer will request next; it yields at once to a segment that a viewer waits for.
 
-    `window`: not 0 for a plan's opening, which must not be left out.
+    `window`: not 0 for a plan's first chunk, of which every segment must be made in the end.
     """
-    body = partial(_ahead, chunk=Chunk(first, last), opening=bool(window))
-    waits = partial(somebody_waits, task)
-    run_task(task, Order.of(order), f"ahead:{first}", NEEDED, body, preempted=waits, pace=Urgency.AHEAD)
+    work = partial(_ahead, chunk=Chunk(first, last), is_first=bool(window))
+    preempted = partial(viewer_waits, task)
+    run_task(task, Order.of(order), f"ahead:{first}", NEEDED, work, preempted=preempted, pace=Urgency.AHEAD)
 
 
-def _ahead(order: Order, lease: Lease, *, chunk: Chunk, opening: bool) -> None:
+def _ahead(order: Order, lease: Lease, *, chunk: Chunk, is_first: bool) -> None:
     context = worker_context()
-    taken = context.viewers.take_ahead(order.job, list(chunk))
+    numbers = context.viewers.take_ahead(order.job, list(chunk))
     try:
-        if taken:
-            mine = Chunk(taken[0], taken[-1] + 1)
-            if segments.make(order, mine, task=f"ahead:{chunk.first}", urgency=Urgency.AHEAD, alive=lease.alive):
+        if numbers:
+            claimed = Chunk(numbers[0], numbers[-1] + 1)
+            if segments.make(order, claimed, task=f"ahead:{chunk.first}", urgency=Urgency.AHEAD, alive=lease.alive):
                 queue(COMMIT, order, "commit")
     finally:
-        made = context.progress.is_made(order.job, chunk)
-        left = [number for number, done in zip(chunk, made, strict=True) if not done]
-        context.viewers.drop_seek(order.job, [number for number in left if number in taken])
-        if opening and left:
+        states = context.progress.is_made(order.job, chunk)
+        missing = [number for number, exists in zip(chunk, states, strict=True) if not exists]
+        context.viewers.drop_seek(order.job, [number for number in missing if number in numbers])
+        if is_first and missing:
             queue_chunk(order, context.open(order)[0], 0)
 
 
 @app.task(name=COMMIT, bind=True, max_retries=None)
 def commit(task: Any, order: dict[str, Any]) -> None:
-    """Verifies that everything is there, and makes the video live."""
+    """Verifies that the revision is complete, and makes the video live."""
     run_task(task, Order.of(order), "commit", NEEDED, _commit)
 
 
 def _commit(order: Order, _: Lease) -> None:
-    made = worker_context().plan(order)
-    if not made.encodes:
-        queue_pictures(order, made, poster_too=False)  # before the job ends: a task of one that has is not run again
-    missing = publishing.commit(order, made)
+    plan = worker_context().plan(order)
+    if not plan.encodes:
+        queue_pictures(order, plan, poster=False)  # before the job ends: the commit of an ended job is not run again
+    missing = publishing.commit(order, plan)
     if missing:
-        chunks = made.chunks()
+        chunks = plan.chunks()
         for number, chunk in enumerate(chunks):
             if not set(missing).isdisjoint(chunk):
-                queue_chunk(order, made, number)
+                queue_chunk(order, plan, number)
 
 
 @app.task(name=POSTER, bind=True, max_retries=None)
 def poster(task: Any, order: dict[str, Any]) -> None:
-    """Makes the video's poster; for a viewer's segment it makes room at once."""
-    body = partial(_picture, make_it=thumbnails.make_poster, urgency=Urgency.AHEAD)
-    waits = partial(somebody_waits, task)
-    run_task(task, Order.of(order), "poster", EXTRA, body, preempted=waits, pace=Urgency.AHEAD)
+    """Makes the video's poster; it yields at once to a segment that a viewer waits for."""
+    work = partial(_picture, make_picture=thumbnails.make_poster, urgency=Urgency.AHEAD)
+    preempted = partial(viewer_waits, task)
+    run_task(task, Order.of(order), "poster", EXTRA, work, preempted=preempted, pace=Urgency.AHEAD)
 
 
 @app.task(name=STORYBOARD, bind=True, max_retries=None)
 def storyboard(task: Any, order: dict[str, Any]) -> None:
     """Makes the video's storyboard."""
-    body = partial(_picture, make_it=thumbnails.make_storyboard, urgency=Urgency.BATCH)
-    run_task(task, Order.of(order), "storyboard", EXTRA, body, pace=Urgency.BATCH)
+    work = partial(_picture, make_picture=thumbnails.make_storyboard, urgency=Urgency.BATCH)
+    run_task(task, Order.of(order), "storyboard", EXTRA, work, pace=Urgency.BATCH)
 
 
-def _picture(order: Order, lease: Lease, *, make_it: Callable[..., None], urgency: Urgency) -> None:
+def _picture(order: Order, lease: Lease, *, make_picture: Callable[..., None], urgency: Urgency) -> None:
     precedence = worker_context().precedence
     with precedence.held(urgency):
         precedence.give_way(urgency)
-        make_it(order, alive=lease.alive)
+        make_picture(order, alive=lease.alive)
 
 
 @app.task(name=DISCARD, bind=True, max_retries=None)
 def discard(task: Any, order: dict[str, Any]) -> None:
-    """Removes what a failed or cancelled job left, once its last task has ended."""
-    context, job = worker_context(), Order.of(order)
+    """Removes the output of a failed or cancelled job, once its last task has ended."""
+    context, ended = worker_context(), Order.of(order)
     try:
-        with suppress(JobNotFound):  # so may its leftovers be removed
-            state = context.jobs.get(job.job)
-            if state.epoch != job.epoch or not state.state.is_final:
-                return  # it goes on
-            if state.running and task.request.retries < DISCARD_TRIES:
+        with suppress(JobNotFound):  # the output of a forgotten job may be removed too
+            job = context.jobs.get(ended.job)
+            if job.epoch != ended.epoch or not job.state.is_final:
+                return  # the job was resumed
+            if job.running and task.request.retries < DISCARD_TRIES:
                 raise task.retry(countdown=DISCARD_SECONDS)
-        if publishing.discard(job):  # it was committed in the moment that it was cancelled
-            quietly(StatusStore(context.redis).found, {str(job.asset): AssetStatus(video=job.video, live=job.job)})
+        if publishing.discard(ended):  # the job was cancelled at the moment of its commit
+            status = AssetStatus(video=ended.video, live=ended.job)
+            quietly(StatusStore(context.redis).found, {str(ended.asset): status})
     except Exception as error:
         delay = retry_delay(error, task.request.retries, context.settings.task_lease_seconds)
         if delay is None:
             raise
         raise task.retry(exc=error, countdown=delay) from error
-    redis_adapter.invalidate_playlist_cache(job.video)
+    redis_adapter.invalidate_playlist_cache(ended.video)

@@ -1,7 +1,7 @@
-"""What the tasks of pictures do, free of Celery: a revision's poster and its storyboard. Runs in worker processes.
+"""The work of picture tasks, without Celery: a revision's poster and its storyboard. Runs in worker processes.
 
-Both follow from the source and the plan alone, so each may be made twice. They belong to the revision, not to the job:
-they are made also when that has succeeded meanwhile, and not when its revision is gone.
+Both depend only on the source and the plan, so each may be made twice. They belong to the revision, not to the job:
+they are also made after the job has succeeded, but not after its revision was removed.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from mam.mp4.samples import Samples
 from mam.naming import plan_key, poster_key, revision_plan_key, sheet_key, storyboard_key
 from mam.worker.context import WorkerContext, worker_context
 
-POSTER_PIXELS, TILE_PIXELS = 1280, 160  # of the longer side
-CANDIDATES, TURNS = 10, 3  # frames that are looked at for a poster at a time, and how often, while none is good
-NICE = 15  # no viewer waits for pictures
+POSTER_PIXELS, TILE_PIXELS = 1280, 160  # The longer sides of a poster and of a storyboard tile.
+CANDIDATES, TURNS = 10, 3  # A poster is chosen from this many frames, in this many turns while none is good.
+NICE = 15  # Picture decoders run at this nice value: no viewer waits for pictures.
 
 log = logging.getLogger(__name__)
 Alive = Callable[[], None]
@@ -35,7 +35,7 @@ Parts = Generator[tuple[str, bytes, str], None, None]  # key, data, content type
 
 @dataclass(frozen=True, slots=True)
 class _Bench:
-    """What a picture is made of and with."""
+    """The inputs of a picture."""
 
     context: WorkerContext
     plan: Plan
@@ -59,20 +59,20 @@ class _Bench:
 
 
 def make_poster(order: Order, *, alive: Alive) -> None:
-    """Makes the poster, unless it is there. Raises MediaError when no frame of the video can be decoded."""
+    """Makes the poster unless it exists. Raises MediaError when no frame of the video can be decoded."""
     _make(order, Picture.POSTER, poster_key(order.video, order.job), _poster, alive)
 
 
 def make_storyboard(order: Order, *, alive: Alive) -> None:
-    """Makes the sheets and the WebVTT that names them, unless they are there. Raises MediaError likewise."""
+    """Makes the storyboard's sheets and its WebVTT unless they exist. Raises MediaError likewise."""
     _make(order, Picture.STORYBOARD, storyboard_key(order.video, order.job), _storyboard, alive)
 
 
 def _make(order: Order, kind: Picture, last: str, parts: Callable[[_Bench], Parts], alive: Alive) -> None:
-    """Stores what `parts` makes, unless what comes `last` and vouches for all of it is there already.
+    """Stores the objects that `parts` yields, unless the last of them, `last`, exists already.
 
-    A deletion removes the revision's plan first, and then the objects. So what was written although
-    that plan is gone by then is removed here.
+    A deletion removes the revision's plan first and the objects after it, so it may miss objects that are written
+    later: they are removed here when the plan no longer exists.
     """
     context = worker_context()
     check_wanted(context, order)
@@ -82,8 +82,8 @@ def _make(order: Order, kind: Picture, last: str, parts: Callable[[_Bench], Part
             return
         written: list[str] = []
         try:
-            with closing(parts(_Bench(context, plan, media, media.track(plan.video_track.track), alive))) as made:
-                for key, data, content_type in made:
+            with closing(parts(_Bench(context, plan, media, media.track(plan.video_track.track), alive))) as objects:
+                for key, data, content_type in objects:
                     alive()
                     written.append(key)
                     context.store.put(context.bucket, key, data, content_type)
@@ -95,40 +95,41 @@ def _make(order: Order, kind: Picture, last: str, parts: Callable[[_Bench], Part
 
 
 def is_wanted(context: WorkerContext, order: Order) -> bool:
-    """Whether the job was not given up, and its revision is still there."""
+    """Whether the job was not given up and its revision still exists."""
     keys = (plan_key(order.video), revision_plan_key(order.video, order.job))
     return context.jobs.keeps(order.job, order.epoch) and all(context.store.head(context.bucket, key) for key in keys)
 
 
 def check_wanted(context: WorkerContext, order: Order) -> None:
-    """Raises Superseded when the video is gone."""
+    """Raises Superseded when the picture is no longer wanted."""
     if not is_wanted(context, order):
         raise Superseded("The job was given up, or the video was deleted.")
 
 
 def announce(context: WorkerContext, order: Order, kind: Picture) -> None:
-    """Makes known that a picture is there: to those who look at the job, and to the library."""
+    """Announces a finished picture in the job's state and in the library."""
     context.progress.pictured(order.job, order.epoch, kind)
     StatusStore(context.redis).pictured(order.asset, order.job, kind.value)
     log.info("picture is there", extra={"video": order.video, "revision": order.job, "picture": kind.value})
 
 
-# what is made
+# pictures
 
 
 def _poster(bench: _Bench) -> Parts:
     choice = poster_score.Choice()
-    for pixels in _looked_at(bench, choice):
-        choice.add(pixels)
+    for frame in _candidates(bench, choice):
+        choice.add(frame)
     if choice.pixels is None:
         raise DamagedMedia("No frame that was looked at can be decoded.")
     yield poster_key(bench.plan.video, bench.plan.revision), sheets.jpeg(choice.pixels), storyboard.SHEET_TYPE
 
 
-def _looked_at(bench: _Bench, choice: poster_score.Choice) -> Iterator[Pixels]:
-    """Pictures to choose from, until one is good: key frames, then others of them, then what follows one of a few.
+def _candidates(bench: _Bench, choice: poster_score.Choice) -> Iterator[Pixels]:
+    """Decoded frames to choose from until one is good: key frames in turns, then, where those are few, frames
+    that follow one of them.
 
-    A film that begins in the dark may have no key frame but the first.
+    A film that begins in the dark may have the first frame as its only key frame.
     """
     samples, timeline = bench.samples, bench.plan.timeline
     picture = stills.picture_of(bench.media, bench.track, longest=POSTER_PIXELS, quick=False)
@@ -137,8 +138,8 @@ def _looked_at(bench: _Bench, choice: poster_score.Choice) -> Iterator[Pixels]:
         if not frames or choice.is_good:
             break
         with suppress(DamagedMedia), closing(bench.decode(frames, picture)) as decoded:
-            for _, pixels in decoded:
-                yield pixels
+            for _, frame in decoded:
+                yield frame
     if len(key_frames.seen_keys(samples, timeline.start)) <= CANDIDATES and not choice.is_good:
         group = key_frames.longest_group(samples, timeline.start)
         images = stills.decode_group(bench.media, bench.track, group, picture, most=CANDIDATES, running=bench.running)

@@ -12,7 +12,7 @@ import redis
 
 from dev.servers import LOOPBACK, start_redis
 from mam.jobs import keys
-from mam.jobs.counters import Counters, counted
+from mam.jobs.counters import Counters, counter_metrics
 from mam.jobs.progress import Progress
 from mam.jobs.state import Jobs, Mode
 
@@ -29,7 +29,7 @@ def shown(counters: Counters, host: str | None = None) -> dict[tuple[str, ...], 
     """By name and labels."""
     return {
         (sample.name, *sample.labels.values()): sample.value
-        for family in counted(counters, host)
+        for family in counter_metrics(counters, host)
         for sample in family.samples
         if sample.name.endswith("_total")
     }
@@ -43,7 +43,7 @@ def test_counters_are_as_many_as_machines_however_many_processes_come_and_go(cli
         host = f"host-{number % 2}"
         progress.made(JOB, epoch, {number: 6.0}, task=f"make:{number}", profile="auto", host=host)
         counters.count("tasks", "make", "done", host=host)
-        counters.count("task_seconds", "make", by=0.5, host=host)
+        counters.count("task_seconds", "make", amount=0.5, host=host)
         counters.count("webhooks", "delivered")
     found = shown(counters)
     for host in ("host-0", "host-1"):

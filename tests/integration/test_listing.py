@@ -70,7 +70,7 @@ def test_what_was_shown_before_anything_was_listed_stays(
         return [asset.key for asset in (await asking.page(Query.of(bucket=bucket), limit=10, cursor=None)).assets]
 
     async def is_listed(asking: LibraryService) -> None:
-        while asking.library.keeping.listed_at is None:
+        while asking.library.work.listed_at is None:
             await asyncio.sleep(0.01)
 
     async def story(settings: Settings, store: Store) -> None:

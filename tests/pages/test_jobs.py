@@ -222,7 +222,7 @@ def test_a_stranger_sees_that_no_worker_is_there(
             page = person.sign_in("/jobs")
             expect(page.get_by_role("heading", name="No jobs yet")).to_be_visible()
             expect(page.get_by_role("link", name="Go to the library")).to_have_attribute("href", "/")
-            notice = page.locator(".notice", has_text="No worker is there")
+            notice = page.locator(".notice", has_text="No worker is running")
             expect(notice).to_contain_text("EMBEDDED_WORKERS")
             url = f"http://{stack.transcoder.address}/transcode"
             body = {"asset_bucket": "myvideos", "asset_object": stack.put(f"{folder}/a.mp4", media.path(CLIP))}

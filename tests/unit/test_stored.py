@@ -21,7 +21,7 @@ from mam.jobs.presence import Worker
 from mam.jobs.queues import _owner
 from mam.library.snapshot import Base, Change, _unpacked
 from mam.library.status import AssetStatus
-from mam.transcoding.webhooks import _Told
+from mam.transcoding.webhooks import _Webhook
 from mam.uploads.records import _read as read_upload
 from tests.recipes import recipe_of
 
@@ -40,7 +40,7 @@ ORDER = Order(
 
 @given(raw)
 def test_no_reader_fails(found: Any) -> None:
-    for kind in (Worker, Order, Base, _Told):
+    for kind in (Worker, Order, Base, _Webhook):
         stored.read(kind, found)
     stored.read_json(found), stored.text(found), stored.number(found), stored.whole(found)
     AssetStatus.parse(found), Change.parse(found), events.read_event(found)

@@ -8,7 +8,7 @@ import pytest
 
 from mam.cache.response import Answers
 from mam.cache.store import CachedPlaylist, slot
-from mam.vod.hotpath import STREAM, VIDEO, understood
+from mam.vod.hotpath import STREAM, VIDEO, parsed
 
 TEXT = b"#EXTM3U\n"
 GZIP = [(b"accept-encoding", b"gzip, br")]
@@ -62,11 +62,11 @@ def test_a_playlist_in_the_making_is_asked_for_again_each_time() -> None:
 
 
 def test_the_hot_path_understands_what_the_routes_understand() -> None:
-    film = understood("/stream/myvideos/a/b c.mp4/playlist.m3u8", b"")
+    film = parsed("/stream/myvideos/a/b c.mp4/playlist.m3u8", b"")
     assert film and (film.route, film.names[0], film.source) == (STREAM, "a/b c", "myvideos/a/b c.mp4")
-    encoded = understood("/stream/myvideos/a.mp4/playlist.m3u8", b"reencode=true")
+    encoded = parsed("/stream/myvideos/a.mp4/playlist.m3u8", b"reencode=true")
     assert encoded and (encoded.kind, encoded.slot) == ("h264", slot("h264", ""))
-    video = understood("/video/a/b/playlist.m3u8", b"rendition=720p")
+    video = parsed("/video/a/b/playlist.m3u8", b"rendition=720p")
     assert video and (video.route, video.names, video.slot) == (VIDEO, ("a/b",), slot("", "720p"))
 
 
@@ -85,4 +85,4 @@ def test_the_hot_path_understands_what_the_routes_understand() -> None:
     ],
 )
 def test_the_hot_path_leaves_to_the_routes_what_they_must_judge(path: str, query: bytes) -> None:
-    assert understood(path, query) is None
+    assert parsed(path, query) is None

@@ -150,7 +150,7 @@ def test_an_untrusted_address_never_has_more_tries_in_a_minute(tries: list[tuple
         for address, right, pause in tries:
             now += pause
             with suppress(TooManyAttempts):
-                counting.count(address, right=right)
+                counting.count(address, is_right=right)
                 trusted |= {address} if right else set()
                 if address not in trusted:
                     looked.setdefault(address, []).append(now)

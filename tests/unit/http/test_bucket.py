@@ -21,7 +21,7 @@ def test_a_store_that_does_not_answer_does_not_hold_up_the_start(monkeypatch: py
         there.set()
 
     async def start() -> None:
-        async with bucket.made(ensure):
+        async with bucket.ensured(ensure):
             assert not there.is_set()
             answers.set()
             assert await asyncio.to_thread(there.wait, 60)
@@ -33,7 +33,7 @@ def test_the_bucket_is_there_before_a_service_starts_if_the_store_is() -> None:
     there = threading.Event()
 
     async def start() -> None:
-        async with bucket.made(there.set):
+        async with bucket.ensured(there.set):
             assert there.is_set()
 
     asyncio.run(start())
@@ -55,7 +55,7 @@ def test_a_store_that_comes_later_gets_the_bucket_then(monkeypatch: pytest.Monke
             raise Unavailable("The object store cannot be reached.")
 
     async def start() -> None:
-        async with bucket.made(ensure):
+        async with bucket.ensured(ensure):
             assert await asyncio.to_thread(there.wait, 60)
 
     asyncio.run(start())
@@ -66,7 +66,7 @@ def test_a_store_that_refuses_ends_the_start() -> None:
         raise PermissionError
 
     async def start() -> None:
-        async with bucket.made(ensure):
+        async with bucket.ensured(ensure):
             raise AssertionError("The service has started.")
 
     with pytest.raises(PermissionError):

@@ -23,7 +23,7 @@ from mam.media.commands import encode_command, filtering, forced_key_frames
 from mam.media.encode import ChunkEncoder
 from mam.media.ffmpeg_io import write_nut
 from mam.media.ffmpeg_process import Encoder, executable
-from mam.media.muxing import Made
+from mam.media.muxing import SegmentFiles
 from mam.media.packets import ORIGIN, Run, read_packets
 from mam.media.planning import make_plan
 from mam.media.remux import Remuxer
@@ -326,7 +326,7 @@ def test_two_renditions_that_are_encoded_of_one_picture_are_as_each_alone(form: 
     assert sizes == {names[0]: (64, 48), "24p": (32, 24)}
 
 
-def _size(plan: Plan, made: Made, name: str) -> tuple[int, int]:
+def _size(plan: Plan, made: SegmentFiles, name: str) -> tuple[int, int]:
     rendition = plan.named(name)
     init = bytes(made[plan.init(rendition)]) if plan.has_init(rendition) else b""
     with av.open(io.BytesIO(init + bytes(made[plan.file(rendition, 0)]))) as container:
@@ -401,7 +401,7 @@ def test_packets_that_no_container_takes_are_damaged_media() -> None:
         write_nut(io.BytesIO(), {0: media.track(0).template}, ((0, packet) for packet in packets))
 
 
-def only(made: Made) -> bytes:
+def only(made: SegmentFiles) -> bytes:
     """A segment of a plan with one rendition."""
     (data,) = made.values()
     return bytes(data)

@@ -18,7 +18,7 @@ from mam.hls.recipe import Format, Profile, Recipe
 from mam.media import audio as sounds
 from mam.media import video as pictures
 from mam.media.chunk_windows import segment_edges, shown_frames
-from mam.media.first_frame import look_at, picture_filters
+from mam.media.first_frame import picture_filters, read_first_frame
 from mam.media.orientation import ORIENTATIONS
 from mam.media.planning import choose_picture, make_plan, read_index
 from mam.media.source import MediaSource, demux
@@ -321,7 +321,7 @@ def test_matrices_that_are_no_quarter_turns_change_nothing(matrix: tuple[int, in
 )  # fmt: skip
 def test_pictures_become_square_and_even(aspect: tuple[int, int], size: tuple[int, int]) -> None:
     media = opened(_with_aspect(frames(1), *aspect))
-    filters, width, height = picture_filters(look_at(media, media.tracks[0]), ())
+    filters, width, height = picture_filters(read_first_frame(media, media.tracks[0]), ())
     assert size == (width, height)
     assert (f"scale=w={width}:h={height}:out_range=limited", "setsar=sar=1", "format=pix_fmts=yuv420p") == filters
 
@@ -354,7 +354,7 @@ def test_a_shape_that_codec_and_container_agree_on_is_copied(aspect: tuple[int, 
 
 def test_a_turned_picture_is_scaled_first_and_has_its_sides_swapped() -> None:
     media = opened(_with_aspect(frames(1, matrix=(0, 1, -1, 0)), 4, 3))
-    filters, width, height = picture_filters(look_at(media, media.tracks[0]), orientation(media.tracks[0]))
+    filters, width, height = picture_filters(read_first_frame(media, media.tracks[0]), orientation(media.tracks[0]))
     assert (width, height) == (48, 84)
     assert filters == (
         "scale=w=84:h=48:out_range=limited",

@@ -17,7 +17,7 @@ ANYTHING = Worker("anything@host", "host", 1, 1, QUEUES, NOW - 60, NOW)
 FOR_VIEWERS = Worker("viewers@host", "host", 2, 2, VIEWERS, NOW - 60, NOW)
 TASK = RunningTask("make:1", "host:7", NOW - 5, 1, "anything@host")
 JOB = ActiveJob("0123456789ab", "courses/film", NOW - 1, (TASK,), None)
-WELL = Facts(workers=(ANYTHING, FOR_VIEWERS), queues=dict.fromkeys(QUEUES, 0), begun=(JOB,))
+WELL = Facts(workers=(ANYTHING, FOR_VIEWERS), queues=dict.fromkeys(QUEUES, 0), started=(JOB,))
 
 
 def found(facts: Facts, *, embedded: int = 1) -> list[Note]:
@@ -36,7 +36,7 @@ def waiting(**lengths: int) -> dict[str, int]:
 
 def test_when_all_is_well_there_is_nothing_to_say() -> None:
     assert found(WELL) == []
-    assert found(replace(WELL, begun=())) == []
+    assert found(replace(WELL, started=())) == []
 
 
 def test_without_workers_it_says_how_to_start_one() -> None:
@@ -49,7 +49,7 @@ def test_without_workers_it_says_how_to_start_one() -> None:
 
 
 def test_a_queue_that_no_worker_serves_is_named_with_what_waits_in_it() -> None:
-    note = only(replace(WELL, workers=(FOR_VIEWERS,), begun=(), queues=waiting(batch=4, low=1)))
+    note = only(replace(WELL, workers=(FOR_VIEWERS,), started=(), queues=waiting(batch=4, low=1)))
     assert note.code == "queue_unserved"
     assert "batch, low" in note.message
     assert "5 tasks wait" in note.message
@@ -61,15 +61,15 @@ def test_when_all_slots_that_serve_a_queue_are_busy_it_says_how_many_tasks_wait(
     assert note.code == "all_busy"
     assert "7 tasks wait" in note.message
     assert "the queue batch" in note.message
-    assert found(replace(WELL, queues=waiting(batch=7), begun=())) == []  # a slot is free, and about to take one
+    assert found(replace(WELL, queues=waiting(batch=7), started=())) == []  # a slot is free, and about to take one
 
 
 def test_who_makes_pictures_is_busy_too() -> None:
     done = ActiveJob("ba9876543210", "courses/other", NOW - 100, (replace(TASK, name="storyboard"),), None)
-    facts = replace(WELL, queues=waiting(batch=7), begun=(), picturing=(done,))
+    facts = replace(WELL, queues=waiting(batch=7), started=(), picturing=(done,))
     assert only(facts).code == "all_busy"
     assert list(facts.tasks()) == [(done, *done.running)]
-    assert list(replace(facts, begun=(done,)).tasks()) == [(done, *done.running)]  # once
+    assert list(replace(facts, started=(done,)).tasks()) == [(done, *done.running)]  # once
 
 
 def test_slots_that_do_not_serve_the_queue_are_not_counted_as_free() -> None:
@@ -88,12 +88,12 @@ def test_the_store_being_away_comes_first() -> None:
 
 def test_a_job_that_gave_no_sign_of_life_is_named_unless_it_may_be_waiting_for_a_worker() -> None:
     silent = replace(JOB, updated_at=NOW - 61)
-    note = only(replace(WELL, begun=(silent,)))
+    note = only(replace(WELL, started=(silent,)))
     assert note.code == "job_silent"
     assert "courses/film gave no sign of life for 61 s" in note.message
     unmanned = replace(silent, running=())
-    assert only(replace(WELL, begun=(unmanned,))).code == "job_silent"  # nowhere a task of it
-    assert found(replace(WELL, begun=(unmanned,), queues=waiting(batch=1))) == []
+    assert only(replace(WELL, started=(unmanned,))).code == "job_silent"  # nowhere a task of it
+    assert found(replace(WELL, started=(unmanned,), queues=waiting(batch=1))) == []
 
 
 @given(st.integers(0, 1 << 40), st.integers(0, 1 << 40))
@@ -106,7 +106,7 @@ def test_a_redis_that_is_nearly_full_is_said_with_how_full_it_is(used: int, most
 def test_jobs_that_are_tried_again_are_named_with_the_reason_once_for_each_reason() -> None:
     jobs = [replace(JOB, id=f"{n:012x}", video=f"film{n}", running=(), trouble="The store is away.") for n in range(5)]
     other = replace(JOB, trouble="ffmpeg gave up.")
-    first, second = found(replace(WELL, begun=(*jobs, other)))
+    first, second = found(replace(WELL, started=(*jobs, other)))
     assert {first.code, second.code} == {"job_troubled"}
     assert first.message == "film0, film1, film2 and 2 more are tried again: The store is away."
     assert second.message == "courses/film is tried again: ffmpeg gave up."

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mam.jobs.job import RunningTask
-from mam.transcoding.progress import Layout, at, ranges, view
+from mam.transcoding.progress import Layout, chunk_number, ranges, view
 from tests.unit.hls.plans import every, plan_of
 
 PLAN = plan_of(every(6, 120))  # copied: an opening of three segments, then fifty a chunk
@@ -45,7 +45,7 @@ def test_a_part_is_made_running_or_waiting() -> None:
     ],
 )  # fmt: skip
 def test_a_tasks_name_tells_which_part_it_is_at(task: str, chunk: int | None) -> None:
-    assert at(LAYOUT, task) == chunk
+    assert chunk_number(LAYOUT, task) == chunk
 
 
 @given(st.lists(st.booleans(), max_size=80))
