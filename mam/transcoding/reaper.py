@@ -35,7 +35,7 @@ from mam.store.objects import Store
 
 LOCK = "mam:reaper"
 LOOK_SECONDS = 10  # The longest time between two looks, of all processes together.
-LOOKS_PER_LEASE = 3
+LOOKS_PER_LEASE = 3  # The reaper looks at least so often in the time of one lease.
 
 log = logging.getLogger(__name__)
 
