@@ -5,6 +5,7 @@ An outage of Redis makes answers slower, never wrong: reads then find nothing an
 
 from __future__ import annotations
 
+import gzip
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +25,11 @@ GZIP_MAGIC = b"\x1f\x8b"
 MAIN = ":"  # slot("", ""): requests without options get this playlist.
 
 log = logging.getLogger(__name__)
+
+
+def compressed(playlist: str) -> bytes:
+    """A playlist's text as the cache and most clients take it."""
+    return gzip.compress(playlist.encode(), GZIP_LEVEL, mtime=0)
 
 
 @dataclass(frozen=True, slots=True)

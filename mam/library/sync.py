@@ -25,10 +25,11 @@ from mam.background import FAILURES, ended, supervised
 from mam.errors import Failure, MamError
 from mam.events import channel
 from mam.library.catalogue import Place
+from mam.library.lock import Lock, LockLost
 from mam.library.lua import CHANNEL
 from mam.library.snapshot import Change, Rows
 from mam.library.status import AssetStatus
-from mam.library.sync_work import Lock, LockLost, SyncWork
+from mam.library.sync_work import SyncWork
 from mam.library.videos import Listed, is_video, mark
 from mam.naming import Asset
 

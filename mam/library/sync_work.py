@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from itertools import islice
 
 import redis
-import redis.lock
-from redis.exceptions import LockError
 
 from mam import stored
 from mam.library.bucket_scan import BucketScan
 from mam.library.catalogue import Catalogue, Place
 from mam.library.listing import Listing
+from mam.library.lock import Lock, LockLost
 from mam.library.lua import COMPLETE, HASH
 from mam.library.snapshot import BASE, CHANGES, LISTED_AT, Base, Change, Position, Replaced, Snapshot
 from mam.library.status import AssetStatus, field_of
@@ -25,42 +24,12 @@ from mam.library.videos import Listed
 from mam.naming import Asset
 from mam.settings import Settings
 
-LOCK_SECONDS = 20  # Another process takes over after this silence, which is longer than the store's own timeouts.
-RENEW_SECONDS = 2.0  # A lock is renewed this often.
 BATCH = 200  # This many records are written in one round trip.
 MANY, LONG = 5000, 200  # A new base is written after this many objects in one change, or this many changes.
 REMEMBERED = 10_000  # With more single additions than this, those that no listing can have missed are forgotten.
 LONGEST_LISTING = 3600  # No listing takes longer than this.
 
 log = logging.getLogger(__name__)
-
-
-class LockLost(Exception):
-    """Another process may hold the lock by now, or this process stops."""
-
-
-class Lock(redis.lock.Lock):
-    """A lock that one process holds at a time. Blocking; raises RedisError."""
-
-    def __init__(self, client: redis.Redis, name: str) -> None:
-        # Several threads of this process use the lock in turn.
-        super().__init__(client, name, timeout=LOCK_SECONDS, blocking=False, thread_local=False)
-        self._renewed = time.monotonic()
-
-    @property
-    def token(self) -> str:
-        """The lock's value in Redis while this process holds it; '' before and afterwards."""
-        return str((self.local.token or b"").decode())
-
-    def renew(self) -> None:
-        """Renews the lock; the work calls it repeatedly. Raises LockLost."""
-        if time.monotonic() - self._renewed < RENEW_SECONDS:
-            return
-        self._renewed = time.monotonic()
-        try:
-            self.reacquire()
-        except LockError as error:
-            raise LockLost from error
 
 
 @dataclass(frozen=True, slots=True)

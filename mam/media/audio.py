@@ -7,6 +7,7 @@ from mam.hls import languages
 from mam.hls.plan import AudioTrack
 from mam.hls.recipe import RECODED, Format, Profile, Recipe
 from mam.media import decoders
+from mam.media.limits import MAX_SOUNDS
 from mam.media.source import MediaTrack, UnsupportedEdits
 from mam.mp4.codecs import AAC_LC, aac_channel_configuration, aac_frame_length, aac_object_type, codec_string
 
@@ -17,7 +18,6 @@ AAC_OBJECTS = frozenset({1, 2, 5, 29})  # ADTS can signal or imply these: Main, 
 ADTS = (1, 2, 3, 4, 5, 6, None)  # TS may have these channelConfigurations; seven is ambiguous.
 SHORT_FRAME = 960  # Frames of broadcast AAC have this many samples.
 OUTPUT_RATES = (44100, 48000)
-MAX_SOUNDS = 32  # At most this many audio tracks of a file are used.
 
 
 def choose_sounds(tracks: list[MediaTrack], recipe: Recipe) -> list[MediaTrack]:

@@ -10,7 +10,7 @@ from typing import Any
 import ffmpeg
 
 from mam.hls.plan import AudioTrack, Chunk, Plan, VideoTrack
-from mam.media import decoders
+from mam.media import decoders, limits
 from mam.media import ffmpeg_process as door
 from mam.media.chunk_windows import Window, just_before, place
 from mam.media.packets import ORIGIN
@@ -47,7 +47,7 @@ def encode_command(
     tracks. `codecs`: those of the input, the only ones that may be decoded; `container`: the input's format.
     """
     allowed = ",".join(dict.fromkeys(name for codec in codecs for name in decoders.names(codec)))
-    guards = {**door.GUARDS, "codec_whitelist": allowed, "format_whitelist": container}
+    guards = {**limits.GUARDS, "codec_whitelist": allowed, "format_whitelist": container}
     if any(track.resized for track, _, _ in video):  # re-created filters would restart their frame counts
         guards["reinit_filter"] = 0
     source = ffmpeg.input("pipe:0", format=container, copyts=None, threads=threads, **guards)
@@ -74,7 +74,7 @@ def encode_command(
         *streams, *sounds, "pipe:1", format="nut", map_metadata=-1, map_chapters=-1, max_interleave_delta=0,
         flush_packets=1, **options, **sound_options,
     )  # fmt: skip
-    general = (*door.GENERAL, "-filter_complex_threads", str(threads))
+    general = (*limits.GENERAL, "-filter_complex_threads", str(threads))
     return list(output.global_args(*general).compile(cmd=door.executable()))
 
 

@@ -23,20 +23,6 @@ from mam.sandbox.box import Sandbox, sandbox
 SAID_LINES = 40  # This many lines of stderr are kept.
 TOO_MANY_ERRORS = 69  # ffmpeg's exit status when more than two thirds of the media was broken (-max_error_rate).
 PASSING = ("Cannot allocate memory", "Resource temporarily unavailable")  # The machine caused these, not the media.
-MAX_SOUNDS = 32  # At most this many audio tracks of a file are encoded.
-MAX_PIXELS = 8192 * 4320
-GUARDS: dict[str, object] = {
-    # These options come before -i: they limit what ffmpeg may open and what a file may claim.
-    "protocol_whitelist": "pipe",
-    "max_streams": 1 + MAX_SOUNDS,
-    "max_pixels": MAX_PIXELS,
-    # LCEVC data inside H.264 or HEVC is not decoded: its decoder had a heap overflow (CVE-2026-125262).
-    "export_side_data": "+enhancements",
-}
-# One allocation, in bytes: a picture of MAX_PIXELS in the widest format, four floats a pixel, takes half of it.
-MAX_ALLOCATION = 1 << 30
-GENERAL = ("-hide_banner", "-nostats", "-loglevel", "error", "-max_alloc", str(MAX_ALLOCATION))
-
 
 _running: set[Encoder] = set()  # The encoders of this process.
 

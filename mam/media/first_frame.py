@@ -15,6 +15,7 @@ from mam.errors import MediaError
 from mam.media import apertures, colours, decoders
 from mam.media.apertures import Crop
 from mam.media.colours import Colours
+from mam.media.limits import MAX_PIXELS
 from mam.media.source import MediaSource, MediaTrack
 from mam.mp4 import entries
 from mam.mp4.bits import UNSPECIFIED
@@ -26,7 +27,6 @@ HDR_TRANSFERS = {16: "smpte2084", 18: "arib-std-b67"}  # PQ and HLG, as in ISO/I
 FULL_RANGE = 2  # AVCOL_RANGE_JPEG
 MATRICES = {1: "bt709", 4: "fcc", 5: "bt470", 6: "smpte170m", 7: "smpte240m", 9: "bt2020"}  # Names of `scale`.
 MIN_ASPECT, MAX_ASPECT = Fraction(1, 10), Fraction(10)  # Pixels of other shapes are taken as square.
-MAX_PIXELS = 8192 * 4320
 
 
 @dataclass(frozen=True, slots=True)

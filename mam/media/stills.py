@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mam.errors import DamagedMedia, EncoderFailed, UnsupportedCodec
-from mam.media import decoders, ffmpeg_io
+from mam.media import decoders, ffmpeg_io, limits
 from mam.media import ffmpeg_process as door
 from mam.media.commands import filtering
 from mam.media.first_frame import PACKET_BYTES, read_first_frame, still_filters
@@ -158,7 +158,7 @@ def _output(encoder: door.Encoder) -> Any:
 
 def stills_command(picture: Picture, *, codec: str, container: str, keys_only: bool = True) -> list[str]:
     """The argv of ffmpeg for pictures of frames. `keys_only`: frames that are no key frames are skipped."""
-    guards = {**door.GUARDS, "codec_whitelist": ",".join(decoders.names(codec)), "format_whitelist": container}
+    guards = {**limits.GUARDS, "codec_whitelist": ",".join(decoders.names(codec)), "format_whitelist": container}
     keys = {"skip_frame": "nokey"} if keys_only else {}
     quick = {"skip_loop_filter": "all", "flags2": "+fast"} if picture.quick else {}
     source = ffmpeg.input(
@@ -172,7 +172,7 @@ def stills_command(picture: Picture, *, codec: str, container: str, keys_only: b
         **{"c:v": "rawvideo", "threads": 1},
     )  # fmt: skip
     # Broken frames are left out; even when most are broken, the others are kept.
-    general = (*door.GENERAL, "-filter_complex_threads", "1", "-max_error_rate", "1")
+    general = (*limits.GENERAL, "-filter_complex_threads", "1", "-max_error_rate", "1")
     return list(output.global_args(*general).compile(cmd=door.executable()))
 
 

@@ -14,8 +14,9 @@ from mam.media import apertures, colours, decoders
 from mam.media.cadence import cadence
 from mam.media.chunk_windows import openings
 from mam.media.entry_points import EntryPoints, cuttable, read_entry_points
-from mam.media.first_frame import MAX_ASPECT, MAX_PIXELS, MIN_ASPECT, FirstFrame, picture_filters, read_first_frame
+from mam.media.first_frame import MAX_ASPECT, MIN_ASPECT, FirstFrame, picture_filters, read_first_frame
 from mam.media.frame_rate import check_gaps, frame_rate
+from mam.media.limits import MAX_PIXELS
 from mam.media.orientation import unmet, upright
 from mam.media.parameters import changes_size
 from mam.media.source import MediaSource, MediaTrack, UnsupportedEdits

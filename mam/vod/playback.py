@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
 import logging
 from collections.abc import Mapping
 from contextlib import suppress
 
 from mam.background import Errands
 from mam.cache.shared_reads import SharedReads
-from mam.cache.store import GZIP_LEVEL, CachedPlaylist, Lookup, PlaylistCache, slot
+from mam.cache.store import CachedPlaylist, Lookup, PlaylistCache, compressed, slot
 from mam.errors import ConversionFailed, InvalidRequest, MamError, Unavailable, VideoNotFound
 from mam.hls.plan import Plan
 from mam.hls.recipe import Format, Profile, kind_of, satisfies
@@ -166,7 +165,7 @@ class Playback:
 
     async def _live(self, tree: Tree, cache_slot: str, rendition: str, lookup: Lookup) -> CachedPlaylist:
         def render() -> bytes:
-            return _compressed(playlists.live(self._trees.media_playlist(tree, rendition), self._settings))
+            return compressed(playlists.live(self._trees.media_playlist(tree, rendition), self._settings))
 
         body = await asyncio.to_thread(render)
         self._outcomes.built.inc()
@@ -203,8 +202,8 @@ class Playback:
                 )
             is_multivariant = len(plan.renditions) > 1 and not rendition
             if is_multivariant:
-                return _compressed(playlists.renditions(plan))
-            return _compressed(playlists.unfinished(plan, chosen, self._settings, self._tokens))
+                return compressed(playlists.renditions(plan))
+            return compressed(playlists.unfinished(plan, chosen, self._settings, self._tokens))
 
         source = str(plan.source.asset)
         playlist = CachedPlaylist(await asyncio.to_thread(render), source, " ".join(plan.kinds))
@@ -238,7 +237,3 @@ class Playback:
 def _generations(lookups: Mapping[str, Lookup]) -> Generations:
     """Part of a shared build's key: a request after an invalidation shares no build that started before it."""
     return tuple(lookup.generation for lookup in lookups.values())
-
-
-def _compressed(text: str) -> bytes:
-    return gzip.compress(text.encode(), GZIP_LEVEL, mtime=0)

@@ -36,7 +36,6 @@ from mam.worker.retries import lease_of, quietly, retry_delay
 from mam.worker.runner import run_task
 
 DISCARD_SECONDS, DISCARD_TRIES = 1, 60  # A discard waits this often, this long each time, for the job's last task.
-
 NEEDED, EXTRA = Needed(), Extra()
 
 log = logging.getLogger(__name__)

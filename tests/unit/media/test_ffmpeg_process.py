@@ -14,6 +14,7 @@ import pytest
 
 from mam.errors import EncoderFailed
 from mam.media import ffmpeg_process as door
+from mam.media import limits
 from mam.media.ffmpeg_process import Encoder, Stalled, executable
 from mam.sandbox.box import GIB, Sandbox, sandbox
 
@@ -240,7 +241,7 @@ def test_the_command_is_contained() -> None:
 
 def test_ffmpeg_opens_nothing_but_its_pipe() -> None:
     argv = [executable(), "-v", "error"]
-    argv += ["-protocol_whitelist", str(door.GUARDS["protocol_whitelist"]), "-format_whitelist", "nut"]
+    argv += ["-protocol_whitelist", str(limits.GUARDS["protocol_whitelist"]), "-format_whitelist", "nut"]
     for source in ("file:/etc/hostname", "http://127.0.0.1:9/x", "concat:/etc/hostname"):
         with (
             pytest.raises(EncoderFailed, match=r"(?i)whitelist|invalid argument|not allowed"),
