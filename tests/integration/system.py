@@ -21,6 +21,7 @@ import requests
 import requests.adapters
 import urllib3
 from minio import Minio
+from minio.error import S3Error
 
 from dev.servers import LOOPBACK, ROOT, S3Kind, Server, free_port, spawn, start_redis
 from mam.hls import playlist
@@ -208,6 +209,17 @@ class Stack:
         finally:
             response.close()
             response.release_conn()
+
+    def contents(self, prefix: str) -> dict[str, bytes]:
+        """What lies below a prefix in the VoD bucket; without what is removed meanwhile, as a failed job's leftovers."""
+        found = {}
+        for key in self.keys(prefix):
+            try:
+                found[key] = self.read(key)
+            except S3Error as error:
+                if error.code != "NoSuchKey":
+                    raise
+        return found
 
     def commit(self, video: str) -> m3u8.M3U8:
         """The video's index.m3u8 as it lies in the bucket."""

@@ -225,7 +225,7 @@ def test_a_script_where_the_media_should_be_is_never_followed(
     for profile in ("source", "h264"):
         one_stack.transcode(key, profile=profile)
         assert canaries.calls == []
-        assert WORDS not in b"".join(one_stack.read(made) for made in one_stack.keys(f"{folder}/"))
+        assert WORDS not in b"".join(one_stack.contents(f"{folder}/").values())
 
 
 @pytest.mark.parametrize("link", ["url", "pipe"])
