@@ -211,7 +211,7 @@ class Stack:
             response.release_conn()
 
     def contents(self, prefix: str) -> dict[str, bytes]:
-        """What lies below a prefix in the VoD bucket; without what is removed meanwhile, as a failed job's leftovers."""
+        """The objects below a prefix in the VoD bucket, without those that are removed meanwhile."""
         found = {}
         for key in self.keys(prefix):
             try:
