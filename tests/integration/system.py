@@ -86,6 +86,7 @@ def configuration(s3_address: str, redis_port: int, *, db: int = 0, **more: str)
         "REDIS_DB": str(db),
         "TRANSCODE_API_KEY": API_KEY,
         "EMBEDDED_WORKERS": "1",
+        "LIBRARY_SECONDS": "5",  # what tests put into the store by themselves is found soon
         **more,
     }
 
@@ -191,6 +192,13 @@ class Stack:
         """Puts an asset; returns its key."""
         content = data.read_bytes() if isinstance(data, Path) else data
         self.s3.client.put_object(bucket, key, io.BytesIO(content), len(content))
+        return key
+
+    def put_listed(self, key: str, data: bytes | Path) -> str:
+        """Puts an asset, and asks for it by its name: then it is in the library at once. Returns its key."""
+        self.put(key, data)
+        answer = self.get(f"http://{self.vod.address}/assets/{BUCKET}/{quote(key)}", headers={"x-api-key": API_KEY})
+        assert answer.status_code == 200, answer.text
         return key
 
     def keys(self, prefix: str, *, bucket: str | None = None) -> set[str]:

@@ -93,9 +93,9 @@ class Tab:
 def tab(browser: Browser, site: Stack, *, context: BrowserContext | None = None, **options: Any) -> Iterator[Tab]:
     """A tab in a fresh profile, or a second one in `context`. Fails when something went wrong in it unnoticed."""
     if context is None:
-        own = browser.new_context(
-            **{"viewport": DESKTOP, "permissions": ["clipboard-read", "clipboard-write"], **options}
-        )
+        # Without a GPU, each frame of an animation is painted by the processor.
+        usual = {"permissions": ["clipboard-read", "clipboard-write"], "reduced_motion": "reduce"}
+        own = browser.new_context(**{"viewport": DESKTOP, **usual, **options})
     page = (context or own).new_page()
     page.set_default_timeout(PATIENCE)
     found = Tab(page, site)

@@ -25,11 +25,9 @@ def address(folder: str, **more: str) -> str:
 
 
 def put(site: Stack, *keys: str, data: bytes = NO_VIDEO) -> None:
-    """Puts assets, and asks for each by its name: then it is in the library at once."""
+    """Puts assets that are in the library at once."""
     for key in keys:
-        site.put(key, data)
-        answer = site.get(f"http://{site.vod.address}/assets/{BUCKET}/{quote(key)}", headers=_key(site))
-        assert answer.status_code == 200, answer.text
+        site.put_listed(key, data)
 
 
 def _key(site: Stack) -> dict[str, str]:
@@ -497,7 +495,7 @@ def test_at_the_top_buckets_stand_and_none_of_their_videos_a_second_time(person:
 def test_a_live_video_is_converted_again_when_something_has_changed(
     person: Tab, site: Stack, media: MediaFolder, folder: str
 ) -> None:
-    key = site.put(f"{folder}/talk.mp4", media.path(FILM))
+    key = site.put_listed(f"{folder}/talk.mp4", media.path(FILM))
     name = site.convert(key, profile="auto")
     before = site.revision(name)
     page = person.sign_in(address(folder))
@@ -513,7 +511,7 @@ def test_a_live_video_is_converted_again_when_something_has_changed(
 def test_what_is_being_made_is_cancelled_from_its_menu(
     person: Tab, site: Stack, media: MediaFolder, folder: str
 ) -> None:
-    key = site.put(f"{folder}/long.mp4", media.path(LONG))
+    key = site.put_listed(f"{folder}/long.mp4", media.path(LONG))
     page = person.sign_in(address(folder))
     expect(row(page, "long").get_by_text("Not converted")).to_be_visible()
     assert site.transcode(key, wait=False, profile="h264").status_code == 202

@@ -678,7 +678,7 @@ def test_it_is_said_where_uploads_go(person: Tab, site: Stack, folder: str, clip
 def test_subtitles_that_come_later_are_taken_up(
     person: Tab, site: Stack, folder: str, media: MediaFolder, tmp_path: Path
 ) -> None:
-    key = site.put(f"{folder}/talk.mp4", media.path(CLIP))
+    key = site.put_listed(f"{folder}/talk.mp4", media.path(CLIP))
     name = site.convert(key, profile="auto")
     before = site.revision(name)
     text = tmp_path / "talk.en.srt"
