@@ -21,7 +21,7 @@ from mam.naming import commit_key, kind_key, plan_key, revision_commit_key, revi
 from mam.transcoding import embedded_workers
 from tests.faults.proxy import Mood, StoreProxy
 from tests.integration.system import ACCESS_KEY, S3, SECRET_KEY, Stack, client_of, descendants, own, parent_of, until
-from tests.media import TALK, MediaFolder, complaints, frames
+from tests.media import LONG, TALK, MediaFolder, complaints, frames
 
 LEASE_SECONDS = 4  # so that what a killed worker held is another's soon; 30 by default
 SLOTS = 1  # so that nobody else gets on while it lasts
@@ -37,6 +37,7 @@ SETTINGS = {
     "ENCODER_THREADS": "1",
 }
 FAULTS = int(os.environ.get("MAM_FAULTS", "1"))  # of each kind, for each profile; `make test-faults` sets more
+SOURCE = LONG if FAULTS > 1 else TALK
 REPORT = os.environ.get("MAM_FAULTS_REPORT")  # a file that each fault adds a line to
 
 
@@ -135,7 +136,7 @@ class Fragile:
     # what is converted
 
     def begin(self, name: str, *, reencode: bool) -> Job:
-        key = self.stack.put(f"{name}.mp4", self.media.path(TALK))
+        key = self.stack.put(f"{name}.mp4", self.media.path(SOURCE))
         answer = self.stack.transcode(key, reencode=reencode, wait=False)
         assert answer.status_code == 202, answer.text
         return Job(self, name, answer.json()["job"])
@@ -197,7 +198,7 @@ class Job:
         until(self._has_ended, "its job has ended", seconds=LIVE_SECONDS)
         assert stack.revision(self.video) == self.id
         shown = sorted(frame.pts for data in stack.segments(self.video) for frame in frames(data, "video"))
-        assert len(shown) == len(set(shown)) == len(frames(system.media.path(TALK), "video"))
+        assert len(shown) == len(set(shown)) == len(frames(system.media.path(SOURCE), "video"))
         assert complaints(stack.video_url(self.video)) == ""
 
         counts = system.proxy.put_counts(f"{self.video}/{self.id}/")
