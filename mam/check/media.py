@@ -175,9 +175,8 @@ def _decode(data: bytes, kind: str, options: dict[str, str]) -> list[_Stream]:
     with av.open(io.BytesIO(data), format=kind, options=options) as container:
         streams = [stream for stream in container.streams if stream.type in ("video", "audio")]
         results = {stream.index: _Stream(stream.type, stream.id) for stream in streams}
-        for packet in (
-            container.demux(streams) if streams else ()
-        ):  # without streams libavformat would demux all of them
+        packets = container.demux(streams) if streams else ()  # without streams libavformat would demux all of them
+        for packet in packets:
             result = results[packet.stream.index]
             if packet.size:
                 _note(result, packet)

@@ -228,8 +228,8 @@ class EventFeed:
             log.info("listeners have stopped reading", extra={"number": len(stuck)})
             self._dismiss(stuck)
 
-    def _dismiss(self, seats: Sequence[Subscriber]) -> None:
-        for subscriber in seats:
+    def _dismiss(self, subscribers: Sequence[Subscriber]) -> None:
+        for subscriber in subscribers:
             subscriber.leave()
             self._remove(subscriber)
 

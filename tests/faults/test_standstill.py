@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import signal
-
 import pytest
 
 from tests.faults.system import LEASE_SECONDS, Fragile
-from tests.integration.system import until
+from tests.integration.system import stopped, until
 
 pytestmark = [pytest.mark.faults, pytest.mark.parametrize("reencode", [False, True], ids=["remux", "encode"])]
 
@@ -18,17 +15,10 @@ def test_a_worker_that_stands_still_past_its_lease_is_replaced_and_does_no_harm_
 ) -> None:
     job = system.begin(f"{folder}/a", reencode=reencode)
     job.await_made(5)
-    stopped = {**system.workers(), **system.pool(), **system.encoders()}
-    for pid in stopped:
-        os.kill(pid, signal.SIGSTOP)
-    try:
-        # The viewers' workers take over no chunks: another worker is what a fleet has.
-        with system.another_worker():
-            job.fault("worker stopped", lambda: None)
-            until(job.is_live, "it is live", seconds=60)
-    finally:
-        for pid in stopped:
-            os.kill(pid, signal.SIGCONT)
+    # The viewers' workers take over no chunks: another worker is what a fleet has.
+    with stopped(*system.workers(), *system.pool(), *system.encoders()), system.another_worker():
+        job.fault("worker stopped", lambda: None)
+        until(job.is_live, "it is live", seconds=60)
     late = system.begin(f"{folder}/b", reencode=False)  # the worker that stood still works again
     assert late.is_whole(faults=0)
     assert job.is_whole(faults=1)

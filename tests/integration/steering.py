@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
 import requests
 
-from tests.integration.system import API_KEY, Stack, descendants, parent_of, until
+from tests.integration.system import API_KEY, Stack, descendants, parent_of, stopped, until
 
 HEADERS = {"x-api-key": API_KEY}
 SLOW = {"H264_PRESET": "veryslow", "H264_CRF": "10"}  # a conversion that is still under way when it is looked at
@@ -46,15 +44,8 @@ def standing_still(stack: Stack) -> Iterator[None]:
 
     chunks = until(at_work, "a chunk is being encoded")
     # First the worker's process that runs the task: it has its ffmpeg go on when no viewer waits.
-    stopped = [parent for process in chunks if (parent := parent_of(process))] + chunks
-    for process in stopped:
-        os.kill(process, signal.SIGSTOP)
-    try:
+    with stopped(*(parent for process in chunks if (parent := parent_of(process))), *chunks):
         yield
-    finally:
-        for process in stopped:
-            with suppress(ProcessLookupError):
-                os.kill(process, signal.SIGCONT)
 
 
 def clear(stack: Stack) -> None:

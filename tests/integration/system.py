@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import io
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -350,6 +351,19 @@ def descendants(pid: int) -> dict[int, str]:
         if above == pid:
             found[child] = commands[child]
     return found
+
+
+@contextmanager
+def stopped(*processes: int) -> Iterator[None]:
+    """Inside, these processes stand still. One that ends meanwhile is no error."""
+    for process in processes:
+        os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for process in processes:
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGCONT)
 
 
 def parent_of(process: int) -> int | None:

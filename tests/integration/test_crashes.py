@@ -29,6 +29,7 @@ def system(one_s3: S3, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sta
 
 @pytest.fixture
 def fragile(system: Stack) -> Iterator[Stack]:
+    """The same, well and without work before each test."""
     yield system
     if system.transcoder.process.poll() is not None:
         system.start_transcoder()

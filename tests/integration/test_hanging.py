@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -35,6 +33,7 @@ from tests.integration.system import (
     Stack,
     is_problem,
     own,
+    stopped,
     until,
 )
 from tests.media import CLIP, MediaFolder, complaints
@@ -139,12 +138,8 @@ class Hanging:
 
     @contextmanager
     def hangs(self, dependency: Dependency) -> Iterator[None]:
-        pid = self.servers[dependency].process.pid
-        os.kill(pid, signal.SIGSTOP)
-        try:
+        with stopped(self.servers[dependency].process.pid):
             yield
-        finally:
-            os.kill(pid, signal.SIGCONT)
 
     def put(self, key: str) -> str:
         return self.stack.put(key, self._clip)
