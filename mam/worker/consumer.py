@@ -1,10 +1,10 @@
-"""Celery's consumer with heartbeats that give up: a worker that stops together with Redis ends too."""
+"""Celery's consumer for a worker that ends well whenever it is stopped, even together with Redis."""
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from celery.worker import consumer, heartbeat
+from celery.worker import consumer, heartbeat, state
 
 
 class Beats(heartbeat.Heart):  # type: ignore[misc]  # Celery has no types
@@ -29,6 +29,18 @@ class Heart(consumer.Heart):  # type: ignore[misc]  # Celery has no types
 
 class Consumer(consumer.Consumer):  # type: ignore[misc]  # Celery has no types
     """Celery's consumer with these heartbeats (the setting `worker_consumer`)."""
+
+    def start(self) -> None:
+        """Consumes until the worker stops.
+
+        Celery stops the pool inside the handler of SIGTERM. The code that the signal interrupted may ask that pool for
+        something next, and its AttributeError would end the worker with status 1, as if it had failed.
+        """
+        try:
+            super().start()
+        except Exception:
+            state.maybe_shutdown()  # raises WorkerTerminate in a worker that was told to stop
+            raise
 
     class Blueprint(consumer.Consumer.Blueprint):  # type: ignore[misc]  # Celery has no types
         """The consumer's steps."""

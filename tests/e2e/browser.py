@@ -104,14 +104,18 @@ def play(
     *,
     player: str = "hls.js",
     seeks: Sequence[float] = (),
+    sights: Sequence[tuple[float, float]] = (),
     rate: float = 1,
     shot: float = 0.5,
     limit: float = 60,
 ) -> dict[str, Any]:
     """Plays `url` to the end, or seeks and then jumps to just before it. `players`: what `install_packages` returned.
 
+    A browser shows few pictures on a busy machine. At the end it goes back to each range of `sights`, in seconds, of
+    which it has shown none.
+
     Returns the page's report; `failed` stands in it when it gave up. Beside what the page says there is `appended`:
-    all that the browser was given to decode. The picture shown at `shot` seconds lies in `folder`/shot.png.
+    all that the browser was given to decode before the end. The picture at `shot` seconds lies in `folder`/shot.png.
     """
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(PAGE, folder / "player.html")
@@ -122,6 +126,7 @@ def play(
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, heard=heard, directory=str(folder)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     asked = {"url": url, "player": player, "seeks": ",".join(map(str, seeks)), "rate": rate, "shot": shot}
+    asked["sights"] = json.dumps(sights)
     page = f"http://127.0.0.1:{server.server_port}/player.html?{urlencode({**asked, 'limit': limit})}"
     process = subprocess.Popen(
         [browser, *FLAGS, f"--user-data-dir={folder / 'profile'}", page],
@@ -136,4 +141,5 @@ def play(
         process.wait(10)
         server.shutdown()
         server.server_close()
-    return {**report, "appended": sorted(heard.appended, key=lambda part: part.number)}
+    appended = sorted(heard.appended, key=lambda part: part.number)
+    return {**report, "appended": [part for part in appended if part.number < report.get("appended", len(appended))]}

@@ -117,9 +117,12 @@ def played(media: MediaFolder, players: Path, tmp_path_factory: pytest.TempPathF
     def ask(stack: Stack, name: str, player: str) -> Report:
         if (name, player) not in known:
             url, scratch = live(stack, name), tmp_path_factory.mktemp(name)
-            asked = OUTCOMES[name].players
+            asked, seen = OUTCOMES[name].players, sights(OUTCOMES[name])
             with ThreadPoolExecutor(len(asked)) as pool:
-                jobs = {p: pool.submit(play, url, scratch / p, players, player=p, rate=RATE, limit=30) for p in asked}
+                jobs = {
+                    p: pool.submit(play, url, scratch / p, players, player=p, sights=seen, rate=RATE, limit=30)
+                    for p in asked
+                }
             known.update({(name, p): job.result() for p, job in jobs.items()})
         return known[name, player]
 
@@ -131,6 +134,13 @@ def played(media: MediaFolder, players: Path, tmp_path_factory: pytest.TempPathF
         return stack.stream_url(key, profile=profile, **dict(outcome.query))
 
     return ask
+
+
+def sights(outcome: Outcome) -> list[tuple[float, float]]:
+    """Each second, and each mark but for its edges."""
+    edge = 2 * float(outcome.frame)
+    marks = [(mark + edge, mark + scenes.MARK_SECONDS - edge) for mark in outcome.marks]
+    return [*((second, second + 1) for second in range(scenes.SECONDS)), *marks] if outcome.is_shown else []
 
 
 @cases("played")

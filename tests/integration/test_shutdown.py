@@ -47,6 +47,35 @@ def test_a_worker_that_stops_together_with_redis_ends(tmp_path: Path) -> None:
         redis.stop()
 
 
+TOLD_TO_STOP = """
+import os, signal
+from kombu.transport.redis import MultiChannelPoller
+from mam.worker.tasks import app
+
+def on_poll_start(self, wrapped=MultiChannelPoller.on_poll_start):
+    os.kill(os.getpid(), signal.SIGTERM)
+    wrapped(self)
+
+MultiChannelPoller.on_poll_start = on_poll_start
+"""
+
+
+def test_a_worker_that_is_stopped_just_before_it_asks_for_tasks_ends_well(
+    tmp_path: Path, redis_server: Server
+) -> None:
+    """Its pool is gone when it comes to asking whether there is room for one more."""
+    (tmp_path / "told.py").write_text(TOLD_TO_STOP)
+    environment = {**os.environ, **configuration("127.0.0.1:9", redis_server.port), "REMAP_SIGTERM": "SIGQUIT"}
+    path = os.pathsep.join([str(tmp_path), os.getcwd()])
+    command = [sys.executable, "-m", "celery", "-A", "told", "worker", "-Q", "low", "--concurrency=1"]
+    worker = subprocess.Popen(command, env={**environment, "PYTHONPATH": path}, start_new_session=True)
+    try:
+        assert worker.wait(GONE_SECONDS) == 0
+    finally:
+        with suppress(ProcessLookupError):  # what the group has left
+            os.killpg(worker.pid, signal.SIGKILL)
+
+
 def test_a_worker_that_is_killed_while_it_looks_for_dead_ones_holds_up_nobody(redis_server: Server) -> None:
     """Its lock, which it cannot release, is gone before the tasks that it held may be taken."""
     options = celeryconfig.broker_transport_options
