@@ -269,6 +269,7 @@ def test_a_lost_connection_is_said_and_it_goes_on_by_itself(person: Tab, put: Pu
     expect(page.get_by_text("The connection is lost.")).to_be_hidden()
 
 
+@pytest.mark.timeout(500)
 def test_what_is_made_already_is_seen_while_a_video_is_in_the_making(person: Tab, put: Put) -> None:
     page = watch(person, put(SLOW))
     plays_from(page, 0)
@@ -278,7 +279,7 @@ def test_what_is_made_already_is_seen_while_a_video_is_in_the_making(person: Tab
     expect(page.locator(".mam-facts")).to_contain_text("Converting")
     press(page, "7")
     plays_from(page, 63, "a part plays that was not made when it was asked for")
-    until(lambda: "Live" in page.locator(".mam-facts").inner_text(), "it is live", seconds=150)
+    until(lambda: "Live" in page.locator(".mam-facts").inner_text(), "it is live", seconds=400)  # batches stand back
     expect(strip).to_be_hidden()
 
 
