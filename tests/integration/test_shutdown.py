@@ -66,7 +66,7 @@ def test_a_worker_that_is_stopped_just_before_it_asks_for_tasks_ends_well(
     """Its pool is gone when it comes to asking whether there is room for one more."""
     (tmp_path / "told.py").write_text(TOLD_TO_STOP)
     environment = {**os.environ, **configuration("127.0.0.1:9", redis_server.port), "REMAP_SIGTERM": "SIGQUIT"}
-    path = os.pathsep.join([str(tmp_path), os.getcwd()])
+    path = os.pathsep.join([str(tmp_path), str(Path.cwd())])
     command = [sys.executable, "-m", "celery", "-A", "told", "worker", "-Q", "low", "--concurrency=1"]
     worker = subprocess.Popen(command, env={**environment, "PYTHONPATH": path}, start_new_session=True)
     try:
