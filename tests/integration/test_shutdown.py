@@ -60,9 +60,7 @@ MultiChannelPoller.on_poll_start = on_poll_start
 """
 
 
-def test_a_worker_that_is_stopped_just_before_it_asks_for_tasks_ends_well(
-    tmp_path: Path, redis_server: Server
-) -> None:
+def test_a_worker_that_is_stopped_just_before_it_asks_for_tasks_ends_well(tmp_path: Path, redis_server: Server) -> None:
     """Its pool is gone when it comes to asking whether there is room for one more."""
     (tmp_path / "told.py").write_text(TOLD_TO_STOP)
     environment = {**os.environ, **configuration("127.0.0.1:9", redis_server.port), "REMAP_SIGTERM": "SIGQUIT"}
