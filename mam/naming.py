@@ -17,6 +17,8 @@ MAX_VIDEO_NAME_BYTES = 960  # This leaves room for /<revision>/<rendition>/00000
 REVISION = re.compile(r"[0-9a-f]{12}")
 SEGMENT = re.compile(r"([0-9]{5,8})\.(?:ts|m4s|vtt)")
 RENDITION = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+RUNG = re.compile(r"v[0-9]{1,4}")  # The renditions of a ladder's rungs; no other rendition is called so.
+JOB = re.compile(rf"{REVISION.pattern}(?:-{RUNG.pattern})?")
 COMMIT = "index.m3u8"  # The media playlists of several renditions have this name too.
 INIT = "init.mp4"  # This is the media initialization section of a rendition.
 PLAN = "plan.json"
@@ -235,6 +237,27 @@ def replaced_revision(key: str) -> str | None:
 def _revision_in(key: str, key_of: Callable[[str], str]) -> str | None:
     name = key.rpartition("/")[2].removesuffix(".json")
     return name if REVISION.fullmatch(name) and key == key_of(name) else None
+
+
+def rung_name(side: int) -> str:
+    """The rendition of a ladder's rung, by the shorter side of its picture. It is a group by itself."""
+    return f"v{side}"
+
+
+def group_of(rendition: str) -> str:
+    """The group that a rendition is made with: '' for the base of its revision; a rung is a group by itself."""
+    return rendition if RUNG.fullmatch(rendition) else ""
+
+
+def job_id(revision: str, group: str) -> str:
+    """The job that makes a group of a revision's renditions."""
+    return f"{revision}-{group}" if group else revision
+
+
+def revision_and_group(job: str) -> tuple[str, str]:
+    """The revision and the group that a job makes."""
+    revision, _, group = job.partition("-")
+    return revision, group
 
 
 def segment_name(number: int, extension: str) -> str:

@@ -8,13 +8,15 @@ import hmac
 import secrets
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from mam.processes import cores
+from mam.rung_table import Rung, read_table
 
 MAX_SIGNED_URL_SECONDS = 7 * 24 * 3600  # This is the limit of Signature Version 4.
 SAME_URL_SECONDS = 3600  # The signed URL of a picture stays the same for so long, so that browsers keep the picture.
@@ -118,7 +120,7 @@ class Settings(BaseSettings):
 
     # playlists
     playback_secret: Annotated[list[SecretStr], NoDecode, BeforeValidator(_split)] | None = None
-    segment_wait_seconds: float = Field(default=30, gt=0)
+    segment_wait_seconds: float = Field(default=7, gt=0)
     signed_url_ttl_seconds: int = Field(default=3600, gt=0)
     playlist_cache_ttl_seconds: int = Field(default=2700, gt=0)
     playlist_cache_bytes: int = Field(default=0, ge=0)
@@ -127,7 +129,9 @@ class Settings(BaseSettings):
     library_seconds: float = Field(default=30, ge=1)
 
     # conversion
-    default_profile: Literal["auto", "source", "h264"] = "auto"
+    default_profile: Literal["auto", "source", "h264", "ladder"] = "auto"
+    ladder_file: Path | None = None
+    ladder_fill: Literal["watched", "all", "none"] = "watched"
     max_key_frame_seconds: int = Field(default=20, ge=1)
     embedded_workers: int = Field(default_factory=cores, ge=0)
     segment_seconds: int = Field(default=6, ge=1, le=30)
@@ -141,6 +145,8 @@ class Settings(BaseSettings):
     encoder_threads: int | None = Field(default=None, ge=1)
     task_lease_seconds: int = Field(default=30, ge=2)
     worker_metrics_port: int | None = Field(default=None, ge=0, le=65535)
+
+    _rungs: tuple[Rung, ...] = PrivateAttr(())
 
     @field_validator("transcode_api_key")
     @classmethod
@@ -199,6 +205,19 @@ class Settings(BaseSettings):
         prefix = self.minio_upload_prefix.strip("/")
         self.minio_upload_prefix = f"{prefix}/" if prefix else ""
         return self
+
+    @model_validator(mode="after")
+    def _readable_ladder(self) -> Settings:
+        try:
+            self._rungs = read_table(self.ladder_file.read_text("utf-8")) if self.ladder_file else ()
+        except (OSError, ValueError) as error:
+            raise ValueError(f"LADDER_FILE={self.ladder_file}: {error}") from error
+        return self
+
+    @property
+    def rungs(self) -> tuple[Rung, ...]:
+        """The rungs of the operator's ladder; () without LADDER_FILE."""
+        return self._rungs
 
     @property
     def broker_db(self) -> int:

@@ -1,85 +1,98 @@
-"""The playlists of a plan: media playlists, the multivariant playlist, and its bit rates."""
+"""The playlists of a plan: media playlists and the multivariant playlist."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import pairwise
 
-from mam.hls import playlist
+from mam.hls import ladder, playlist
 from mam.hls.plan import Plan, Rendition
-from mam.hls.playlist import MAP_VERSION, VERSION, target_duration
-from mam.hls.timeline import MICROSECONDS
+from mam.hls.playlist import MAP_VERSION, VERSION
+from mam.hls.rates import Rate
 from mam.naming import INIT, segment_name
 
 AUDIO, SUBTITLES = "audio", "subtitles"  # GROUP-ID
 UNKNOWN = "und"
+STREAM_INF = "#EXT-X-STREAM-INF:"
+_BANDWIDTH = re.compile(r"(?<=[:,])BANDWIDTH=([0-9]+)")
 NOT_QUOTABLE = str.maketrans({'"': "'", "\r": " ", "\n": " "})  # RFC 8216 section 4.2
 
 
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """The bit rates of a media playlist in bits per second: the peak segment bit rate, and the average."""
-
-    peak: int
-    average: int
-
-
-def measure(durations: Sequence[int], sizes: Sequence[int]) -> Rate:
-    """The bit rates of segments that last `durations` (microseconds) and have `sizes` (bytes).
-
-    Peak, by RFC 8216 section 4.3.4.2: the largest of any contiguous set of segments that lasts half to one and a half
-    target durations.
-    """
-    target = target_duration(durations) * MICROSECONDS
-    average = _rate(sum(sizes), sum(durations))
-    peak = average
-    for first in range(len(durations)):
-        microseconds, size = 0, 0
-        for duration, segment_size in zip(durations[first:], sizes[first:], strict=True):
-            microseconds += duration
-            size += segment_size
-            if 2 * microseconds > 3 * target:
-                break
-            if 2 * microseconds >= target:
-                peak = max(peak, _rate(size, microseconds))
-    return Rate(peak, average)
-
-
-def _rate(size: int, microseconds: int) -> int:
-    """Bits per second, rounded up."""
-    return -(-8 * size * MICROSECONDS // max(1, microseconds))
-
-
-def render(plan: Plan, uri: Callable[[Rendition], str], rates: Mapping[str, Rate]) -> str:
-    """The multivariant playlist (RFC 8216 section 4.3.4). `uri`: of a rendition; `rates`: by rendition name."""
-    main = plan.renditions[0]
-    sounds = [r for r in plan.renditions if r.audio and not r.video] if not main.audio or not main.video else []
-    texts = [r for r in plan.renditions if r.subtitles]
+def render(plan: Plan, uri: Callable[[Rendition], str], variants: Mapping[str, str]) -> str:
+    """The multivariant playlist (RFC 8216 section 4.3.4). `uri`: of a rendition; `variants`: as from `variants`."""
     lines = [
         "#EXTM3U",
-        f"#EXT-X-VERSION:{MAP_VERSION if plan.has_init(main) else VERSION}",
+        f"#EXT-X-VERSION:{MAP_VERSION if plan.has_init(plan.renditions[0]) else VERSION}",
         "#EXT-X-INDEPENDENT-SEGMENTS",
-        *(_media("AUDIO", AUDIO, rendition, uri(rendition)) for rendition in sounds),
-        *(_media("SUBTITLES", SUBTITLES, rendition, uri(rendition)) for rendition in texts),
+        *(_media("AUDIO", AUDIO, rendition, uri(rendition)) for rendition in _sounds(plan)),
+        *(_media("SUBTITLES", SUBTITLES, rendition, uri(rendition)) for rendition in _texts(plan)),
     ]
-    groups = [[rates[main.name]], *([rates[r.name] for r in group if r is not main] for group in (sounds, texts))]
+    for name, line in variants.items():
+        lines += [line, uri(plan.named(name))]
+    return "\n".join([*lines, ""])
+
+
+def variants(plan: Plan, rates: Mapping[str, Rate]) -> dict[str, str]:
+    """EXT-X-STREAM-INF of each picture, with any of the sounds and subtitles beside it; of a video without a picture
+    that of its first sound. `rates`: by rendition name.
+    """
+    pictures = [r for r in plan.renditions if r.video] or plan.renditions[:1]
+    return {
+        picture.name: _variant(picture, [r for r in _sounds(plan) if r is not picture], _texts(plan), rates)
+        for picture in pictures
+    }
+
+
+def variants_of(text: str) -> dict[str, str]:
+    """EXT-X-STREAM-INF of each variant that a multivariant playlist lists, by the variant's URI."""
+    lines = text.splitlines()
+    return {uri: line for line, uri in pairwise(lines) if line.startswith(STREAM_INF)}
+
+
+def ordered(variants: Mapping[str, str], at_once: Collection[str]) -> dict[str, str]:
+    """The variants of a ladder: first the one that a player had best begin with, near START_RATE, then by bit rate.
+
+    `at_once`: those whose segments exist or are only copied. They are preferred, unless they need a fast line.
+    """
+    peaks = {name: int(_BANDWIDTH.findall(line)[0]) for name, line in variants.items()}
+    quick = [name for name in variants if name in at_once and peaks[name] <= ladder.MOST_AT_START]
+    first = min(quick or variants, key=lambda name: abs(peaks[name] - ladder.START_RATE))
+    return {name: variants[name] for name in sorted(variants, key=lambda name: (name != first, -peaks[name]))}
+
+
+def _sounds(plan: Plan) -> list[Rendition]:
+    main = plan.renditions[0]
+    return [] if main.audio and main.video else [r for r in plan.renditions if r.audio and not r.video]
+
+
+def _texts(plan: Plan) -> list[Rendition]:
+    return [r for r in plan.renditions if r.subtitles]
+
+
+def _variant(
+    picture: Rendition, sounds: Sequence[Rendition], texts: Sequence[Rendition], rates: Mapping[str, Rate]
+) -> str:
+    groups = [[rates[r.name] for r in group] for group in ([picture], sounds, texts)]
     attributes = [
         f"BANDWIDTH={sum(max((rate.peak for rate in group), default=0) for group in groups)}",
         f"AVERAGE-BANDWIDTH={sum(max((rate.average for rate in group), default=0) for group in groups)}",
-        f'CODECS="{codecs(plan)}"',
+        f'CODECS="{_codecs([picture, *sounds])}"',
     ]
-    if main.video:
+    if picture.video:
         attributes += [
-            f"RESOLUTION={main.video.width}x{main.video.height}",
-            f"FRAME-RATE={main.video.frame_rate:.3f}",
+            f"RESOLUTION={picture.video.width}x{picture.video.height}",
+            f"FRAME-RATE={picture.video.frame_rate:.3f}",
         ]
-        if main.video.video_range != "SDR":
-            attributes.append(f"VIDEO-RANGE={main.video.video_range}")
+        if picture.video.video_range != "SDR":
+            attributes.append(f"VIDEO-RANGE={picture.video.video_range}")
+        if picture.video.captions is False:  # else Shaka reads three segments in search of some before it plays
+            attributes.append("CLOSED-CAPTIONS=NONE")
     if sounds:
         attributes.append(f'AUDIO="{AUDIO}"')
     if texts:
         attributes.append(f'SUBTITLES="{SUBTITLES}"')
-    return "\n".join([*lines, f"#EXT-X-STREAM-INF:{','.join(attributes)}", uri(main), ""])
+    return f"{STREAM_INF}{','.join(attributes)}"
 
 
 def media_playlist(plan: Plan, rendition: Rendition, base: str) -> str:
@@ -98,9 +111,9 @@ def unique_name(name: str, taken: set[str]) -> str:
     return candidate
 
 
-def codecs(plan: Plan) -> str:
-    """CODECS (RFC 6381) of the main rendition and all renditions that may be played with it."""
-    return ",".join(dict.fromkeys(track.codecs for track in plan.tracks if track.codecs))
+def _codecs(renditions: Sequence[Rendition]) -> str:
+    """CODECS (RFC 6381) of a variant and all renditions that may be played with it."""
+    return ",".join(dict.fromkeys(track.codecs for r in renditions for track in r.tracks if track.codecs))
 
 
 def _media(kind: str, group: str, rendition: Rendition, uri: str) -> str:

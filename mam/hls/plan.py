@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from mam.errors import InvalidPlan
 from mam.hls.recipe import Format, Profile, kind_of
 from mam.hls.timeline import Timeline
-from mam.naming import INIT, RENDITION, Asset, segment_name
+from mam.naming import INIT, RENDITION, Asset, group_of, segment_name
 
 PLANNER_VERSION = 4  # Part of every revision: raise it when the same source would be planned differently.
 
@@ -58,11 +58,13 @@ class VideoTrack(_Frozen):
     """The video of a rendition, and how it is encoded where it is not copied.
 
     `codecs`: its name in CODECS. `filters`: of libavfilter, in order: they make the picture upright, square and 8 bit.
-    `resized`: later pictures may have another size, and the filters fit them into that of the first. `grid`: frames per
-    second, as a fraction, where the source's own times are not kept; `phase`: ticks of 1 / grid[0] seconds by which the
-    grid is later than one from ffmpeg's zero. `first`: the presentation time of the first decodable picture, in ticks
-    of the source's track, where that is not the first picture. `refreshes`: some key frames need earlier frames.
-    `group_seconds`: the longest distance of key frames.
+    `resized`: later pictures may have another size, and the filters fit them into that of the first. `captions`:
+    whether the pictures carry closed captions; None where that is unknown. `whole`: pictures that the edit list hides
+    are shown too, as in a copy. `grid`: frames per second, as a fraction, where the source's own times are not kept;
+    `phase`: ticks of 1 / grid[0] seconds by which the grid is later than one from ffmpeg's zero. `first`: the
+    presentation time of the first decodable picture, in ticks of the source's track, where that is not the first
+    picture. `maxrate`, `bufsize`: the cap of the bit rate in bits per second, and the decoder's buffer in bits.
+    `refreshes`: some key frames need earlier frames. `group_seconds`: the longest distance of key frames.
     """
 
     track: int = Field(ge=0)
@@ -82,6 +84,10 @@ class VideoTrack(_Frozen):
     group_seconds: float = 0
     filters: tuple[str, ...] = ()
     resized: bool = False
+    captions: bool | None = None
+    whole: bool = False
+    maxrate: int | None = None
+    bufsize: int | None = None
     preset: str | None = None
     crf: int | None = None
     level: str | None = None
@@ -152,6 +158,11 @@ class Rendition(_Frozen):
     average_bandwidth: int = 0
 
     @property
+    def group(self) -> str:
+        """The group that it is made with: '' for the base."""
+        return group_of(self.name)
+
+    @property
     def outputs(self) -> dict[OutputId, Track]:
         """The audio and video tracks, by output."""
         outputs: dict[OutputId, Track] = {}
@@ -203,7 +214,8 @@ class StreamInfo(_Frozen):
 class Plan(_Frozen):
     """Everything that follows from a source's index.
 
-    All renditions have the same segments, and the segments of one number are made together. `frames[n]`: the number of
+    All renditions have the same segments. Those of one number are made together within a group: the base ('') and each
+    rung of a ladder. `frames[n]`: the number of
     video frames in segment n, in each rendition with video, which workers verify (empty without video).
     `stored_index`: the index is in `samples.npz` beside the segments, because the source has no sample tables.
     `recoded`: nothing is copied, because a copy could not be decoded. `notes`: tolerated faults of the source and lost
@@ -240,6 +252,18 @@ class Plan(_Frozen):
         elif self.profile is Profile.SOURCE:
             profiles.append(Profile.AUTO)
         return [kind_of(profile, self.format) for profile in profiles]
+
+    @property
+    def groups(self) -> list[str]:
+        """The groups of renditions that are made together, the base ('') first."""
+        return list(dict.fromkeys(rendition.group for rendition in self.renditions))
+
+    def of_groups(self, *groups: str) -> Plan:
+        """The plan with the renditions of these groups alone. Raises KeyError where it has none of them."""
+        renditions = tuple(rendition for rendition in self.renditions if rendition.group in groups)
+        if not renditions:
+            raise KeyError(groups)
+        return self if len(renditions) == len(self.renditions) else self.model_copy(update={"renditions": renditions})
 
     @property
     def outputs(self) -> dict[OutputId, Track]:
@@ -302,7 +326,7 @@ class Plan(_Frozen):
         return f"{rendition.name}/{INIT}"
 
     def files(self, number: int) -> list[str]:
-        """The files that are made with segment `number`."""
+        """The files that are made with segment `number`. The initialization section of a rung is made before them."""
         inits = [self.init(r) for r in self.renditions if self.has_init(r)] if number == 0 else []
         return inits + [self.file(rendition, number) for rendition in self.renditions]
 

@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, replace
 from enum import Enum
 from typing import Protocol
 
+from mam.rung_table import RUNGS, Rung
+
 RECODED = "A copy of it could not be decoded."  # Plans give this reason where the recipe is `recoded`.
 
 
@@ -18,6 +20,12 @@ class Profile(str, Enum):
     SOURCE = "source"  # copies streams, or refuses the file
     H264 = "h264"  # encodes the picture, and sound other than AAC
     AUTO = "auto"  # copies streams where possible, and encodes the others
+    LADDER = "ladder"  # as `auto`, with further renditions of the picture that are made when they are requested
+
+    @property
+    def chooses(self) -> bool:
+        """Whether streams are copied where possible, and else encoded."""
+        return self in (Profile.AUTO, Profile.LADDER)
 
 
 class Format(str, Enum):
@@ -28,13 +36,17 @@ class Format(str, Enum):
 
 
 def kind_of(profile: Profile, fmt: Format) -> str:
-    """The kind of a profile and a format: `h264`, `auto.fmp4`."""
-    return profile.value if fmt is Format.TS else f"{profile.value}.{fmt.value}"
+    """The kind of a profile and a format: `h264`, `auto.fmp4`. A ladder has one format."""
+    if profile is Profile.LADDER:
+        fmt = Format.TS  # which kinds do not name
+    return str(profile.value) if fmt is Format.TS else f"{profile.value}.{fmt.value}"
 
 
 def profile_and_format(kind: str) -> tuple[Profile, Format]:
     """The profile and format of a kind."""
     profile, _, fmt = kind.partition(".")
+    if profile == Profile.LADDER.value:
+        return Profile.LADDER, Format.FMP4
     return Profile(profile), Format(fmt) if fmt else Format.TS
 
 
@@ -54,6 +66,9 @@ class RecipeSettings(Protocol):
     h264_preset: str
     h264_crf: int
     audio_bitrate: int
+
+    @property
+    def rungs(self) -> tuple[Rung, ...]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +99,7 @@ class Wanted:
             preset=settings.h264_preset,
             crf=settings.h264_crf,
             audio_bitrate=settings.audio_bitrate,
+            rungs=settings.rungs if self.profile is Profile.LADDER else (),
         )
 
 
@@ -93,7 +109,7 @@ class Recipe:
 
     `preset`, `crf`: those of x264. `audio_bitrate`: bits per second. `audio_language`: the only wanted sound, RFC 5646;
     '' for all. `max_key_frame_seconds`: the longest distance of key frames for a copy. `recoded`: nothing is copied,
-    because a copy could not be decoded.
+    because a copy could not be decoded. `rungs`: the table of a ladder's; () for the one of this program.
     """
 
     profile: Profile
@@ -105,6 +121,7 @@ class Recipe:
     audio_language: str = ""
     max_key_frame_seconds: int = 20
     recoded: bool = False
+    rungs: tuple[Rung, ...] = ()
 
     @property
     def kind(self) -> str:
@@ -122,6 +139,8 @@ class Recipe:
             options += f":keys={self.max_key_frame_seconds}"
         if self.profile is not Profile.SOURCE:
             options += f":crf={self.crf}:preset={self.preset}:audio={self.audio_bitrate}"
+        if self.profile is Profile.LADDER:
+            options += f":rungs={','.join(f'{r.side}/{r.maxrate}/{r.crf}' for r in self.rungs or RUNGS)}"
         if self.recoded:
             options += ":recoded"
         return f"{self.profile.value}:{self.format.value}:{self.audio_language}:{options}"
@@ -135,4 +154,7 @@ class Recipe:
         return [r for r in every if not self.recoded or r.recoded or r.profile is Profile.H264]
 
     def to_dict(self) -> dict[str, object]:
-        return {**asdict(self), "profile": self.profile.value, "format": self.format.value}
+        fields = {**asdict(self), "profile": self.profile.value, "format": self.format.value}
+        if not self.rungs:
+            del fields["rungs"]
+        return fields

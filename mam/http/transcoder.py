@@ -60,9 +60,10 @@ class Transcoder:
         body = {"asset_bucket": asset.bucket, "asset_object": asset.key, "profile": "auto"}
         return await self._call("POST", "/plan", json=body, timeout=PLAN_SECONDS)
 
-    async def seek(self, job: str, segment: int) -> str:
-        """Has a segment made next. Returns the job's state."""
-        return str((await self._call("POST", f"/jobs/{job}/seek", json={"segment": segment}))["state"])
+    async def seek(self, job: str, segment: int | None, video: str) -> str:
+        """Has a segment of a video made next, or a rung's initialization section (None). Returns the job's state."""
+        body = {"segment": segment, "video": video}
+        return str((await self._call("POST", f"/jobs/{job}/seek", json=body))["state"])
 
     async def jobs(self, asset: Asset, *, limit: int) -> list[dict[str, Any]]:
         """The asset's jobs, newest first, as the service returns them."""

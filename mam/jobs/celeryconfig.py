@@ -49,6 +49,7 @@ task_default_queue = BATCH
 task_routes = {
     "mam.plan": {"queue": INTERACTIVE},
     "mam.seek": {"queue": INTERACTIVE},
+    "mam.rung": {"queue": INTERACTIVE},
     "mam.commit": {"queue": INTERACTIVE},
     "mam.discard": {"queue": INTERACTIVE},
     "mam.ahead": {"queue": AHEAD},

@@ -13,13 +13,13 @@ import redis
 
 from mam.errors import NameTaken, NotAVideo, NotFound, StoreForbids, TooLarge, TooManyJobs
 from mam.hls.plan import PLANNER_VERSION, Plan, Sidecar
-from mam.hls.recipe import Profile, Recipe, Wanted
+from mam.hls.recipe import Recipe, Wanted
 from mam.hls.sidecars import prefix, sidecars
 from mam.jobs.job import State
 from mam.jobs.order import Conversion, Order
 from mam.jobs.queues import Priority
 from mam.jobs.state import Claim, Jobs, Mode
-from mam.naming import Asset, poster_key, revision_id, storyboard_key, video_names
+from mam.naming import Asset, job_id, poster_key, revision_id, storyboard_key, video_names
 from mam.origin.revisions import Revisions
 from mam.settings import Settings
 from mam.store.info import ObjectInfo
@@ -60,7 +60,7 @@ class Conversions:
         of the job.
         """
         order, live = self.draft(asset, wanted)
-        if not live and wanted.profile is Profile.AUTO and not wanted.recoded and self._jobs.replaced(order.job):
+        if not live and wanted.profile.chooses and not wanted.recoded and self._jobs.replaced(order.job):
             order, live = self._replacement(asset, wanted, order, live)
         job, video = order.job, order.video
         if live:
@@ -115,6 +115,36 @@ class Conversions:
         recipe, job = self._revision(asset, version, wanted.recipe(self._settings), newest[video], serving)
         order = _order(asset, info, job, video, recipe)
         return replace(order, sidecars=tuple(sidecar.model_dump() for sidecar in sidecars)), job in (serving, main)
+
+    def rung(self, video: str, revision: str, group: str) -> Order | None:
+        """Claims the job that makes a rung of a planned revision; None where another leader has it.
+
+        Raises NotFound where the revision has no such rung, and the remembered failure of the job.
+        """
+        plan = self._revisions.plan(video, revision)
+        if plan is None or group not in plan.groups:
+            raise NotFound("The video has no such rendition.", hint="Ask for the playlist again.")
+        source = plan.source
+        order = Order(
+            job=job_id(revision, group),
+            epoch=0,
+            video=video,
+            bucket=source.bucket,
+            key=source.key,
+            version=source.version,
+            etag=source.etag,
+            size=source.size,
+            recipe=Wanted(plan.profile, plan.format, recoded=plan.recoded).recipe(self._settings),
+            sidecars=tuple(sidecar.model_dump() for sidecar in source.sidecars),
+            viewer=True,
+        )
+        self._admit(order.job, viewer=True)
+        timeline = plan.timeline
+        fields = {**_fields(order), "segments": str(len(timeline)), "duration": f"{float(timeline.duration):.3f}"}
+        claim, epoch = self._jobs.claim(order.job, fields, viewer=True)
+        if claim is Claim.FAILED:
+            raise self._jobs.get(order.job).failure()
+        return replace(order, epoch=epoch) if claim is Claim.LEAD else None
 
     def lacks_pictures(self, order: Order) -> bool:
         """Whether a live video lacks its poster or storyboard; False also when another process checked lately."""

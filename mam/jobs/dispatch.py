@@ -13,6 +13,7 @@ from mam.jobs.queues import Priority, task_id
 
 PLAN, MAKE, COMMIT = "mam.plan", "mam.make", "mam.commit"
 SEEK, AHEAD, PREVIEW = "mam.seek", "mam.ahead", "mam.preview"
+RUNG = "mam.rung"
 POSTER, STORYBOARD, DISCARD = "mam.poster", "mam.storyboard", "mam.discard"
 
 app = Celery("mam")
@@ -27,6 +28,11 @@ def queue(task: str, order: Order, name: str, *arguments: Any, queue_name: str |
         queue=queue_name,
         task_id=task_id(order.job, order.epoch, name, uuid.uuid4().hex[:8]),
     )
+
+
+def first_task(order: Order) -> str:
+    """The task that starts a job: it plans the conversion, or starts a rung of a planned one."""
+    return RUNG if order.group else PLAN
 
 
 def queue_pictures(order: Order, priority: Priority) -> None:

@@ -10,7 +10,7 @@ from mam import stored
 from mam.errors import InvalidPlan
 from mam.hls.plan import Sidecar, Source
 from mam.hls.recipe import Recipe
-from mam.naming import Asset
+from mam.naming import Asset, revision_and_group
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,15 @@ class Order:
     viewer: bool = False  # a viewer waits for its first segment
     keyed_at: float = 0  # Unix seconds of the last request with an API key; 0 where only viewers asked
     callback: str = ""  # a webhook URL for the job
+
+    @property
+    def revision(self) -> str:
+        return revision_and_group(self.job)[0]
+
+    @property
+    def group(self) -> str:
+        """The group of renditions that the job makes: '' for the base."""
+        return revision_and_group(self.job)[1]
 
     @property
     def asset(self) -> Asset:

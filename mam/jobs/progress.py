@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import redis
 
 from mam import stored
-from mam.events import script
+from mam.events import publish, script
 from mam.jobs import lua
 from mam.jobs.change import Change
 from mam.jobs.job import Picture
@@ -79,10 +79,9 @@ class Progress:
             job, epoch, "planned", segments=str(segments), duration=length, streams=streams, notes=notes
         )
 
-    def divide(self, job: str, epoch: int, chunks: Sequence[int]) -> None:
-        """Records the chunks to be made; `next_chunks` hands them out."""
-        if chunks:
-            self._todo(keys=[PREFIX + job], args=[epoch, time.time(), KEEP_SECONDS, *chunks])
+    def divide(self, job: str, epoch: int, chunks: Sequence[int]) -> bool:
+        """Records the chunks to be made; `next_chunks` hands them out. False where they are recorded already."""
+        return bool(chunks and self._todo(keys=[PREFIX + job], args=[epoch, time.time(), KEEP_SECONDS, *chunks]))
 
     def next_chunks(self, job: str, epoch: int, done: str, window: int) -> list[int]:
         """The chunks that the caller must queue now, so that `window` chunks of the job are queued or running.
@@ -103,6 +102,10 @@ class Progress:
     def found(self, job: str, epoch: int, segments: Mapping[int, float]) -> bool:
         """Records segments that an earlier leader made. True when none is missing."""
         return self._report(job, epoch, segments, "plan", "0", "", "")
+
+    def initialized(self, job: str, files: Sequence[str]) -> None:
+        """Publishes that initialization sections of the job exist. `files`: their names below the revision."""
+        publish(self._client, job, "initialized", files=list(files))
 
     def incomplete(self, job: str, epoch: int, missing: Sequence[int]) -> None:
         """Takes back reported segments that the commit found missing: they must be made again."""

@@ -55,7 +55,7 @@ end
 library = function(event)
   local bucket, key, video, created, duration, version, failure, notes = unpack(redis.call('HMGET', job,
     'bucket', 'key', 'video', 'created_at', 'duration', 'version', 'error', 'notes'))
-  if not key then return end
+  if not key or string.find(id, '-', 1, true) then return end  -- a rung says nothing of the asset
   notes = notes and notes ~= '' and cjson.decode(notes) or nil
   local field = bucket .. '/' .. key
   local entry, since = read(field), tonumber(created)

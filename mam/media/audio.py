@@ -129,7 +129,7 @@ def audio_obstacle(track: MediaTrack, channels: int, rate: int, recipe: Recipe) 
         and aac_channel_configuration(track.configuration) not in ADTS
     ):
         return f"It is {description}: TS segments have no word for its layout."
-    if recipe.profile is Profile.AUTO:
+    if recipe.profile.chooses:
         return None if track.codec in PLAYABLE else f"It is {description}, which browsers do not play."
     if _rank(track.codec, recipe.format) >= len(COPYABLE + (FMP4_TOO if recipe.format is Format.FMP4 else ())):
         return f"Its audio is {track.codec.upper()}, which these segments cannot carry to browsers."

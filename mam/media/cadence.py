@@ -54,8 +54,7 @@ def cadence(media: MediaSource, track: MediaTrack, start: Opening, *, doubtful: 
     """
     samples = media.samples(track.number)
     doubtful = doubtful or _is_doubtful(track, samples, start)
-    tied = bool((np.diff(shown_times(samples)) == 0).any())  # a coarse clock gives two pictures the same time
-    if not doubtful and not tied and not samples.joins:
+    if not doubtful and not _has_ties(samples) and not samples.joins:
         rate = frame_grid(samples)
         return Cadence((rate.numerator, rate.denominator) if rate else None)
     shown = _decoded(media, track) if doubtful else np.zeros(0, np.int64)
@@ -69,6 +68,16 @@ def cadence(media: MediaSource, track: MediaTrack, start: Opening, *, doubtful: 
         return Cadence((rate.numerator, rate.denominator), 0, first)
     step = rate.denominator * (scale // rate.numerator)
     return Cadence((scale, step), int((begin + ORIGIN) * scale % step), first)
+
+
+def has_exact_times(track: MediaTrack, samples: Samples, start: Opening) -> bool:
+    """Whether every sample is a picture, with a time that no other one has."""
+    return not _is_doubtful(track, samples, start) and not _has_ties(samples)
+
+
+def _has_ties(samples: Samples) -> bool:
+    """Whether two pictures have the same time: a coarse clock gives them that."""
+    return bool((np.diff(shown_times(samples)) == 0).any())
 
 
 def _is_doubtful(track: MediaTrack, samples: Samples, start: Opening) -> bool:

@@ -66,7 +66,7 @@ def shown_frames(samples: Samples, track: VideoTrack, timeline: Timeline) -> Int
     """The time of each frame of an encoded track, in the timeline's ticks: the source's own, or those of a grid."""
     start, end = shown_span(samples, track)
     if track.grid is None:
-        shown = shown_times(samples, track.first)
+        shown = np.sort(samples.pts) if track.whole else shown_times(samples, track.first)
         return shown[shown >= timeline.boundaries[0]]
     return grid_ticks(track, max(start, timeline.start), min(end, timeline.end))
 

@@ -20,6 +20,10 @@ LAYOUTS = {1: "mono", 2: "stereo"}
 COARSE = 1000  # In a clock with fewer ticks a second, half a frame may be half a tick.
 SHORTEST_HOLE = 0.005  # Shorter holes, in seconds, are not filled with silence; ffmpeg's default is 0.1.
 REORDER = 2  # x264 with two B-frames in a pyramid decodes this many frames before their presentation.
+X264 = {
+    "c:v": "libx264", "profile:v": "high", "bf": REORDER, "g": 9999, "sc_threshold": 0, "forced-idr": 1,
+    "x264-params": "open-gop=0:stitchable=1", "fps_mode": "passthrough",
+}  # fmt: skip
 
 
 def forced_key_frames(shown: Ints, plan: Plan, chunk: Chunk) -> str:
@@ -60,19 +64,40 @@ def encode_command(
             stream = stream.filter(name, **arguments)
         streams.append(stream)
         suffix = f":v:{number}" if len(video) > 1 else ""  # selects the options of this output
-        options |= {
-            f"level{suffix or ':v'}": track.level, f"preset{suffix}": track.preset, f"crf{suffix}": track.crf,
-            f"force_key_frames{suffix}": forced, f"enc_time_base{suffix or ':v'}": f"1/{window.rate}",
-        }  # fmt: skip
+        options |= _picture_options(track, window.rate, suffix) | {f"force_key_frames{suffix}": forced}
     if video:
-        options |= {
-            "c:v": "libx264", "profile:v": "high", "bf": REORDER, "g": 9999, "sc_threshold": 0, "forced-idr": 1,
-            "x264-params": "open-gop=0:stitchable=1", "fps_mode": "passthrough", "threads": threads,
-        }  # fmt: skip
+        options |= X264 | {"threads": threads}
     sounds, sound_options = _sounds(source, audio)
+    return _compiled([*streams, *sounds], options | sound_options, threads)
+
+
+def initialization_command(track: VideoTrack, size: tuple[int, int], rate: int) -> list[str]:
+    """The argv of ffmpeg for one black frame of the source's `size`, encoded as `track`.
+
+    x264 writes the same parameter sets for any picture. `rate`: ticks per second of the plan's timeline.
+    """
+    width, height = size
+    stream = ffmpeg.input(f"color=c=black:s={width}x{height}:r=25:d=0.04", format="lavfi").video
+    stream = stream.filter("format", pix_fmts="yuv420p")
+    for name, arguments in map(filtering, track.filters):
+        stream = stream.filter(name, **arguments)
+    return _compiled([stream], X264 | _picture_options(track, rate, "") | {"threads": 1}, 1)
+
+
+def _picture_options(track: VideoTrack, rate: int, suffix: str) -> dict[str, object]:
+    """The options of an encoded picture. `rate`: ticks per second of its times; `suffix`: selects the output."""
+    capped = {"maxrate": track.maxrate, "bufsize": track.bufsize} if track.maxrate else {}
+    return {
+        f"level{suffix or ':v'}": track.level, f"preset{suffix}": track.preset, f"crf{suffix}": track.crf,
+        f"enc_time_base{suffix or ':v'}": f"1/{rate}",
+        **{f"{name}{suffix or ':v'}": value for name, value in capped.items()},
+    }  # fmt: skip
+
+
+def _compiled(streams: list[Any], options: dict[str, object], threads: int) -> list[str]:
     output = ffmpeg.output(
-        *streams, *sounds, "pipe:1", format="nut", map_metadata=-1, map_chapters=-1, max_interleave_delta=0,
-        flush_packets=1, **options, **sound_options,
+        *streams, "pipe:1", format="nut", map_metadata=-1, map_chapters=-1, max_interleave_delta=0, flush_packets=1,
+        **options,
     )  # fmt: skip
     general = (*limits.GENERAL, "-filter_complex_threads", str(threads))
     return list(output.global_args(*general).compile(cmd=door.executable()))

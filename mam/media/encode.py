@@ -16,10 +16,10 @@ import numpy as np
 
 from mam.errors import EncoderFailed, MamError, TooLarge
 from mam.hls.plan import AudioTrack, Chunk, OutputId, Plan, Track, VideoTrack
-from mam.media import ffmpeg_io
+from mam.media import apertures, ffmpeg_io
 from mam.media import ffmpeg_process as door
 from mam.media.chunk_windows import AAC_FRAME, Window, audio_window, pieces, reordering, shown_frames, video_window
-from mam.media.commands import REORDER, encode_command, forced_key_frames
+from mam.media.commands import REORDER, encode_command, forced_key_frames, initialization_command
 from mam.media.muxing import SegmentFiles, SegmentPacker
 from mam.media.packets import ORIGIN, Packet, Run, read_packets
 from mam.media.remux import Copied
@@ -34,7 +34,8 @@ MAX_CHUNK_BYTES = 1 << 30  # The largest output of a chunk: beyond the bit rates
 class ChunkEncoder:
     """Makes the segments of one plan, a chunk at a time.
 
-    `watch` is called with each ffmpeg after its start, after each of its segments, and when it fails.
+    `watch` is called with each ffmpeg after its start, after each of its segments, and when it fails. `initialization`:
+    what `initialization` returned; each segment must fit it. Without it, that of segment 0 is made with that segment.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class ChunkEncoder:
         nice: int = 0,
         stall_seconds: float = 60,
         watch: Callable[[door.Encoder], None] = lambda _: None,
+        initialization: SegmentFiles | None = None,
     ) -> None:
         self._media = media
         self._plan = plan
@@ -53,6 +55,7 @@ class ChunkEncoder:
         self._nice = nice
         self._stall_seconds = stall_seconds
         self._watch = watch
+        self._initialization = initialization
         self._copied = Copied(media, plan)
         self._texts = Subtitles(media, plan)
         self._outputs = plan.outputs
@@ -73,6 +76,24 @@ class ChunkEncoder:
         """
         for piece in self._pieces(chunk):
             yield from self._piece(piece, alive)
+
+    def initialization(self) -> SegmentFiles:
+        """The initialization section of a plan with one encoded picture alone, before any segment is made.
+
+        It comes from a black frame: parameter sets depend on the options of the encoder, not on the picture.
+        """
+        ((output, track),) = self._outputs.items()
+        assert isinstance(track, VideoTrack)
+        size = apertures.stored_size(self._media.track(track.track))
+        argv = initialization_command(track, size, self._plan.timeline.timescale)
+        with (
+            door.run(argv, stall_seconds=self._stall_seconds, feed=lambda _: None) as encoder,
+            ffmpeg_io.open_output(encoder) as encoded,
+        ):
+            packet = next(packet for packet in encoded.demux() if packet.size)
+            templates = dict(zip([output], encoded.streams, strict=True))
+            packer = SegmentPacker(self._plan, 0, templates, self._scales, self._delays)
+            return packer.initializations({output: packet})
 
     def _pieces(self, chunk: Chunk) -> list[Chunk]:
         """The parts of the chunk that need an ffmpeg each."""
@@ -226,6 +247,8 @@ class ChunkEncoder:
         packer = SegmentPacker(self._plan, number, copied | encoded, self._scales, self._delays)
         for output, packet in sorted(mixed, key=lambda item: (item[1].dts or 0) * item[1].time_base):
             packer.mux(output, packet)
+        if self._initialization is not None and packer.initializations() != self._initialization:
+            raise EncoderFailed(f"Segment {number} does not fit the initialization section of its rendition.")
         return packer.finish() | self._texts.segment(number)
 
     def _stamp(self, number: int, packets: list[Packet]) -> None:

@@ -110,7 +110,7 @@ class SegmentPacker:
         for frames in self._frames.values():
             if plan.frames and frames != plan.frames[number]:
                 raise DamagedMedia(f"Segment {number} has {frames} frames, planned were {plan.frames[number]}.")
-        files = self._initializations() if number == 0 else {}
+        files = self.initializations() if number == 0 else {}
         return files | {plan.file(plan.named(name), number): muxer.finish() for name, muxer in self._muxers.items()}
 
     def _check_opening(self, context: Any, packet: Packet) -> None:
@@ -119,11 +119,15 @@ class SegmentPacker:
         if kind is Opening.NONE:
             raise Undecodable(f"Segment {self._number} would begin with a picture that no decoder can start at.")
 
-    def _initializations(self) -> SegmentFiles:
+    def initializations(self, first: Mapping[OutputId, Packet] | None = None) -> SegmentFiles:
+        """The initialization sections of the plan's renditions, which are the same for every segment.
+
+        `first`: the first packet of each output; else those that were muxed.
+        """
         delays = None if self._signed else self._delays
         return {
             self._plan.init(rendition): memoryview(
-                init_segment(self._templates_of(rendition), self._scales, self._first, delays=delays)
+                init_segment(self._templates_of(rendition), self._scales, first or self._first, delays=delays)
             )
             for rendition in self._plan.renditions
             if self._plan.has_init(rendition)

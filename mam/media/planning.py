@@ -10,8 +10,9 @@ from fractions import Fraction
 import numpy as np
 
 from mam.errors import NotAVideo, NotRemuxable, TooLarge
-from mam.hls import languages, multivariant
+from mam.hls import ladder, languages, multivariant
 from mam.hls.plan import AudioTrack, Plan, Rendition, Source, Track, VideoTrack
+from mam.hls.rates import measure
 from mam.hls.recipe import Profile, Recipe
 from mam.hls.timeline import Timeline, cut_at
 from mam.media import subtitles
@@ -31,9 +32,10 @@ from mam.media.fragment_index import find_samples
 from mam.media.holes import has_holes
 from mam.media.probe import describe
 from mam.media.source import MediaSource, MediaTrack, demux
-from mam.media.video import picture_notes, plan_video
+from mam.media.video import picture_notes, plan_pictures
 from mam.mp4.samples import Samples
 from mam.mp4.tables import Ints, NoSampleTables
+from mam.naming import rung_name
 
 LEAD_SECONDS = (2, 2, 4)  # The first segments of an encode are short, so that the first picture comes early.
 SHORTEST_SOUND = Fraction(1024, 48000)  # Seconds of one AAC frame, the shortest sound.
@@ -74,12 +76,15 @@ def make_plan(
     sounds = choose_sounds(media.tracks, recipe)
     if picture is None and not sounds:
         raise NotAVideo("The file has neither video nor audio.")
-    video_track = plan_video(media, picture, recipe) if picture else None
+    pictures = plan_pictures(media, picture, recipe) if picture else []
+    video_track = pictures[0] if pictures else None
     timeline = _plan_timeline(media, video_track, sounds, recipe)
     if timeline.duration > max_duration:
         raise TooLarge(f"The video lasts {float(timeline.duration):.0f} s; MAX_DURATION_SECONDS allows less.")
     audio = _plan_sounds(media, sounds, timeline, recipe)
-    renditions = _renditions(video_track, audio, _main_name(video_track, audio, recipe))
+    apart = len(audio) > 1 or (recipe.profile is Profile.LADDER and bool(video_track and audio))
+    renditions = _renditions(video_track, audio, _main_name(video_track, audio, recipe), apart=apart)
+    renditions += [Rendition(name=rung_name(min(rung.width, rung.height)), video=rung) for rung in pictures[1:]]
     renditions += subtitles.renditions(media, source)
     plan = Plan(
         video=video,
@@ -148,7 +153,7 @@ def _plan_sounds(
 
     A copied single sound is muxed with its gaps; of several, only sounds without gaps are copied.
     """
-    alone = len(sounds) > 1
+    alone = len(sounds) > 1 or recipe.profile is Profile.LADDER
     gaps = [_has_gaps(media.samples(track.number), timeline, alone=alone) for track in sounds]
     if recipe.profile is Profile.SOURCE:
         whole = [track for track, has_gaps in zip(sounds, gaps, strict=True) if not has_gaps] or sounds[:1]
@@ -183,9 +188,11 @@ def _main_name(video: VideoTrack | None, sounds: list[tuple[MediaTrack, AudioTra
     return f"{min(video.width, video.height)}p" if video else "audio"
 
 
-def _renditions(video: VideoTrack | None, sounds: list[tuple[MediaTrack, AudioTrack]], name: str) -> list[Rendition]:
-    """The renditions: a single sound is muxed with the picture, several get renditions of their own."""
-    if len(sounds) <= 1:
+def _renditions(
+    video: VideoTrack | None, sounds: list[tuple[MediaTrack, AudioTrack]], name: str, *, apart: bool
+) -> list[Rendition]:
+    """The renditions: a sound is muxed with the picture, or has its own (`apart`)."""
+    if not apart:
         return [Rendition(name=name, video=video, audio=sounds[0][1] if sounds else None)]
     renditions = [Rendition(name=name, video=video)] if video else []
     titles: set[str] = set()
@@ -199,9 +206,14 @@ def _renditions(video: VideoTrack | None, sounds: list[tuple[MediaTrack, AudioTr
 
 
 def _with_bandwidth(media: MediaSource, rendition: Rendition, timeline: Timeline) -> Rendition:
-    """The rendition with its expected bit rates: exact for copied streams, apart from the container's overhead."""
+    """The rendition with its expected bit rates: exact for copied streams, apart from the container's overhead; those
+    of a capped picture are promised.
+    """
+    if rendition.video and rendition.video.maxrate and not rendition.audio:
+        promise = ladder.promised(rendition.video.maxrate)
+        return rendition.model_copy(update={"bandwidth": promise.peak, "average_bandwidth": promise.average})
     sizes = sum((_expected_sizes(media, track, timeline) for track in rendition.tracks), np.zeros(len(timeline)))
-    rate = multivariant.measure(list(timeline.durations()), [int(size * PACKING) for size in sizes])
+    rate = measure(list(timeline.durations()), [int(size * PACKING) for size in sizes])
     return rendition.model_copy(update={"bandwidth": rate.peak, "average_bandwidth": rate.average})
 
 

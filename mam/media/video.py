@@ -11,31 +11,31 @@ from mam.errors import NotAVideo, NotRemuxable, TooLarge, UnsupportedCodec
 from mam.hls.plan import VideoTrack
 from mam.hls.recipe import RECODED, Format, Profile, Recipe
 from mam.media import apertures, colours, decoders
-from mam.media.cadence import cadence
+from mam.media.cadence import cadence, has_exact_times
 from mam.media.chunk_windows import openings
 from mam.media.entry_points import EntryPoints, cuttable, read_entry_points
 from mam.media.first_frame import MAX_ASPECT, MIN_ASPECT, FirstFrame, picture_filters, read_first_frame
 from mam.media.frame_rate import check_gaps, frame_rate
+from mam.media.levels import h264_level
 from mam.media.limits import MAX_PIXELS
 from mam.media.orientation import unmet, upright
 from mam.media.parameters import changes_size
+from mam.media.rungs import plan_rungs, tagged
 from mam.media.source import MediaSource, MediaTrack, UnsupportedEdits
 from mam.mp4.codecs import H264_8BIT_420, H264_PROFILES, codec_string, h264_profile, read_av1c
 from mam.mp4.h264 import read_sps
 from mam.mp4.hevc import read_hvcc
+from mam.mp4.nals import has_captions
 from mam.mp4.samples import Samples
 
+LADDER_GROUP_SECONDS = 10  # A player switches between rungs at key frames alone.
 HIDDEN = Fraction(1, 10)  # A copy may show this many seconds of picture that the edit list hides.
 VIDEO_RANGES: dict[int, Literal["PQ", "HLG"]] = {16: "PQ", 18: "HLG"}  # VIDEO-RANGE of EXT-X-STREAM-INF, by transfer.
 ALIKE = Fraction(4, 100)  # PAL's pixels are 12:11 or 16:15, 2 % apart: the difference is invisible.
 
-# H.264 levels: name, macroblocks per second, macroblocks per frame (ITU-T H.264 table A-1).
-LEVELS = (("3.0", 40_500, 1_620), ("3.1", 108_000, 3_600), ("4.0", 245_760, 8_192), ("4.2", 522_240, 8_704),
-          ("5.1", 983_040, 36_864), ("5.2", 2_073_600, 36_864), ("6.2", 16_711_680, 139_264))  # fmt: skip
 
-
-def plan_video(media: MediaSource, track: MediaTrack, recipe: Recipe) -> VideoTrack:
-    """Plans a video track.
+def plan_pictures(media: MediaSource, track: MediaTrack, recipe: Recipe) -> list[VideoTrack]:
+    """The pictures that are made of a video track: one. Of a ladder first the one of the base, then those of its rungs.
 
     Raises NotRemuxable when it cannot be copied and the profile is `source`, UnsupportedCodec, TooLarge, NotAVideo.
     """
@@ -43,13 +43,27 @@ def plan_video(media: MediaSource, track: MediaTrack, recipe: Recipe) -> VideoTr
     check_gaps(samples)
     check_shown(track, samples)
     entry_points = read_entry_points(media, track)
+    picture = _picture(media, track, recipe, entry_points)
+    if entry_points.heads:
+        captions = any(has_captions(track.codec, track.configuration, head) for head in entry_points.heads)
+        picture = picture.model_copy(update={"captions": captions})
+    if recipe.profile is not Profile.LADDER:
+        return [picture]
+    return plan_rungs(media, track, picture, entry_points, recipe)
+
+
+def _picture(media: MediaSource, track: MediaTrack, recipe: Recipe, entry_points: EntryPoints) -> VideoTrack:
+    """The picture at the source's size."""
+    samples = media.samples(track.number)
     changes = _changes(media, track, samples, entry_points)
     obstacle, cut = video_obstacle(track, samples, recipe) or changes, samples
+    if recipe.profile is Profile.LADDER and not obstacle:
+        obstacle = ladder_obstacle(track, samples, entry_points)
     if recipe.profile is not Profile.H264 and not obstacle:
         cut = cuttable(media, track, entry_points)
         obstacle = beginning_obstacle(samples, cut, recipe)
     frame = None
-    if recipe.profile is Profile.AUTO and not obstacle and may_be_interlaced(track):
+    if recipe.profile.chooses and not obstacle and may_be_interlaced(track):
         frame = read_first_frame(media, track)
         obstacle = "Its picture is interlaced, which browsers do not take apart." if frame.interlaced else None
     if recipe.profile is Profile.SOURCE and obstacle:
@@ -99,6 +113,7 @@ def _encoded(
 ) -> VideoTrack:
     """The plan of an encoded track. `changes`: the pictures change in the middle."""
     samples = media.samples(track.number)
+    frame = tagged(frame) if recipe.profile is Profile.LADDER else frame
     filters, width, height = picture_filters(frame, orientation(track), changes=changes)
     timing = cadence(media, track, entry_points.first, doubtful=recipe.recoded)
     rate = Fraction(*timing.grid) if timing.grid else frame_rate(samples)
@@ -146,6 +161,19 @@ def video_obstacle(track: MediaTrack, samples: Samples, recipe: Recipe) -> str |
     return _distance_obstacle(samples, samples, recipe)
 
 
+def ladder_obstacle(track: MediaTrack, samples: Samples, entry_points: EntryPoints) -> str | None:
+    """Why a copy cannot be the top of a ladder: its rungs have its frames, at its times, in the codec of all rungs."""
+    if track.codec != "h264":
+        return f"Its video is {track.codec.upper()}: the rungs of a ladder are all H.264."
+    if _video_range(track) != "SDR":
+        return "Its picture is HDR: the rungs of a ladder are all SDR."
+    if longest_group(samples) > LADDER_GROUP_SECONDS:
+        return f"Its key frames begin more than {LADDER_GROUP_SECONDS} s apart: too far for switching between rungs."
+    if not has_exact_times(track, samples, entry_points.first):
+        return "Its pictures do not have times of their own: rungs would not have the same."
+    return None
+
+
 def beginning_obstacle(samples: Samples, cuttable: Samples, recipe: Recipe) -> str | None:
     """Why segments of a copy cannot begin at decodable frames; None when they can."""
     if not cuttable.key.any():
@@ -153,7 +181,7 @@ def beginning_obstacle(samples: Samples, cuttable: Samples, recipe: Recipe) -> s
     if not cuttable.key[0]:
         return "Its first picture needs others that the file does not hold: its beginning could not be decoded."
     narrowed = int(cuttable.key.sum()) < int(samples.key.sum())
-    if narrowed and recipe.profile is Profile.AUTO and longest_group(cuttable) > 2 * recipe.segment_seconds:
+    if narrowed and recipe.profile.chooses and longest_group(cuttable) > 2 * recipe.segment_seconds:
         return "Most of its key frames are none that a decoder can start at (IDR): it could not be sought in."
     return _distance_obstacle(samples, cuttable, recipe)
 
@@ -286,10 +314,3 @@ def picture_notes(track: MediaTrack) -> list[str]:
 def quarter_turn(track: MediaTrack) -> tuple[int, bool, tuple[str, ...]]:
     """Degrees clockwise, whether the picture is mirrored, and the filters for both."""
     return upright(track.header.matrix)
-
-
-def h264_level(width: int, height: int, rate: float) -> str:
-    """The lowest level for the picture; it is given explicitly, so that all chunks write the same SPS."""
-    blocks = -(-width // 16) * -(-height // 16)
-    return next((name for name, per_second, per_frame in LEVELS if blocks <= per_frame and blocks * rate <= per_second),
-                LEVELS[-1][0])  # fmt: skip

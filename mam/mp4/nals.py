@@ -7,6 +7,9 @@ from enum import Enum
 
 H264_SLICES = (1, 2, 5)  # The nal_unit_types of slices; ITU-T H.264 table 7-1.
 H264_IDR = 5
+_H264_SEI, _HEVC_SEI = 6, 39  # nal_unit_types of messages before a picture
+# user_data_registered_itu_t_t35 of the United States and ATSC, with captions (ATSC A/53 part 4, section 6.2.3).
+_CAPTIONS = b"\xb5\x00\x31GA94\x03"
 HEVC_SLICES = range(32)  # ITU-T H.265 table 7-1
 HEVC_ALONE = (17, 18, 19, 20)  # BLA_W_RADL, BLA_N_LP, IDR_W_RADL, IDR_N_LP: all later pictures can be decoded.
 HEVC_LEADING = (16, 21)  # BLA_W_LP, CRA_NUT: pictures shown before it may need earlier ones.
@@ -35,6 +38,20 @@ def opening(codec: str, configuration: bytes, sample: bytes | memoryview) -> Ope
     return Opening.UNKNOWN
 
 
+def has_captions(codec: str, configuration: bytes, sample: bytes | memoryview) -> bool:
+    """Whether a sample carries closed captions (CEA-608 or 708) in its messages. Its first bytes suffice."""
+    width = _length_bytes(codec, configuration)
+    if width is None:
+        return False
+    messages = (unit for unit in _units(sample, width) if _is_message(codec, unit))
+    return any(_CAPTIONS in unit for unit in messages)
+
+
+def _is_message(codec: str, unit: bytes) -> bool:
+    """Whether a NAL unit is supplemental enhancement information before a picture."""
+    return (unit[0] & 0x1F == _H264_SEI) if codec == "h264" else (unit[0] >> 1 & 0x3F == _HEVC_SEI)
+
+
 def _length_bytes(codec: str, configuration: bytes) -> int | None:
     """The size of NAL unit lengths in bytes; None without a record that defines it."""
     position = {"h264": 4, "hevc": 21}.get(codec)
@@ -45,7 +62,13 @@ def _length_bytes(codec: str, configuration: bytes) -> int | None:
 
 def _headers(sample: bytes | memoryview, width: int) -> Iterator[int]:
     """The first byte of each NAL unit within the bytes."""
+    return (unit[0] for unit in _units(sample, width))
+
+
+def _units(sample: bytes | memoryview, width: int) -> Iterator[bytes]:
+    """The NAL units within the bytes; the last one may end early."""
     position = 0
     while position + width < len(sample):
-        yield sample[position + width]
-        position += width + int.from_bytes(sample[position : position + width], "big")
+        size = int.from_bytes(sample[position : position + width], "big")
+        yield bytes(sample[position + width : position + width + max(size, 1)])
+        position += width + size

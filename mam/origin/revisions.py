@@ -139,9 +139,9 @@ class Revisions:
     def _put_main(self, video: str, revision: str, text: str) -> None:
         data = self._store.get(self._bucket, commit_key(video))
         previous = named_revision(data) if data else None
-        if previous == revision:
+        if data == text.encode():
             return
-        if data and previous:
+        if data and previous and previous != revision:
             self._give_own_commit(video, previous, data.decode())
         self._put(commit_key(video), text, playlist.CONTENT_TYPE)
 

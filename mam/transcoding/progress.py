@@ -12,7 +12,7 @@ from mam.hls.plan import Chunk, Plan
 from mam.jobs.job import Job, RunningTask, State
 from mam.jobs.progress import Progress
 from mam.jobs.state import Jobs
-from mam.naming import revision_plan_key
+from mam.naming import revision_and_group, revision_plan_key
 from mam.store.objects import Store
 from mam.transcoding.views import ChunksView, ChunkView
 
@@ -64,10 +64,11 @@ class ChunkProgress:
             return None
         layout = self._known.get(job.id)
         if layout is None:
-            data = self._store.get(self._bucket, revision_plan_key(job.video, job.id))
+            revision, group = revision_and_group(job.id)
+            data = self._store.get(self._bucket, revision_plan_key(job.video, revision))
             if data is None:
                 return None
-            layout = self._known[job.id] = Layout.of(Plan.from_json(data))
+            layout = self._known[job.id] = Layout.of(Plan.from_json(data).of_groups(group))
             if len(self._known) > KNOWN_LAYOUTS:
                 self._known.popitem(last=False)
         return layout

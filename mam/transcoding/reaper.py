@@ -134,7 +134,8 @@ class Reaper(Periodic):
 
     def _resume(self, order: Order, reason: str) -> bool:
         log.warning("taking up again", extra={"video": order.video, "revision": order.job, "reason": reason})
-        dispatch.queue(dispatch.PLAN, self._conversions.resume(order, Mode.REVIVE), "plan")
+        resumed = self._conversions.resume(order, Mode.REVIVE)
+        dispatch.queue(dispatch.first_task(resumed), resumed, "plan")
         return True
 
 

@@ -16,7 +16,7 @@ from mam.http.streams import KEEPALIVE, MEDIA_TYPE, EventStream, event
 from mam.jobs.job import State
 from mam.jobs.paging import CURSOR
 from mam.jobs.previews import PlanView
-from mam.naming import MAX_KEY_BYTES, REVISION
+from mam.naming import JOB, MAX_KEY_BYTES
 from mam.transcoding import views
 from mam.transcoding.services import Provided
 from mam.transcoding.views import Accepted, BriefJobView, JobView, Transcoded
@@ -24,7 +24,7 @@ from mam.transcoding.views import Accepted, BriefJobView, JobView, Transcoded
 MAX_PAGE = 500
 
 Brief = Annotated[bool, Query(description="true: jobs without `streams`, `command` and `ffmpeg_log`.")]
-JobId = Annotated[str, Path(pattern=f"^{REVISION.pattern}$", examples=["1f0c9a7be2d4"])]
+JobId = Annotated[str, Path(pattern=f"^{JOB.pattern}$", examples=["1f0c9a7be2d4"])]
 
 router = APIRouter(route_class=Route, dependencies=[require_api_key])
 
@@ -210,4 +210,4 @@ async def change(job_id: JobId, request: views.JobChange, services: Provided) ->
     tags=["conversion"],
 )
 async def seek(job_id: JobId, request: views.SeekRequest, services: Provided) -> views.SeekAnswer:
-    return views.SeekAnswer(state=await services.transcoding.seek(job_id, request.segment))
+    return views.SeekAnswer(state=await services.transcoding.seek(job_id, request.segment, request.video))

@@ -35,10 +35,11 @@ from mam.jobs.previews import PlanView
 from mam.jobs.queues import Priority
 from mam.jobs.state import Jobs, Mode
 from mam.jobs.viewers import Viewers
-from mam.naming import Asset
+from mam.naming import Asset, job_id, revision_and_group
 from mam.transcoding.views import Accepted, AssetRequest, Transcoded, TranscodeRequest
 from mam.transcoding.webhooks import Callbacks
 
+RUNG_AHEAD_SEGMENTS = 3  # So many of a rung: a player that waits for each takes its line for slower than it is.
 AHEAD_SEGMENTS = 2  # This many segments are made after one that a viewer waits for: the player requests them next.
 LOOK_SECONDS = 5  # A waiting request reads its job this often even without an event.
 FRAME_SECONDS = 0.25  # A stream sends events at least this far apart: progress comes in bursts.
@@ -148,7 +149,7 @@ class TranscodingService:
 
     async def _queue_plan(self, order: Order) -> None:
         try:
-            await _queued(dispatch.PLAN, order, "plan")
+            await _queued(dispatch.first_task(order), order, "plan")
         except RedisUnavailable:
             with suppress(RedisError):  # else the claim would block later requests
                 await asyncio.to_thread(self._jobs.cancel, order.job, order.epoch)
@@ -189,8 +190,14 @@ class TranscodingService:
                     yield None
                 await asyncio.sleep(FRAME_SECONDS)
 
-    async def seek(self, job_id: str, segment: int) -> State:
-        """Queues the segment at once, and those after it next, unless they exist or are on their way."""
+    async def seek(self, job_id: str, segment: int | None, video: str = "") -> State:
+        """Queues the segment at once, and those after it next, unless they exist or are on their way.
+
+        A rung is started by the first request. `segment`: None for its initialization section; `video`: its name.
+        """
+        revision, group = revision_and_group(job_id)
+        if group:
+            await self._start_rung(video, revision, group)
         job = await asyncio.to_thread(self._jobs.get, job_id)
         await asyncio.to_thread(self._viewers.viewed, job_id)
         if job.state is State.FAILED:
@@ -200,11 +207,12 @@ class TranscodingService:
             if job.replaced_by or (await self._begin(earlier.asset, earlier.recipe.wanted, viewer=True)).job != job_id:
                 raise NotFound("The source of the video has changed.", hint="Ask for the playlist again.")
             return State.QUEUED
-        if job.state is State.SUCCEEDED or job.segments_total is None:
+        if job.state is State.SUCCEEDED or job.segments_total is None or segment is None:
             return job.state
         if segment >= job.segments_total:
             raise NotFound(f"The video has {job.segments_total} segments.", hint="Ask for the playlist again.")
-        numbers = range(segment, min(segment + 1 + AHEAD_SEGMENTS, job.segments_total))
+        ahead = RUNG_AHEAD_SEGMENTS if group else AHEAD_SEGMENTS
+        numbers = range(segment, min(segment + 1 + ahead, job.segments_total))
         now, following = await asyncio.to_thread(self._viewers.take_seek, job_id, numbers)
         if now or following:
             order = Order.of(await asyncio.to_thread(self._jobs.order, job_id))
@@ -213,6 +221,15 @@ class TranscodingService:
             if following:
                 await _queued(dispatch.AHEAD, order, f"ahead:{segment + 1}", segment + 1, numbers.stop)
         return job.state
+
+    async def _start_rung(self, video: str, revision: str, group: str) -> None:
+        """Claims the job of a rung and queues its first task, unless it is active or has succeeded."""
+        (state,) = await asyncio.to_thread(self._jobs.states, [job_id(revision, group)])
+        if state in (State.QUEUED, State.RUNNING, State.SUCCEEDED):
+            return
+        order = await self._in_thread(self._conversions.rung, video, revision, group)
+        if order:
+            await self._queue_plan(order)
 
     async def cancel(self, job_id: str) -> Job:
         """Cancels an active job; its output is removed when its last task has stopped. Raises JobEnded."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from typing_extensions import Self
@@ -15,7 +15,7 @@ from mam.http.numbers import Whole
 from mam.jobs.job import Job, Picture, RunningTask, State
 from mam.jobs.presence import Worker
 from mam.jobs.queues import Priority, base
-from mam.naming import BUCKET_SCHEMA, KEY_SCHEMA, poster_path, storyboard_path
+from mam.naming import BUCKET_SCHEMA, KEY_SCHEMA, MAX_KEY_BYTES, poster_path, revision_and_group, storyboard_path
 
 MAX_SEGMENT = 99_999_999  # Segment names have at most eight digits.
 
@@ -35,7 +35,7 @@ class AssetRequest(BaseModel):
     profile: Profile | None = Field(
         default=None,
         description="Instead of `reencode`: `source` copies, `h264` encodes, `auto` copies playable streams and "
-        "encodes the others.",
+        "encodes the others, `ladder` adds smaller pictures that are made when a player requests them (always `fmp4`).",
     )
     format: Format = Field(default=Format.TS, description="The segment format; `fmp4` also carries HEVC and AV1.")
     audio_language: str = Field(
@@ -50,12 +50,15 @@ class AssetRequest(BaseModel):
     def _one_way(self) -> AssetRequest:
         if self.reencode and self.profile not in (None, Profile.H264):
             raise ValueError(f"profile {self.profile.value!r} contradicts reencode=true")
+        if self.profile is Profile.LADDER and self.format is Format.TS and "format" in self.model_fields_set:
+            raise ValueError("a ladder has segments of fragmented MP4 alone: leave out format")
         return self
 
     @property
     def wanted(self) -> Wanted:
         profile = self.profile or (Profile.H264 if self.reencode else Profile.SOURCE)
-        return Wanted(profile, self.format, self.audio_language)
+        fmt = Format.FMP4 if profile is Profile.LADDER else self.format
+        return Wanted(profile, fmt, self.audio_language)
 
 
 class TranscodeRequest(AssetRequest):
@@ -125,6 +128,7 @@ class BriefJobView(BaseModel):
     asset_version: str = Field(description="The version of the converted object: its ETag, where the store gives one.")
     profile: str
     format: str
+    rendition: str = Field(description="The rung of a ladder that the job makes; empty for everything else.")
     audio_language: str = Field(description="The requested audio language; empty for all.")
     priority: Priority
     duration_seconds: float | None = Field(description="The video's duration; known once the job is planned.")
@@ -158,6 +162,7 @@ class BriefJobView(BaseModel):
             asset_version=job.asset_version,
             profile=job.profile,
             format=job.format,
+            rendition=revision_and_group(job.id)[1],
             audio_language=job.audio_language,
             priority=job.priority,
             duration_seconds=job.duration,
@@ -219,9 +224,12 @@ class SeekRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     rendition: str = Field(
-        default="", max_length=200, description="Ignored: the segments of all renditions are made together."
+        default="", max_length=200, description="Ignored: the id of the job says which renditions are made together."
     )
-    segment: Whole = Field(ge=0, le=MAX_SEGMENT, examples=[417])
+    segment: Annotated[Whole, Field(ge=0, le=MAX_SEGMENT)] | None = Field(
+        examples=[417], description="null for the initialization section of a ladder's rung."
+    )
+    video: str = Field(default="", max_length=MAX_KEY_BYTES, description="The video's name, which starts a rung.")
 
 
 class SeekAnswer(BaseModel):

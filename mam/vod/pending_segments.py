@@ -14,7 +14,7 @@ from mam.background import Errands
 from mam.errors import ConversionFailed, JobNotFound, MamError, NotFound, Unavailable
 from mam.events import Event, Listener
 from mam.http.transcoder import Transcoder
-from mam.naming import segment_key, segment_number
+from mam.naming import group_of, job_id, segment_key, segment_number
 from mam.origin.tree import Trees
 from mam.settings import Settings
 from mam.singleflight import SingleFlight
@@ -33,6 +33,7 @@ KNOWN_REVISIONS = 256  # The existing segments of this many revisions are rememb
 class SegmentPending(Unavailable):
     code, title = "segment_pending", "The segment is still being made"
     hint = "Try again: the conversion continues."
+    retry_seconds = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +60,19 @@ class SegmentName:
         return f"{self.rendition}/{self.file}"
 
     @property
-    def number(self) -> int:
-        return segment_number(self.file) or 0
+    def job(self) -> str:
+        """The job that makes the file."""
+        return job_id(self.revision, group_of(self.rendition))
+
+    @property
+    def number(self) -> int | None:
+        """The number of the segment that the file is made with; None for a rung's initialization section."""
+        number = segment_number(self.file)
+        return 0 if number is None and not group_of(self.rendition) else number
 
     def is_in(self, existing: Existing) -> bool:
-        return self.number in existing or self.path in existing
+        """Whether the file is known to exist. The initialization section of a rung precedes all of its segments."""
+        return self.path in existing or (bool(existing) if self.number is None else self.number in existing)
 
 
 # The known existing files of a revision: numbers, whose segments and initialization sections exist in all renditions,
@@ -73,7 +82,7 @@ Existing = set[int | str]
 
 @dataclass(slots=True)
 class _Revision:
-    """The known state of a revision, from events and from the bucket."""
+    """The known state of a job's files, from events and from the bucket."""
 
     existing: Existing = field(default_factory=set)
     source: str | None = None  # the revision's asset
@@ -112,13 +121,13 @@ class PendingSegments:
         Raises the error of the conversion, NotFound for a segment that the plan does not have or that may not be
         watched any more, SegmentPending after SEGMENT_WAIT_SECONDS.
         """
-        known = self._known.setdefault(segment.revision, _Revision())
+        known = self._known.setdefault(segment.job, _Revision())
         await self._check(segment, known)
         if segment.is_in(known.existing):
             await self._check_rendition(segment, known)
             self._report_viewer(segment, known)
         else:
-            async with self._listener.watch(segment.revision) as happened:
+            async with self._listener.watch(segment.job) as happened:
                 await self._wait(segment, known, happened)
             await self._check_rendition(segment, known)
         return self._sign(segment.key)
@@ -167,7 +176,7 @@ class PendingSegments:
 
         async def report() -> None:
             with suppress(MamError):  # the next segment reports again
-                await self._transcoder.seek(segment.revision, segment.number)
+                await self._transcoder.seek(segment.job, segment.number, segment.video)
 
         self._reports.send(report())
 
@@ -179,16 +188,14 @@ class PendingSegments:
             known.kinds.add(segment.kind)
             return
         try:
-            state = await self._transcoder.seek(segment.revision, segment.number)
+            state = await self._transcoder.seek(segment.job, segment.number, segment.video)
         except ConversionFailed as error:
             if error.code != JobNotFound.code:
                 raise
             await self._resume(segment)  # Redis has lost the job; its plan is in the bucket
             return
         if state == "succeeded" and not await asyncio.to_thread(self._store.head, bucket, segment.key):
-            raise NotFound(
-                f"The video has no segment {segment.number}.", hint="Ask for the playlist again: the video is live."
-            )
+            raise NotFound(f"The video has no {segment.path}.", hint="Ask for the playlist again: the video is live.")
 
     async def _resume(self, segment: SegmentName) -> None:
         plan = await asyncio.to_thread(self._trees.plan, segment.video, segment.revision)
@@ -202,6 +209,8 @@ class PendingSegments:
             return
         if kind == "made":
             known.existing.update(event.get("segments", ()))
+        elif kind == "initialized":
+            known.existing.update(map(str, event.get("files", ())))
         elif kind in LOST:
             known.existing.clear()
             known.kinds = set()

@@ -47,6 +47,8 @@ def kind_asked(reencode: bool, profile: Profile | None, fmt: Format | None) -> s
         raise InvalidRequest(f"profile={profile.value} contradicts reencode=true.")
     if profile is None and not reencode and fmt is None:
         return ANY
+    if profile is Profile.LADDER and fmt is Format.TS:
+        raise InvalidRequest("A ladder has segments of fragmented MP4 alone.", hint="Leave out format=ts.")
     return kind_of(profile or (Profile.H264 if reencode else Profile.AUTO), fmt or Format.TS)
 
 
@@ -165,6 +167,9 @@ class Playback:
 
     async def _live(self, tree: Tree, cache_slot: str, rendition: str, lookup: Lookup) -> CachedPlaylist:
         def render() -> bytes:
+            chosen = tree.plan.rendition(rendition) if tree.plan else None
+            if tree.plan and chosen and playlists.is_promised(tree.plan, tree.text, rendition):
+                return compressed(playlists.unfinished(tree.plan, chosen, self._settings, self._tokens))
             return compressed(playlists.live(self._trees.media_playlist(tree, rendition), self._settings))
 
         body = await asyncio.to_thread(render)

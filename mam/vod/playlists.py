@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from urllib.parse import quote, urlencode
 
 from mam.hls import multivariant, playlist
 from mam.hls.plan import Plan, Rendition
-from mam.hls.recipe import Format
+from mam.hls.rates import Rate
+from mam.hls.recipe import Format, Profile
 from mam.origin.tree import MediaPlaylist
 from mam.settings import Settings
 from mam.store.signing import signer
@@ -21,6 +23,8 @@ def live(media: MediaPlaylist, settings: Settings) -> str:
     Absolute URLs are unchanged.
     """
     if playlist.is_multivariant(media.text):
+        if media.plan and len(media.plan.groups) > 1:
+            return _with_promises(media.text, media.plan)
         return _with_renditions(media.text, media.plan)
     sign = signer(settings, expires=settings.signature_ttl(playlist.duration(media.text)))
 
@@ -40,14 +44,37 @@ def unfinished(plan: Plan, rendition: Rendition, settings: Settings, tokens: Tok
 
 def renditions(plan: Plan) -> str:
     """The multivariant playlist of an unfinished video."""
-    rates = {r.name: multivariant.Rate(r.bandwidth, r.average_bandwidth) for r in plan.renditions}
-    return multivariant.render(plan, lambda rendition: _rendition_uri(rendition.name, plan), rates)
+    return _rendered(plan, _promised(plan), ())
+
+
+def is_promised(plan: Plan, text: str, name: str) -> bool:
+    """Whether a rendition of a live ladder is a rung that its commit (`text`) does not list yet."""
+    rendition = plan.rendition(name)
+    return rendition is not None and bool(rendition.group) and name not in playlist.rendition_names(text)
+
+
+def _with_promises(text: str, plan: Plan) -> str:
+    """The multivariant playlist of a live ladder: its commit, and the rungs that it does not list yet."""
+    names = {uri: name for name, uri in playlist.rendition_names(text).items()}
+    listed = {names[uri]: line for uri, line in multivariant.variants_of(text).items()}
+    return _rendered(plan, _promised(plan) | listed, listed)
+
+
+def _promised(plan: Plan) -> dict[str, str]:
+    return multivariant.variants(plan, {r.name: Rate(r.bandwidth, r.average_bandwidth) for r in plan.renditions})
+
+
+def _rendered(plan: Plan, variants: Mapping[str, str], whole: Collection[str]) -> str:
+    copied = [r.name for r in plan.renditions if r.video and r.video.action == "copy"]
+    variants = multivariant.ordered(variants, {*whole, *copied})
+    return multivariant.render(plan, lambda rendition: _rendition_uri(rendition.name, plan), variants)
 
 
 def _rendition_uri(name: str, plan: Plan | None) -> str:
     """A rendition's URI: relative, so that it stays on the requested route, with the options of the request."""
     query = {"profile": plan.profile.value} if plan else {}
-    query |= {"format": plan.format.value} if plan and plan.format is not Format.TS else {}
+    is_named = plan and plan.format is not Format.TS and plan.profile is not Profile.LADDER
+    query |= {"format": plan.format.value} if plan and is_named else {}
     return f"playlist.m3u8?{urlencode({**query, 'rendition': name}, quote_via=quote, safe='')}"
 
 

@@ -105,7 +105,7 @@ class Statuses:
     async def _newest_job(self, asset: Asset, kind: str) -> dict[str, Any] | None:
         """The newest job whose output satisfies the kind."""
         for job in await self._transcoder.jobs(asset, limit=JOBS_READ):
-            if kind in await asyncio.to_thread(self._kinds, job):
+            if not job["rendition"] and kind in await asyncio.to_thread(self._kinds, job):
                 return job
         return None
 

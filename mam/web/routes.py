@@ -19,7 +19,7 @@ from mam.http.auth import GUARDS, require_access, require_page, session_of
 from mam.http.journal import SESSION_COOKIE
 from mam.http.routing import Route
 from mam.http.services import Services
-from mam.naming import REVISION, Asset
+from mam.naming import JOB, Asset
 from mam.web.assets import PageAssets
 from mam.web.pages import Pages
 from mam.web.proxy import TranscoderProxy
@@ -27,7 +27,7 @@ from mam.web.sessions import Sessions
 
 SHOWS = ["GET", "HEAD"]
 
-JobId = Annotated[str, Path(pattern=f"^{REVISION.pattern}$")]
+JobId = Annotated[str, Path(pattern=f"^{JOB.pattern}$")]
 
 
 class SignIn(BaseModel):

@@ -43,6 +43,7 @@ from mam.worker.priority import Precedence, Urgency
 from mam.worker.process import slots
 
 KEPT_SOURCES = 2  # A process keeps this many sources open: the index of a two-hour film takes some 25 MB.
+KEPT_INITIALIZATIONS = 32  # A process keeps the initialization sections of this many rungs: a kilobyte each.
 THREADS = 3  # A chunk's segments are copied by this many threads: a fourth would only wait for the other three.
 STILL_SECONDS, MOVING_SECONDS = 10.0, 2.0  # Encoders pause for at most the first, then run for at least the second.
 
@@ -65,6 +66,7 @@ class WorkerContext:
     precedence: Precedence
     pool: ThreadPoolExecutor
     opened: LRUCache[str, tuple[Plan, MediaSource]] = field(default_factory=lambda: LRUCache(KEPT_SOURCES))
+    initializations: LRUCache[str, SegmentFiles] = field(default_factory=lambda: LRUCache(KEPT_INITIALIZATIONS))
 
     @property
     def bucket(self) -> str:
@@ -76,21 +78,22 @@ class WorkerContext:
 
     def plan(self, order: Order) -> Plan:
         """The plan of the order's job. Raises Superseded when it no longer exists."""
-        data = self.store.get(self.bucket, revision_plan_key(order.video, order.job))
+        data = self.store.get(self.bucket, revision_plan_key(order.video, order.revision))
         if data is None:
             raise Superseded("The plan is gone: the video was deleted.")
         return Plan.from_json(data)
 
     def open(self, order: Order) -> tuple[Plan, MediaSource]:
-        """The order's plan and source, kept from an earlier task or read again."""
-        if order.job in self.opened:
-            return self.opened[order.job]
-        plan = self.plan(order)
-        media = self.source(plan.source)
-        if plan.stored_index:
-            media.adopt(stored_index.load(self.store.get(self.bucket, index_key(order.video, order.job)) or b""))
-        self.keep(plan, media)
-        return plan, media
+        """The plan of the order's group, and the source, kept from an earlier task or read again."""
+        if order.revision not in self.opened:
+            plan = self.plan(order)
+            media = self.source(plan.source)
+            if plan.stored_index:
+                index = self.store.get(self.bucket, index_key(order.video, order.revision))
+                media.adopt(stored_index.load(index or b""))
+            self.keep(plan, media)
+        plan, media = self.opened[order.revision]
+        return plan.of_groups(order.group), media
 
     def source(self, source: Source) -> MediaSource:
         """Opens a source and reads the subtitles beside it; subtitles that cannot be parsed are left out."""

@@ -17,9 +17,10 @@ ENCODED_AUDIO_SECONDS = 150
 
 
 def view(media: MediaSource, plan: Plan, *, live: bool) -> PlanView:
-    """A plan as clients see it."""
-    chunks = plan.chunks()
-    encoder = ChunkEncoder(media, plan, threads=cores()) if plan.encodes else None
+    """A plan as clients see it. The estimates are those of its base: rungs are made when they are requested."""
+    base = plan.of_groups("")
+    chunks = base.chunks()
+    encoder = ChunkEncoder(media, base, threads=cores()) if base.encodes else None
     duration = float(plan.timeline.duration)
     return PlanView(
         video=plan.video,
@@ -35,8 +36,8 @@ def view(media: MediaSource, plan: Plan, *, live: bool) -> PlanView:
         segments=len(plan.timeline),
         longest_segment_seconds=max(plan.timeline.durations()) / 1e6,
         tasks=len(chunks),
-        estimated_bytes=int(sum(rendition.average_bandwidth for rendition in plan.renditions) * duration / 8),
-        estimated_seconds=round(_seconds(plan, duration), 1),
+        estimated_bytes=int(sum(rendition.average_bandwidth for rendition in base.renditions) * duration / 8),
+        estimated_seconds=round(_seconds(base, duration), 1),
         command=shlex.join(encoder.command(chunks[0])) if encoder else None,
     )
 

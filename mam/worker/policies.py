@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import redis_adapter
 from mam.errors import EncoderFailed, MamError, MediaError, NotFound, SourceChanged, Undecodable
-from mam.hls.recipe import Profile, Wanted
+from mam.hls.recipe import Wanted
 from mam.jobs.dispatch import DISCARD, PLAN, POSTER, queue
 from mam.worker.context import this_worker
 from mam.worker.queueing import place
@@ -72,7 +72,7 @@ def _end_job(run: Run, error: Exception) -> None:
         with suppress(MamError):  # where it cannot start over, the job fails with SourceChanged
             _start_over(run, order.recipe.wanted)
             return
-    if isinstance(error, Undecodable) and order.recipe.wanted.profile is Profile.AUTO and not order.recipe.recoded:
+    if isinstance(error, Undecodable) and order.recipe.wanted.profile.chooses and not order.recipe.recoded:
         log.warning("a copy cannot be decoded", extra={**run.fields, "detail": error.detail})
         with suppress(MamError):
             _start_over(run, replace(order.recipe.wanted, recoded=True))

@@ -10,6 +10,7 @@ import redis_adapter
 from mam.errors import SourceChanged, Superseded
 from mam.hls import multivariant, playlist
 from mam.hls.plan import Plan
+from mam.hls.rates import Rate, measure
 from mam.jobs.order import Order
 from mam.naming import COMMIT, commit_key, index_key, revision_prefix, segment_key, unfinished_key
 from mam.origin.revisions import Replaced
@@ -33,13 +34,14 @@ def existing(plan: Plan, files: Collection[str]) -> set[int]:
 
 
 def commit(order: Order, plan: Plan) -> list[int]:
-    """Makes the video live when it is complete; else returns the missing segments, which must be made again.
+    """Lists the job's group of renditions when it is complete; the base makes the video live. Else returns the missing
+    segments, which must be made again.
 
     Raises SourceChanged when the source has changed since it was converted, Undecodable, Superseded.
     """
     context = worker_context()
-    files = inventory(context, plan)
-    complete = existing(plan, files)
+    files, group = inventory(context, plan), plan.of_groups(order.group)
+    complete = existing(group, files)
     missing = [number for number in range(len(plan.timeline)) if number not in complete]
     if missing:
         log.warning(
@@ -52,28 +54,58 @@ def commit(order: Order, plan: Plan) -> list[int]:
         raise SourceChanged("The source was changed or removed before its conversion ended.")
     if not context.progress.touch(order.job, order.epoch):
         raise Superseded("The job was cancelled or taken over.")
-    verify(context, plan, files)
+    verify(context, group, files)
     _publish(context, order, plan, files)
     context.jobs.succeed(order.job, order.epoch)
+    if order.group:
+        return []
     context.store.remove(context.bucket, [unfinished_key(order.job)])
     _note_replaced(context, plan.video)  # last: no request waits for it, and the next commit notes what this one missed
     return []
 
 
 def _publish(context: WorkerContext, order: Order, plan: Plan, files: Mapping[str, int]) -> None:
-    """Makes the revision live and invalidates the video's cached playlists."""
+    """Makes the revision live, or lists another group of it, and invalidates the video's cached playlists."""
     if len(plan.renditions) == 1:
         text = multivariant.media_playlist(plan, plan.renditions[0], f"{plan.renditions[0].name}/")
+        context.revisions.publish(plan, text, is_main=_becomes_main(context, order, plan))
     else:
-        for rendition in plan.renditions:
+        for rendition in plan.of_groups(order.group).renditions:
             key = segment_key(plan.video, plan.revision, rendition.name, COMMIT)
             context.store.put(
                 context.bucket, key, multivariant.media_playlist(plan, rendition, "").encode(), playlist.CONTENT_TYPE
             )
-        text = multivariant.render(plan, lambda rendition: f"{rendition.name}/{COMMIT}", rates(plan, files))
-    context.revisions.publish(plan, text, is_main=_becomes_main(context, order, plan))
+        _list_groups(context, order, plan)
     redis_adapter.invalidate_playlist_cache(plan.video)
-    log.info("video is live", extra={"video": plan.video, "revision": plan.revision})
+    about = {"video": plan.video, "revision": plan.revision}
+    log.info(f"rung {order.group} is live" if order.group else "video is live", extra=about)
+
+
+def _list_groups(context: WorkerContext, order: Order, plan: Plan) -> None:
+    """Writes the commit: it lists the groups that are whole. Without the base there is none yet.
+
+    Two groups may become whole at once. The bucket is looked at again after each commit: whoever wrote the last one
+    has seen both.
+    """
+    listed: list[str] = []
+    is_main = _becomes_main(context, order, plan)
+    while (groups := _whole_groups(plan, files := inventory(context, plan))) != listed and "" in groups:
+        whole = plan.of_groups(*groups)
+        variants = multivariant.variants(whole, rates(whole, files))
+        text = multivariant.render(
+            whole, lambda rendition: f"{rendition.name}/{COMMIT}", multivariant.ordered(variants, variants)
+        )
+        context.revisions.publish(plan, text, is_main=is_main)
+        listed = groups
+
+
+def _whole_groups(plan: Plan, files: Collection[str]) -> list[str]:
+    """The groups whose renditions all have a playlist."""
+    return [
+        group
+        for group in plan.groups
+        if all(f"{rendition.name}/{COMMIT}" in files for rendition in plan.of_groups(group).renditions)
+    ]
 
 
 def _note_replaced(context: WorkerContext, video: str) -> None:
@@ -86,12 +118,13 @@ def _note_replaced(context: WorkerContext, video: str) -> None:
 def _becomes_main(context: WorkerContext, order: Order, plan: Plan) -> bool:
     """Whether this revision serves requests without options from now on.
 
-    The latest request with an API key decides. A revision that only viewers requested becomes the main one only where
-    there is none, or where it replaces the same kind of stream of an earlier version of the source.
+    A rung never decides that. The latest request with an API key does. A revision that only viewers requested becomes
+    the main one only where there is none, or where it replaces the same kind of stream of an earlier version of the
+    source.
     """
     previous = context.revisions.main(plan.video)
-    if previous == plan.revision:
-        return True
+    if previous == plan.revision or order.group:
+        return previous == plan.revision
     keyed_at = context.jobs.keyed_at(order.job) or order.keyed_at
     if previous is None:  # nothing is live, or a tree of another tool is
         return bool(keyed_at) or context.store.head(context.bucket, commit_key(plan.video)) is None
@@ -103,12 +136,12 @@ def _becomes_main(context: WorkerContext, order: Order, plan: Plan) -> bool:
     )
 
 
-def rates(plan: Plan, files: Mapping[str, int]) -> dict[str, multivariant.Rate]:
+def rates(plan: Plan, files: Mapping[str, int]) -> dict[str, Rate]:
     """The bit rates of the renditions, measured from their files."""
     durations = list(plan.timeline.durations())
     numbers = range(len(durations))
     return {
-        rendition.name: multivariant.measure(durations, [files[plan.file(rendition, n)] for n in numbers])
+        rendition.name: measure(durations, [files[plan.file(rendition, n)] for n in numbers])
         for rendition in plan.renditions
     }
 
@@ -116,8 +149,10 @@ def rates(plan: Plan, files: Mapping[str, int]) -> dict[str, multivariant.Rate]:
 def discard(order: Order) -> bool:
     """Removes what an ended job left: its revision, and the video's newest plan if it is that revision's.
 
-    True when the revision is live: then it stays.
+    True when the revision is live: then it stays. The segments of a rung stay: they are right, and may be watched.
     """
+    if order.group:
+        return False
     context = worker_context()
     keys = [unfinished_key(order.job)]
     is_live = context.revisions.is_live(order.video, order.job)

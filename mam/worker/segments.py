@@ -22,7 +22,7 @@ from mam.media.planning import make_plan, read_index
 from mam.media.remux import Remuxer
 from mam.media.source import MediaSource
 from mam.mp4 import stored_index
-from mam.naming import index_key, plan_key, revision_plan_key, unfinished_key
+from mam.naming import index_key, plan_key, revision_plan_key, revision_prefix, unfinished_key
 from mam.processes import cores
 from mam.worker import plan_preview
 from mam.worker.context import THREADS, WorkerContext, this_machine, worker_context
@@ -41,7 +41,9 @@ Alive = Callable[[], None]
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A written plan and its existing segments. `complete`: all of them exist, and no commit is queued yet."""
+    """A written plan (of the job's group) and its existing segments. `complete`: all of them exist, and no commit is
+    queued yet.
+    """
 
     plan: Plan
     existing: frozenset[int]
@@ -59,10 +61,10 @@ def plan(order: Order, *, alive: Alive) -> Planned:
     context = worker_context()
     earlier = context.pool.submit(context.store.get, context.bucket, revision_plan_key(order.video, order.job))
     media = context.source(order.source)
-    plan = _adopted(context, media, order, earlier.result()) or _planned(context, media, order, alive)
-    context.keep(plan, media)
+    whole = _adopted(context, media, order, earlier.result()) or _planned(context, media, order, alive)
+    context.keep(whole, media)
+    plan, plan_json = whole.of_groups(""), whole.to_json()
     listing = context.pool.submit(inventory, context, plan)
-    plan_json = plan.to_json()
     writes = [
         context.pool.submit(context.store.put, context.bucket, key, content, "application/json")
         for key, content in (
@@ -135,6 +137,36 @@ def _adopted(context: WorkerContext, media: MediaSource, order: Order, data: byt
     except InvalidPlan:
         return None
     return plan
+
+
+# rungs
+
+
+def start_rung(order: Order) -> bool:
+    """Records what exists of a rung, and makes its initialization section. True when no segment of it is missing."""
+    context = worker_context()
+    plan, media = context.open(order)
+    files = inventory(context, plan)
+    initialization(context, order, plan, media)
+    timeline = plan.timeline
+    duration = float(timeline.duration)
+    if not context.progress.planned(order.job, order.epoch, segments=len(timeline), duration=duration, streams="[]"):
+        raise Superseded("The job was cancelled or taken over.")
+    present = existing(plan, {*files, *map(plan.init, plan.renditions)})
+    return bool(present) and context.progress.found(order.job, order.epoch, _seconds(plan, present))
+
+
+def initialization(context: WorkerContext, order: Order, plan: Plan, media: MediaSource) -> SegmentFiles:
+    """The initialization section of a rung: the existing one, or one that is made and stored now."""
+    if order.job not in context.initializations:
+        (name,) = map(plan.init, plan.renditions)
+        data = context.store.get(context.bucket, revision_prefix(plan.video, plan.revision) + name)
+        files = {name: memoryview(data)} if data else ChunkEncoder(media, plan).initialization()
+        if data is None:
+            context.put(plan, files)
+        context.progress.initialized(order.job, list(files))
+        context.initializations[order.job] = files
+    return context.initializations[order.job]
 
 
 # make
@@ -231,6 +263,7 @@ def _encoded(
         nice=ENCODER_NICE if is_batch else 0,
         stall_seconds=context.settings.encoder_stall_seconds,
         watch=_recorder(context, order),
+        initialization=initialization(context, order, plan, media) if order.group else None,
     )
 
     def store_segment(number: int, files: SegmentFiles) -> int:

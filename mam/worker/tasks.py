@@ -13,10 +13,10 @@ from prometheus_client import start_http_server
 
 import redis_adapter
 from mam.errors import JobNotFound, MamError
-from mam.hls.plan import Chunk
+from mam.hls.plan import Chunk, Plan
 from mam.http.logging import setup_logging
 from mam.jobs import previews, queues
-from mam.jobs.dispatch import AHEAD, COMMIT, DISCARD, MAKE, PLAN, POSTER, PREVIEW, SEEK, STORYBOARD, app, queue
+from mam.jobs.dispatch import AHEAD, COMMIT, DISCARD, MAKE, PLAN, POSTER, PREVIEW, RUNG, SEEK, STORYBOARD, app, queue
 from mam.jobs.order import Order
 from mam.jobs.presence import Presence
 from mam.jobs.queues import HIGH
@@ -36,6 +36,7 @@ from mam.worker.retries import lease_of, quietly, retry_delay
 from mam.worker.runner import run_task
 
 DISCARD_SECONDS, DISCARD_TRIES = 1, 60  # A discard waits this often, this long each time, for the job's last task.
+FILL_FROM = 2  # A rung is filled once this many of its segments exist: a player that only tries it leaves no work.
 NEEDED, EXTRA = Needed(), Extra()
 
 log = logging.getLogger(__name__)
@@ -149,6 +150,34 @@ def _seek(order: Order, lease: Lease, *, number: int) -> None:
         order, Chunk(number, number + 1), task=f"seek:{number}", urgency=Urgency.VIEWER, alive=lease.alive
     ):
         queue(COMMIT, order, "commit")
+    elif order.group and worker_context().settings.ladder_fill != "none":
+        plan, _ = worker_context().open(order)
+        if sum(worker_context().progress.made_segments(order.job, len(plan.timeline))) >= FILL_FROM:
+            _fill(order, plan, number)
+
+
+def _fill(order: Order, plan: Plan, number: int) -> None:
+    """Has the rest of a rung made, from this segment on; does nothing where that is under way."""
+    context = worker_context()
+    chunks = plan.chunks()
+    here = next(place for place, chunk in enumerate(chunks) if number < chunk.last)
+    if context.progress.divide(order.job, order.epoch, [*range(here, len(chunks)), *range(here)]):
+        queue_next(order, plan, done="plan")
+
+
+@app.task(name=RUNG, bind=True, max_retries=None)
+def rung(task: Any, order: dict[str, Any]) -> None:
+    """Starts a rung of a ladder: records what exists of it, and makes its initialization section."""
+    run_task(task, Order.of(order), "plan", NEEDED, _start_rung)
+
+
+def _start_rung(order: Order, _: Lease) -> None:
+    with worker_context().precedence.held(Urgency.VIEWER):
+        complete = segments.start_rung(order)
+    if complete:
+        queue(COMMIT, order, "commit")
+    elif worker_context().settings.ladder_fill == "all":
+        _fill(order, worker_context().open(order)[0], 0)
 
 
 @app.task(name=AHEAD, bind=True, max_retries=None)
@@ -186,14 +215,24 @@ def commit(task: Any, order: dict[str, Any]) -> None:
 
 def _commit(order: Order, _: Lease) -> None:
     plan = worker_context().plan(order)
-    if not plan.encodes:
+    group = plan.of_groups(order.group)
+    if not order.group and not group.encodes:
         queue_pictures(order, plan, poster=False)  # before the job ends: the commit of an ended job is not run again
     missing = publishing.commit(order, plan)
+    if not missing and not order.group and worker_context().settings.ladder_fill == "all":
+        _start_rungs(order, plan)
     if missing:
-        chunks = plan.chunks()
-        for number, chunk in enumerate(chunks):
+        for number, chunk in enumerate(group.chunks()):
             if not set(missing).isdisjoint(chunk):
-                queue_chunk(order, plan, number)
+                queue_chunk(order, group, number)
+
+
+def _start_rungs(order: Order, plan: Plan) -> None:
+    """Has all rungs of a ladder made, whose base is live."""
+    for group in plan.groups:
+        rung_order = worker_context().conversions.rung(order.video, order.revision, group) if group else None
+        if rung_order:
+            queue(RUNG, rung_order, "plan")
 
 
 @app.task(name=POSTER, bind=True, max_retries=None)

@@ -87,6 +87,7 @@ def configuration(s3_address: str, redis_port: int, *, db: int = 0, **more: str)
         "REDIS_DB": str(db),
         "TRANSCODE_API_KEY": API_KEY,
         "EMBEDDED_WORKERS": "1",
+        "SEGMENT_WAIT_SECONDS": "30",  # ffmpeg does not come back after a 503, as players do
         "LIBRARY_SECONDS": "5",  # what tests put into the store by themselves is found soon
         **more,
     }

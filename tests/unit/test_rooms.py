@@ -13,21 +13,22 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 SERVERS = ("video_transcoding_main_server", "vod_main_server")
 OLD_NAME_OF_TASKS = "mam.transcoding.tasks"  # for a release
-LEAVES = {"mam.background", "mam.naming", "mam.errors", "mam.settings", "mam.stored"}
+LEAVES = {"mam.background", "mam.naming", "mam.errors", "mam.rung_table", "mam.settings", "mam.stored"}
 
 # What a room's modules may import of this project, besides their own room and what every room may.
 ROOMS: dict[str, set[str]] = {
     "mam.errors": set(),
     "mam.naming": {"mam.errors"},
-    "mam.settings": {"mam.processes"},
+    "mam.settings": {"mam.processes", "mam.rung_table"},
     "mam.processes": set(),
+    "mam.rung_table": set(),
     "mam.sandbox": set(),
     "mam.stored": set(),
     "mam.background": set(),
     "mam.breaker": set(),
     "mam.connections": {"mam.breaker", "mam.settings"},
     "mam.events": {"mam.background", "mam.connections", "mam.settings", "mam.stored"},
-    "mam.hls": {"mam.errors", "mam.naming"},
+    "mam.hls": {"mam.errors", "mam.naming", "mam.rung_table"},
     "mam.mp4": {"mam.errors"},
     "mam.store": LEAVES | {"mam.breaker"},
     "mam.origin": LEAVES | {"mam.hls", "mam.store"},
@@ -104,6 +105,7 @@ PACKAGES: dict[str, set[str]] = {
     "mam.errors": set(),
     "mam.naming": set(),
     "mam.processes": set(),
+    "mam.rung_table": {"pydantic"},
     "mam.sandbox": set(),
     "mam.settings": {"pydantic", "pydantic_settings"},
     "mam.events": {"redis"},

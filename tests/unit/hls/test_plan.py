@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from itertools import chain
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -40,9 +41,18 @@ WRITTEN = (  # By the version before outputs had ids.
 )
 
 
-def test_plans_are_written_as_they_always_were() -> None:
-    assert plan_of(every(6, 2), encode=True).to_json().decode() == WRITTEN
+def test_plans_are_written_as_they_always_were_with_more_at_most() -> None:
+    assert is_within(json.loads(WRITTEN), json.loads(plan_of(every(6, 2), encode=True).to_json()))
     assert Plan.from_json(WRITTEN.encode()) == plan_of(every(6, 2), encode=True)
+
+
+def is_within(old: Any, new: Any) -> bool:
+    """Whether every field of the old JSON is in the new one, with the same value."""
+    if isinstance(old, dict):
+        return isinstance(new, dict) and all(name in new and is_within(old[name], new[name]) for name in old)
+    if isinstance(old, list):
+        return len(old) == len(new) and all(map(is_within, old, new))
+    return bool(old == new)
 
 
 @given(plans())

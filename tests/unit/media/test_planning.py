@@ -19,10 +19,11 @@ from mam.media import audio as sounds
 from mam.media import video as pictures
 from mam.media.chunk_windows import segment_edges, shown_frames
 from mam.media.first_frame import picture_filters, read_first_frame
+from mam.media.levels import h264_level
 from mam.media.orientation import ORIENTATIONS
 from mam.media.planning import choose_picture, make_plan, read_index
 from mam.media.source import MediaSource, demux
-from mam.media.video import h264_level, orientation
+from mam.media.video import orientation
 from tests.recipes import recipe_of
 from tests.unit.films import Film, film, opened, source_of
 from tests.unit.mp4.clips import clip

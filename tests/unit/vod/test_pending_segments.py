@@ -31,15 +31,20 @@ class Bus:
     async def watch(self, _: str) -> AsyncIterator[asyncio.Event]:
         yield asyncio.Event()
 
-    def made(self, *numbers: int) -> None:
+    def made(self, *numbers: int, job: str = REVISION) -> None:
+        self.tell(job=job, event="made", segments=list(numbers))
+
+    def tell(self, **event: Any) -> None:
         for callback in self.told:
-            callback({"job": REVISION, "event": "made", "segments": list(numbers)})
+            callback(event)
 
 
-def making(there: set[str], bus: Bus) -> PendingSegments:
-    """Over a bucket that holds the files `there`, while a worker is still at work."""
+def making(there: set[str], bus: Bus, asked: list[tuple[str, int | None]] | None = None) -> PendingSegments:
+    """Over a bucket that holds the files `there`, while a worker is still at work. `asked`: what it was asked for."""
 
-    async def seek(_: str, __: int) -> str:
+    async def seek(job: str, number: int | None, _: str) -> str:
+        if asked is not None:
+            asked.append((job, number))
         return "running"
 
     def head(_: str, key: str) -> bool:
@@ -68,3 +73,46 @@ def test_a_segment_is_waited_for_though_another_file_of_its_number_is_there(seen
             assert path in await found.locate(name(path))
 
     asyncio.run(claim())
+
+
+def test_a_group_is_waited_for_by_itself() -> None:
+    """That a segment of one is there says nothing of another's."""
+
+    async def claim() -> None:
+        bus, asked = Bus(), list[tuple[str, int | None]]()
+        found = making({"source/00003.m4s", "audio-0/00003.m4s"}, bus, asked)
+        for path in ("v360/00003.m4s", "v540/00003.m4s"):
+            with pytest.raises(SegmentPending):
+                await found.locate(name(path))
+        bus.made(3)
+        bus.made(3, job=f"{REVISION}-v540")
+        assert "source/00003" in await found.locate(name("source/00003.m4s"))
+        assert "audio-0/00003" in await found.locate(name("audio-0/00003.m4s"))
+        with pytest.raises(SegmentPending):
+            await found.locate(name("v360/00003.m4s"))
+        assert {job for job, _ in asked} == {f"{REVISION}-v360", f"{REVISION}-v540"}
+
+    asyncio.run(claim())
+
+
+def test_the_initialization_section_of_a_rung_is_there_before_its_segments() -> None:
+    async def claim() -> None:
+        there, bus, asked = set[str](), Bus(), list[tuple[str, int | None]]()
+        found = making(there, bus, asked)
+        with pytest.raises(SegmentPending):
+            await found.locate(name("v360/init.mp4"))
+        assert asked[0] == (f"{REVISION}-v360", None)  # no segment is made for it
+        there.add("v360/init.mp4")
+        bus.tell(job=f"{REVISION}-v360", event="initialized", files=["v360/init.mp4"])
+        asked.clear()
+        assert "v360/init.mp4" in await found.locate(name("v360/init.mp4"))
+        assert asked == []
+        with pytest.raises(SegmentPending):
+            await found.locate(name("v360/00000.m4s"))
+
+    asyncio.run(claim())
+
+
+def test_a_client_that_waited_long_enough_comes_back_at_once() -> None:
+    assert SegmentPending.retry_seconds == 1
+    assert Settings.model_fields["segment_wait_seconds"].default < 8  # players give up after ten

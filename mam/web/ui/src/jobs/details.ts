@@ -101,6 +101,7 @@ class JobDetails extends Element {
     return html`<dl class="facts">
       ${fact("asset", `${job.asset_bucket}/${job.asset_object}`)}
       ${job.profile ? fact("profile", t.profiles[job.profile] ?? job.profile) : nothing}
+      ${job.rendition ? fact("rendition", t.rung(job.rendition)) : nothing}
       ${fact("format", t.formats[job.format] ?? job.format)}
       ${job.duration_seconds === null ? nothing : fact("duration", duration(job.duration_seconds))}
       ${time("created", job.created_at)} ${time("started", started_at)} ${time("finished", finished_at)}

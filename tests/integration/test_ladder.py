@@ -1,0 +1,161 @@
+"""A ladder: the picture is copied at once, and its rungs are made when a player requests them."""
+
+from __future__ import annotations
+
+import io
+from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
+from functools import partial
+from urllib.parse import urljoin
+
+import av
+import m3u8
+import pytest
+
+from mam.check import check
+from mam.jobs.keys import PREFIX
+from tests.integration.system import Stack, is_problem, until
+from tests.media import MediaFolder, Recipe
+
+SECONDS = 14
+_PICTURE = ("-f", "lavfi", "-i", f"testsrc2=s=1280x720:r=25:d={SECONDS},noise=alls=12:allf=t")
+_H264 = "-c:v libx264 -preset ultrafast -crf 24 -bf 2 -g 50 -keyint_min 50 -sc_threshold 0 -pix_fmt yuv420p"
+NOISY = Recipe(
+    "noisy.mp4",
+    (*_PICTURE, "-f", "lavfi", "-i", f"sine=d={SECONDS}", *_H264.split(), *["-c:a", "aac", "-movflags", "+faststart"]),
+)
+
+
+def variants(stack: Stack, url: str) -> dict[str, m3u8.Playlist]:
+    """The variants of a multivariant playlist, by the rendition that they name, in their order."""
+    listed = stack.playlist(url)
+    return {playlist.uri.rpartition("rendition=")[2]: playlist for playlist in listed.playlists}
+
+
+def media_playlist(stack: Stack, url: str, rendition: str) -> m3u8.M3U8:
+    return stack.playlist(urljoin(url, f"playlist.m3u8?profile=ladder&rendition={rendition}"))
+
+
+def fragments(stack: Stack, playlist: m3u8.M3U8) -> tuple[bytes, list[bytes]]:
+    init = stack.get(playlist.segments[0].init_section.absolute_uri)
+    parts = [stack.get(segment.absolute_uri) for segment in playlist.segments]
+    assert {200} == {answer.status_code for answer in [init, *parts]}, [a.text for a in [init, *parts] if not a.ok]
+    return init.content, [part.content for part in parts]
+
+
+def frames(data: bytes) -> list[tuple[Fraction, tuple[int, int]]]:
+    with av.open(io.BytesIO(data)) as container:
+        return [
+            (Fraction(frame.pts) * frame.time_base, (frame.width, frame.height)) for frame in container.decode(video=0)
+        ]
+
+
+def is_listed(stack: Stack, name: str, rung: str) -> bool:
+    return f"/{rung}/" in str(stack.commit(name).dumps())
+
+
+def test_rungs_are_promised_and_made_when_a_player_requests_them(stack: Stack, media: MediaFolder, folder: str) -> None:
+    name, key = f"{folder}/noisy", stack.put(f"{folder}/noisy.mp4", media.path(NOISY))
+    url = stack.stream_url(key, profile="ladder")
+    listed = variants(stack, url)
+    assert set(listed) == {"source", "v540", "v360"}
+    assert all(playlist.stream_info.closed_captions == "NONE" for playlist in listed.values())
+    stack.convert(key, profile="ladder")
+    assert set(variants(stack, url)) == {"source", "v540", "v360"}
+    prefix = f"{name}/{stack.revision(name)}"
+    assert not stack.keys(f"{prefix}/v")  # nobody has requested a rung
+    top_init, top = fragments(stack, media_playlist(stack, url, "source"))
+    for rung in ("v540", "v360"):
+        playlist = media_playlist(stack, url, rung)
+        assert "/segment/" in playlist.segments[0].uri
+        init, parts = fragments(stack, playlist)
+        for number, (copied, encoded) in enumerate(zip(top, parts, strict=True)):
+            above, below = frames(top_init + copied), frames(init + encoded)
+            assert [moment for moment, _ in below] == [moment for moment, _ in above], number
+            assert {size for _, size in below} == {tuple(int(side) for side in listed[rung].stream_info.resolution)}
+        until(partial(is_listed, stack, name, rung), f"{rung} is listed in the commit")
+        assert "/segment/" not in media_playlist(stack, url, rung).segments[0].uri
+    promised, measured = listed["v360"].stream_info, variants(stack, url)["v360"].stream_info
+    assert measured.bandwidth <= promised.bandwidth
+
+
+def test_an_initialization_section_is_there_before_any_segment(
+    one_stack: Stack, media: MediaFolder, folder: str
+) -> None:
+    key = one_stack.put(f"{folder}/noisy.mp4", media.path(NOISY))
+    url = one_stack.stream_url(key, profile="ladder")
+    variants(one_stack, url)
+    playlist = media_playlist(one_stack, url, "v360")
+    init = one_stack.get(playlist.segments[0].init_section.absolute_uri)
+    assert init.content[4:8] == b"ftyp"
+    last = one_stack.get(playlist.segments[-1].absolute_uri)
+    assert frames(init.content + last.content)
+
+
+def test_many_players_of_a_cold_rung_have_each_segment_made_once(
+    one_stack: Stack, media: MediaFolder, folder: str
+) -> None:
+    key = one_stack.put(f"{folder}/noisy.mp4", media.path(NOISY))
+    url = one_stack.stream_url(key, profile="ladder")
+    variants(one_stack, url)
+    playlists = [media_playlist(one_stack, url, rung) for rung in ("v540", "v360")]
+    with ThreadPoolExecutor(20) as pool:
+        asked = [
+            pool.submit(one_stack.get, segment.absolute_uri)
+            for _ in range(10)
+            for playlist in playlists
+            for segment in playlist.segments
+        ]
+        answers = [future.result() for future in asked]
+    assert {200} == {answer.status_code for answer in answers}
+
+
+def test_a_ladder_in_transport_streams_is_refused(one_stack: Stack, media: MediaFolder, folder: str) -> None:
+    key = one_stack.put(f"{folder}/noisy.mp4", media.path(NOISY))
+    assert is_problem(one_stack.get(one_stack.stream_url(key, profile="ladder", format="ts")), 422, "invalid_request")
+    assert is_problem(one_stack.transcode(key, profile="ladder", format="ts"), 422, "invalid_request")
+
+
+@pytest.mark.parametrize("rung", ["v999", "v1"])
+def test_a_rung_that_the_plan_does_not_have_is_not_waited_for(
+    one_stack: Stack, media: MediaFolder, folder: str, rung: str
+) -> None:
+    key = one_stack.put(f"{folder}/noisy.mp4", media.path(NOISY))
+    url = one_stack.stream_url(key, profile="ladder")
+    variants(one_stack, url)
+    good = media_playlist(one_stack, url, "v360").segments[0].absolute_uri
+    assert is_problem(one_stack.get(good.replace("/v360/", f"/{rung}/")), 404, "not_found")
+
+
+def test_a_live_ladder_is_found_to_be_right(one_stack: Stack, media: MediaFolder, folder: str) -> None:
+    """By `mam check`, which fetches every segment: with rungs that are whole, and with promised ones."""
+    key = one_stack.put(f"{folder}/noisy.mp4", media.path(NOISY))
+    url = one_stack.stream_url(key, profile="ladder")
+    one_stack.convert(key, profile="ladder")
+    rules = {finding.rule for finding in check(url).findings if finding.level == "error"}
+    assert rules <= {"average-bandwidth", "peak-bandwidth", "bandwidth"}  # they are promises
+    for rung in ("v540", "v360"):
+        until(partial(is_listed, one_stack, f"{folder}/noisy", rung), f"{rung} is listed in the commit")
+    assert [finding for finding in check(url).findings if finding.level == "error"] == []
+
+
+def test_a_ladder_is_deleted_with_its_rungs(one_stack: Stack, media: MediaFolder, folder: str) -> None:
+    name, key = f"{folder}/noisy", one_stack.put(f"{folder}/noisy.mp4", media.path(NOISY))
+    url = one_stack.stream_url(key, profile="ladder")
+    one_stack.convert(key, profile="ladder")
+    one_stack.get(media_playlist(one_stack, url, "v360").segments[-1].absolute_uri)
+    assert one_stack.keys(f"{name}/")
+    assert one_stack.delete(one_stack.stream_url(key)).ok
+    until(lambda: not one_stack.keys(f"{name}/"), "nothing is left")
+
+
+def test_a_rung_that_redis_has_forgotten_goes_on(one_stack: Stack, media: MediaFolder, folder: str) -> None:
+    key = one_stack.put(f"{folder}/noisy.mp4", media.path(NOISY))
+    url = one_stack.stream_url(key, profile="ladder")
+    one_stack.convert(key, profile="ladder")
+    first, *_, last = media_playlist(one_stack, url, "v540").segments
+    assert one_stack.get(last.absolute_uri).ok
+    job = f"{one_stack.revision(f'{folder}/noisy')}-v540"
+    one_stack.redis.delete(*one_stack.redis.keys(f"{PREFIX}{job}*"))
+    assert one_stack.get(first.absolute_uri).ok
+    assert one_stack.job(job).json()["rendition"] == "v540"
