@@ -117,10 +117,13 @@ class Conversions:
         return replace(order, sidecars=tuple(sidecar.model_dump() for sidecar in sidecars)), job in (serving, main)
 
     def rung(self, video: str, revision: str, group: str) -> Order | None:
-        """Claims the job that makes a rung of a planned revision; None where another leader has it.
+        """Claims the job that makes a rung of a planned revision. None where it has a leader, or the rung is whole.
 
-        Raises NotFound where the revision has no such rung, and the remembered failure of the job.
+        Raises NotFound where the revision has no such rung or its source has changed, and the remembered failure of the
+        job.
         """
+        if self._jobs.replaced(job_id(revision, group)):
+            raise NotFound("The source of the video has changed.", hint="Ask for the playlist again.")
         plan = self._revisions.plan(video, revision)
         if plan is None or group not in plan.groups:
             raise NotFound("The video has no such rendition.", hint="Ask for the playlist again.")
@@ -142,6 +145,8 @@ class Conversions:
         timeline = plan.timeline
         fields = {**_fields(order), "segments": str(len(timeline)), "duration": f"{float(timeline.duration):.3f}"}
         claim, epoch = self._jobs.claim(order.job, fields, viewer=True)
+        if claim is Claim.DONE and not self._revisions.has_playlist(video, revision, group):  # it was removed since
+            claim, epoch = self._jobs.claim(order.job, fields, viewer=True, mode=Mode.ANEW)
         if claim is Claim.FAILED:
             raise self._jobs.get(order.job).failure()
         return replace(order, epoch=epoch) if claim is Claim.LEAD else None

@@ -21,7 +21,7 @@ from mam.jobs.keys import (
 )
 from mam.library.lua import JOB as LIBRARY
 
-ASSET_JOBS = 20  # An asset's list holds this many jobs: more than there are ways to convert it.
+ASSET_JOBS = 60  # An asset's list holds this many jobs: more than there are ways to convert it, each with its rungs.
 
 _COUNT = f"""
 local function count(host, name, by)

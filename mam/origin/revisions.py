@@ -15,6 +15,7 @@ from mam.errors import InvalidPlan
 from mam.hls import playlist
 from mam.hls.plan import Plan
 from mam.naming import (
+    COMMIT,
     REPLACED,
     REVISION,
     commit_key,
@@ -27,6 +28,7 @@ from mam.naming import (
     revision_of,
     revision_plan_key,
     revision_prefix,
+    segment_key,
     unfinished_key,
 )
 from mam.store.objects import Store
@@ -96,6 +98,10 @@ class Revisions:
         """
         data = self._store.get(self._bucket, revision_commit_key(video, revision))
         return _in_folder(data.decode("utf-8", "replace"), revision) if data else None
+
+    def has_playlist(self, video: str, revision: str, rendition: str) -> bool:
+        """Whether a rendition has a media playlist: it gets one when all of its segments exist."""
+        return self._store.head(self._bucket, segment_key(video, revision, rendition, COMMIT)) is not None
 
     def owned(self, video: str) -> list[str]:
         """The revisions of a video, live or not: those with a plan of this video.

@@ -128,7 +128,9 @@ class Reaper(Periodic):
                 except (JobNotFound, InvalidPlan) as error:
                     log.warning("job not taken up again", extra={"revision": job.id, "detail": error.detail})
                     continue
-                if _tried(self._resume, order, "without a task"):
+                if order.group and self._settings.ladder_fill != "all":
+                    _tried(self._jobs.cancel, job.id, job.epoch)  # nobody watches it; the next request starts it again
+                elif _tried(self._resume, order, "without a task"):
                     resumed.append(job.id)
         return resumed
 

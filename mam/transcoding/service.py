@@ -223,9 +223,9 @@ class TranscodingService:
         return job.state
 
     async def _start_rung(self, video: str, revision: str, group: str) -> None:
-        """Claims the job of a rung and queues its first task, unless it is active or has succeeded."""
+        """Claims the job of a rung and queues its first task, unless it is active, or the rung is whole."""
         (state,) = await asyncio.to_thread(self._jobs.states, [job_id(revision, group)])
-        if state in (State.QUEUED, State.RUNNING, State.SUCCEEDED):
+        if state in (State.QUEUED, State.RUNNING):
             return
         order = await self._in_thread(self._conversions.rung, video, revision, group)
         if order:

@@ -14,7 +14,7 @@ from mam.background import Errands
 from mam.errors import ConversionFailed, JobNotFound, MamError, NotFound, Unavailable
 from mam.events import Event, Listener
 from mam.http.transcoder import Transcoder
-from mam.naming import group_of, job_id, segment_key, segment_number
+from mam.naming import group_of, job_id, revision_and_group, segment_key, segment_number
 from mam.origin.tree import Trees
 from mam.settings import Settings
 from mam.singleflight import SingleFlight
@@ -204,18 +204,25 @@ class PendingSegments:
         await self._transcoder.convert(plan.source.asset, plan.kind)
 
     def _note(self, event: Event) -> None:
-        known, kind = self._known.get(event["job"]), event["event"]
+        job, kind = event["job"], event["event"]
+        if kind in LOST:
+            self._forget(job)
+        known = self._known.get(job)
         if known is None:
             return
         if kind == "made":
             known.existing.update(event.get("segments", ()))
         elif kind == "initialized":
             known.existing.update(map(str, event.get("files", ())))
-        elif kind in LOST:
-            known.existing.clear()
-            known.kinds = set()
         elif kind == "dropped":
             known.dropped += 1
+
+    def _forget(self, job: str) -> None:
+        """Files that were known to exist may be gone: those of the job, and with a base those of its rungs."""
+        for other, known in self._known.items():
+            if other == job or revision_and_group(other)[0] == job:
+                known.existing.clear()
+                known.kinds = set()
 
     def _sign(self, key: str) -> str:
         now = time.monotonic()

@@ -28,7 +28,7 @@ from mam.vod.tokens import Tokens
 
 ANY = ""  # This kind is satisfied by the main stream, whatever its kind.
 NOT_CACHED = Lookup(None, None)  # A playlist that is built for this lookup is not cached.
-JOBS = 20  # This many jobs of an asset are read, newest first: more than there are ways to convert it.
+JOBS = 60  # This many jobs of an asset are read, newest first: as many as its list holds.
 LIVE_MAX_AGE = 60  # A client may keep a live playlist for this many seconds: its signatures last far longer.
 
 Generations = tuple[str | None, ...]

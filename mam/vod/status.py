@@ -26,7 +26,7 @@ from mam.vod.thumbnails import Thumbnails
 
 KEEP_SECONDS = 1.0  # A status answers all requests of this time: many pages may request it every two seconds.
 KEPT = 1024  # This many statuses are kept.
-JOBS_READ = 10  # This many jobs of an asset are read, newest first: more than there are ways to convert it.
+JOBS_READ = 40  # This many jobs of an asset are read, newest first: the rungs of ladders are among them.
 
 
 class StatusView(BaseModel):

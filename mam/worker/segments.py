@@ -158,15 +158,16 @@ def start_rung(order: Order) -> bool:
 
 def initialization(context: WorkerContext, order: Order, plan: Plan, media: MediaSource) -> SegmentFiles:
     """The initialization section of a rung: the existing one, or one that is made and stored now."""
-    if order.job not in context.initializations:
+    known = f"{order.job}.{order.epoch}"  # the video may have been deleted since an earlier leader's time
+    if known not in context.initializations:
         (name,) = map(plan.init, plan.renditions)
         data = context.store.get(context.bucket, revision_prefix(plan.video, plan.revision) + name)
         files = {name: memoryview(data)} if data else ChunkEncoder(media, plan).initialization()
         if data is None:
             context.put(plan, files)
         context.progress.initialized(order.job, list(files))
-        context.initializations[order.job] = files
-    return context.initializations[order.job]
+        context.initializations[known] = files
+    return context.initializations[known]
 
 
 # make

@@ -6,6 +6,7 @@ import io
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from functools import partial
+from pathlib import Path
 from urllib.parse import urljoin
 
 import av
@@ -14,7 +15,7 @@ import pytest
 
 from mam.check import check
 from mam.jobs.keys import PREFIX
-from tests.integration.system import Stack, is_problem, until
+from tests.integration.system import S3, Stack, is_problem, own_stack, until
 from tests.media import MediaFolder, Recipe
 
 SECONDS = 14
@@ -159,3 +160,30 @@ def test_a_rung_that_redis_has_forgotten_goes_on(one_stack: Stack, media: MediaF
     one_stack.redis.delete(*one_stack.redis.keys(f"{PREFIX}{job}*"))
     assert one_stack.get(first.absolute_uri).ok
     assert one_stack.job(job).json()["rendition"] == "v540"
+
+
+def test_a_rung_is_made_again_after_its_video_was_deleted(one_stack: Stack, media: MediaFolder, folder: str) -> None:
+    """Redis and the workers still know it as it was before."""
+    key = one_stack.put(f"{folder}/noisy.mp4", media.path(NOISY))
+    url = one_stack.stream_url(key, profile="ladder")
+    for _ in range(2):
+        one_stack.convert(key, profile="ladder")
+        fragments(one_stack, media_playlist(one_stack, url, "v360"))
+        until(partial(is_listed, one_stack, f"{folder}/noisy", "v360"), "v360 is listed in the commit")
+        assert one_stack.delete(one_stack.stream_url(key)).ok
+
+
+def test_a_rung_that_nobody_watches_is_left_as_it_is(s3: S3, media: MediaFolder, tmp_path: Path) -> None:
+    """It is not taken up again and again, and goes on when a player requests more of it."""
+    with own_stack(s3, tmp_path, TASK_LEASE_SECONDS="3", LADDER_FILL="none", SEGMENT_SECONDS="2") as stack:
+        key = stack.put("idle/noisy.mp4", media.path(NOISY))
+        url = stack.stream_url(key, profile="ladder")
+        stack.convert(key, profile="ladder")
+        first, *_, last = media_playlist(stack, url, "v360").segments
+        assert stack.get(first.absolute_uri).ok
+        job = f"{stack.revision('idle/noisy')}-v360"
+        until(lambda: stack.job(job).json()["state"] == "cancelled", "the rung has been given up")
+        made = stack.job(job).json()["progress"]["segments_done"]
+        assert 0 < made < len(media_playlist(stack, url, "v360").segments)
+        assert stack.get(first.absolute_uri).ok
+        assert stack.get(last.absolute_uri).ok

@@ -113,6 +113,21 @@ def test_the_initialization_section_of_a_rung_is_there_before_its_segments() -> 
     asyncio.run(claim())
 
 
+def test_with_a_video_its_rungs_are_forgotten() -> None:
+    """Its base is queued again after the video was deleted."""
+
+    async def claim() -> None:
+        bus = Bus()
+        found = making({"v360/00003.m4s"}, bus)
+        assert "v360/00003" in await found.locate(name("v360/00003.m4s"))
+        bus.made(4, job=f"{REVISION}-v360")
+        bus.tell(job=REVISION, event="queued")
+        with pytest.raises(SegmentPending):
+            await found.locate(name("v360/00004.m4s"))
+
+    asyncio.run(claim())
+
+
 def test_a_client_that_waited_long_enough_comes_back_at_once() -> None:
     assert SegmentPending.retry_seconds == 1
     assert Settings.model_fields["segment_wait_seconds"].default < 8  # players give up after ten
