@@ -34,6 +34,7 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", "302", "4xx"]
 CONTRADICTORY = [
     "/assets",
     "/stream/{bucket}/{path}/playlist.m3u8",
+    "/video/{video_name}/playlist.m3u8",
     "/stream/{bucket}/{path}/status",
     "/uploads",
     "/uploads/{upload}/parts",
