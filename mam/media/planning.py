@@ -82,8 +82,7 @@ def make_plan(
     if timeline.duration > max_duration:
         raise TooLarge(f"The video lasts {float(timeline.duration):.0f} s; MAX_DURATION_SECONDS allows less.")
     audio = _plan_sounds(media, sounds, timeline, recipe)
-    apart = len(audio) > 1 or (recipe.profile is Profile.LADDER and bool(video_track and audio))
-    renditions = _renditions(video_track, audio, _main_name(video_track, audio, recipe), apart=apart)
+    renditions = _renditions(video_track, audio, recipe)
     renditions += [Rendition(name=rung_name(min(rung.width, rung.height)), video=rung) for rung in pictures[1:]]
     renditions += subtitles.renditions(media, source)
     plan = Plan(
@@ -189,10 +188,13 @@ def _main_name(video: VideoTrack | None, sounds: list[tuple[MediaTrack, AudioTra
 
 
 def _renditions(
-    video: VideoTrack | None, sounds: list[tuple[MediaTrack, AudioTrack]], name: str, *, apart: bool
+    video: VideoTrack | None, sounds: list[tuple[MediaTrack, AudioTrack]], recipe: Recipe
 ) -> list[Rendition]:
-    """The renditions: a sound is muxed with the picture, or has its own (`apart`)."""
-    if not apart:
+    """The renditions of the base: a single sound is muxed with the picture; several, and those of a ladder, get
+    renditions of their own.
+    """
+    name = _main_name(video, sounds, recipe)
+    if len(sounds) <= 1 and not (recipe.profile is Profile.LADDER and video and sounds):
         return [Rendition(name=name, video=video, audio=sounds[0][1] if sounds else None)]
     renditions = [Rendition(name=name, video=video)] if video else []
     titles: set[str] = set()
