@@ -7,10 +7,11 @@ from typing import Annotated
 from pydantic import BeforeValidator
 
 
-def _a_number(value: object) -> object:
+def a_number(value: object) -> object:
+    """The value, as a validator that runs before others. Raises ValueError for what is no number in JSON."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError("a number is needed here")
     return value
 
 
-Whole = Annotated[int, BeforeValidator(_a_number)]
+Whole = Annotated[int, BeforeValidator(a_number)]

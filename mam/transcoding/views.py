@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from typing_extensions import Self
 
 from mam.errors import Failure
 from mam.hls.plan import StreamInfo
 from mam.hls.recipe import Format, Profile, Wanted
-from mam.http.numbers import Whole
+from mam.http.numbers import a_number
 from mam.jobs.job import Job, Picture, RunningTask, State
 from mam.jobs.presence import Worker
 from mam.jobs.queues import Priority, base
@@ -226,7 +226,7 @@ class SeekRequest(BaseModel):
     rendition: str = Field(
         default="", max_length=200, description="Ignored: the id of the job says which renditions are made together."
     )
-    segment: Annotated[Whole, Field(ge=0, le=MAX_SEGMENT)] | None = Field(
+    segment: Annotated[int, Field(ge=0, le=MAX_SEGMENT), BeforeValidator(a_number)] | None = Field(
         examples=[417], description="null for the initialization section of a ladder's rung."
     )
     video: str = Field(default="", max_length=MAX_KEY_BYTES, description="The video's name, which starts a rung.")

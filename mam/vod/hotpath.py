@@ -75,6 +75,8 @@ def _kind(options: dict[str, str]) -> str | None:
     """The requested kind, '' for any; None where the route must judge."""
     if options.keys() >= {"reencode", "profile"} or ("format" in options and "profile" not in options):
         return None
+    if "format" in options and options["profile"] == Profile.LADDER.value:
+        return None
     if "profile" not in options:
         return {"": "", "false": "", "true": Profile.H264.value}.get(options.get("reencode", ""))
     try:
