@@ -1,0 +1,29 @@
+"""A ladder is played by every player while it is made: whichever rung the player begins with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.browser import PLAYERS, play
+from tests.e2e.test_outcomes import is_harmless
+from tests.integration.system import Stack
+from tests.integration.test_ladder import NOISY
+from tests.integration.test_ladder import SECONDS as LENGTH
+from tests.media import MediaFolder
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("ladder in browsers")]
+
+
+@pytest.mark.parametrize("player", PLAYERS)
+def test_a_cold_ladder_is_played_to_its_end(
+    one_stack: Stack, media: MediaFolder, players: Path, tmp_path: Path, folder: str, player: str
+) -> None:
+    key = one_stack.put(f"{folder}/noisy.mp4", media.path(NOISY))
+    report = play(one_stack.stream_url(key, profile="ladder"), tmp_path / "page", players, player=player)
+    assert "failed" not in report, report
+    assert [error for error in report["errors"] if not is_harmless(error)] == []
+    assert len(report["buffered"]) == 1  # no gap, also where the player has switched
+    assert abs(report["end"] - LENGTH) < 0.1
+    assert (report["width"], report["height"]) in ((1280, 720), (960, 540), (640, 360))
