@@ -15,14 +15,13 @@ MOST_AT_START = 5_000_000  # Bits per second: hls.js begins with the first liste
 WORTHWHILE = Fraction(4, 5)  # A rung's cap is less than this part of the source's rate: it would save nothing else.
 USUAL_FRAME_RATE = 30  # The caps are those of this many frames per second or fewer; more frames need more bits.
 GROWTH = 0.7  # Bits grow with the frame rate by this power: consecutive frames of a fast source differ less.
-SQUARE = Fraction(1)  # The aspect ratio of pixels.
 PEAK_TO_AVERAGE = Fraction(3, 2)  # What is capped like this has a peak of about this many times its average.
 PEAK = Fraction(11, 10)  # Measured: x264 with a buffer of one second exceeds its cap by at most this factor.
 
 
 @dataclass(frozen=True, slots=True)
-class Rendering:
-    """A rung of one video. `maxrate`: bits per second, the cap; `bufsize`: bits, the decoder's buffer."""
+class FittedRung:
+    """A rung at the shape and frame rate of one video. `maxrate`: bits per second, the cap."""
 
     name: str
     width: int
@@ -32,21 +31,22 @@ class Rendering:
 
     @property
     def bufsize(self) -> int:
+        """The decoder's buffer in bits: one second."""
         return self.maxrate
 
 
 def below(
     width: int, height: int, frame_rate: float, bit_rate: float, table: Sequence[Rung] = RUNGS
-) -> list[Rendering]:
+) -> list[FittedRung]:
     """The rungs below a copied picture of this size and rate (bits per second), the largest first."""
     side = min(width, height)
-    rungs = [_rendering(rung, width, height, frame_rate) for rung in _falling(table) if rung.side < side]
+    rungs = [_fitted(rung, width, height, frame_rate) for rung in _falling(table) if rung.side < side]
     return [rung for rung in rungs if rung.maxrate < WORTHWHILE * int(bit_rate)]
 
 
 def whole(
     width: int, height: int, frame_rate: float, bit_rate: float, table: Sequence[Rung] = RUNGS
-) -> list[Rendering]:
+) -> list[FittedRung]:
     """The rungs of a picture that cannot be copied, the largest first: one of its own size and those below.
 
     The largest is that of the table's next larger size, at the picture's own size.
@@ -54,7 +54,7 @@ def whole(
     side = min(width, height)
     larger = [rung for rung in _falling(table) if rung.side >= side]
     top = larger[-1] if larger else _falling(table)[0]
-    first = _rendering(top, width, height, frame_rate, side=min(side, top.side))
+    first = _fitted(top, width, height, frame_rate, side=min(side, top.side))
     return [first, *(r for r in below(width, height, frame_rate, bit_rate, table) if r.maxrate < first.maxrate)]
 
 
@@ -63,7 +63,7 @@ def promised(maxrate: int) -> Rate:
     return Rate(int(maxrate * PEAK), int(maxrate / PEAK_TO_AVERAGE))
 
 
-def start_of(rungs: Sequence[Rendering]) -> Rendering:
+def start_of(rungs: Sequence[FittedRung]) -> FittedRung:
     """The rung that a player is best given first: the one nearest to START_RATE."""
     return min(rungs, key=lambda rung: abs(rung.maxrate - START_RATE))
 
@@ -72,14 +72,14 @@ def _falling(table: Sequence[Rung]) -> list[Rung]:
     return sorted(table, key=lambda rung: -rung.side)
 
 
-def _rendering(rung: Rung, width: int, height: int, frame_rate: float, *, side: int | None = None) -> Rendering:
+def _fitted(rung: Rung, width: int, height: int, frame_rate: float, *, side: int | None = None) -> FittedRung:
     """A rung at the picture's shape, with even sides."""
     side = side or rung.side
     longer = _even(Fraction(max(width, height) * side, min(width, height)))
     shorter = _even(Fraction(side))
     size = (longer, shorter) if width >= height else (shorter, longer)
     faster = max(1.0, frame_rate / USUAL_FRAME_RATE) ** GROWTH
-    return Rendering(rung_name(shorter), *size, maxrate=round(rung.maxrate * faster / 1000) * 1000, crf=rung.crf)
+    return FittedRung(rung_name(shorter), *size, maxrate=round(rung.maxrate * faster / 1000) * 1000, crf=rung.crf)
 
 
 def _even(pixels: Fraction) -> int:

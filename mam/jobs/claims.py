@@ -12,7 +12,7 @@ from itertools import islice
 import redis
 
 from mam.errors import NameTaken, NotAVideo, NotFound, StoreForbids, TooLarge, TooManyJobs
-from mam.hls.plan import PLANNER_VERSION, Plan, Sidecar
+from mam.hls.plan import PLANNER_VERSION, Plan, Sidecar, Source
 from mam.hls.recipe import Recipe, Wanted
 from mam.hls.sidecars import prefix, sidecars
 from mam.jobs.job import State
@@ -113,8 +113,11 @@ class Conversions:
         video = self._name(asset, newest)
         serving, main = live.result() if video == names[0] else self._live(video, wanted.kind)
         recipe, job = self._revision(asset, version, wanted.recipe(self._settings), newest[video], serving)
-        order = _order(asset, info, job, video, recipe)
-        return replace(order, sidecars=tuple(sidecar.model_dump() for sidecar in sidecars)), job in (serving, main)
+        source = Source(
+            bucket=asset.bucket, key=asset.key, version=info.version, etag=info.etag, size=info.size,
+            sidecars=tuple(sidecars),
+        )  # fmt: skip
+        return _order(source, job, video, recipe), job in (serving, main)
 
     def rung(self, video: str, revision: str, group: str) -> Order | None:
         """Claims the job that makes a rung of a planned revision. None where it has a leader, or the rung is whole.
@@ -127,20 +130,8 @@ class Conversions:
         plan = self._revisions.plan(video, revision)
         if plan is None or group not in plan.groups:
             raise NotFound("The video has no such rendition.", hint="Ask for the playlist again.")
-        source = plan.source
-        order = Order(
-            job=job_id(revision, group),
-            epoch=0,
-            video=video,
-            bucket=source.bucket,
-            key=source.key,
-            version=source.version,
-            etag=source.etag,
-            size=source.size,
-            recipe=Wanted(plan.profile, plan.format, recoded=plan.recoded).recipe(self._settings),
-            sidecars=tuple(sidecar.model_dump() for sidecar in source.sidecars),
-            viewer=True,
-        )
+        recipe = Wanted(plan.profile, plan.format, recoded=plan.recoded).recipe(self._settings)
+        order = replace(_order(plan.source, job_id(revision, group), video, recipe), viewer=True)
         self._admit(order.job, viewer=True)
         timeline = plan.timeline
         fields = {**_fields(order), "segments": str(len(timeline)), "duration": f"{float(timeline.duration):.3f}"}
@@ -242,17 +233,18 @@ def _revision_id(asset: Asset, version: str, recipe: Recipe) -> str:
     return revision_id(asset, version=version, profile=recipe.identity(), planner=PLANNER_VERSION)
 
 
-def _order(asset: Asset, info: ObjectInfo, job: str, video: str, recipe: Recipe) -> Order:
+def _order(source: Source, job: str, video: str, recipe: Recipe) -> Order:
     return Order(
         job=job,
         epoch=0,
         video=video,
-        bucket=asset.bucket,
-        key=asset.key,
-        version=info.version,
-        etag=info.etag,
-        size=info.size,
+        bucket=source.bucket,
+        key=source.key,
+        version=source.version,
+        etag=source.etag,
+        size=source.size,
         recipe=recipe,
+        sidecars=tuple(sidecar.model_dump() for sidecar in source.sidecars),
     )
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 
 from mam.hls import ladder
-from mam.hls.ladder import Rendering
+from mam.hls.ladder import FittedRung
 from mam.hls.plan import VideoTrack
 from mam.hls.recipe import Recipe
 from mam.media import apertures, colours
 from mam.media.entry_points import EntryPoints
 from mam.media.first_frame import FirstFrame, picture_filters
-from mam.media.levels import h264_level
+from mam.media.levels import codecs_of, h264_level
 from mam.media.source import MediaSource, MediaTrack
 from mam.mp4.h264 import read_sps
 from mam.rung_table import RUNGS
@@ -67,7 +68,7 @@ def _frame_of_headers(track: MediaTrack) -> FirstFrame:
     return FirstFrame(
         width=width,
         height=height,
-        sample_aspect_ratio=track.template.sample_aspect_ratio or (sps and sps.sample_aspect) or ladder.SQUARE,
+        sample_aspect_ratio=track.template.sample_aspect_ratio or (sps and sps.sample_aspect) or Fraction(1),
         pixel_format="yuv420p",
         full_range=bool(stated.full_range),
         primaries=stated.primaries,
@@ -90,14 +91,14 @@ def tagged(frame: FirstFrame) -> FirstFrame:
     )
 
 
-def _rung(picture: VideoTrack, rung: Rendering) -> VideoTrack:
+def _rung(picture: VideoTrack, rung: FittedRung) -> VideoTrack:
     """An encoded picture at the size and rate of a rung."""
     level = h264_level(rung.width, rung.height, picture.frame_rate)
     is_smaller = (rung.width, rung.height) != (picture.width, picture.height)
     return picture.model_copy(
         update={
             "codec": "h264",
-            "codecs": f"avc1.6400{round(float(level) * 10):02x}",
+            "codecs": codecs_of(level),
             "width": rung.width,
             "height": rung.height,
             "filters": (*picture.filters, *([f"scale=w={rung.width}:h={rung.height}"] if is_smaller else []), CHROMA),

@@ -16,7 +16,7 @@ from mam.media.chunk_windows import openings
 from mam.media.entry_points import EntryPoints, cuttable, read_entry_points
 from mam.media.first_frame import MAX_ASPECT, MIN_ASPECT, FirstFrame, picture_filters, read_first_frame
 from mam.media.frame_rate import check_gaps, frame_rate
-from mam.media.levels import h264_level
+from mam.media.levels import codecs_of, h264_level
 from mam.media.limits import MAX_PIXELS
 from mam.media.orientation import unmet, upright
 from mam.media.parameters import changes_size
@@ -123,7 +123,7 @@ def _encoded(
         codec="h264",
         action="encode",
         reason=reason,
-        codecs=f"avc1.6400{round(float(level) * 10):02x}",
+        codecs=codecs_of(level),
         width=width,
         height=height,
         frame_rate=float(rate),

@@ -55,7 +55,7 @@ def commit(order: Order, plan: Plan) -> list[int]:
     if not context.progress.touch(order.job, order.epoch):
         raise Superseded("The job was cancelled or taken over.")
     verify(context, group, files)
-    _publish(context, order, plan, files)
+    _publish(context, order, plan)
     context.jobs.succeed(order.job, order.epoch)
     if order.group:
         return []
@@ -64,7 +64,7 @@ def commit(order: Order, plan: Plan) -> list[int]:
     return []
 
 
-def _publish(context: WorkerContext, order: Order, plan: Plan, files: Mapping[str, int]) -> None:
+def _publish(context: WorkerContext, order: Order, plan: Plan) -> None:
     """Makes the revision live, or lists another group of it, and invalidates the video's cached playlists."""
     if len(plan.renditions) == 1:
         text = multivariant.media_playlist(plan, plan.renditions[0], f"{plan.renditions[0].name}/")
@@ -84,12 +84,16 @@ def _publish(context: WorkerContext, order: Order, plan: Plan, files: Mapping[st
 def _list_groups(context: WorkerContext, order: Order, plan: Plan) -> None:
     """Writes the commit: it lists the groups that are whole. Without the base there is none yet.
 
-    Two groups may become whole at once. The bucket is looked at again after each commit: whoever wrote the last one
-    has seen both.
+    Two groups may become whole at once. As long as some are missing, the bucket is looked at again after each commit:
+    whoever wrote the last one has seen both.
     """
     listed: list[str] = []
     is_main = _becomes_main(context, order, plan)
-    while (groups := _whole_groups(plan, files := inventory(context, plan))) != listed and "" in groups:
+    while listed != plan.groups:
+        files = inventory(context, plan)
+        groups = _whole_groups(plan, files)
+        if groups == listed or "" not in groups:
+            return
         whole = plan.of_groups(*groups)
         variants = multivariant.variants(whole, rates(whole, files))
         text = multivariant.render(

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mam.hls import ladder
-from mam.hls.ladder import Rendering
+from mam.hls.ladder import FittedRung
 from mam.rung_table import RUNGS, Rung, read_table
 
 SIDES = st.integers(2, 8192)
@@ -17,7 +17,7 @@ RATES = st.floats(1, 120)
 BITS = st.floats(1_000, 200e6)
 
 
-def sides(rungs: list[Rendering]) -> list[int]:
+def sides(rungs: list[FittedRung]) -> list[int]:
     return [min(rung.width, rung.height) for rung in rungs]
 
 
