@@ -91,8 +91,12 @@ def _start_over(run: Run, wanted: Wanted) -> None:
     log.info("conversion starts over", extra={"video": order.video, "revision": order.job, "successor": conversion.job})
     if conversion.order:
         queue(PLAN, conversion.order, "plan")
-    if conversion.job != order.job and context.jobs.replace(order.job, order.epoch, conversion.job):
-        redis_adapter.invalidate_playlist_cache(order.video)
+    if conversion.job == order.job:
+        return
+    # The playlists of the replaced job are invalidated before clients hear of it: they ask for a new one at once.
+    redis_adapter.invalidate_playlist_cache(order.video)
+    if context.jobs.replace(order.job, order.epoch, conversion.job):
+        redis_adapter.invalidate_playlist_cache(order.video)  # one may have been cached meanwhile
         queue(DISCARD, order, "discard")
 
 

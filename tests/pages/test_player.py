@@ -532,11 +532,25 @@ def test_subtitles_and_speed_are_remembered_for_the_next_video(
     expect(page.get_by_role("switch", name="Subtitles")).not_to_be_checked()
 
 
+@pytest.mark.parametrize("outdated", [0, 5], ids=["at once", "after playlists of the old one"])
 def test_a_video_that_was_replaced_is_taken_up_without_a_reload(
-    person: Tab, site: Stack, put: Put, media: MediaFolder
+    person: Tab, site: Stack, put: Put, media: MediaFolder, outdated: int
 ) -> None:
     person.allowed.append("404|409")
     key = put(SLOW)
+    media.path(LONG)  # made before the first film has been converted
+    answers: list[str] = []  # the answered playlists: after the first one, some are what was answered before
+
+    def answer(route: Route) -> None:
+        if 1 <= len(answers) <= outdated:
+            route.fulfill(body=answers[0], content_type="application/vnd.apple.mpegurl")
+            answers.append(answers[0])
+        else:
+            response = route.fetch()
+            answers.append(response.text())
+            route.fulfill(response=response)
+
+    person.page.route("**/playlist.m3u8", answer)
     page = watch(person, key)
     plays_from(page, 0)
     assert video(page)["width"] == 640
@@ -544,6 +558,7 @@ def test_a_video_that_was_replaced_is_taken_up_without_a_reload(
     press(page, "8")
     plays_from(page, 72, "the film that is there now plays from the same place")
     assert video(page)["width"] == 480
+    assert len(answers) > outdated + 1
     expect(page.get_by_role("alert")).to_be_hidden()
 
 

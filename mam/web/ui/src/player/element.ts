@@ -163,8 +163,8 @@ class Player extends Element implements EngineEvents {
   }
 
   private retry(): void {
-    const { currentTime } = this.video;
-    const at = currentTime || wishesOf(location.search).at || stoppedAt(this.name);
+    const { startAt, video } = this; // the wanted time, until the video has loaded that far
+    const at = (startAt ?? video.currentTime) || wishesOf(location.search).at || stoppedAt(this.name);
     this.retries.stop();
     this.failure = null;
     void this.start(at, true);
@@ -178,7 +178,7 @@ class Player extends Element implements EngineEvents {
 
   failed(problem: Problem, retryAfter: number | null, isOutdated = false): void {
     this.notice.clear();
-    if (isOutdated && this.retries.mayReload()) return this.retry();
+    if (isOutdated && this.retries.reload()) return;
     this.failure = this.retries.failed(problem, retryAfter);
     if (this.failure.retryIn === null) void this.watchStatus().look();
   }

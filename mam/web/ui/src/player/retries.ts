@@ -4,8 +4,8 @@ import type { Timers } from "./timers.js";
 
 const RETRY_SECONDS = [3, 5, 10, 20, 30]; // The wait grows with each failure.
 const PASSING = ["unreachable", "segment_pending", "too_many_conversions"]; // So does any problem with a Retry-After.
-const RELOADS = 3; // The player reloads the playlist this many times a minute by itself.
-const RELOADS_MS = 60_000;
+const RELOAD_WAITS_MS = [0, 1000, 3000]; // Before each reload of an outdated playlist: a new one may need a moment.
+const RELOADS_MS = 60_000; // The player reloads no more often in this time.
 
 export interface PlaybackFailure {
   problem: Problem;
@@ -15,6 +15,7 @@ export interface PlaybackFailure {
 export class Retries {
   private failures = 0;
   private reloads: number[] = []; // times, in milliseconds of performance.now()
+  private isReloading = false;
 
   /** `changed` is called with the failure each second while the player waits, `retry` at the end. */
   constructor(
@@ -43,6 +44,7 @@ export class Retries {
   }
 
   stop(): void {
+    this.isReloading = false;
     this.timers.stop("retry");
   }
 
@@ -51,10 +53,16 @@ export class Retries {
     this.failures = 0;
   }
 
-  /** Whether the player may reload the playlist by itself: not in an endless loop. */
-  mayReload(): boolean {
+  /** Reloads an outdated playlist after a short wait. Returns false when that has not helped: never an endless loop. */
+  reload(): boolean {
+    if (this.isReloading) return true; // several segments of a playlist fail together
     const now = performance.now();
-    this.reloads = [...this.reloads.filter((at) => now - at < RELOADS_MS), now];
-    return this.reloads.length <= RELOADS;
+    this.reloads = this.reloads.filter((at) => now - at < RELOADS_MS);
+    const wait = RELOAD_WAITS_MS[this.reloads.length];
+    if (wait === undefined) return false;
+    this.reloads.push(now);
+    this.isReloading = true;
+    this.timers.start("retry", wait, () => this.retry());
+    return true;
   }
 }
