@@ -41,6 +41,23 @@ class Picture(str, Enum):
     STORYBOARD = "storyboard"
 
 
+class Making(str, Enum):
+    """The state of a ladder's rendition. A promised one is made when a player requests it."""
+
+    PROMISED = "promised"
+    MAKING = "making"
+    MADE = "made"
+
+
+@dataclass(frozen=True, slots=True)
+class RenditionState:
+    """A picture of a ladder. `percent`: the part of its segments that exists."""
+
+    name: str
+    state: Making
+    percent: float
+
+
 @dataclass(frozen=True, slots=True)
 class _Running:
     """The record of a running task, as the scripts write it."""
@@ -82,7 +99,8 @@ class Job:
     `asset_version`: the version of the converted object; '' where it is unknown. `position`: its place among the
     queued jobs, from 1. `streams`: the source's streams, with the outcome of each. `command`, `said`: the command line
     and the last lines of the last ffmpeg. `trouble`: why a task of it is retried; None after the next progress.
-    `pictures`: those that exist.
+    `pictures`: those that exist. `ladder`: the names of a ladder's renditions with a picture, that of the base first;
+    `renditions`: their states. Both are empty for any other job.
     """
 
     id: str
@@ -116,12 +134,12 @@ class Job:
     error: dict[str, Any] | None
     replaced_by: str | None
     pictures: frozenset[Picture]
+    ladder: tuple[str, ...] = ()
+    renditions: tuple[RenditionState, ...] = ()
 
     @property
     def percent(self) -> float:
-        if self.state is State.SUCCEEDED:
-            return 100.0
-        return round(100 * self.segments_done / self.segments_total, 1) if self.segments_total else 0.0
+        return 100.0 if self.state is State.SUCCEEDED else percentage(self.segments_done, self.segments_total)
 
     @property
     def speed(self) -> float | None:
@@ -156,6 +174,10 @@ class Job:
             title=str(error.get("title", "The conversion failed")),
             hint=str(error.get("hint", "Send the request again.")),
         )
+
+
+def percentage(done: int, total: int | None) -> float:
+    return round(100 * done / total, 1) if total else 0.0
 
 
 def running_tasks(records: Mapping[str, str], attempts: Mapping[str, int]) -> tuple[RunningTask, ...]:
@@ -218,4 +240,5 @@ def parse(
         error=stored.read(dict[str, Any], fields.get("error")),
         replaced_by=fields.get("replaced_by"),
         pictures=frozenset(picture for picture in Picture if picture.value in fields.get("pictures", "").split()),
+        ladder=tuple(fields.get("ladder", "").split()),
     )

@@ -69,15 +69,27 @@ class Progress:
 
     # chunks and segments
 
-    def planned(self, job: str, epoch: int, *, segments: int, duration: float, streams: str, notes: str = "") -> bool:
-        """Records that the plan is written. `streams`, `notes`: JSON of those of the plan.
+    def planned(
+        self,
+        job: str,
+        epoch: int,
+        *,
+        segments: int,
+        duration: float,
+        streams: str,
+        notes: str = "",
+        ladder: Sequence[str] = (),
+    ) -> bool:
+        """Records that the plan is written. `streams`, `notes`: JSON of those of the plan. `ladder`: the names of a
+        ladder's renditions with a picture.
 
         False when the job no longer belongs to this epoch.
         """
         length = f"{duration:.3f}"
         return self._change(
-            job, epoch, "planned", segments=str(segments), duration=length, streams=streams, notes=notes
-        )
+            job, epoch, "planned", segments=str(segments), duration=length, streams=streams, notes=notes,
+            ladder=" ".join(ladder),
+        )  # fmt: skip
 
     def divide(self, job: str, epoch: int, chunks: Sequence[int]) -> bool:
         """Records the chunks to be made; `next_chunks` hands them out. False where they are recorded already."""

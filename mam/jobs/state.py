@@ -22,6 +22,7 @@ from mam.jobs.change import Change
 from mam.jobs.job import ActiveJob, Job, State, parse, running_tasks
 from mam.jobs.paging import Page, Position, Row
 from mam.jobs.queues import Priority
+from mam.jobs.rungs import with_renditions
 
 FAILURE_SECONDS = 60  # A failure is the answer to further requests for this long, before another attempt.
 NAME_SECONDS = 3600  # A claimed name is held this long: until the plan is written, which holds it from then on.
@@ -282,7 +283,8 @@ class Jobs:
                 pipe.hgetall(keys.running_key(job))
                 pipe.zrank(keys.QUEUED, job)
             rows = stored.answers(pipe.execute(raise_on_error=False))
-        return [_job(job, *rows[5 * number : 5 * number + 5]) for number, job in enumerate(jobs)]
+        found = [_job(job, *rows[5 * number : 5 * number + 5]) for number, job in enumerate(jobs)]
+        return with_renditions(self._client, found)
 
 
 def _job(job: str, raw: Any, done: int | None, attempts: Any, running: Any, position: int | None) -> Job | None:

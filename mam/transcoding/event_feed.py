@@ -20,6 +20,7 @@ from mam.events import Event, Listener
 from mam.http.streams import KEEPALIVE, KEEPALIVE_SECONDS, event
 from mam.jobs.job import Job, State
 from mam.jobs.state import Jobs
+from mam.naming import revision_and_group
 from mam.transcoding.fleet_view import FleetOverview
 from mam.transcoding.views import BriefJobView, JobView
 
@@ -146,7 +147,7 @@ class EventFeed:
 
     def _note(self, event: Event) -> None:
         if self._subscribers:
-            self._changed.add(event["job"])
+            self._changed |= {event["job"], revision_and_group(event["job"])[0]}  # a ladder's job shows its rungs
 
     async def _follow_jobs(self) -> None:
         looked = 0.0

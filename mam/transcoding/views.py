@@ -12,7 +12,7 @@ from mam.errors import Failure
 from mam.hls.plan import StreamInfo
 from mam.hls.recipe import Format, Profile, Wanted
 from mam.http.numbers import a_number
-from mam.jobs.job import Job, Picture, RunningTask, State
+from mam.jobs.job import Job, Making, Picture, RenditionState, RunningTask, State
 from mam.jobs.presence import Worker
 from mam.jobs.queues import Priority, base
 from mam.naming import BUCKET_SCHEMA, KEY_SCHEMA, MAX_KEY_BYTES, poster_path, revision_and_group, storyboard_path
@@ -116,6 +116,18 @@ class TaskView(BaseModel):
         return cls(name=task.name, worker=task.worker, since=task.since, attempt=task.attempt)
 
 
+class RenditionView(BaseModel):
+    """A rendition of a ladder."""
+
+    name: str = Field(examples=["v540"])
+    state: Making = Field(description="`promised`: made when a player requests it.")
+    percent: float = Field(description="The part of its segments that exists.")
+
+    @classmethod
+    def of(cls, rendition: RenditionState) -> RenditionView:
+        return cls(name=rendition.name, state=rendition.state, percent=rendition.percent)
+
+
 class BriefJobView(BaseModel):
     """A job in the form for lists, without its long fields."""
 
@@ -129,6 +141,9 @@ class BriefJobView(BaseModel):
     profile: str
     format: str
     rendition: str = Field(description="The rung of a ladder that the job makes; empty for everything else.")
+    renditions: list[RenditionView] = Field(
+        description="Of a ladder's job: its renditions with a picture, of which others are made by jobs of their own."
+    )
     audio_language: str = Field(description="The requested audio language; empty for all.")
     priority: Priority
     duration_seconds: float | None = Field(description="The video's duration; known once the job is planned.")
@@ -163,6 +178,7 @@ class BriefJobView(BaseModel):
             profile=job.profile,
             format=job.format,
             rendition=revision_and_group(job.id)[1],
+            renditions=[RenditionView.of(rendition) for rendition in job.renditions],
             audio_language=job.audio_language,
             priority=job.priority,
             duration_seconds=job.duration,

@@ -6,6 +6,7 @@ A status request starts nothing: only the playlist's route converts an asset.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from typing import Any, Literal
 
 from cachetools import TTLCache
@@ -13,7 +14,7 @@ from pydantic import BaseModel, Field
 
 from mam.errors import ConversionFailed, Failure, JobNotFound, NotFound
 from mam.hls import playlist
-from mam.hls.plan import StreamInfo
+from mam.hls.plan import Plan, StreamInfo
 from mam.hls.recipe import Format, Profile, kind_of
 from mam.http.transcoder import Transcoder
 from mam.naming import Asset
@@ -27,6 +28,17 @@ from mam.vod.thumbnails import Thumbnails
 KEEP_SECONDS = 1.0  # A status answers all requests of this time: many pages may request it every two seconds.
 KEPT = 1024  # This many statuses are kept.
 JOBS_READ = 40  # This many jobs of an asset are read, newest first: the rungs of ladders are among them.
+
+
+class RenditionStatus(BaseModel):
+    """A rendition of a ladder."""
+
+    name: str = Field(examples=["v540"])
+    state: Literal["promised", "making", "made"] = Field(description="`promised`: made when a player requests it.")
+    percent: float = Field(description="The part of its segments that exists.")
+    width: int
+    height: int
+    bandwidth: int = Field(description="Bits per second at most.")
 
 
 class StatusView(BaseModel):
@@ -43,6 +55,9 @@ class StatusView(BaseModel):
     percent: float = 0.0
     made: list[tuple[float, float]] = Field(default=[], description="The existing ranges, in seconds.")
     streams: list[StreamInfo] = Field(default=[], description="Each stream of the source with its outcome.")
+    renditions: list[RenditionStatus] = Field(
+        default=[], description="Of a ladder: its renditions with a picture, that of the base first."
+    )
     notes: list[str] = Field(default=[], description="Faults of the source that were tolerated.")
     poster: str | None = None
     storyboard: str | None = None
@@ -78,9 +93,9 @@ class Statuses:
         return status
 
     async def _status(self, asset: Asset, kind: str) -> StatusView:
-        live = await asyncio.to_thread(self._live, asset, kind)
-        if live:
-            return live
+        tree = await asyncio.to_thread(self._trees.by_asset, asset, kind)
+        if tree:
+            return await self._live(asset, tree)
         info = await asyncio.to_thread(self._store.head, asset.bucket, asset.key)
         if info is None:
             raise NotFound(f"There is no object {asset}.")
@@ -88,19 +103,31 @@ class Statuses:
         if job is None or job["state"] == "cancelled":
             return StatusView(state="new")
         if job["state"] == "succeeded":  # it went live after the first check, or its stream was deleted
-            return await asyncio.to_thread(self._live, asset, kind) or StatusView(state="new")
+            tree = await asyncio.to_thread(self._trees.by_asset, asset, kind)
+            return await self._live(asset, tree) if tree else StatusView(state="new")
         if job["state"] != "failed":
             return await self._making(job)
         if job["asset_version"] != info.version:
             return StatusView(state="new")  # another version of the object failed
         return StatusView(state="failed", **_job_fields(job), error=Failure.of(job["error"]))
 
-    def _live(self, asset: Asset, kind: str) -> StatusView | None:
-        tree = self._trees.by_asset(asset, kind)
-        if tree is None:
-            return None
-        poster, storyboard = self._pictures.paths(tree.name, tree.plan.revision) if tree.plan else (None, None)
-        return _live(tree).model_copy(update={"poster": poster, "storyboard": storyboard})
+    async def _live(self, asset: Asset, tree: Tree) -> StatusView:
+        plan = tree.plan
+        if plan is None:
+            return _live(tree)
+        poster, storyboard = await asyncio.to_thread(self._pictures.paths, tree.name, plan.revision)
+        view = _live(tree).model_copy(update={"poster": poster, "storyboard": storyboard})
+        if len(plan.groups) > 1:
+            view.renditions = await self._rungs(asset, plan, {*playlist.rendition_names(tree.text)})
+        return view
+
+    async def _rungs(self, asset: Asset, plan: Plan, made: Collection[str]) -> list[RenditionStatus]:
+        """The renditions of a live ladder. `made`: those that the commit lists; jobs make others."""
+        job: dict[str, Any] | None = None
+        if any(rendition.name not in made for rendition in plan.renditions if rendition.video):
+            jobs = await self._transcoder.jobs(asset, limit=JOBS_READ)
+            job = next((job for job in jobs if job["id"] == plan.revision), None)
+        return _renditions(plan, job, made)
 
     async def _newest_job(self, asset: Asset, kind: str) -> dict[str, Any] | None:
         """The newest job whose output satisfies the kind."""
@@ -116,13 +143,32 @@ class Statuses:
         return plan.kinds if plan else [kind_of(Profile(job["profile"]), Format(job["format"]))]
 
     async def _making(self, job: dict[str, Any]) -> StatusView:
+        plan = await asyncio.to_thread(self._trees.plan, job["video"], job["id"]) if job["renditions"] else None
         try:
             made = (await self._transcoder.chunks(job["id"]))["made"]
         except ConversionFailed as error:
             if error.code != JobNotFound.code:  # the job has expired meanwhile
                 raise
             made = []
-        return StatusView(state="making", **_job_fields(job), made=made)
+        renditions = _renditions(plan, job, ()) if plan else []
+        return StatusView(state="making", **_job_fields(job), made=made, renditions=renditions)
+
+
+def _renditions(plan: Plan, job: dict[str, Any] | None, made: Collection[str]) -> list[RenditionStatus]:
+    """The renditions of a ladder with a picture. `job`: that of its base, where it is known."""
+    known = {rendition["name"]: rendition for rendition in (job or {}).get("renditions", [])}
+    return [
+        RenditionStatus(
+            name=rendition.name,
+            state="made" if rendition.name in made else known.get(rendition.name, {}).get("state", "promised"),
+            percent=100.0 if rendition.name in made else known.get(rendition.name, {}).get("percent", 0.0),
+            width=rendition.video.width,
+            height=rendition.video.height,
+            bandwidth=rendition.bandwidth,
+        )
+        for rendition in plan.renditions
+        if rendition.video
+    ]
 
 
 def _job_fields(job: dict[str, Any]) -> dict[str, Any]:

@@ -63,6 +63,18 @@ def is_listed(stack: Stack, name: str, rung: str) -> bool:
     return f"/{rung}/" in str(stack.commit(name).dumps())
 
 
+def renditions(stack: Stack, name: str, key: str) -> dict[str, tuple[str, float]]:
+    """State and percent of each rendition, which the job and the status of the stream agree about."""
+    seen = stack.job(stack.plan(name).revision).json()["renditions"]
+    status = stack.get(stack.stream_url(key, profile="ladder").replace("/playlist.m3u8", "/status")).json()
+    assert seen == [{field: rendition[field] for field in seen[0]} for rendition in status["renditions"]]
+    return {rendition["name"]: (rendition["state"], rendition["percent"]) for rendition in seen}
+
+
+def is_said_to_be_made(stack: Stack, name: str, key: str, rung: str) -> bool:
+    return renditions(stack, name, key)[rung] == ("made", 100.0)
+
+
 def test_rungs_are_promised_and_made_when_a_player_requests_them(stack: Stack, media: MediaFolder, folder: str) -> None:
     name, key = f"{folder}/noisy", stack.put(f"{folder}/noisy.mp4", media.path(NOISY))
     url = stack.stream_url(key, profile="ladder")
@@ -73,6 +85,8 @@ def test_rungs_are_promised_and_made_when_a_player_requests_them(stack: Stack, m
     assert set(variants(stack, url)) == {"source", "v540", "v360"}
     prefix = f"{name}/{stack.revision(name)}"
     assert not stack.keys(f"{prefix}/v")  # nobody has requested a rung
+    untouched = {"source": ("made", 100.0), "v540": ("promised", 0.0), "v360": ("promised", 0.0)}
+    assert renditions(stack, name, key) == untouched
     top_init, top = fragments(stack, media_playlist(stack, url, "source"))
     for rung in ("v540", "v360"):
         playlist = media_playlist(stack, url, rung)
@@ -84,6 +98,7 @@ def test_rungs_are_promised_and_made_when_a_player_requests_them(stack: Stack, m
             assert {size for _, size in below} == {tuple(int(side) for side in listed[rung].stream_info.resolution)}
         until(partial(is_listed, stack, name, rung), f"{rung} is listed in the commit")
         assert "/segment/" not in media_playlist(stack, url, rung).segments[0].uri
+        until(partial(is_said_to_be_made, stack, name, key, rung), f"{rung} is said to be made")
     promised, measured = listed["v360"].stream_info, variants(stack, url)["v360"].stream_info
     assert measured.bandwidth <= promised.bandwidth
 
@@ -200,6 +215,9 @@ def test_a_rung_that_nobody_watches_is_left_as_it_is(s3: S3, media: MediaFolder,
         job = f"{stack.revision('idle/noisy')}-v360"
         until(lambda: stack.job(job).json()["state"] == "cancelled", "the rung has been given up")
         made = stack.job(job).json()["progress"]["segments_done"]
+        states = renditions(stack, "idle/noisy", key)
+        assert states["v360"][0] == states["v540"][0] == "promised"
+        assert 0 < states["v360"][1] < 100
         assert 0 < made < len(media_playlist(stack, url, "v360").segments)
         assert stack.get(first.absolute_uri).ok
         assert stack.get(last.absolute_uri).ok
