@@ -6,7 +6,7 @@ import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from http.client import HTTPConnection
@@ -51,11 +51,14 @@ def encode(source: Path) -> float:
         return run([*PRIORITY, *_ffmpeg(), "-i", str(source), *TRACKS, *ENCODE, *hls(Path(folder))])
 
 
-def encode_part(source: Path, *, start: float, end: float) -> float:
-    """Seconds of one `ffmpeg` for the frames from `start` to `end` (seconds) alone, as one TS file."""
+def encode_part(source: Path, *, start: float, end: float, options: Sequence[str] = ()) -> float:
+    """Seconds of one `ffmpeg` for the frames from `start` to `end` (seconds) alone, as one TS file.
+
+    `options`: more of its options for the output.
+    """
     with tempfile.TemporaryDirectory(dir=SCRATCH) as folder:
         seek = ["-ss", f"{start:.3f}", "-t", f"{end - start:.3f}", "-i", str(source), *TRACKS]
-        return run([*_ffmpeg(), *seek, *ENCODE, "-f", "mpegts", str(Path(folder) / "part.ts")])
+        return run([*_ffmpeg(), *seek, *ENCODE, *options, "-f", "mpegts", str(Path(folder) / "part.ts")])
 
 
 def _ffmpeg() -> list[str]:

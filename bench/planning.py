@@ -11,7 +11,7 @@ from bench.stack import FILMS, BenchError, Stack
 from bench.table import Bar, Line, Measure, Row, Rule
 from mam.hls.plan import Plan, Source
 from mam.hls.playlist import TYPES
-from mam.hls.recipe import Profile
+from mam.hls.recipe import Format, Profile, Recipe
 from mam.media.planning import make_plan
 from mam.media.remux import Remuxer
 from mam.media.source import MediaSource, open_source, read_moov
@@ -69,7 +69,11 @@ def _source(store: Store, bucket: str, key: str) -> Source:
 def _plan(store: Store, source: Source, profile: Profile = Profile.SOURCE) -> tuple[MediaSource, Plan]:
     media = open_source(store, source)
     _all_samples(media)
-    return media, make_plan(media, source, recipe_of(profile), video="bench", revision="0" * 12, stored=False)
+    return media, make_plan(media, source, _recipe(profile), video="bench", revision="0" * 12, stored=False)
+
+
+def _recipe(profile: Profile) -> Recipe:
+    return recipe_of(profile, Format.FMP4 if profile is Profile.LADDER else Format.TS)
 
 
 def _all_samples(media: MediaSource) -> list[Samples]:

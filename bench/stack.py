@@ -37,6 +37,7 @@ from dev.servers import (
     start_s3,
 )
 from mam.events import sync_client
+from mam.hls.recipe import Profile
 from mam.jobs.job import Job
 from mam.jobs.keys import PICTURES_PREFIX, PREFIX
 from mam.jobs.queues import LISTS
@@ -131,10 +132,13 @@ class Stack:
 
     # what the system does
 
-    def transcode(self, key: str, *, reencode: bool = False, service: Server | None = None) -> float:
+    def transcode(
+        self, key: str, *, reencode: bool = False, profile: Profile | None = None, service: Server | None = None
+    ) -> float:
         """Seconds that `POST /transcode` takes to say that the video is live. `service`: another than the stack's."""
         begun = time.perf_counter()
-        self.ask("POST", "/transcode", service=service, json=_body(key, reencode=reencode))
+        body = _body(key, reencode=reencode) | ({"profile": profile.value} if profile else {})
+        self.ask("POST", "/transcode", service=service, json=body)
         return time.perf_counter() - begun
 
     def begin(self, key: str, *, reencode: bool = False) -> str:
@@ -163,10 +167,8 @@ class Stack:
         return f"http://{self.vod.address}/stream/{FILMS}/{quote(key)}/playlist.m3u8{query}"
 
     def jobs(self, key: str) -> list[Job]:
-        """The jobs that there ever were for an object of the source bucket."""
-        jobs = Jobs(self.redis)
-        ids = [name.decode().removeprefix(PREFIX) for name in self.redis.scan_iter(PREFIX + "?" * 12)]
-        return [job for job in map(jobs.get, ids) if (job.asset_bucket, job.asset_object) == (FILMS, key)]
+        """The jobs that there ever were for an object of the source bucket, the newest first."""
+        return Jobs(self.redis).page(bucket=FILMS, key=key).jobs
 
     def lose_pictures(self, job: Job) -> None:
         """As a video is that was made before there were pictures."""

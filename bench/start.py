@@ -106,7 +106,7 @@ def _seeks(run: Run, key: str, player: Player, stream: Stream) -> dict[int, floa
     stack = run.stack
     progress, job = Progress(stack.redis), stack.jobs(key)[0].id
     sought = {}
-    for number in _far(len(stream.uris)):
+    for number in far(len(stream.uris)):
         if not progress.is_made(job, [number])[0]:
             sought[number] = player.seconds_of(stream.uris[number])
     if not sought:
@@ -114,7 +114,7 @@ def _seeks(run: Run, key: str, player: Player, stream: Stream) -> dict[int, floa
     return sought
 
 
-def _far(count: int) -> list[int]:
+def far(count: int, most: int = SEEKS) -> list[int]:
     """Segments of the film's second half, in random order, so far apart that what one seek makes is not the next's."""
     there = range(count // 2, count, APART)
-    return random.Random(count).sample(there, min(SEEKS, len(there)))
+    return random.Random(count).sample(there, min(most, len(there)))

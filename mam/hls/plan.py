@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -339,6 +339,11 @@ class Plan(_Frozen):
     def has_init(self, rendition: Rendition) -> bool:
         """Whether the rendition's segments need a media initialization section (EXT-X-MAP)."""
         return self.extension(rendition) == "m4s"
+
+    def seconds(self, numbers: Collection[int]) -> dict[int, float]:
+        """The durations of these segments, by number."""
+        time = self.timeline.time
+        return {number: float(time(number + 1) - time(number)) for number in sorted(numbers)}
 
     def chunks(self) -> list[Chunk]:
         """The segments, divided among tasks. For a viewer the first chunk, the opening, is made at once."""

@@ -83,8 +83,16 @@ class WorkerContext:
             raise Superseded("The plan is gone: the video was deleted.")
         return Plan.from_json(data)
 
-    def open(self, order: Order) -> tuple[Plan, MediaSource]:
-        """The plan of the order's group, and the source, kept from an earlier task or read again."""
+    def open(self, order: Order, *others: Order) -> tuple[Plan, MediaSource]:
+        """The plan of the order's group, and the source, kept from an earlier task or read again.
+
+        `others`: orders of other groups of the same revision, which the plan has too.
+        """
+        plan, media = self.open_whole(order)
+        return plan.of_groups(order.group, *(other.group for other in others)), media
+
+    def open_whole(self, order: Order) -> tuple[Plan, MediaSource]:
+        """The plan with all of its groups, and the source."""
         if order.revision not in self.opened:
             plan = self.plan(order)
             media = self.source(plan.source)
@@ -92,8 +100,7 @@ class WorkerContext:
                 index = self.store.get(self.bucket, index_key(order.video, order.revision))
                 media.adopt(stored_index.load(index or b""))
             self.keep(plan, media)
-        plan, media = self.opened[order.revision]
-        return plan.of_groups(order.group), media
+        return self.opened[order.revision]
 
     def source(self, source: Source) -> MediaSource:
         """Opens a source and reads the subtitles beside it; subtitles that cannot be parsed are left out."""

@@ -10,19 +10,20 @@ from mam.jobs import queues
 from mam.jobs.dispatch import MAKE, POSTER, STORYBOARD, app, queue
 from mam.jobs.order import Order
 from mam.jobs.presence import Presence
-from mam.jobs.queues import INTERACTIVE
+from mam.jobs.queues import INTERACTIVE, Priority
 from mam.worker.context import worker_context
 
 # One job has this many chunks queued or running per slot: all slots are busy and half as many chunks wait, which
 # autoscalers see, and which the first chunk of another job must wait for.
 WINDOW_PER_SLOT, LEAST_WINDOW = 1.5, 2
+IDLE_RUNG_MINUTES = 10  # A rung is filled with its job's priority while somebody has watched it so lately.
 ALONE = 1 << 20  # An earlier version's worker queues the chunk this many places further on: there is none.
 
 
 def queue_next(order: Order, plan: Plan, *, done: str) -> None:
     """Queues as many of the job's next chunks as its window allows. `done`: the finished chunk's number, or `plan`."""
     context, chunks = worker_context(), plan.chunks()
-    window = _window(context.jobs.priority(order.job).queue)
+    window = _window(_priority(order).queue)
     for number in context.progress.next_chunks(order.job, order.epoch, done, window):
         if number < len(chunks):
             queue_chunk(order, plan, number)
@@ -30,8 +31,16 @@ def queue_next(order: Order, plan: Plan, *, done: str) -> None:
 
 def queue_chunk(order: Order, plan: Plan, number: int) -> None:
     """Queues a chunk by the job's current priority and the chunk's length."""
-    queue_name = worker_context().jobs.priority(order.job).queue
+    queue_name = _priority(order).queue
     queue(MAKE, order, f"make:{number}", number, ALONE, queue_name=place(queue_name) if plan.is_short else queue_name)
+
+
+def _priority(order: Order) -> Priority:
+    """The priority of the job's chunks: a rung that is no longer watched comes after everything else."""
+    context = worker_context()
+    if order.group and context.viewers.is_idle(order.job, IDLE_RUNG_MINUTES):
+        return Priority.LOW
+    return context.jobs.priority(order.job)
 
 
 def place(queue_name: str) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections import deque
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator
+from collections import ChainMap, deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass
@@ -22,9 +22,9 @@ from mam.media.planning import make_plan, read_index
 from mam.media.remux import Remuxer
 from mam.media.source import MediaSource
 from mam.mp4 import stored_index
-from mam.naming import index_key, plan_key, revision_plan_key, revision_prefix, unfinished_key
+from mam.naming import index_key, plan_key, revision_plan_key, unfinished_key
 from mam.processes import cores
-from mam.worker import plan_preview
+from mam.worker import plan_preview, rungs
 from mam.worker.context import THREADS, WorkerContext, this_machine, worker_context
 from mam.worker.priority import Urgency
 from mam.worker.publishing import existing, inventory
@@ -88,7 +88,7 @@ def plan(order: Order, *, alive: Alive) -> Planned:
         ladder=ladder,
     ):  # fmt: skip
         raise Superseded("The job was cancelled or taken over.")
-    complete = bool(present) and context.progress.found(order.job, order.epoch, _seconds(plan, present))
+    complete = bool(present) and context.progress.found(order.job, order.epoch, plan.seconds(present))
     if first is not None and 0 not in present:
         context.put(plan, first)
         present.add(0)
@@ -141,73 +141,37 @@ def _adopted(context: WorkerContext, media: MediaSource, order: Order, data: byt
     return plan
 
 
-# rungs
-
-
-def start_rung(order: Order) -> bool:
-    """Records what exists of a rung, and makes its initialization section. True when no segment of it is missing."""
-    context = worker_context()
-    plan, media = context.open(order)
-    files = inventory(context, plan)
-    initialization(context, order, plan, media)
-    timeline = plan.timeline
-    duration = float(timeline.duration)
-    if not context.progress.planned(order.job, order.epoch, segments=len(timeline), duration=duration, streams="[]"):
-        raise Superseded("The job was cancelled or taken over.")
-    present = existing(plan, {*files, *map(plan.init, plan.renditions)})
-    return bool(present) and context.progress.found(order.job, order.epoch, _seconds(plan, present))
-
-
-def initialization(context: WorkerContext, order: Order, plan: Plan, media: MediaSource) -> SegmentFiles:
-    """The initialization section of a rung: the existing one, or one that is made and stored now."""
-    known = f"{order.job}.{order.epoch}"  # the video may have been deleted since an earlier leader's time
-    if known not in context.initializations:
-        (name,) = map(plan.init, plan.renditions)
-        data = context.store.get(context.bucket, revision_prefix(plan.video, plan.revision) + name)
-        files = {name: memoryview(data)} if data else ChunkEncoder(media, plan).initialization()
-        if data is None:
-            context.put(plan, files)
-        context.progress.initialized(order.job, list(files))
-        context.initializations[known] = files
-    return context.initializations[known]
-
-
 # make
 
 
-def make(order: Order, chunk: Chunk, *, task: str, urgency: Urgency, alive: Alive) -> bool:
-    """Makes the chunk's missing segments. True when that completed the job, so that the caller queues the commit.
+def make(orders: Sequence[Order], chunk: Chunk, *, task: str, urgency: Urgency, alive: Alive) -> list[Order]:
+    """Makes the missing segments of a chunk. Returns the orders whose jobs that completed: the caller queues a commit.
 
+    `orders`: one, or those of several rungs of one ladder that miss the same segments; the first one's task makes them.
     For a viewer ffmpeg uses all cores at normal priority.
     """
     context = worker_context()
-    completed = False
+    completed: list[Order] = []
     with context.precedence.held(urgency):
-        plan, media = context.open(order)
-        states = context.progress.is_made(order.job, chunk)
+        plan, media = context.open(*orders)
+        states = context.progress.is_made(orders[0].job, chunk)
         missing = [number for number, exists in zip(chunk, states, strict=True) if not exists]
         if not missing:
-            return False
+            return []
         if plan.encodes:
-            numbers = _encoded(context, order, plan, media, Chunk(missing[0], missing[-1] + 1), urgency, alive)
+            numbers = _encoded(context, orders, plan, media, Chunk(missing[0], missing[-1] + 1), urgency, alive)
         else:
-            numbers = _remuxed(context, order, plan, media, missing, urgency)
+            numbers = _remuxed(context, orders[0], plan, media, missing, urgency)
         with closing(numbers):  # ends ffmpeg at once on an error
             for number in numbers:
-                completed |= _report(context, order, plan, number, task)
+                completed += [order for order in orders if _report(context, order, plan, number, task)]
                 alive()
     return completed
 
 
 def _report(context: WorkerContext, order: Order, plan: Plan, number: int, task: str) -> bool:
-    seconds, profile = _seconds(plan, [number]), order.recipe.profile.value
+    seconds, profile = plan.seconds([number]), order.recipe.profile.value
     return context.progress.made(order.job, order.epoch, seconds, task=task, profile=profile, host=this_machine())
-
-
-def _seconds(plan: Plan, numbers: Collection[int]) -> dict[int, float]:
-    """The duration of each of the segments."""
-    timeline = plan.timeline
-    return {number: float(timeline.time(number + 1) - timeline.time(number)) for number in sorted(numbers)}
 
 
 def _remuxed(
@@ -254,10 +218,17 @@ def _in_parallel(
 
 
 def _encoded(
-    context: WorkerContext, order: Order, plan: Plan, media: MediaSource, chunk: Chunk, urgency: Urgency, alive: Alive
+    context: WorkerContext,
+    orders: Sequence[Order],
+    plan: Plan,
+    media: MediaSource,
+    chunk: Chunk,
+    urgency: Urgency,
+    alive: Alive,
 ) -> Generator[int, None, None]:
     """Encodes the segments of a chunk; yields the number of each stored one."""
     is_batch = urgency is Urgency.BATCH
+    known = [rungs.initialization(context, order, plan, media) for order in orders if order.group]
     context.precedence.give_way(urgency)  # before ffmpeg starts, which takes a while by itself
     encoder = ChunkEncoder(
         media,
@@ -265,8 +236,8 @@ def _encoded(
         threads=context.encoder_threads if is_batch else cores(),
         nice=ENCODER_NICE if is_batch else 0,
         stall_seconds=context.settings.encoder_stall_seconds,
-        watch=_recorder(context, order),
-        initialization=initialization(context, order, plan, media) if order.group else None,
+        watch=_recorder(context, orders[0]),
+        initialization=dict(ChainMap(*known)) if known else None,
     )
 
     def store_segment(number: int, files: SegmentFiles) -> int:

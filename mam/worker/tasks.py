@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -25,7 +25,7 @@ from mam.library.status_store import StatusStore
 from mam.processes import die_with_parent
 from mam.sandbox import box
 from mam.settings import worker_settings
-from mam.worker import metrics, publishing, segments, thumbnails
+from mam.worker import metrics, publishing, rungs, segments, thumbnails
 from mam.worker.context import warm_up, worker_context
 from mam.worker.lease import Lease, Preempted
 from mam.worker.policies import Extra, Needed
@@ -98,9 +98,8 @@ def _plan(order: Order, lease: Lease) -> None:
     queue_next(order, plan, done="plan")
     if order.viewer:
         first, last = chunks[0].first, chunks[0].last
-        if segments.make(order, Chunk(first, first + 1), task="plan", urgency=Urgency.VIEWER, alive=lease.alive):
-            queue(COMMIT, order, "commit")
-        else:
+        opening = Chunk(first, first + 1)
+        if not _make_and_commit([order], opening, task="plan", urgency=Urgency.VIEWER, lease=lease):
             queue(AHEAD, order, "ahead:0", first, last, ALONE)
     queue_pictures(order, plan, storyboard=plan.encodes)
 
@@ -132,11 +131,20 @@ def make(task: Any, order: dict[str, Any], number: int, window: int = ALONE) -> 
 
 
 def _make(order: Order, lease: Lease, *, number: int) -> None:
-    context = worker_context()
-    plan, _ = context.open(order)
-    if segments.make(order, plan.chunks()[number], task=f"make:{number}", urgency=Urgency.BATCH, alive=lease.alive):
-        queue(COMMIT, order, "commit")
+    whole, _ = worker_context().open_whole(order)
+    plan = whole.of_groups(order.group)
+    chunk = plan.chunks()[number]
+    orders = rungs.together(order, whole, chunk)
+    _make_and_commit(orders, chunk, task=f"make:{number}", urgency=Urgency.BATCH, lease=lease)
     queue_next(order, plan, done=str(number))
+
+
+def _make_and_commit(orders: Sequence[Order], chunk: Chunk, *, task: str, urgency: Urgency, lease: Lease) -> bool:
+    """Makes the missing segments of a chunk, and queues the commits of the jobs that this completed. True for any."""
+    completed = segments.make(orders, chunk, task=task, urgency=urgency, alive=lease.alive)
+    for order in completed:
+        queue(COMMIT, order, "commit")
+    return bool(completed)
 
 
 @app.task(name=SEEK, bind=True, max_retries=None)
@@ -146,11 +154,10 @@ def seek(task: Any, order: dict[str, Any], number: int) -> None:
 
 
 def _seek(order: Order, lease: Lease, *, number: int) -> None:
-    if segments.make(
-        order, Chunk(number, number + 1), task=f"seek:{number}", urgency=Urgency.VIEWER, alive=lease.alive
-    ):
-        queue(COMMIT, order, "commit")
-    elif order.group and worker_context().settings.ladder_fill != "none":
+    wanted = Chunk(number, number + 1)
+    if _make_and_commit([order], wanted, task=f"seek:{number}", urgency=Urgency.VIEWER, lease=lease):
+        return
+    if order.group and worker_context().settings.ladder_fill == "watched":
         plan, _ = worker_context().open(order)
         if sum(worker_context().progress.made_segments(order.job, len(plan.timeline))) >= FILL_FROM:
             _fill(order, plan, number)
@@ -173,11 +180,18 @@ def rung(task: Any, order: dict[str, Any]) -> None:
 
 def _start_rung(order: Order, _: Lease) -> None:
     with worker_context().precedence.held(Urgency.VIEWER):
-        complete = segments.start_rung(order)
+        complete = rungs.start(order)
     if complete:
         queue(COMMIT, order, "commit")
-    elif worker_context().settings.ladder_fill == "all":
-        _fill(order, worker_context().open(order)[0], 0)
+    else:
+        _fill_all(worker_context().open_whole(order)[0])
+
+
+def _fill_all(plan: Plan) -> None:
+    """Has all segments of all rungs made, where that is wanted and the last rung has been started."""
+    leader = rungs.leading(plan) if worker_context().settings.ladder_fill == "all" else None
+    if leader:
+        _fill(leader, plan.of_groups(leader.group), 0)
 
 
 @app.task(name=AHEAD, bind=True, max_retries=None)
@@ -197,8 +211,7 @@ def _ahead(order: Order, lease: Lease, *, chunk: Chunk, is_first: bool) -> None:
     try:
         if numbers:
             claimed = Chunk(numbers[0], numbers[-1] + 1)
-            if segments.make(order, claimed, task=f"ahead:{chunk.first}", urgency=Urgency.AHEAD, alive=lease.alive):
-                queue(COMMIT, order, "commit")
+            _make_and_commit([order], claimed, task=f"ahead:{chunk.first}", urgency=Urgency.AHEAD, lease=lease)
     finally:
         states = context.progress.is_made(order.job, chunk)
         missing = [number for number, exists in zip(chunk, states, strict=True) if not exists]
@@ -219,8 +232,10 @@ def _commit(order: Order, _: Lease) -> None:
     if not order.group and not group.encodes:
         queue_pictures(order, plan, poster=False)  # before the job ends: the commit of an ended job is not run again
     missing = publishing.commit(order, plan)
-    if not missing and not order.group and worker_context().settings.ladder_fill == "all":
-        _start_rungs(order, plan)
+    if not missing and len(plan.groups) > 1 and worker_context().settings.ladder_fill == "all":
+        if not order.group:
+            _start_rungs(order, plan)
+        _fill_all(plan)
     if missing:
         for number, chunk in enumerate(group.chunks()):
             if not set(missing).isdisjoint(chunk):

@@ -221,3 +221,21 @@ def test_a_rung_that_nobody_watches_is_left_as_it_is(s3: S3, media: MediaFolder,
         assert 0 < made < len(media_playlist(stack, url, "v360").segments)
         assert stack.get(first.absolute_uri).ok
         assert stack.get(last.absolute_uri).ok
+
+
+def test_all_rungs_are_made_by_one_decode_where_all_are_wanted(s3: S3, media: MediaFolder, tmp_path: Path) -> None:
+    with own_stack(s3, tmp_path, LADDER_FILL="all", SEGMENT_SECONDS="2") as stack:
+        key = stack.put("all/noisy.mp4", media.path(NOISY))
+        url = stack.stream_url(key, profile="ladder")
+        stack.convert(key, profile="ladder")
+        for rung in ("v540", "v360"):
+            until(partial(is_listed, stack, "all/noisy", rung), f"{rung} is listed in the commit", seconds=150)
+        revision = stack.revision("all/noisy")
+        commands = [stack.job(f"{revision}-{rung}").json()["command"] for rung in ("v540", "v360")]
+        (command,) = filter(None, commands)  # of the job whose tasks made the segments of both
+        assert "split" in command
+        top_init, top = fragments(stack, media_playlist(stack, url, "source"))
+        times = [[moment for moment, _ in frames(top_init + part)] for part in top]
+        for rung in ("v540", "v360"):
+            init, parts = fragments(stack, media_playlist(stack, url, rung))
+            assert [[moment for moment, _ in frames(init + part)] for part in parts] == times

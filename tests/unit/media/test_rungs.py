@@ -83,6 +83,20 @@ def test_a_rung_has_the_frames_of_the_copied_picture_in_every_segment(media: Med
             assert all(abs(here - there) < TICK for here, there in zip(below[number], times, strict=True)), number
 
 
+@pytest.mark.parametrize("recipe", [FILMS[1], FILMS[7], FILMS[8]], ids=lambda recipe: recipe.name)
+def test_rungs_of_one_decode_are_those_of_a_decode_for_each(media: MediaFolder, recipe: Recipe) -> None:
+    source, plan = planned(media.path(recipe).read_bytes())
+    both = plan.of_groups(*(group for group in plan.groups if group))
+    inits = {g: ChunkEncoder(source, plan.of_groups(g)).initialization() for g in both.groups}
+    chunk = Chunk(1, 3)  # with a pre-roll, which differs from the frames of segment 1
+    together = ChunkEncoder(source, both, initialization={**inits["v120"], **inits["v80"]})
+    found = dict(together.segments(chunk))
+    for group, init in inits.items():
+        apart = dict(ChunkEncoder(source, plan.of_groups(group), initialization=init).segments(chunk))
+        for number, files in apart.items():
+            assert {name: bytes(found[number][name]) for name in files} == {n: bytes(d) for n, d in files.items()}
+
+
 def encoded(source: MediaSource, group: Plan) -> list[tuple[int, list[Fraction]]]:
     """The times of the frames of each segment of a rung. Every segment is encoded by itself, the last one first."""
     (rung,) = group.renditions
