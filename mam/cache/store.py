@@ -141,9 +141,13 @@ def make_room(client: redis.Redis) -> None:
     client.eval(MAKE_ROOM, 0)
 
 
-def slot(kind: str, rendition: str) -> str:
-    """The slot of one of a video's playlists. `kind` and `rendition`: those of the request, '' for the main ones."""
-    return f"{kind}:{rendition}"  # no kind holds a colon
+def slot(kind: str, rendition: str, default: str = "") -> str:
+    """The slot of one of a video's playlists. `kind` and `rendition`: those of the request, '' for the main ones.
+
+    `default`: the kind that is made where there is no main stream yet, if the request says one.
+    """
+    wanted = f"~{default}" if default and not kind else kind
+    return f"{wanted}:{rendition}"  # no kind holds a colon, nor begins with a tilde
 
 
 def _put_keys(name: str) -> list[str]:

@@ -30,6 +30,7 @@ KNOWN_REQUESTS = 4096  # The parts of this many answered requests are remembered
 # Paths are at most this many bytes: a name of 960, at three characters each where quoted, and the rest.
 LONGEST = 6 << 10
 
+DEFAULTS = (None, *(profile.value for profile in Profile))  # The values of `default`: each is the name of a kind too.
 VIDEO = "/video/{video_name:path}/playlist.m3u8"
 STREAM = "/stream/{bucket}/{path:path}/playlist.m3u8"
 
@@ -51,21 +52,21 @@ def parsed(path: str, query: bytes) -> Wanted | None:
         return None
     pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
     options = dict(pairs)
-    if len(options) != len(pairs) or not options.keys() <= {"rendition", "reencode", "profile", "format"}:
+    if len(options) != len(pairs) or not options.keys() <= {"rendition", "reencode", "profile", "format", "default"}:
         return None
-    rendition = options.get("rendition", "")
+    rendition, default = options.get("rendition", ""), options.pop("default", None)
     try:
         kind = _kind(options)
-        if kind is None:
+        if kind is None or default not in DEFAULTS:
             return None
-        if path.startswith("/video/") and "reencode" not in options:
+        if path.startswith("/video/") and "reencode" not in options and default is None:
             name = path[len("/video/") : -len(SUFFIX)]
             check_video_name(name)
             return Wanted(VIDEO, (name,), "", kind, slot(kind, rendition))
         if path.startswith("/stream/"):
             bucket, _, key = path[len("/stream/") : -len(SUFFIX)].partition("/")
             asset = Asset(bucket, key)
-            return Wanted(STREAM, video_names(asset), str(asset), kind, slot(kind, rendition))
+            return Wanted(STREAM, video_names(asset), str(asset), kind, slot(kind, rendition, default or ""))
     except MamError:
         pass
     return None

@@ -110,13 +110,15 @@ class Playback:
 
         return await self._builds.run(("name", name, cache_slot, lookup.generation), build)
 
-    async def by_asset(self, asset: Asset, kind: str, rendition: str) -> CachedPlaylist:
+    async def by_asset(self, asset: Asset, kind: str, rendition: str, *, default: str = "") -> CachedPlaylist:
         """The playlist of an asset, which is converted first unless it was converted to this kind already.
+
+        `default`: the kind to convert it to where any would do and there is none; DEFAULT_PROFILE unless given.
 
         Raises NotFound, the error of the conversion, TooManyConversions, StoreUnavailable.
         """
         self._access.check_asset(asset)
-        names, cache_slot = video_names(asset), slot(kind, rendition)
+        names, cache_slot = video_names(asset), slot(kind, rendition, default)
         reads = await self._reads.read(names, cache_slot)
         lookups = {name: read.lookup for name, read in zip(names, reads, strict=True)}
         for lookup in lookups.values():
@@ -129,7 +131,8 @@ class Playback:
             if tree is not None:
                 self._refresh_if_stale(asset, tree)
                 return await self._live(tree, cache_slot, rendition, lookups[tree.name])
-            return await self._convert(asset, kind or self._settings.default_profile, cache_slot, rendition, lookups)
+            made = kind or default or self._settings.default_profile
+            return await self._convert(asset, made, cache_slot, rendition, lookups)
 
         return await self._builds.run(("asset", asset, cache_slot, _generations(lookups)), build)
 

@@ -34,6 +34,10 @@ ProfileQuery = Annotated[Profile | None, Query(description="The wanted stream of
 FormatQuery = Annotated[
     Format | None, Query(description="The segment format: `fmp4` also carries HEVC and AV1; `ts` is the default.")
 ]
+DefaultQuery = Annotated[
+    Profile | None,
+    Query(description="The profile to convert by, where no stream exists and none is asked for; else DEFAULT_PROFILE."),
+]
 RenditionQuery = Annotated[str, Query(max_length=200, description="A rendition's name in the multivariant playlist.")]
 RevisionQuery = Annotated[
     str | None,
@@ -95,9 +99,11 @@ async def status(
     reencode: Annotated[bool, Query(description="true: H.264 and AAC.")] = False,
     profile: Annotated[Profile | None, Query(description="Instead of `reencode`.")] = None,
     format: Annotated[Format | None, Query(description="The segment format.")] = None,  # noqa: A002
+    default: DefaultQuery = None,
 ) -> StatusView:
     response.headers["Cache-Control"] = "no-store"
-    return await services.statuses.of(Asset(bucket, path), kind_asked(reencode, profile, format))
+    kind, made = kind_asked(reencode, profile, format), kind_asked(False, default, None)
+    return await services.statuses.of(Asset(bucket, path), kind, default=made)
 
 
 @router.head("/video/{video_name:path}/playlist.m3u8", include_in_schema=False)
@@ -141,9 +147,10 @@ async def stream(
     profile: ProfileQuery = None,
     format: FormatQuery = None,  # noqa: A002
     rendition: RenditionQuery = "",
+    default: DefaultQuery = None,
 ) -> Response:
-    kind = kind_asked(reencode, profile, format)
-    return _playlist(request, await services.playback.by_asset(Asset(bucket, path), kind, rendition))
+    kind, made = kind_asked(reencode, profile, format), kind_asked(False, default, None)
+    return _playlist(request, await services.playback.by_asset(Asset(bucket, path), kind, rendition, default=made))
 
 
 @router.head("/segment/{token}/{video_name:path}/{revision}/{rendition}/{file}", include_in_schema=False)

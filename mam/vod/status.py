@@ -75,31 +75,32 @@ class Statuses:
         self._transcoder = transcoder
         self._pictures = Thumbnails(settings, access, store, trees)
         self._flights = SingleFlight()
-        self._kept: TTLCache[tuple[Asset, str], StatusView] = TTLCache(KEPT, KEEP_SECONDS)
+        self._kept: TTLCache[tuple[Asset, str, str], StatusView] = TTLCache(KEPT, KEEP_SECONDS)
 
-    async def of(self, asset: Asset, kind: str) -> StatusView:
-        """The status of the stream that a playlist request of that kind ('': any) would get.
+    async def of(self, asset: Asset, kind: str, *, default: str = "") -> StatusView:
+        """The status of the stream that a playlist request of that kind ('': any, else `default`) would get.
 
         Raises NotFound, StoreUnavailable, TranscoderUnavailable.
         """
         self._access.check_asset(asset)
-        kept = self._kept.get((asset, kind))
+        wanted = (asset, kind, default or self._settings.default_profile)
+        kept = self._kept.get(wanted)
         if kept is not None:
             return kept
-        return await self._flights.run((asset, kind), lambda: self._look(asset, kind))
+        return await self._flights.run(wanted, lambda: self._look(*wanted))
 
-    async def _look(self, asset: Asset, kind: str) -> StatusView:
-        status = self._kept[asset, kind] = await self._status(asset, kind)
+    async def _look(self, asset: Asset, kind: str, default: str) -> StatusView:
+        status = self._kept[asset, kind, default] = await self._status(asset, kind, default)
         return status
 
-    async def _status(self, asset: Asset, kind: str) -> StatusView:
+    async def _status(self, asset: Asset, kind: str, default: str) -> StatusView:
         tree = await asyncio.to_thread(self._trees.by_asset, asset, kind)
         if tree:
             return await self._live(asset, tree)
         info = await asyncio.to_thread(self._store.head, asset.bucket, asset.key)
         if info is None:
             raise NotFound(f"There is no object {asset}.")
-        job = await self._newest_job(asset, kind or self._settings.default_profile)
+        job = await self._newest_job(asset, kind or default)
         if job is None or job["state"] == "cancelled":
             return StatusView(state="new")
         if job["state"] == "succeeded":  # it went live after the first check, or its stream was deleted

@@ -66,6 +66,11 @@ def test_the_hot_path_understands_what_the_routes_understand() -> None:
     assert film and (film.route, film.names[0], film.source) == (STREAM, "a/b c", "myvideos/a/b c.mp4")
     encoded = parsed("/stream/myvideos/a.mp4/playlist.m3u8", b"reencode=true")
     assert encoded and (encoded.kind, encoded.slot) == ("h264", slot("h264", ""))
+    ladder = parsed("/stream/myvideos/a.mp4/playlist.m3u8", b"default=ladder")
+    assert ladder and (ladder.kind, ladder.slot) == ("", slot("", "", "ladder"))
+    assert ladder.slot not in (slot("", ""), slot("ladder", ""))
+    both = parsed("/stream/myvideos/a.mp4/playlist.m3u8", b"default=ladder&profile=auto")
+    assert both and (both.kind, both.slot) == ("auto", slot("auto", ""))
     video = parsed("/video/a/b/playlist.m3u8", b"rendition=720p")
     assert video and (video.route, video.names, video.slot) == (VIDEO, ("a/b",), slot("", "720p"))
 
@@ -79,6 +84,9 @@ def test_the_hot_path_understands_what_the_routes_understand() -> None:
         ("/stream/myvideos/a.mp4/playlist.m3u8", b"reencode=true&profile=source"),
         ("/stream/myvideos/a.mp4/playlist.m3u8", b"reencode=true&reencode=false"),
         ("/stream/myvideos/a.mp4/playlist.m3u8", b"what=else"),
+        ("/stream/myvideos/a.mp4/playlist.m3u8", b"default="),
+        ("/stream/myvideos/a.mp4/playlist.m3u8", b"default=ladder.fmp4"),
+        ("/video/a/playlist.m3u8", b"default=ladder"),
         ("/video//playlist.m3u8", b""),
         ("/video/a/playlist.m3u8", b"reencode=true"),
         ("/cache/a", b""),

@@ -3,12 +3,21 @@ import { quotePath } from "../shared/api.js";
 
 const TIME = /^(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?$/;
 
+const LADDER = "?default=ladder"; // An asset without a stream becomes a ladder. An existing stream is played as it is.
+
+/** The playlist for other players. */
 export function playlistUrl(bucket: string, path: string): string {
   return `/stream/${encodeURIComponent(bucket)}/${quotePath(path)}/playlist.m3u8`;
 }
 
+/** The playlist for the player of these pages. */
+export function ownPlaylistUrl(bucket: string, path: string): string {
+  return playlistUrl(bucket, path) + LADDER;
+}
+
+/** The status of the stream that `ownPlaylistUrl` gets. */
 export function statusUrl(bucket: string, path: string): string {
-  return `/stream/${encodeURIComponent(bucket)}/${quotePath(path)}/status`;
+  return `/stream/${encodeURIComponent(bucket)}/${quotePath(path)}/status${LADDER}`;
 }
 
 export function watchUrl(bucket: string, path: string): string {

@@ -8,7 +8,7 @@ import { part } from "../shared/parts.js";
 import { MOVED } from "../shared/router.js";
 import type { Problem, StatusView } from "../shared/types.js";
 import { texts } from "../texts/index.js";
-import { playlistUrl, statusUrl, watchUrl, wishesOf } from "./address.js";
+import { ownPlaylistUrl, statusUrl, watchUrl, wishesOf } from "./address.js";
 import { Captions } from "./captions.js";
 import { canRemember } from "./choices.js";
 import { Commands } from "./commands.js";
@@ -96,7 +96,7 @@ class Player extends Element implements EngineEvents {
   }
 
   private get url(): string {
-    return playlistUrl(this.bucket, this.path);
+    return ownPlaylistUrl(this.bucket, this.path);
   }
 
   // start and end
