@@ -233,8 +233,12 @@ def _decode_packet(result: _Stream, packet: Any) -> None:
 
 
 def _has_captions(frame: Any) -> bool:
-    data = next((bytes(side) for side in frame.side_data if side.type == Type.A53_CC), b"")
-    return codecs.has_captions(data)
+    """Whether a picture carries captions; False where PyAV has no name for other data of the picture."""
+    try:
+        side = frame.side_data.get(Type.A53_CC)
+    except ValueError:
+        return False
+    return side is not None and codecs.has_captions(bytes(side))
 
 
 def _track(stream: _Stream, moments: Sequence[_Moment], prefix: int | None) -> TrackFacts:
