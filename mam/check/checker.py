@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import accumulate
 from urllib.parse import urljoin, urlsplit
@@ -11,10 +10,14 @@ from urllib.parse import urljoin, urlsplit
 from mam.check.delivery import playlist_delivery, segment_delivery
 from mam.check.fetch import Answer, Client, Unreachable, place
 from mam.check.fmp4 import InitFacts, InvalidBoxes, read_init
-from mam.check.media import SegmentFacts, TrackFacts, container_of, measure
-from mam.check.multivariant import Measurement, average_rate, list_rules, peak_rate, tree_rules
-from mam.check.report import Finding, Presentation, Report, Track, error, note
+from mam.check.ladder import group_rules, ladder_rules
+from mam.check.levels import level_rules
+from mam.check.measurement import Media, frame_duration, measurement
+from mam.check.media import SegmentFacts, container_of, measure
+from mam.check.multivariant import list_rules, tree_rules
+from mam.check.report import Finding, Presentation, Report, error, note
 from mam.check.rules import chain_rules, completed, extinf_rules, init_rules, lone_rules, offset
+from mam.check.rungs import rung_rules
 from mam.check.syntax import (
     MediaPlaylist,
     Segment,
@@ -23,7 +26,7 @@ from mam.check.syntax import (
     read_multivariant,
     syntax,
 )
-from mam.check.webvtt import VttFacts, read_vtt, vtt_rules
+from mam.check.webvtt import read_vtt, vtt_rules
 
 PROBE = 100  # The check of range requests asks for this many bytes.
 
@@ -41,17 +44,6 @@ def sample(count: int) -> list[int]:
     """The numbers of the segments in a sample of `count`: neighbours too, for the rules between them."""
     middle = count // 2
     return sorted({n for n in (0, 1, middle, middle + 1, count - 2, count - 1) if 0 <= n < count})
-
-
-@dataclass(slots=True)
-class _Media:
-    """A media playlist with its measured segments."""
-
-    where: str
-    playlist: MediaPlaylist
-    segments: list[SegmentFacts] = field(default_factory=list)
-    texts: list[VttFacts] = field(default_factory=list)
-    complete: bool = True
 
 
 class _Check:
@@ -73,7 +65,7 @@ class _Check:
         else:
             media = self._media(answer.url, read_media(text), where)
             self._judge(media)
-            presentations = [_measurement(media).presentation]
+            presentations = [measurement(media).presentation]
         return Report(url, tuple(self._findings), tuple(presentations))
 
     def _read_playlist(self, answer: Answer, where: str) -> str:
@@ -87,24 +79,25 @@ class _Check:
         self._findings += list_rules(playlist, where)
         renditions = [r["URI"] for r in playlist.renditions if r.get("URI")]
         variants = [variant.uri for variant in playlist.variants if variant.uri]
-        media_by_uri: dict[str, _Media] = {}
+        media_by_uri: dict[str, Media] = {}
         for uri in dict.fromkeys((*variants, *renditions, *(variant.uri for variant in playlist.i_frames))):
             if media := self._listed(urljoin(answer.url, uri), where, uri):
                 media_by_uri[uri] = media
         main = next((media_by_uri[uri] for uri in variants if uri in media_by_uri), None)
         origin = offset(main.segments) if main else None
-        frame = _frame(main.segments) if main else Fraction(0)
+        frame = frame_duration(main.segments) if main else Fraction(0)
         for uri, media in media_by_uri.items():
             self._judge(media, alternate=uri not in variants, frame=frame, origin=origin)
         if not playlist.independent:
             self._findings += _not_independent([media_by_uri[uri] for uri in variants if uri in media_by_uri])
-        measured = {uri: _measurement(media) for uri, media in media_by_uri.items()}
+        measured = {uri: measurement(media) for uri, media in media_by_uri.items()}
         trick = {variant.uri for variant in playlist.i_frames}
-        played = {uri: measurement for uri, measurement in measured.items() if uri not in trick}
-        self._findings += tree_rules(playlist, played, where)
-        return [measurement.presentation for measurement in played.values()]
+        played = {uri: facts for uri, facts in measured.items() if uri not in trick}
+        for rules in (tree_rules, rung_rules, ladder_rules, group_rules):
+            self._findings += rules(playlist, played, where)
+        return [facts.presentation for facts in played.values()]
 
-    def _listed(self, url: str, top: str, uri: str) -> _Media | None:
+    def _listed(self, url: str, top: str, uri: str) -> Media | None:
         """Checks a media playlist of a multivariant one."""
         where = place(url)
         try:
@@ -121,9 +114,9 @@ class _Check:
             return None
         return self._media(answer.url, read_media(text), where)
 
-    def _media(self, base: str, playlist: MediaPlaylist, where: str) -> _Media:
+    def _media(self, base: str, playlist: MediaPlaylist, where: str) -> Media:
         """Fetches and measures the segments."""
-        media = _Media(where, playlist, complete=self._every)
+        media = Media(where, playlist, complete=self._every)
         starts = [Fraction(0), *accumulate(segment.duration for segment in playlist.segments)]
         if playlist.i_frames_only or not all(segment.whole for segment in playlist.segments):
             media.complete = False
@@ -211,16 +204,17 @@ class _Check:
             yield note("range", spot, f"A Range is answered as asked, but with status {part.status}.")
 
     def _judge(
-        self, media: _Media, *, alternate: bool = False, frame: Fraction = Fraction(0), origin: Fraction | None = None
+        self, media: Media, *, alternate: bool = False, frame: Fraction = Fraction(0), origin: Fraction | None = None
     ) -> None:
         self._findings += chain_rules(media.segments, media.where)
         self._findings += extinf_rules(media.segments, media.where, alternate=alternate, frame=frame)
+        self._findings += level_rules(media.segments, media.where)
         self._findings += vtt_rules(media.texts, origin, media.where)
         if not alternate and origin is None:
             self._findings += _not_independent([media])
 
 
-def _not_independent(playlists: Sequence[_Media]) -> Iterator[Finding]:
+def _not_independent(playlists: Sequence[Media]) -> Iterator[Finding]:
     for media in playlists:
         if not media.playlist.independent and any(facts.track("video") for facts in media.segments):
             yield error("independent", media.where, "Neither it nor what lists it has EXT-X-INDEPENDENT-SEGMENTS.")
@@ -229,50 +223,3 @@ def _not_independent(playlists: Sequence[_Media]) -> Iterator[Finding]:
 def _file(url: str) -> str:
     """The last part of a path: the others may contain a token."""
     return urlsplit(url).path.rpartition("/")[2]
-
-
-def _frame(segments: Sequence[SegmentFacts]) -> Fraction:
-    """The duration of a picture, or else of an audio frame."""
-    for kind in ("video", "audio"):
-        if tracks := _of(segments, kind):
-            return max(track.frame for track in tracks)
-    return Fraction(0)
-
-
-def _of(segments: Sequence[SegmentFacts], kind: str) -> list[TrackFacts]:
-    return [track for facts in segments for track in facts.tracks if track.kind == kind]
-
-
-def _measurement(media: _Media) -> Measurement:
-    video, audio = _of(media.segments, "video"), _of(media.segments, "audio")
-    tracks = [_whole(facts) for facts in (video, audio) if facts]
-    if cues := [cue for facts in media.texts for cue in facts.cues]:
-        first, end = min(cue.start for cue in cues), max(cue.end for cue in cues)
-        tracks.append(Track("subtitles", "wvtt", first, end, len(cues)))
-    rates = [(facts.duration, facts.size) for facts in media.segments]
-    rates += [(facts.duration, facts.size) for facts in media.texts]
-    rates = rates if media.complete else []
-    playlist = media.playlist
-    presentation = Presentation(
-        media.where, playlist.duration, len(playlist.segments), tuple(tracks),
-        peak_rate(rates, playlist.target), average_rate(rates),
-    )  # fmt: skip
-    return Measurement(
-        presentation,
-        playlist.target,
-        tuple(dict.fromkeys(track.codec for track in (*video, *audio))),
-        tuple(dict.fromkeys(track.rate for track in video)),
-        tuple(dict.fromkeys(size for track in video for size in (track.shown, (track.width, track.height)))),
-        _frame(media.segments),
-        offset(media.segments),
-        media.complete,
-        tuple(accumulate(segment.duration for segment in playlist.segments)),
-    )
-
-
-def _whole(tracks: Sequence[TrackFacts]) -> Track:
-    first = tracks[0]
-    return Track(
-        first.kind, first.codec, min(track.first for track in tracks), max(track.end for track in tracks),
-        sum(track.frames for track in tracks), *first.shown,
-    )  # fmt: skip

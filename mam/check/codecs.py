@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 AAC = {"LC": 2, "Main": 1, "SSR": 3, "LTP": 4, "HE-AAC": 5, "HE-AACv2": 29, "xHE-AAC": 42}
 NAMES = {"ac3": "ac-3", "eac3": "ec-3", "mp3": "mp4a.40.34", "mp2": "mp4a.40.33", "opus": "Opus", "flac": "fLaC",
          "alac": "alac", "av1": "av01", "vp9": "vp09"}  # fmt: skip
 H264_SPS, H264_IDR, H264_SLICES = 7, 5, range(1, 6)
 HEVC_SLICES, HEVC_IDR = range(32), range(16, 21)  # BLA and IDR; 21 is CRA, which needs earlier pictures.
+
+RANGES = {2: "", 16: "PQ", 18: "HLG"}  # VIDEO-RANGE by transfer characteristics (ITU-T H.273); 2 is "unspecified".
+PARAMETER_SETS = {"h264": range(7, 9), "hevc": range(32, 35)}  # These are types of NAL units.
+FIXED_TAGS = ("avc1", "hvc1")  # The sample entries whose parameter sets are all in the initialization section.
 
 
 def codec_name(codec: str, profile: str | None, configuration: bytes) -> str:
@@ -96,3 +100,51 @@ def length_prefixed(data: bytes, size: int) -> Iterator[bytes]:
         length = int.from_bytes(data[position : position + size], "big")
         yield data[position + size : position + size + length]
         position += size + length
+
+
+def video_range(transfer: int) -> str:
+    """VIDEO-RANGE of pictures with these transfer characteristics; '' where they are unspecified."""
+    return RANGES.get(transfer, "SDR")
+
+
+def has_captions(data: bytes) -> bool:
+    """Whether the closed captions of a picture (`cc_data` of ATSC A/53) hold anything but padding."""
+    triplets = (data[position : position + 3] for position in range(0, len(data) - 2, 3))
+    return any(flags & 4 and (first & 0x7F or second & 0x7F) for flags, first, second in triplets)
+
+
+def strays(codec: str, tag: str, configuration: bytes, picture: bytes, size: int) -> int:
+    """The number of parameter sets in a coded picture that avcC or hvcC does not have. `tag`: of the sample entry."""
+    kinds = PARAMETER_SETS.get(codec)
+    if kinds is None or tag not in FIXED_TAGS:
+        return 0
+    units = (unit.rstrip(b"\0") for unit in length_prefixed(picture, size) if unit)
+    sets = {unit for unit in units if unit and _kind(codec, unit) in kinds}
+    return len(sets - set(_configured(codec, configuration)))
+
+
+def _kind(codec: str, unit: bytes) -> int:
+    return unit[0] & 0x1F if codec == "h264" else unit[0] >> 1 & 0x3F
+
+
+def _configured(codec: str, configuration: bytes) -> Iterator[bytes]:
+    """The parameter sets of avcC or hvcC (ISO/IEC 14496-15 sections 5.3.3.1 and 8.3.3.1)."""
+    if codec == "h264":
+        position = 5
+        for mask in (0x1F, 0xFF):  # sequence parameter sets, then picture parameter sets
+            count = configuration[position] & mask if position < len(configuration) else 0
+            position = yield from _sized(configuration, position + 1, count)
+        return
+    position = 23
+    for _ in range(configuration[22] if len(configuration) > 22 else 0):
+        count = int.from_bytes(configuration[position + 1 : position + 3], "big")
+        position = yield from _sized(configuration, position + 3, count)
+
+
+def _sized(data: bytes, position: int, count: int) -> Generator[bytes, None, int]:
+    """`count` units, each after its length in two bytes; returns the place after them."""
+    for _ in range(count):
+        length = int.from_bytes(data[position : position + 2], "big")
+        yield data[position + 2 : position + 2 + length].rstrip(b"\0")
+        position += 2 + length
+    return position

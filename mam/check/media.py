@@ -13,6 +13,7 @@ from typing import Any
 import av
 import av.error
 import av.logging
+from av.sidedata.sidedata import Type
 
 from mam.check import codecs
 from mam.check.fmp4 import Fragment, InitFacts, InvalidBoxes, read_fragments
@@ -29,7 +30,9 @@ class TrackFacts:
     duration. `longest`: the longest distance of two frames. `hole`, `overlap`: the largest between audio frames. `key`,
     `idr`: whether the first coded picture is marked as a key frame, and is an IDR (None: the codec has none).
     `damaged`: the number of undecodable frames. `width`, `height`: the coded size. `shown`: in square pixels. `rate`:
-    frames per second, 0 for a single frame.
+    frames per second, 0 for a single frame. `video_range`: 'SDR', 'PQ' or 'HLG', '' where nothing says it. `captioned`:
+    pictures carry closed captions. `channels`: of sound. `strays`: the number of parameter sets before the first
+    picture that differ from those of the initialization section, where that has to have all of them.
     """
 
     kind: str
@@ -48,6 +51,10 @@ class TrackFacts:
     height: int = 0
     shown: tuple[int, int] = (0, 0)
     rate: Fraction = ZERO
+    video_range: str = ""
+    captioned: bool = False
+    channels: int = 0
+    strays: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +116,10 @@ class _Stream:
     key: bool = True
     decoded: int = 0
     damaged: int = 0
+    tag: str = ""
+    video_range: str = ""
+    captioned: bool = False
+    channels: int = 0
 
 
 def container_of(data: bytes) -> str:
@@ -191,7 +202,11 @@ def _describe(result: _Stream, stream: Any) -> None:
     context = stream.codec_context
     result.codec, result.profile, result.configuration = context.name, context.profile, bytes(context.extradata or b"")
     result.damaged += bool(result.moments and not result.decoded)
+    result.tag = context.codec_tag
+    if result.kind == "audio":
+        result.channels = context.channels
     if result.kind == "video":
+        result.video_range = codecs.video_range(int(context.color_trc))
         ratio = stream.sample_aspect_ratio or context.sample_aspect_ratio or 1
         result.width, result.height = context.width, context.height
         result.shown = (round(context.width * ratio), context.height)
@@ -214,6 +229,16 @@ def _decode_packet(result: _Stream, packet: Any) -> None:
         return
     result.decoded += len(frames)
     result.damaged += sum(bool(frame.is_corrupt) for frame in frames)
+    result.captioned = result.captioned or (result.kind == "video" and any(map(_has_captions, frames)))
+
+
+def _has_captions(frame: Any) -> bool:
+    """Whether a picture carries captions; False where PyAV has no name for other data of the picture."""
+    try:
+        side = frame.side_data.get(Type.A53_CC)
+    except ValueError:
+        return False
+    return side is not None and codecs.has_captions(bytes(side))
 
 
 def _track(stream: _Stream, moments: Sequence[_Moment], prefix: int | None) -> TrackFacts:
@@ -244,4 +269,8 @@ def _track(stream: _Stream, moments: Sequence[_Moment], prefix: int | None) -> T
         height=stream.height,
         shown=stream.shown,
         rate=(len(times) - 1) / (times[-1] - times[0]) if times[-1] > times[0] else ZERO,
+        video_range=stream.video_range,
+        captioned=stream.captioned,
+        channels=stream.channels,
+        strays=codecs.strays(stream.codec, stream.tag, stream.configuration, stream.opening, prefix) if prefix else 0,
     )

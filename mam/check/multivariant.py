@@ -3,67 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from itertools import product
 
 from mam.check.codecs import is_known
-from mam.check.report import Finding, Presentation, error, note
+from mam.check.measurement import Measurement
+from mam.check.report import Finding, error, note
 from mam.check.syntax import MultivariantPlaylist, Variant
 
 MARGIN = Fraction(1, 10)  # BANDWIDTH and AVERAGE-BANDWIDTH may differ by this part.
 GROUPS = {"AUDIO": "audio", "SUBTITLES": "subtitles", "VIDEO": "video", "CLOSED-CAPTIONS": "captions"}
 EITHER_WAY = Fraction(1, 100)  # FRAME-RATE may differ by this part: it has three decimals, and timestamps are rounded.
-
-
-@dataclass(frozen=True, slots=True)
-class Measurement:
-    """A measured media playlist. `codecs`, `rates`: of all its segments. `frame`: the frame duration of its video or
-    else audio, in seconds. `offset`: the timestamp of its start. `complete`: all segments were measured, so bit rates
-    are known. `ends`: the ends of its segments by EXTINF, in seconds.
-    """
-
-    presentation: Presentation
-    target: int
-    codecs: tuple[str, ...] = ()
-    rates: tuple[Fraction, ...] = ()
-    sizes: tuple[tuple[int, int], ...] = ()
-    frame: Fraction = Fraction(0)
-    offset: Fraction | None = None
-    complete: bool = True
-    ends: tuple[Fraction, ...] = ()
-
-    @property
-    def has_video(self) -> bool:
-        return self.presentation.track("video") is not None
-
-    @property
-    def usual_rate(self) -> Fraction:
-        """The average frame rate: less than that of the fastest segment where the rate varies."""
-        video = self.presentation.track("video")
-        if video is None or not self.complete or video.end <= video.first:
-            return max(self.rates, default=Fraction(0))
-        return video.frames / (video.end - video.first)
-
-
-def peak_rate(segments: Sequence[tuple[Fraction, int]], target: int) -> int:
-    """The peak segment bit rate (RFC 8216 section 4.1): the largest of any contiguous set of segments that lasts 0.5
-    to 1.5 target durations. `segments`: (seconds, bytes). Without such a set, the average rate."""
-    rates = []
-    for first in range(len(segments)):
-        seconds, size = Fraction(0), 0
-        for duration, count in segments[first:]:
-            seconds, size = seconds + duration, size + count
-            if 2 * seconds > 3 * target:
-                break
-            if 2 * seconds >= target and seconds:
-                rates.append(8 * size / seconds)
-    return round(max(rates)) if rates else average_rate(segments)
-
-
-def average_rate(segments: Sequence[tuple[Fraction, int]]) -> int:
-    seconds = sum((duration for duration, _ in segments), Fraction(0))
-    return round(8 * sum(size for _, size in segments) / seconds) if seconds else 0
 
 
 def list_rules(playlist: MultivariantPlaylist, where: str) -> Iterator[Finding]:

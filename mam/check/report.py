@@ -50,6 +50,9 @@ RULES = {
     "tfdt": f"{APPLE} 7.3",
     "fragment": f"{RFC} 3.3",
     "hevc-in-ts": f"{APPLE} 1.5",
+    "fast-frames": f"{APPLE} 1.19",
+    "level": "ITU-T H.264 and H.265 annex A",
+    "parameter-sets": "ISO/IEC 14496-15 section 5.3.3",
     # subtitles
     "vtt-header": f"{RFC} 3.5",
     "vtt-map": f"{APPLE} 5.3",
@@ -67,6 +70,20 @@ RULES = {
     "same-range": f"{APPLE} 8.7",
     "sync": f"{RFC} 6.2.4",
     "alignment": f"{APPLE} 8.22",
+    # ladders
+    "matching": f"{RFC} 6.2.4",
+    "discontinuity": f"{RFC} 6.2.4; {APPLE} 8.13-8.15",
+    "aspect-ratio": f"{APPLE} 1.33",
+    "score": f"{APPLE} 9.19",
+    "video-range": f"{APPLE} 9.16",
+    "sdr": f"{APPLE} 1.24",
+    "captions": f"{RFC} 4.3.4.2",
+    "first-variant": f"{APPLE} 1.32",
+    "slow-variant": f"{APPLE} 1.25",
+    "peaks": f"{APPLE} 1.30",
+    "same-members": f"{RFC} 4.3.4.1.1",
+    "channels": f"{RFC} 4.3.4.1",
+    "stereo": f"{APPLE} 2.3",
 }
 
 

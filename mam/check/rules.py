@@ -61,6 +61,9 @@ def _track_rules(facts: SegmentFacts, track: TrackFacts, where: str) -> Iterator
         yield error("key-frame", where, "Its video does not begin with a key frame.")
     elif track.idr is False:
         yield error("key-frame", where, "Its video begins with a key frame that is no IDR.")
+    if track.strays:
+        description = f"{track.strays} parameter sets in its first picture are not in the initialization section."
+        yield error("parameter-sets", where, description)
     if track.overlap > ZERO and track.overlap >= track.frame - TICKS:
         yield error("overlap", where, f"Its audio overlaps itself by {_ms(track.overlap)}.")
     if track.hole > ZERO and track.hole >= track.frame - TICKS:

@@ -50,6 +50,7 @@ class MediaPlaylist:
     segments: tuple[Segment, ...]
     independent: bool = False  # EXT-X-INDEPENDENT-SEGMENTS
     i_frames_only: bool = False  # EXT-X-I-FRAMES-ONLY
+    discontinuity_sequence: int = 0  # EXT-X-DISCONTINUITY-SEQUENCE
 
     @property
     def duration(self) -> Fraction:
@@ -97,7 +98,7 @@ def is_multivariant(text: str) -> bool:
 def read_media(text: str) -> MediaPlaylist:
     """Reads a media playlist leniently: no tag is required."""
     segments: list[Segment] = []
-    target, duration, section = 0, Fraction(0), None
+    target, sequence, duration, section = 0, 0, Fraction(0), None
     discontinuity = ranged = encrypted = False
     playlist_lines = lines(text)
     for line in playlist_lines:
@@ -105,6 +106,8 @@ def read_media(text: str) -> MediaPlaylist:
             duration = _seconds(line.value.partition(",")[0])
         elif line.tag == "EXT-X-TARGETDURATION":
             target = int(line.value) if line.value.isdecimal() else 0
+        elif line.tag == "EXT-X-DISCONTINUITY-SEQUENCE":
+            sequence = int(line.value) if line.value.isdecimal() else 0
         elif line.tag == "EXT-X-MAP":
             section = attributes(line.value).get("URI")
             ranged = ranged or "BYTERANGE" in attributes(line.value)
@@ -118,7 +121,8 @@ def read_media(text: str) -> MediaPlaylist:
             segments.append(Segment(line.value, duration, section, discontinuity, not (ranged or encrypted)))
             duration, discontinuity, ranged = Fraction(0), False, False
     tags = {line.tag for line in playlist_lines}
-    return MediaPlaylist(target, tuple(segments), "EXT-X-INDEPENDENT-SEGMENTS" in tags, "EXT-X-I-FRAMES-ONLY" in tags)
+    independent, i_frames_only = "EXT-X-INDEPENDENT-SEGMENTS" in tags, "EXT-X-I-FRAMES-ONLY" in tags
+    return MediaPlaylist(target, tuple(segments), independent, i_frames_only, sequence)
 
 
 def read_multivariant(text: str) -> MultivariantPlaylist:

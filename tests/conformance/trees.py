@@ -19,6 +19,15 @@ VARIANT = (
     'BANDWIDTH=0,AVERAGE-BANDWIDTH=0,CODECS="avc1.64000c,mp4a.40.2",RESOLUTION=320x180,FRAME-RATE=25.000,'
     'AUDIO="a",SUBTITLES="s"'
 )
+LADDER = """#EXTM3U
+#EXT-X-VERSION:7
+#EXT-X-INDEPENDENT-SEGMENTS
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="English",LANGUAGE="en",DEFAULT=YES,AUTOSELECT=YES,CHANNELS="2",URI="2.m3u8"
+"""
+RUNG = (
+    'BANDWIDTH={rate},AVERAGE-BANDWIDTH={rate},CODECS="{codec},mp4a.40.2",RESOLUTION={size},FRAME-RATE=25.000,'
+    'CLOSED-CAPTIONS=NONE,AUDIO="a"'
+)
 CUES = {1: (1, 3), 2: (5, 8), 3: (14, 15)}  # number: seconds from the start; the second reaches over a boundary
 
 
@@ -67,6 +76,27 @@ def _multivariant_tree(media: MediaFolder, folder: Path, *options: str) -> None:
     ]
     (folder / "master.m3u8").write_text("\n".join(lines))
     _tell_rates(folder)
+
+
+def ladder_tree(media: MediaFolder, folder: Path, *options: str) -> Path:
+    """`master.m3u8` with a copied picture, a smaller one, and the sound apart, in fMP4. `options`: of the smaller."""
+    return _copied(media, folder, _ladder_tree, options)
+
+
+def _ladder_tree(media: MediaFolder, folder: Path, *options: str) -> None:
+    folder.mkdir()
+    smaller = "-c:v:1 libx264 -preset ultrafast -level:v:1 1.1 -crf:v:1 30 -g:v:1 50 -pix_fmt yuv420p"
+    sized = () if "-filter:v:1" in options else ("-filter:v:1", "scale=160:90")
+    ffmpeg("-i", str(media.path(FILM)), "-map", "0:v", "-map", "0:v", "-map", "0:a", *HLS, *FMP4, *smaller.split(),
+           *sized, *options, "-hls_fmp4_init_filename", "init-%v.mp4",
+           "-var_stream_map", "v:0 v:1 a:0", str(folder / "%v.m3u8"))  # fmt: skip
+    sound = _rate(folder, "2.m3u8")
+    first, second = (
+        RUNG.format(rate=sound + _rate(folder, f"{number}.m3u8"), codec=codec, size=size)
+        for number, codec, size in ((0, "avc1.64000c", "320x180"), (1, "avc1.42c00b", "160x90"))
+    )
+    lines = [f"#EXT-X-STREAM-INF:{first}", "0.m3u8", f"#EXT-X-STREAM-INF:{second}", "1.m3u8", ""]
+    (folder / "master.m3u8").write_text(LADDER + "\n".join(lines))
 
 
 def _subtitles(folder: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mam.check.codecs import begins_with_idr, codec_name, length_size, same_codec
+from mam.check.codecs import begins_with_idr, codec_name, has_captions, length_size, same_codec, strays, video_range
 
 SPS = b"\x67\x64\x00\x1f\xac"
 AVCC = b"\x01\x64\x00\x1f\xff\xe1"
@@ -73,3 +73,50 @@ def test_lengths_of_units_are_as_long_as_the_configuration_says() -> None:
     assert length_size("h264", AVCC) == 4
     assert length_size("h264", b"\x01\x64\x00\x1f\xfd") == 2
     assert length_size("aac", b"\x11\x90") == 4
+
+
+def sized(*parts: bytes, size: int = 4) -> bytes:
+    return b"".join(len(part).to_bytes(size, "big") + part for part in parts)
+
+
+PPS, SLICE = b"\x68\xeb\xe3\xcb", b"\x65\x88\x84"
+WHOLE_AVCC = AVCC[:5] + b"\xe1" + sized(SPS, size=2) + b"\x01" + sized(PPS, size=2)
+HEVC_SETS = [bytes([kind << 1, 1, kind]) for kind in (32, 33, 34)]
+HEVC_ARRAYS = b"".join(bytes([each[0] >> 1]) + b"\0\1" + sized(each, size=2) for each in HEVC_SETS)
+WHOLE_HVCC = HVCC.ljust(22, b"\0") + b"\3" + HEVC_ARRAYS
+
+
+@pytest.mark.parametrize(
+    ("units", "count"),
+    [((SLICE,), 0), ((SPS, PPS, SLICE), 0), ((SPS + b"\0", SLICE), 0), ((SPS[:3] + b"\x28", PPS, SLICE), 1),
+     ((SPS + b"\1", PPS + b"\1", SLICE), 2), ((b"\x06\x05", b"", SLICE), 0)],
+)  # fmt: skip
+def test_parameter_sets_that_the_initialization_section_lacks_are_counted(units: tuple[bytes, ...], count: int) -> None:
+    assert strays("h264", "avc1", WHOLE_AVCC, sized(*units), 4) == count
+    assert strays("h264", "avc3", WHOLE_AVCC, sized(*units), 4) == 0  # they may be anywhere
+
+
+def test_parameter_sets_of_hevc_are_compared_too() -> None:
+    assert strays("hevc", "hvc1", WHOLE_HVCC, sized(*HEVC_SETS, b"\x26\1\x80"), 4) == 0
+    assert strays("hevc", "hvc1", WHOLE_HVCC, sized(HEVC_SETS[0] + b"\1", b"\x26\1\x80"), 4) == 1
+    assert strays("hevc", "hev1", WHOLE_HVCC, sized(HEVC_SETS[0] + b"\1", b"\x26\1\x80"), 4) == 0
+
+
+@pytest.mark.parametrize("configuration", [b"", AVCC, WHOLE_AVCC[:9], HVCC])
+def test_a_configuration_that_is_cut_off_has_what_it_has(configuration: bytes) -> None:
+    assert strays("h264", "avc1", configuration, sized(SPS, SLICE), 4) == 1
+    assert strays("hevc", "hvc1", configuration, sized(HEVC_SETS[0]), 4) == 1
+    assert strays("vp9", "vp09", configuration, sized(SPS), 4) == 0
+
+
+def test_the_transfer_names_the_range() -> None:
+    assert [video_range(transfer) for transfer in (1, 2, 13, 14, 16, 18)] == ["SDR", "", "SDR", "SDR", "PQ", "HLG"]
+
+
+@pytest.mark.parametrize(
+    ("data", "is_there"),
+    [(b"", False), (b"\xfc\x80\x80", False), (b"\xf8\x14\x20", False), (b"\xfa\0\0\xfd\x80\x80", False),
+     (b"\xfc\x94\x20", True), (b"\xf9\0\0\xfc\x80\x80\xff\x02\x21", True), (b"\xfc\x94", False)],
+)  # fmt: skip
+def test_captions_are_more_than_padding(data: bytes, is_there: bool) -> None:
+    assert has_captions(data) is is_there

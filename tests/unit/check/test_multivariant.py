@@ -7,7 +7,8 @@ from fractions import Fraction
 
 import pytest
 
-from mam.check.multivariant import Measurement, average_rate, list_rules, peak_rate, tree_rules
+from mam.check.measurement import Measurement, average_rate, peak_rate
+from mam.check.multivariant import list_rules, tree_rules
 from mam.check.report import Presentation, Track
 from mam.check.syntax import read_multivariant
 

@@ -74,6 +74,7 @@ def test_right_segments_break_nothing() -> None:
         (changed(segment(0), "video", damaged=1), "decode"),
         (changed(segment(0), "video", key=False), "key-frame"),
         (changed(segment(0), "video", idr=False), "key-frame"),
+        (changed(segment(0), "video", strays=1), "parameter-sets"),
         (changed(segment(0), "audio", overlap=3 * SOUND), "overlap"),
         (changed(segment(0), "audio", hole=3 * SOUND), "audio-gap"),
         (changed(segment(0), "video", codec="hvc1.1.6.L93.B0"), "hevc-in-ts"),

@@ -107,6 +107,9 @@ def test_segments_are_read_with_their_map_and_discontinuities() -> None:
     assert (first.uri, first.duration, first.map) == ("00000.m4s", Fraction("6.006"), "init.mp4")
     assert (first.discontinuity, second.discontinuity) == (False, True)
     assert read_media(text).duration == Fraction("11.506")
+    assert read_media(text).discontinuity_sequence == 0
+    assert read_media(f"{text}#EXT-X-DISCONTINUITY-SEQUENCE:7\n").discontinuity_sequence == 7
+    assert read_media(f"{text}#EXT-X-DISCONTINUITY-SEQUENCE:x\n").discontinuity_sequence == 0
 
 
 def test_what_is_not_measured_is_noted() -> None:
