@@ -258,6 +258,11 @@ class Plan(_Frozen):
         """The groups of renditions that are made together, the base ('') first."""
         return list(dict.fromkeys(rendition.group for rendition in self.renditions))
 
+    @property
+    def ladder(self) -> list[str]:
+        """The names of a ladder's renditions with a picture, that of the base first; empty for any other plan."""
+        return [rendition.name for rendition in self.renditions if rendition.video] if len(self.groups) > 1 else []
+
     def of_groups(self, *groups: str) -> Plan:
         """The plan with the renditions of these groups alone. Raises KeyError where it has none of them."""
         renditions = tuple(rendition for rendition in self.renditions if rendition.group in groups)

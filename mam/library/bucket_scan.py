@@ -8,6 +8,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Protocol
 
 from mam.errors import InvalidName, NotFound
+from mam.hls import playlist
 from mam.hls.plan import Plan
 from mam.hls.playlist import InvalidPlaylist
 from mam.library.status import FOREIGN, MAKING, AssetStatus, field_of, foreign_field
@@ -36,6 +37,8 @@ class Tree(Protocol):
     def name(self) -> str: ...
     @property
     def plan(self) -> Plan | None: ...
+    @property
+    def text(self) -> str: ...
 
 
 class Trees(Protocol):
@@ -124,6 +127,7 @@ class BucketScan:
             live=revision,
             duration=float(tree.plan.timeline.duration),
             notes=tree.plan.notes,
+            rungs=_rungs(tree.plan.ladder, tree.text),
             is_playable=True,
             poster=revision if self._exists(poster_key(name, revision)) else "",
             storyboard=revision if self._exists(storyboard_key(name, revision)) else "",
@@ -137,3 +141,8 @@ class BucketScan:
             return self._store.head(self._bucket, key) is not None
         except NotFound:
             return False
+
+
+def _rungs(ladder: list[str], text: str) -> tuple[int, int] | None:
+    """How many pictures of a ladder the commit lists, and how many there are."""
+    return (len(playlist.rendition_names(text).keys() & {*ladder}), len(ladder)) if ladder else None

@@ -2,7 +2,8 @@
 
 The hash has a field `bucket/key` per asset, `/video` per tree of another tool, and COMPLETE once the VoD bucket was
 scanned for it: COMPLETE is lost together with the hash. An entry has these fields for its live revision: `live`,
-`video`, `duration`, `notes`, `poster` and `storyboard` (the revisions that have them); for its job: `job`, `since`,
+`video`, `duration`, `notes`, `rungs` (of a ladder: how many of its pictures are made, and how many there are), `poster`
+and `storyboard` (the revisions that have them); for its job: `job`, `since`,
 `state` (making, failed), `version`, `playable`, `ahead` (the pictures that exist) and `error`. `error` without a job:
 why an upload was refused. `gone`: nothing is live, and an earlier scan of the bucket is out of date.
 """
@@ -67,6 +68,7 @@ library = function(event)
       if ahead[kind] then entry[kind] = id
       elseif entry[kind] ~= entry.live and entry[kind] ~= id then entry[kind] = nil end
     end
+    if entry.live ~= id then entry.rungs = nil end
     entry.live, entry.video, entry.duration, entry.notes, entry.gone = id, video, tonumber(duration), notes, nil
     if speaks then clear_job(entry) end
   elseif event == 'cancelled' then
@@ -105,7 +107,7 @@ return 1
 DELETED = f"""{_KEEP}
 local entry = read(ARGV[1])
 if entry.live and ARGV[2] ~= '' and entry.live ~= ARGV[2] then return 0 end
-entry.live, entry.poster, entry.storyboard, entry.gone = nil, nil, nil, true
+entry.live, entry.rungs, entry.poster, entry.storyboard, entry.gone = nil, nil, nil, nil, true
 if not entry.state then entry.video, entry.duration, entry.notes = nil, nil, nil end
 tell(ARGV[1], entry)
 return 1
@@ -126,6 +128,15 @@ tell(ARGV[1], entry)
 return 1
 """
 
+# ARGV: field, revision, made, total. Records how many pictures of a live ladder are made.
+LISTED = f"""{_KEEP}
+local entry = read(ARGV[1])
+if entry.live ~= ARGV[2] then return 0 end
+entry.rungs = {{tonumber(ARGV[3]), tonumber(ARGV[4])}}
+tell(ARGV[1], entry)
+return 1
+"""
+
 # ARGV: field, entry, field, entry ... Records a scan of the VoD bucket; later reports take precedence.
 FOUND = f"""{_KEEP}
 local changed, any = {{}}, false
@@ -134,7 +145,7 @@ for n = 1, #ARGV, 2 do
   if next(entry) == nil then
     entry = found
   elseif found.live and not entry.live and not entry.gone then
-    for _, name in ipairs({{'live', 'video', 'duration', 'notes', 'poster', 'storyboard'}}) do
+    for _, name in ipairs({{'live', 'video', 'duration', 'notes', 'rungs', 'poster', 'storyboard'}}) do
       entry[name] = found[name]
     end
   end

@@ -18,7 +18,8 @@ class AssetStatus:
     """`live`: the live revision, or FOREIGN. `job`: the active or last failed job, by `stage`.
 
     `version`: the source's version for that job. `duration`: seconds. `poster`, `storyboard`: the revisions that have
-    them. `notes`: tolerated faults of the source, in sentences. A scan that found nothing leaves all fields empty.
+    them. `notes`: tolerated faults of the source, in sentences. `rungs`: of a live ladder, how many of its pictures are
+    made, and how many there are. A scan that found nothing leaves all fields empty.
     """
 
     video: str = ""
@@ -32,6 +33,7 @@ class AssetStatus:
     storyboard: str = ""
     error: Failure | None = None
     notes: tuple[str, ...] = ()
+    rungs: tuple[int, int] | None = None
 
     @property
     def state(self) -> str:
@@ -47,7 +49,7 @@ class AssetStatus:
         """The fields in Redis of a status from a scan of the bucket."""
         if self.live:
             fields = {"live": self.live, "video": self.video, "duration": self.duration, "poster": self.poster,
-                     "storyboard": self.storyboard, "notes": self.notes}  # fmt: skip
+                     "storyboard": self.storyboard, "notes": self.notes, "rungs": self.rungs}  # fmt: skip
         elif self.stage:
             fields = {"state": self.stage, "job": self.job, "video": self.video, "version": self.version,
                      "duration": self.duration}  # fmt: skip
@@ -75,6 +77,7 @@ class AssetStatus:
             storyboard=record.storyboard if live else record.job if "storyboard" in ahead else "",
             error=record.error,
             notes=tuple(record.notes) if isinstance(record.notes, list) else (),
+            rungs=record.rungs if live else None,
         )
 
 
@@ -94,6 +97,7 @@ class _Stored:
     ahead: dict[str, bool] | list[bool] | None = None
     error: Failure | None = None
     notes: list[str] | dict[str, str] | None = None
+    rungs: tuple[int, int] | None = None
 
 
 def field_of(asset: Asset) -> str:

@@ -36,6 +36,7 @@ class StatusStore:
         self._deleted = script(client, lua.DELETED)
         self._pictured = script(client, lua.PICTURED)
         self._found = script(client, lua.FOUND)
+        self._listed = script(client, lua.LISTED)
         self._judged = script(client, lua.JUDGED)
         self._completed = script(client, lua.COMPLETED)
 
@@ -52,6 +53,10 @@ class StatusStore:
     def pictured(self, asset: Asset, job: str, kind: Literal["poster", "storyboard"]) -> bool:
         """Records a picture of the revision `job`. False when the revision is no longer the asset's."""
         return bool(self._pictured(args=[field_of(asset), job, kind]))
+
+    def listed(self, asset: Asset, revision: str, made: int, total: int) -> bool:
+        """Records how many pictures of a live ladder are made. False when the revision is not live."""
+        return bool(self._listed(args=[field_of(asset), revision, made, total]))
 
     def deleted(self, field: str, revision: str) -> bool:
         """Records that the revision ('': any), or the tree of another tool (FOREIGN), was removed."""

@@ -35,6 +35,9 @@ class AssetView(BaseModel):
     storyboard: str | None = Field(examples=["/video/courses/intro/storyboard.vtt?revision=1f0c9a7be2d4"])
     error: Failure | None = Field(description="Why the conversion failed.")
     notes: list[str] = Field(description="Tolerated faults of the file, and properties that were lost.")
+    renditions: tuple[int, int] | None = Field(
+        examples=[[2, 4]], description="Of a live ladder: how many of its pictures are made, and how many there are."
+    )
     watch: str = Field(examples=["/watch/myvideos/courses/intro.mp4"])
     playlist: str = Field(examples=["/stream/myvideos/courses/intro.mp4/playlist.m3u8"])
 
@@ -56,6 +59,7 @@ class AssetView(BaseModel):
             storyboard=storyboard_path(known.video, known.storyboard) if known.storyboard else None,
             error=entry.error,
             notes=list(known.notes),
+            renditions=known.rungs,
             watch=f"/watch/{path}",
             playlist=f"/stream/{path}/playlist.m3u8",
         )

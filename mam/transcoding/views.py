@@ -116,7 +116,7 @@ class TaskView(BaseModel):
         return cls(name=task.name, worker=task.worker, since=task.since, attempt=task.attempt)
 
 
-class RenditionView(BaseModel):
+class LadderRendition(BaseModel):
     """A rendition of a ladder."""
 
     name: str = Field(examples=["v540"])
@@ -124,7 +124,7 @@ class RenditionView(BaseModel):
     percent: float = Field(description="The part of its segments that exists.")
 
     @classmethod
-    def of(cls, rendition: RenditionState) -> RenditionView:
+    def of(cls, rendition: RenditionState) -> LadderRendition:
         return cls(name=rendition.name, state=rendition.state, percent=rendition.percent)
 
 
@@ -141,7 +141,7 @@ class BriefJobView(BaseModel):
     profile: str
     format: str
     rendition: str = Field(description="The rung of a ladder that the job makes; empty for everything else.")
-    renditions: list[RenditionView] = Field(
+    renditions: list[LadderRendition] = Field(
         description="Of a ladder's job: its renditions with a picture, of which others are made by jobs of their own."
     )
     audio_language: str = Field(description="The requested audio language; empty for all.")
@@ -178,7 +178,7 @@ class BriefJobView(BaseModel):
             profile=job.profile,
             format=job.format,
             rendition=revision_and_group(job.id)[1],
-            renditions=[RenditionView.of(rendition) for rendition in job.renditions],
+            renditions=[LadderRendition.of(rendition) for rendition in job.renditions],
             audio_language=job.audio_language,
             priority=job.priority,
             duration_seconds=job.duration,

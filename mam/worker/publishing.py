@@ -12,9 +12,11 @@ from mam.hls import multivariant, playlist
 from mam.hls.plan import Plan
 from mam.hls.rates import Rate, measure
 from mam.jobs.order import Order
+from mam.library.status_store import StatusStore
 from mam.naming import COMMIT, commit_key, index_key, revision_prefix, segment_key, unfinished_key
 from mam.origin.revisions import Replaced
 from mam.worker.context import WorkerContext, worker_context
+from mam.worker.retries import quietly
 from mam.worker.verification import verify
 
 log = logging.getLogger(__name__)
@@ -55,8 +57,11 @@ def commit(order: Order, plan: Plan) -> list[int]:
     if not context.progress.touch(order.job, order.epoch):
         raise Superseded("The job was cancelled or taken over.")
     verify(context, group, files)
-    _publish(context, order, plan)
+    groups = _publish(context, order, plan)
     context.jobs.succeed(order.job, order.epoch)
+    if plan.ladder and groups:
+        made = plan.of_groups(*groups).video_tracks
+        quietly(StatusStore(context.redis).listed, order.asset, order.revision, len(made), len(plan.ladder))
     if order.group:
         return []
     context.store.remove(context.bucket, [unfinished_key(order.job)])
@@ -64,8 +69,12 @@ def commit(order: Order, plan: Plan) -> list[int]:
     return []
 
 
-def _publish(context: WorkerContext, order: Order, plan: Plan) -> None:
-    """Makes the revision live, or lists another group of it, and invalidates the video's cached playlists."""
+def _publish(context: WorkerContext, order: Order, plan: Plan) -> list[str]:
+    """Makes the revision live, or lists another group of it, and invalidates the video's cached playlists.
+
+    Returns the groups that are listed by then.
+    """
+    groups = plan.groups
     if len(plan.renditions) == 1:
         text = multivariant.media_playlist(plan, plan.renditions[0], f"{plan.renditions[0].name}/")
         context.revisions.publish(plan, text, is_main=_becomes_main(context, order, plan))
@@ -75,14 +84,15 @@ def _publish(context: WorkerContext, order: Order, plan: Plan) -> None:
             context.store.put(
                 context.bucket, key, multivariant.media_playlist(plan, rendition, "").encode(), playlist.CONTENT_TYPE
             )
-        _list_groups(context, order, plan)
+        groups = _list_groups(context, order, plan)
     redis_adapter.invalidate_playlist_cache(plan.video)
     about = {"video": plan.video, "revision": plan.revision}
     log.info(f"rung {order.group} is live" if order.group else "video is live", extra=about)
+    return groups
 
 
-def _list_groups(context: WorkerContext, order: Order, plan: Plan) -> None:
-    """Writes the commit: it lists the groups that are whole. Without the base there is none yet.
+def _list_groups(context: WorkerContext, order: Order, plan: Plan) -> list[str]:
+    """Writes the commit: it lists the groups that are whole, and returns them. Without the base there is none yet.
 
     Two groups may become whole at once. As long as some are missing, the bucket is looked at again after each commit:
     whoever wrote the last one has seen both.
@@ -93,7 +103,7 @@ def _list_groups(context: WorkerContext, order: Order, plan: Plan) -> None:
         files = inventory(context, plan)
         groups = _whole_groups(plan, files)
         if groups == listed or "" not in groups:
-            return
+            return listed
         whole = plan.of_groups(*groups)
         variants = multivariant.variants(whole, rates(whole, files))
         text = multivariant.render(
@@ -101,6 +111,7 @@ def _list_groups(context: WorkerContext, order: Order, plan: Plan) -> None:
         )
         context.revisions.publish(plan, text, is_main=is_main)
         listed = groups
+    return listed
 
 
 def _whole_groups(plan: Plan, files: Collection[str]) -> list[str]:

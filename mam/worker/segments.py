@@ -82,10 +82,9 @@ def plan(order: Order, *, alive: Alive) -> Planned:
     duration = float(plan.timeline.duration)
     streams = json.dumps([stream.model_dump(exclude_none=True) for stream in plan.streams])
     notes = json.dumps(plan.notes) if plan.notes else ""
-    ladder = [rendition.name for rendition in whole.renditions if rendition.video] if len(whole.groups) > 1 else []
     if not context.progress.planned(
         order.job, order.epoch, segments=len(plan.timeline), duration=duration, streams=streams, notes=notes,
-        ladder=ladder,
+        ladder=whole.ladder,
     ):  # fmt: skip
         raise Superseded("The job was cancelled or taken over.")
     complete = bool(present) and context.progress.found(order.job, order.epoch, plan.seconds(present))

@@ -203,7 +203,7 @@ def test_no_private_method_of_the_sdk_is_called() -> None:
 
 def test_media_is_opened_by_tasks_alone() -> None:
     outside = {module for module in importers(of="mam.media") if room_of(module) != "mam.media"}
-    openers = ("context", "plan_preview", "retries", "segments", "thumbnails", "verification")
+    openers = ("context", "plan_preview", "retries", "rungs", "segments", "thumbnails", "verification")
     assert {f"mam.worker.{name}" for name in openers} == outside
     assert {"mam.check", "mam.media"} == {room_of(module) for module in importers(of="av")}
     assert {"mam.__main__"} == {module for module in importers(of="mam.check") if room_of(module) != "mam.check"}

@@ -11,11 +11,13 @@ import type { BriefJobView, JobView, PlanView, Problem, RenditionView, StreamInf
 import { texts } from "../texts/index.js";
 import * as jobsApi from "./api.js";
 import "./chunks.js";
+import { progressBar } from "./progress.js";
 import { nameOf, took } from "./store.js";
 
 const t = texts.jobsPage;
 const PAUSE = 1000; // Milliseconds between two requests.
 const UNCOPYABLE = "not_remuxable"; // This error does not occur when the file is encoded.
+const MAKING = { promised: "", making: "is-busy", made: "is-good" };
 const ACTIONS: Record<string, string> = { copy: "is-good", encode: "is-busy" };
 
 class JobDetails extends Element {
@@ -62,7 +64,7 @@ class JobDetails extends Element {
     return html`<section class="job-details" aria-label=${t.details(nameOf(job))}>
       ${this.faults()}
       <mam-job-chunks .job=${job}></mam-job-chunks>
-      ${this.facts()} ${this.streams()} ${this.ffmpeg()}
+      ${this.facts()} ${this.ladder()} ${this.streams()} ${this.ffmpeg()}
     </section>`;
   }
 
@@ -112,6 +114,17 @@ class JobDetails extends Element {
         ? fact("workers", running.map((task) => html`<span class="task">${t.taskOf(t.task(task.name), task.worker, duration(Math.max(now - task.since, 0)))}</span>`))
         : nothing}
     </dl>`;
+  }
+
+  /** The renditions of a ladder, with a bar for each one in the making. */
+  private ladder(): TemplateResult | typeof nothing {
+    const { renditions } = this.job;
+    if (!renditions.length) return nothing;
+    return html`<h3>${t.ladder}</h3>
+      <ul class="streams ladder">${renditions.map(({ name, state, percent }) => html`<li>
+        <strong>${name}</strong><span class="badge ${MAKING[state]}">${t.making[state]}</span>
+        ${state === "making" ? progressBar(t.progress(name), percent) : nothing}
+      </li>`)}</ul>`;
   }
 
   private streams(): TemplateResult | typeof nothing {

@@ -8,6 +8,7 @@ import { ago, dateTime, duration } from "../shared/format.js";
 import { icon } from "../shared/icons.js";
 import type { BriefJobView } from "../shared/types.js";
 import { texts } from "../texts/index.js";
+import { progressBar } from "./progress.js";
 import { folderOf, nameOf, took } from "./store.js";
 import "./details.js";
 
@@ -81,8 +82,7 @@ class JobRow extends Element {
   private bar(title: string): TemplateResult {
     const { percent, speed, eta_seconds } = this.job.progress;
     const waits = isIdle(this.job);
-    return html`<div class="bar" role="progressbar" aria-label=${t.progress(title)} aria-valuemin="0" aria-valuemax="100"
-        aria-valuenow=${Math.floor(percent)}><span .style=${`width: ${percent}%`}></span></div>
+    return html`${progressBar(t.progress(title), percent)}
       <span class="job-numbers number"><strong>${t.percent(percent)}</strong>
         ${waits ? html`<span>${t.waits}</span>` : nothing}
         ${speed === null || waits ? nothing : html`<span title=${t.speedTitle}>${t.speed(speed)}</span>`}
@@ -93,7 +93,9 @@ class JobRow extends Element {
     const { job, now } = this;
     const workers = [...new Set(job.running.map(({ worker }) => worker.split(":")[0]!))];
     const moment = job.finished_at ?? job.created_at;
-    return html`${workers.length ? html`<span title=${workers.join(", ")}>${t.workers(workers)}</span>` : nothing}
+    const made = job.renditions.filter(({ state }) => state === "made").length;
+    return html`${job.renditions.length ? html`<span>${t.qualities(made, job.renditions.length)}</span>` : nothing}
+      ${workers.length ? html`<span title=${workers.join(", ")}>${t.workers(workers)}</span>` : nothing}
       ${job.attempts > 1 ? html`<span class="job-attempts">${t.attempts(job.attempts)}</span>` : nothing}
       <time datetime=${new Date(1000 * moment).toISOString()} title=${dateTime(moment)}>${ago(Math.min(moment, now), now)}</time>`;
   }

@@ -24,8 +24,8 @@ export class Actions {
     const making = job?.id ?? (state === "making" ? asset.job : null);
     const items: (MenuItem | false)[] = [
       { icon: icon("play"), text: said.watch, href: watch },
-      state === "new" && !isBusy && this.converting(asset, said.convert, "auto"),
-      (state === "failed" || state === "live") && !isBusy && this.converting(asset, said.convertAgain, "auto"),
+      state === "new" && !isBusy && this.converting(asset, said.convert, "ladder"),
+      (state === "failed" || state === "live") && !isBusy && this.converting(asset, said.convertAgain, "ladder"),
       !isBusy && this.converting(asset, said.reencode, "h264"),
       isBusy && making !== null && { icon: icon("close"), text: said.cancel, run: () => this.cancel(asset, making) },
       video !== null && { icon: icon("broom"), text: said.clearCache, run: () => this.clearCache(asset, video) },
@@ -36,11 +36,11 @@ export class Actions {
     return items.filter((item) => item !== false);
   }
 
-  private converting(asset: AssetView, text: string, profile: "auto" | "h264"): MenuItem {
-    return { icon: icon(profile === "auto" ? "convert" : "film"), text, run: () => this.convert(asset, profile) };
+  private converting(asset: AssetView, text: string, profile: "ladder" | "h264"): MenuItem {
+    return { icon: icon(profile === "ladder" ? "convert" : "film"), text, run: () => this.convert(asset, profile) };
   }
 
-  private convert(asset: AssetView, profile: "auto" | "h264"): Promise<void> {
+  private convert(asset: AssetView, profile: "ladder" | "h264"): Promise<void> {
     const wanted: ConversionRequest = { asset_bucket: asset.bucket, asset_object: asset.key, profile, wait: false };
     return this.attempt(asset, async () => {
       const { status } = await call<Conversion>("POST", "/api/transcode", wanted);

@@ -8,7 +8,7 @@ export function playingLine(asset: AssetView): string {
 
 /** The command takes the API key from the shell: pages do not have it. */
 export function convertingLine(asset: AssetView): string {
-  const body = { asset_bucket: asset.bucket, asset_object: asset.key, profile: "auto", wait: false };
+  const body = { asset_bucket: asset.bucket, asset_object: asset.key, profile: "ladder", wait: false };
   const headers = `-H "x-api-key: $TRANSCODE_API_KEY" -H "content-type: application/json"`;
   return `curl -X POST ${shellWord(`${location.origin}/api/transcode`)} ${headers} -d ${shellWord(JSON.stringify(body))}`;
 }

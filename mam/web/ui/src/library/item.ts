@@ -65,7 +65,9 @@ function badge(row: Row): TemplateResult {
     return html`<span class="badge is-busy number">${text}</span>`;
   }
   const kind = { new: "", making: "is-busy", live: "is-good", failed: "is-bad" }[state];
-  return html`<span class="badge ${kind}">${said.states[state]}</span>`;
+  const [made, total] = row.asset.renditions ?? [0, 0];
+  const rungs = state === "live" && made < total ? ` · ${said.qualities(made, total)}` : "";
+  return html`<span class="badge ${kind}">${said.states[state]}${rungs}</span>`;
 }
 
 function reason(error: Failure | null): TemplateResult {

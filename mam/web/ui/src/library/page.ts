@@ -133,7 +133,7 @@ class Library extends Element {
   private pressedLink(event: MouseEvent): void {
     const link = (event.target as HTMLElement).closest<HTMLElement>("a[data-id]");
     const row = link && this.rowOf(link.dataset["id"]);
-    if (row) preloadOnPress(event, row.asset.playlist);
+    if (row) preloadOnPress(event, row.asset.bucket, row.asset.key);
   }
 
   private rowOf(id: string | undefined): Row | undefined {

@@ -1,4 +1,5 @@
 /** Loads the player and its playlist before the page opens, for a viewer who is about to watch. */
+import { ownPlaylistUrl } from "../player/address.js";
 import { loadParts } from "../player/modules.js";
 import { prefetch } from "../player/prefetch.js";
 
@@ -17,12 +18,12 @@ export function preloadOnHover(event: Event): void {
 
 /** Requests the playlist when a link to a video is pressed or clicked. A touch press may be a scroll and is ignored:
  * a request for a playlist starts a conversion. */
-export function preloadOnPress(event: MouseEvent, playlist: string): void {
+export function preloadOnPress(event: MouseEvent, bucket: string, key: string): void {
   const isSure = event.type === "click" || (event instanceof PointerEvent && event.pointerType === "mouse");
   const isElsewhere = event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey;
   if (!isSure || isElsewhere) return;
   loadParts();
-  prefetch(playlist);
+  prefetch(ownPlaylistUrl(bucket, key));
 }
 
 async function load(): Promise<void> {

@@ -22,6 +22,7 @@ import { hasMediaSource, loadEngine, loadParts } from "./modules.js";
 import { Notice } from "./notice.js";
 import { failurePanel, labelChrome, statisticsPanel, storyboard, top } from "./overlays.js";
 import { ask } from "./prefetch.js";
+import { noteQualities } from "./qualities.js";
 import { forget, Position, stoppedAt } from "./resume.js";
 import { type PlaybackFailure, Retries } from "./retries.js";
 import { fit, prepare } from "./shape.js";
@@ -258,6 +259,7 @@ class Player extends Element implements EngineEvents {
 
   protected override updated(): void {
     labelChrome(this, this.label);
+    noteQualities(this, this.lists.renditions, this.status);
   }
 
   private get label(): string {

@@ -11,6 +11,14 @@ export interface EngineEvents {
   signed(until: number): void; // Unix seconds
 }
 
+/** The shown quality. `place`: from 1, the best; `reason`: who or what decided it. */
+export interface Quality {
+  place: number;
+  count: number;
+  reason: "viewer" | "size" | "line";
+  switches: number; // since the start
+}
+
 /** Facts for the statistics. */
 export interface Facts {
   engine: string;
@@ -18,6 +26,7 @@ export interface Facts {
   bitrate: number | null; // bits per second
   bandwidth: number | null; // bits per second
   origin: "made" | "stored" | null; // of the last segment
+  quality: Quality | null;
 }
 
 export interface Engine {

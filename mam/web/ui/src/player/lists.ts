@@ -2,6 +2,7 @@
 
 export interface Rendition {
   id: string;
+  name: string; // as in the playlist and in the stream's status; empty where there is only one
   width: number;
   height: number;
   bitrate: number;

@@ -63,7 +63,7 @@ export class Native implements Engine {
   }
 
   facts(): Facts {
-    return { engine: texts.player.facts.native, codecs: "", bitrate: null, bandwidth: null, origin: null };
+    return { engine: texts.player.facts.native, codecs: "", bitrate: null, bandwidth: null, origin: null, quality: null };
   }
 
   /** The browser does not report its download speed. */

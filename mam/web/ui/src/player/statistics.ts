@@ -2,7 +2,7 @@
 import { html, type TemplateResult } from "lit";
 import { decimal } from "../shared/format.js";
 import { texts } from "../texts/index.js";
-import type { Engine } from "./engine.js";
+import type { Engine, Quality } from "./engine.js";
 
 export function statistics(video: HTMLVideoElement, engine: Engine | null, firstFrameMs: number | null): TemplateResult {
   const words = texts.player.facts;
@@ -13,6 +13,7 @@ export function statistics(video: HTMLVideoElement, engine: Engine | null, first
   const rows: [string, string][] = [
     [words.codecs, facts?.codecs || words.unknown],
     [words.resolution, words.frame(video.videoWidth, video.videoHeight, `${video.clientWidth} × ${video.clientHeight}`)],
+    [words.quality, quality(facts?.quality ?? null)],
     [words.bitrate, megabits(facts?.bitrate)],
     [words.buffer, words.seconds(decimal(bufferedAhead(video)))],
     [words.dropped, words.droppedOf(dropped, total)],
@@ -22,6 +23,15 @@ export function statistics(video: HTMLVideoElement, engine: Engine | null, first
     [words.engine, facts?.engine ?? words.unknown],
   ];
   return html`${rows.map(([name, value]) => html`<div><dt>${name}</dt><dd class="number">${value}</dd></div>`)}`;
+}
+
+function quality(shown: Quality | null): string {
+  const words = texts.player.facts;
+  if (!shown) return words.unknown;
+  const { place, count, reason, switches } = shown;
+  if (count === 1) return words.one;
+  const text = words.ofQualities(place, count, words.chosen[reason]);
+  return switches > 0 ? `${text}; ${words.switched(switches)}` : text;
 }
 
 /** Seconds in the buffer after the current time. */

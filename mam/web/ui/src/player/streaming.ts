@@ -2,7 +2,7 @@
 import Hls, { type ErrorData, type Fragment, type HlsConfig, type LoaderResponse, type LoadPolicy, type RetryConfig } from "hls.js";
 import { ApiError, unplayable, unreachable } from "../shared/api.js";
 import type { Problem } from "../shared/types.js";
-import type { Engine, EngineEvents, Facts } from "./engine.js";
+import type { Engine, EngineEvents, Facts, Quality } from "./engine.js";
 import type { Lists } from "./lists.js";
 import { type LoaderEvents, playlistLoader, segmentLoader } from "./loaders.js";
 import { PlaylistError, problemIn } from "./prefetch.js";
@@ -47,6 +47,7 @@ export class Streaming implements Engine, LoaderEvents {
   private loading: Fragment | null = null; // of the video, or of the audio if there is no video
   private origin: Facts["origin"] = null;
   private rates: number[] = []; // bits per second
+  private switches = -1; // the first choice is none
 
   constructor(
     private readonly video: HTMLVideoElement,
@@ -66,6 +67,7 @@ export class Streaming implements Engine, LoaderEvents {
       events.lost(false);
       if (frag.type === "main") this.rates = [...this.rates, (8 * frag.stats.total) / frag.duration].slice(-RATES);
     });
+    this.hls.on(Hls.Events.LEVEL_SWITCHED, () => (this.switches += 1));
     this.hls.on(Hls.Events.BUFFER_CODECS, (_, tracks) => {
       for (const [buffer, track] of Object.entries(tracks)) if (track?.codec) this.codecs.set(buffer, track.codec);
     });
@@ -151,7 +153,16 @@ export class Streaming implements Engine, LoaderEvents {
     const measured = this.rates.reduce((sum, rate) => sum + rate, 0) / this.rates.length;
     const bitrate = level?.bitrate || measured || null; // a single rendition has no bitrate in the playlist
     const bandwidth = Number.isFinite(this.hls.bandwidthEstimate) ? this.hls.bandwidthEstimate : null;
-    return { engine: `hls.js ${Hls.version}`, codecs: [...this.codecs.values()].join(", "), bitrate, bandwidth, origin: this.origin };
+    const codecs = [...this.codecs.values()].join(", ");
+    return { engine: `hls.js ${Hls.version}`, codecs, bitrate, bandwidth, origin: this.origin, quality: this.quality() };
+  }
+
+  private quality(): Quality | null {
+    const { levels, currentLevel, autoLevelEnabled, autoLevelCapping } = this.hls;
+    if (currentLevel < 0) return null;
+    const isCapped = autoLevelCapping >= 0 && currentLevel >= autoLevelCapping && currentLevel < levels.length - 1;
+    const reason = !autoLevelEnabled ? "viewer" : isCapped ? "size" : "line";
+    return { place: levels.length - currentLevel, count: levels.length, reason, switches: this.switches };
   }
 
   waiting(): Waiting {

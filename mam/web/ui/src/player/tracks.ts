@@ -23,7 +23,8 @@ export function offerTracks(hls: Hls, video: HTMLVideoElement, { renditions, sou
 
 function renditionOf(level: Level, index: number, video: HTMLVideoElement): Rendition {
   const size = level.height ? level : { width: video.videoWidth, height: video.videoHeight };
-  return { id: String(index), width: size.width, height: size.height, bitrate: level.bitrate };
+  const name = new URL(level.uri, location.href).searchParams.get("rendition") ?? "";
+  return { id: String(index), name, width: size.width, height: size.height, bitrate: level.bitrate };
 }
 
 function hasPicture({ height }: Rendition): boolean {
