@@ -15,6 +15,7 @@ import pytest
 from mam.hls.plan import Chunk, Plan, VideoTrack
 from mam.hls.recipe import Format, Profile
 from mam.media.chunk_windows import shown_frames
+from mam.media.commands import REORDER
 from mam.media.encode import ChunkEncoder
 from mam.media.packets import ORIGIN
 from mam.media.planning import make_plan, read_index
@@ -199,12 +200,15 @@ def test_rungs_of_different_frame_rates_are_made_by_one_encoder(media: MediaFold
         assert first == ChunkEncoder(source, group).initialization()
         init = bytes(first[group.init(rung)])
         encoder = ChunkEncoder(source, group, initialization=first)
+        shown: list[int] = []
+        decoded_at: list[int] = []
         for number in range(len(plan.timeline)):
             ((_, alone),) = encoder.segments(Chunk(number, number + 1))
             here, there = (init + bytes(files[group.file(rung, number)]) for files in (together[number], alone))
             assert stamps(here) == stamps(there)
-            assert sorted(pts for pts, _, _ in stamps(here)) == ticks(here)
-            assert all(dts <= pts for pts, dts, _ in stamps(here))
+            shown += sorted(pts for pts, _, _ in stamps(here))
+            decoded_at += [dts for _, dts, _ in stamps(here)]
+        assert decoded_at[REORDER:] == shown[:-REORDER]
 
 
 def stamps(data: bytes) -> list[tuple[int, int, int]]:
@@ -212,11 +216,6 @@ def stamps(data: bytes) -> list[tuple[int, int, int]]:
     with av.open(io.BytesIO(data)) as container:
         packets = [packet for packet in container.demux(video=0) if packet.size]
         return [(packet.pts or 0, packet.dts or 0, packet.duration or 0) for packet in packets]
-
-
-def ticks(data: bytes) -> list[int]:
-    with av.open(io.BytesIO(data)) as container:
-        return [frame.pts or 0 for frame in container.decode(video=0)]
 
 
 def test_a_rung_says_which_colours_it_has(media: MediaFolder) -> None:
