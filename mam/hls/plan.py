@@ -95,6 +95,10 @@ class VideoTrack(_Frozen):
     crf: int | None = None
     level: str | None = None
 
+    def shown(self, frames: int) -> int:
+        """The number of shown frames of a segment that has `frames` frames in all."""
+        return -(-frames // self.every)
+
 
 class AudioTrack(_Frozen):
     """The audio of a rendition. `sample_rate` and `channels` are those of the output."""
@@ -305,7 +309,7 @@ class Plan(_Frozen):
 
     def frames_of(self, video: VideoTrack) -> tuple[int, ...]:
         """The number of shown frames in each segment of a rendition with this video."""
-        return tuple(-(-count // video.every) for count in self.frames)
+        return tuple(map(video.shown, self.frames))
 
     @property
     def encodes(self) -> bool:

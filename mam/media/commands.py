@@ -47,8 +47,6 @@ def encode_command(
 ) -> list[str]:
     """The argv of ffmpeg for one chunk. `video`: track, window and forced key frames of each output; `audio` likewise.
 
-    The forced key frames, one for each segment, also say from where the shown frames count, if these are not all.
-
     The outputs are in this order, and so are the inputs: the source's video track, for all video outputs, and its audio
     tracks. `codecs`: those of the input, the only ones that may be decoded; `container`: the input's format.
     """
@@ -158,7 +156,7 @@ def _timed(stream: Any, track: VideoTrack, window: Window) -> Any:
 
 
 def _each_of(stream: Any, every: int, firsts: str) -> Any:
-    """Each `every`th frame of every segment, at its own time. `firsts`: the moments just before the segments' firsts.
+    """Each `every`th frame of every segment, at its own time. `firsts`: the forced key frames, one for each segment.
 
     The count restarts there, whatever the number of earlier frames: a chunk's pre-roll does not shift its frames.
     """

@@ -85,7 +85,7 @@ class SegmentPacker:
         outputs = plan.outputs
         videos = {output: track for output, track in outputs.items() if isinstance(track, VideoTrack)}
         self._frames = dict.fromkeys(videos, 0)
-        self._planned = {output: plan.frames_of(video)[number] for output, video in videos.items() if plan.frames}
+        self._planned = {output: video.shown(plan.frames[number]) for output, video in videos.items() if plan.frames}
         self._copied = {output for output in self._frames if outputs[output].action == "copy"}
 
     def _muxer(self, rendition: Rendition) -> SegmentMuxer | FragmentMuxer:

@@ -150,7 +150,7 @@ FAST_ENCODED = [
     [*product(ENCODED, [TABLE]), *product(FAST_ENCODED, [TABLE, MIXED])],
     ids=lambda value: value.name if isinstance(value, Recipe) else "mixed" if value is MIXED else "slow",
 )
-def test_where_the_picture_cannot_be_copied_all_rungs_have_the_same_frames(
+def test_where_the_picture_cannot_be_copied_all_rungs_have_frames_of_the_source(
     media: MediaFolder, recipe: Recipe, table: tuple[Rung, ...]
 ) -> None:
     source, plan = planned(media.path(recipe).read_bytes(), table)
