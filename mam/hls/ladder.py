@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -14,6 +15,8 @@ START_RATE = 2_000_000  # Bits per second: what a player can be expected to carr
 MOST_AT_START = 5_000_000  # Bits per second: hls.js begins with the first listed picture up to this rate.
 WORTHWHILE = Fraction(4, 5)  # A rung's cap is less than this part of the source's rate: it would save nothing else.
 USUAL_FRAME_RATE = 30  # The caps are those of this many frames per second or fewer; more frames need more bits.
+HALF_BELOW = 2_000_000  # Bits per second: below it, a rung has the usual frame rate at most (Apple's authoring rules).
+AVERAGED = 1.02  # A source of this many times the usual rate still has it: a variable rate is known as an average.
 GROWTH = 0.7  # Bits grow with the frame rate by this power: consecutive frames of a fast source differ less.
 PEAK_TO_AVERAGE = Fraction(3, 2)  # What is capped like this has a peak of about this many times its average.
 PEAK = Fraction(11, 10)  # Measured: x264 with a buffer of one second exceeds its cap by at most this factor.
@@ -21,13 +24,16 @@ PEAK = Fraction(11, 10)  # Measured: x264 with a buffer of one second exceeds it
 
 @dataclass(frozen=True, slots=True)
 class FittedRung:
-    """A rung at the shape and frame rate of one video. `maxrate`: bits per second, the cap."""
+    """A rung at the shape and frame rate of one video. `maxrate`: bits per second, the cap. `every`: only each
+    `every`th frame of the video is shown.
+    """
 
     name: str
     width: int
     height: int
     maxrate: int
     crf: int
+    every: int = 1
 
     @property
     def bufsize(self) -> int:
@@ -78,8 +84,17 @@ def _fitted(rung: Rung, width: int, height: int, frame_rate: float, *, side: int
     longer = _even(Fraction(max(width, height) * side, min(width, height)))
     shorter = _even(Fraction(side))
     size = (longer, shorter) if width >= height else (shorter, longer)
-    faster = max(1.0, frame_rate / USUAL_FRAME_RATE) ** GROWTH
-    return FittedRung(rung_name(shorter), *size, maxrate=round(rung.maxrate * faster / 1000) * 1000, crf=rung.crf)
+    every = _every(rung, frame_rate)
+    faster = max(1.0, frame_rate / every / USUAL_FRAME_RATE) ** GROWTH
+    maxrate = round(rung.maxrate * faster / 1000) * 1000
+    return FittedRung(rung_name(shorter), *size, maxrate=maxrate, crf=rung.crf, every=every)
+
+
+def _every(rung: Rung, frame_rate: float) -> int:
+    """2 where a rung of few bits shows each second frame; more for a source of more than 60 frames per second."""
+    if rung.maxrate >= HALF_BELOW:
+        return 1
+    return max(1, math.ceil(frame_rate / (AVERAGED * USUAL_FRAME_RATE)))
 
 
 def _even(pixels: Fraction) -> int:

@@ -64,7 +64,9 @@ class VideoTrack(_Frozen):
     `phase`: ticks of 1 / grid[0] seconds by which the grid is later than one from ffmpeg's zero. `first`: the
     presentation time of the first decodable picture, in ticks of the source's track, where that is not the first
     picture. `maxrate`, `bufsize`: the cap of the bit rate in bits per second, and the decoder's buffer in bits.
-    `refreshes`: some key frames need earlier frames. `group_seconds`: the longest distance of key frames.
+    `refreshes`: some key frames need earlier frames. `group_seconds`: the longest distance of key frames. `every`: of
+    the source's frames (or the grid's), only each `every`th of a segment is shown, counted from the segment's first;
+    `frame_rate` counts the shown ones.
     """
 
     track: int = Field(ge=0)
@@ -80,6 +82,7 @@ class VideoTrack(_Frozen):
     grid: tuple[int, int] | None = None
     phase: int = 0
     first: int | None = None
+    every: int = Field(default=1, ge=1)
     refreshes: bool = False
     group_seconds: float = 0
     filters: tuple[str, ...] = ()
@@ -91,6 +94,10 @@ class VideoTrack(_Frozen):
     preset: str | None = None
     crf: int | None = None
     level: str | None = None
+
+    def shown(self, frames: int) -> int:
+        """The number of shown frames of a segment that has `frames` frames in all."""
+        return -(-frames // self.every)
 
 
 class AudioTrack(_Frozen):
@@ -215,8 +222,8 @@ class Plan(_Frozen):
     """Everything that follows from a source's index.
 
     All renditions have the same segments. Those of one number are made together within a group: the base ('') and each
-    rung of a ladder. `frames[n]`: the number of
-    video frames in segment n, in each rendition with video, which workers verify (empty without video).
+    rung of a ladder. `frames[n]`: the number of the source's video frames in segment n (empty without video);
+    `frames_of` a rendition's video, which workers verify, may be fewer.
     `stored_index`: the index is in `samples.npz` beside the segments, because the source has no sample tables.
     `recoded`: nothing is copied, because a copy could not be decoded. `notes`: tolerated faults of the source and lost
     properties, in sentences.
@@ -304,6 +311,10 @@ class Plan(_Frozen):
     def text_tracks(self) -> list[int]:
         """The source's tracks that become subtitles."""
         return [r.subtitles.track for r in self.renditions if r.subtitles and r.subtitles.track is not None]
+
+    def frames_of(self, video: VideoTrack) -> tuple[int, ...]:
+        """The number of shown frames in each segment of a rendition with this video."""
+        return tuple(map(video.shown, self.frames))
 
     @property
     def encodes(self) -> bool:

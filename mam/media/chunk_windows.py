@@ -63,12 +63,24 @@ def reordering(samples: Samples) -> int:
 
 
 def shown_frames(samples: Samples, track: VideoTrack, timeline: Timeline) -> Ints:
-    """The time of each frame of an encoded track, in the timeline's ticks: the source's own, or those of a grid."""
+    """The time of each frame of an encoded track, in the timeline's ticks: the source's own, or those of a grid.
+
+    All frames count, also where the track shows only each `every`th.
+    """
     start, end = shown_span(samples, track)
     if track.grid is None:
         shown = np.sort(samples.pts) if track.whole else shown_times(samples, track.first)
         return shown[shown >= timeline.boundaries[0]]
     return grid_ticks(track, max(start, timeline.start), min(end, timeline.end))
+
+
+def each_of(shown: Ints, every: int, timeline: Timeline) -> Ints:
+    """Each `every`th of the frames of every segment, counted from the segment's first. `shown`: the times of all."""
+    boundaries = np.asarray(timeline.boundaries[:-1], np.int64)
+    firsts = np.searchsorted(shown, boundaries)
+    segments = np.maximum(np.searchsorted(boundaries, shown, side="right") - 1, 0)
+    kept: Ints = shown[(np.arange(len(shown)) - firsts[segments]) % every == 0]
+    return kept
 
 
 def shown_times(samples: Samples, first: int | None = None) -> Ints:

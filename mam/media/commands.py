@@ -59,7 +59,7 @@ def encode_command(
     options: dict[str, object] = {}
     pictures = _branches(source.video, "split", len(video))
     for number, (track, window, forced) in enumerate(video):
-        stream = _timed(next(pictures), track, window)
+        stream = _each_of(_timed(next(pictures), track, window), track.every, forced)
         for name, arguments in (filtering(text) for text in track.filters):
             stream = stream.filter(name, **arguments)
         streams.append(stream)
@@ -153,6 +153,25 @@ def _timed(stream: Any, track: VideoTrack, window: Window) -> Any:
     if track.phase:
         stream = stream.filter("settb", expr=f"1/{rate}").filter("setpts", f"PTS+{track.phase}")
     return stream
+
+
+def _each_of(stream: Any, every: int, firsts: str) -> Any:
+    """Each `every`th frame of every segment, at its own time. `firsts`: the forced key frames, one for each segment.
+
+    The count restarts there, whatever the number of earlier frames: a chunk's pre-roll does not shift its frames.
+    """
+    if every == 1:
+        return stream
+    restarts = [f"lt(prev_t,{moment})*gte(t,{moment})" for moment in firsts.split(",")]
+    return stream.filter("select", _sum(["isnan(prev_selected_t)", f"gte(n-prev_selected_n,{every})", *restarts]))
+
+
+def _sum(terms: list[str]) -> str:
+    """The sum as an expression of ffmpeg, in balanced parentheses: a plain one of more than 99 terms is refused."""
+    if len(terms) == 1:
+        return terms[0]
+    middle = len(terms) // 2
+    return f"({_sum(terms[:middle])}+{_sum(terms[middle:])})"
 
 
 def _over_silence(stream: Any, sound: AudioTrack, begin: int, end: int, number: int) -> Any:

@@ -19,9 +19,10 @@ from mam.hls.plan import AudioTrack, Chunk, OutputId, Plan, Track, VideoTrack
 from mam.media import apertures, ffmpeg_io
 from mam.media import ffmpeg_process as door
 from mam.media.chunk_windows import AAC_FRAME, Window, audio_window, pieces, reordering, shown_frames, video_window
-from mam.media.commands import REORDER, encode_command, forced_key_frames, initialization_command
+from mam.media.commands import encode_command, forced_key_frames, initialization_command
 from mam.media.muxing import SegmentFiles, SegmentPacker
 from mam.media.packets import ORIGIN, Packet, Run, read_packets
+from mam.media.picture_clock import PictureClock
 from mam.media.remux import Copied
 from mam.media.source import MediaSource
 from mam.media.subtitles import Subtitles
@@ -60,12 +61,16 @@ class ChunkEncoder:
         self._texts = Subtitles(media, plan)
         self._outputs = plan.outputs
         self._scales = {output: self._scale(track) for output, track in self._outputs.items()}
-        self._video = next(iter(plan.encoded_video_tracks), None)  # The others have the same frames.
+        self._video = next(iter(plan.encoded_video_tracks), None)  # The others have frames of the same.
         self._shown = np.zeros(0, np.int64)  # the presentation times of all frames of the film
         if self._video:
             self._shown = shown_frames(media.samples(self._video.track), self._video, plan.timeline)
-        self._step = int(np.diff(self._shown[:2])[0]) if len(self._shown) > 1 else plan.timeline.timescale // 30
-        self._delays = {output: self._delay(track) for output, track in self._outputs.items()}
+        self._clocks = {
+            output: PictureClock.of(self._shown, plan, track)
+            for output, track in self._outputs.items()
+            if isinstance(track, VideoTrack) and track.action == "encode"
+        }
+        self._delays = {output: self._delay(output, track) for output, track in self._outputs.items()}
 
     def segments(
         self, chunk: Chunk, *, alive: Callable[[], None] = lambda: None
@@ -133,11 +138,11 @@ class ChunkEncoder:
             return self._media.samples(track.track).timescale
         return self._plan.timeline.timescale if isinstance(track, VideoTrack) else track.sample_rate
 
-    def _delay(self, track: Track) -> int:
+    def _delay(self, output: OutputId, track: Track) -> int:
         """Ticks from the track's first decode time to its first presentation time."""
         if track.action == "copy":
             return reordering(self._media.samples(track.track))
-        return int(self._shown[0]) - self._decoded_at(0) if isinstance(track, VideoTrack) else 0
+        return self._clocks[output].delay if isinstance(track, VideoTrack) else 0
 
     def command(self, chunk: Chunk) -> list[str]:
         """The argv of the ffmpeg for the chunk, or of the first one."""
@@ -238,7 +243,7 @@ class ChunkEncoder:
             if output.kind == "video":
                 if packets and not packets[0].is_keyframe:
                     raise EncoderFailed(f"Segment {number} does not begin with a key frame.")
-                self._stamp(number, packets)
+                self._clocks[output].stamp(number, packets)
             else:
                 _stamp_sound(packets, self._scales[output])
         mixed = [(output, packet) for output, packets in part.items() for packet in packets]
@@ -250,24 +255,6 @@ class ChunkEncoder:
         if self._initialization is not None and packer.initializations() != self._initialization:
             raise EncoderFailed(f"Segment {number} does not fit the initialization section of its rendition.")
         return packer.finish() | self._texts.segment(number)
-
-    def _stamp(self, number: int, packets: list[Packet]) -> None:
-        """Gives encoded video decode times, which NUT lacks: the presentation times of the frames REORDER earlier.
-
-        They depend only on the plan, so those of a chunk do not depend on the chunk before it.
-        """
-        scale = self._plan.timeline.timescale
-        position = sum(self._plan.frames[:number])
-        for frame, packet in enumerate(packets, position):
-            packet.pts = round((packet.pts or 0) * packet.time_base * scale)
-            packet.time_base = Fraction(1, scale)
-            packet.dts = self._decoded_at(frame) + ORIGIN * scale
-            packet.duration = self._decoded_at(frame + 1) - self._decoded_at(frame)
-
-    def _decoded_at(self, frame: int) -> int:
-        if frame < REORDER:
-            return int(self._shown[0]) - (REORDER - frame) * self._step
-        return int(self._shown[frame - REORDER])
 
 
 def _counted(packets: Iterator[tuple[int, Packet]], alive: Callable[[], None]) -> Iterator[tuple[int, Packet]]:

@@ -83,7 +83,9 @@ class SegmentPacker:
         self._muxers = {r.name: self._muxer(r) for r in plan.renditions if r.outputs}
         self._first: dict[OutputId, Packet] = {}
         outputs = plan.outputs
-        self._frames = {output: 0 for output, track in outputs.items() if isinstance(track, VideoTrack)}
+        videos = {output: track for output, track in outputs.items() if isinstance(track, VideoTrack)}
+        self._frames = dict.fromkeys(videos, 0)
+        self._planned = {output: video.shown(plan.frames[number]) for output, video in videos.items() if plan.frames}
         self._copied = {output for output in self._frames if outputs[output].action == "copy"}
 
     def _muxer(self, rendition: Rendition) -> SegmentMuxer | FragmentMuxer:
@@ -107,9 +109,9 @@ class SegmentPacker:
     def finish(self) -> SegmentFiles:
         """The segment's files. Raises DamagedMedia unless the segment has as many video frames as planned."""
         plan, number = self._plan, self._number
-        for frames in self._frames.values():
-            if plan.frames and frames != plan.frames[number]:
-                raise DamagedMedia(f"Segment {number} has {frames} frames, planned were {plan.frames[number]}.")
+        for output, planned in self._planned.items():
+            if (frames := self._frames[output]) != planned:
+                raise DamagedMedia(f"Segment {number} has {frames} frames, planned were {planned}.")
         files = self.initializations() if number == 0 else {}
         return files | {plan.file(plan.named(name), number): muxer.finish() for name, muxer in self._muxers.items()}
 

@@ -1,4 +1,7 @@
-"""The encoded renditions of a ladder: smaller pictures with the frames and times of the one above them."""
+"""The encoded renditions of a ladder: smaller pictures with the frames and times of the one above them.
+
+Those of few bits have only some of its frames.
+"""
 
 from __future__ import annotations
 
@@ -93,7 +96,8 @@ def tagged(frame: FirstFrame) -> FirstFrame:
 
 def _rung(picture: VideoTrack, rung: FittedRung) -> VideoTrack:
     """An encoded picture at the size and rate of a rung."""
-    level = h264_level(rung.width, rung.height, picture.frame_rate)
+    frame_rate = picture.frame_rate / rung.every
+    level = h264_level(rung.width, rung.height, frame_rate)
     is_smaller = (rung.width, rung.height) != (picture.width, picture.height)
     return picture.model_copy(
         update={
@@ -101,6 +105,8 @@ def _rung(picture: VideoTrack, rung: FittedRung) -> VideoTrack:
             "codecs": codecs_of(level),
             "width": rung.width,
             "height": rung.height,
+            "frame_rate": frame_rate,
+            "every": rung.every,
             "filters": (*picture.filters, *([f"scale=w={rung.width}:h={rung.height}"] if is_smaller else []), CHROMA),
             "maxrate": rung.maxrate,
             "bufsize": rung.bufsize,

@@ -26,6 +26,12 @@ NOISY = Recipe(
     "noisy.mp4",
     (*_PICTURE, "-f", "lavfi", "-i", f"sine=d={SECONDS}", *_H264.split(), *["-c:a", "aac", "-movflags", "+faststart"]),
 )
+_FAST_PICTURE = ("-f", "lavfi", "-i", "testsrc2=s=1280x720:r=60:d=9,noise=alls=12:allf=t")
+FAST = Recipe(
+    "noisy-60.mp4",
+    (*_FAST_PICTURE, "-f", "lavfi", "-i", "sine=d=9", *_H264.replace("50", "121").split(),
+     *["-c:a", "aac", "-movflags", "+faststart"]),
+)  # fmt: skip
 
 
 def variants(stack: Stack, url: str) -> dict[str, m3u8.Playlist]:
@@ -166,6 +172,25 @@ def test_a_live_ladder_is_found_to_be_right(one_stack: Stack, media: MediaFolder
     one_stack.convert(key, profile="ladder")
     rules = {finding.rule for finding in check(url).findings if finding.level == "error"}
     assert rules <= {"average-bandwidth", "peak-bandwidth", "bandwidth"}  # they are promises
+    for rung in ("v540", "v360"):
+        until(partial(is_listed, one_stack, f"{folder}/noisy", rung), f"{rung} is listed in the commit")
+    assert [finding for finding in check(url).findings if finding.level == "error"] == []
+
+
+def test_a_rung_of_few_bits_shows_each_second_frame_of_a_fast_picture(
+    one_stack: Stack, media: MediaFolder, folder: str
+) -> None:
+    url = one_stack.stream_url(one_stack.put(f"{folder}/noisy.mp4", media.path(FAST)), profile="ladder")
+    one_stack.convert(f"{folder}/noisy.mp4", profile="ladder")
+    rates = {name: playlist.stream_info.frame_rate for name, playlist in variants(one_stack, url).items()}
+    assert rates == {"source": 60, "v540": 60, "v360": 30}
+    (top_init, top), (init, parts) = (
+        fragments(one_stack, media_playlist(one_stack, url, rendition)) for rendition in ("source", "v360")
+    )
+    for copied, encoded in zip(top, parts, strict=True):
+        above, below = frames(top_init + copied), frames(init + encoded)
+        assert [moment for moment, _ in below] == [moment for moment, _ in above][::2]
+    fragments(one_stack, media_playlist(one_stack, url, "v540"))
     for rung in ("v540", "v360"):
         until(partial(is_listed, one_stack, f"{folder}/noisy", rung), f"{rung} is listed in the commit")
     assert [finding for finding in check(url).findings if finding.level == "error"] == []

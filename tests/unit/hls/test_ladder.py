@@ -10,11 +10,18 @@ from hypothesis import strategies as st
 
 from mam.hls import ladder
 from mam.hls.ladder import FittedRung
+from mam.naming import rung_name
 from mam.rung_table import RUNGS, Rung, read_table
 
 SIDES = st.integers(2, 8192)
 RATES = st.floats(1, 120)
 BITS = st.floats(1_000, 200e6)
+TABLES = st.lists(st.tuples(st.integers(32, 1080), st.integers(50, 20_000)), min_size=1, max_size=8).map(
+    lambda rows: [
+        Rung(2 * side, 1000 * kilobits)
+        for side, kilobits in zip(sorted({s for s, _ in rows}), sorted({k for _, k in rows}), strict=False)
+    ]
+)
 
 
 def sides(rungs: list[FittedRung]) -> list[int]:
@@ -75,7 +82,44 @@ def test_what_is_worth_a_rung(size: tuple[int, int], bits: float, expected: list
 def test_many_frames_a_second_need_more_bits_but_not_twice_as_many() -> None:
     usual, fast = (ladder.below(1920, 1080, rate, 20e6) for rate in (30, 60))
     for slow_rung, fast_rung in zip(usual, fast, strict=True):
-        assert 1.5 < fast_rung.maxrate / slow_rung.maxrate < 2
+        assert fast_rung.maxrate == slow_rung.maxrate or 1.5 < fast_rung.maxrate / slow_rung.maxrate < 2
+        assert (fast_rung.maxrate == slow_rung.maxrate) == (fast_rung.every == 2)
+
+
+@pytest.mark.parametrize(
+    ("frame_rate", "every"),
+    [(24, 1), (30, 1), (30.02, 1), (48, 2), (50, 2), (60000 / 1001, 2), (60, 2), (60.0988, 2), (100, 4), (120, 4)],
+)
+def test_a_rung_of_less_than_2_mbit_has_30_frames_a_second_at_most(frame_rate: float, every: int) -> None:
+    for rungs in (ladder.below(1920, 1080, frame_rate, 40e6), ladder.whole(1920, 1080, frame_rate, 40e6)):
+        assert {rung.height: rung.every for rung in rungs[-3:]} == {720: 1, 540: 1, 360: every}
+
+
+@pytest.mark.parametrize(("maxrate", "every"), [(1_999_999, 2), (2_000_000, 1)])
+def test_the_table_says_which_rungs_have_half_of_the_frames(maxrate: int, every: int) -> None:
+    """Not the cap of a picture with all frames, which is higher."""
+    (rung,) = ladder.below(1280, 720, 60, 40e6, (Rung(360, maxrate),))
+    assert (rung.every, rung.maxrate > 2_000_000) == (every, every == 1)
+
+
+@given(SIDES, SIDES, RATES, BITS, TABLES)
+def test_few_bits_mean_few_frames_and_no_rung_has_more_than_the_source(
+    width: int, height: int, frame_rate: float, bits: float, table: list[Rung]
+) -> None:
+    caps = {rung_name(rung.side): rung.maxrate for rung in table}
+    for rung in ladder.below(width, height, frame_rate, bits, table):
+        assert rung.every >= 1
+        assert rung.every == 1 or (caps[rung.name] < 2_000_000 and frame_rate > 30)
+        assert caps[rung.name] >= 2_000_000 or frame_rate / rung.every < 30.7
+
+
+@given(SIDES, SIDES, RATES, BITS, TABLES)
+def test_caps_fall_with_any_table(width: int, height: int, frame_rate: float, bits: float, table: list[Rung]) -> None:
+    for rungs in (
+        ladder.below(width, height, frame_rate, bits, table),
+        ladder.whole(width, height, frame_rate, bits, table),
+    ):
+        assert [rung.maxrate for rung in rungs] == sorted({rung.maxrate for rung in rungs}, reverse=True)
 
 
 def test_a_picture_that_is_not_copied_has_a_rung_of_its_own_size() -> None:

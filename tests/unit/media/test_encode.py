@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import signal
+import subprocess
 from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
@@ -18,7 +19,16 @@ from hypothesis import strategies as st
 from mam.errors import DamagedMedia, EncoderFailed
 from mam.hls.plan import AudioTrack, Chunk, Plan
 from mam.hls.recipe import Format, Profile
-from mam.media.chunk_windows import AAC_FRAME, AUDIO_PREROLL, VIDEO_PREROLL, Window, audio_window, video_window
+from mam.hls.timeline import Timeline
+from mam.media.chunk_windows import (
+    AAC_FRAME,
+    AUDIO_PREROLL,
+    VIDEO_PREROLL,
+    Window,
+    audio_window,
+    each_of,
+    video_window,
+)
 from mam.media.commands import encode_command, filtering, forced_key_frames
 from mam.media.encode import ChunkEncoder
 from mam.media.ffmpeg_io import write_nut
@@ -252,6 +262,45 @@ def test_forced_key_frames_lie_between_the_frame_before_and_the_one_that_opens_t
             before = shown[shown < opening]
             assert time * 1000 < opening
             assert not len(before) or time * 1000 > int(before[-1])
+
+
+@given(st.sets(st.integers(0, 300), min_size=1), st.sets(st.integers(1, 299)), st.integers(1, 4))
+def test_each_segment_shows_its_first_frame_and_then_every_nth(times: set[int], cuts: set[int], every: int) -> None:
+    shown, timeline = np.array(sorted(times)), Timeline(timescale=1000, boundaries=(0, *sorted(cuts), 301))
+    kept = each_of(shown, every, timeline).tolist()
+    segments = [[tick for tick in sorted(times) if a <= tick < b] for a, b in pairwise(timeline.boundaries)]
+    assert kept == [tick for segment in segments for tick in segment[::every]]
+
+
+def test_outputs_of_one_command_may_show_different_frames() -> None:
+    media, plan = planned(frames(10))
+    chunk = Chunk(1, 3)
+    assert plan.video_track
+    window = video_window(media.samples(0), plan, plan.video_track, chunk)
+    forced = forced_key_frames(np.sort(media.samples(0).pts), plan, chunk)
+    half = plan.video_track.model_copy(update={"every": 2})
+    argv = encode_command(
+        [(plan.video_track, window, forced), (half, window, forced)], [], codecs=["h264"], container="nut", threads=1
+    )
+    graph = argv[argv.index("-filter_complex") + 1].replace("\\", "")
+    assert graph.count("select=") == 1
+    assert (
+        "select=((isnan(prev_selected_t)+gte(n-prev_selected_n,2))+"
+        "(lt(prev_t,11.980000)*gte(t,11.980000)+lt(prev_t,13.980000)*gte(t,13.980000)))"
+    ) in graph
+
+
+def test_ffmpeg_takes_a_chunk_of_many_segments_that_shows_each_second_frame() -> None:
+    media, plan = planned(frames(4))
+    assert plan.video_track
+    window = video_window(media.samples(0), plan, plan.video_track, Chunk(0, 1))
+    forced = ",".join(str(10 + number) for number in range(1000))
+    half = plan.video_track.model_copy(update={"every": 2})
+    argv = encode_command([(half, window, forced)], [], codecs=["h264"], container="nut", threads=1)
+    graph, output = (argv[argv.index(name) + 1] for name in ("-filter_complex", "-map"))
+    tried = [executable(), "-v", "error", "-f", "lavfi", "-i", "color=d=0.1", "-filter_complex", graph]
+    done = subprocess.run([*tried, "-map", output, "-f", "null", "-"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-500:]
 
 
 @pytest.mark.parametrize("timescale", [600, 90_000, 1_000_000, 10_000_000])

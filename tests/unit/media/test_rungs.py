@@ -1,16 +1,23 @@
-"""Rungs beside a copied picture: the same frames at the same times, whoever encodes which segment."""
+"""Rungs beside a copied picture: its frames at the same times, whoever encodes which segment.
+
+Rungs of few bits have each second frame of every segment of a fast picture.
+"""
 
 from __future__ import annotations
 
 import io
 from fractions import Fraction
+from itertools import pairwise, product
 
 import av
 import pytest
 
 from mam.hls.plan import Chunk, Plan, VideoTrack
 from mam.hls.recipe import Format, Profile
+from mam.media.chunk_windows import shown_frames
+from mam.media.commands import REORDER
 from mam.media.encode import ChunkEncoder
+from mam.media.packets import ORIGIN
 from mam.media.planning import make_plan, read_index
 from mam.media.remux import Remuxer
 from mam.media.source import MediaSource
@@ -20,6 +27,7 @@ from tests.recipes import recipe_of
 from tests.unit.films import opened, source_of
 
 TABLE = (Rung(120, 300_000), Rung(80, 100_000))
+MIXED = (Rung(120, 2_000_000), Rung(80, 100_000))  # Of a fast picture the first has all frames, the second half.
 SECONDS = 13
 H264 = "-c:v libx264 -preset ultrafast -pix_fmt yuv420p -crf 20 -sc_threshold 0"
 TICK = Fraction(1, 90_000)
@@ -40,6 +48,11 @@ FILMS = [
     film("50", "50", video="-bf 2 -g 100"),
     film("60000", "60000/1001", video="-bf 2 -g 120"),
     film("deep", "25", video="-bf 8 -b_strategy 0 -g 50"),
+    film("60", "60", video="-bf 0 -g 60"),
+    film("odd", "50", video="-bf 2 -g 151"),
+    film("odd-60000", "60000/1001", video="-bf 3 -g 61"),
+    film("vfr-60", "60", filters=",select='mod(n,17)*(gt(n,100)+mod(n,5))'", more="-fps_mode vfr", video="-bf 2 -g 47"),
+    film("120", "120", video="-bf 2 -g 121"),
     film("short-groups", "25", video="-bf 2 -g 7"),
     film("vfr", "50", filters=",select='not(mod(n,3))+lt(mod(n,100),30)'", more="-fps_mode vfr", video="-bf 2 -g 40"),
     film("hidden-pictures", "25", video="-bf 2 -g 50", more="-output_ts_offset -0.07 -avoid_negative_ts disabled"),
@@ -52,8 +65,13 @@ FILMS = [
 ]  # fmt: skip
 
 
-def planned(path_data: bytes) -> tuple[MediaSource, Plan]:
-    media, recipe = opened(path_data), recipe_of(Profile.LADDER, Format.FMP4, rungs=TABLE, segment_seconds=3)
+FAST = [recipe for recipe in FILMS if recipe.name.removeprefix("rung-").removesuffix(".mp4") in (
+    "60000", "odd", "vfr-60", "120",
+)]  # fmt: skip
+
+
+def planned(path_data: bytes, table: tuple[Rung, ...] = TABLE) -> tuple[MediaSource, Plan]:
+    media, recipe = opened(path_data), recipe_of(Profile.LADDER, Format.FMP4, rungs=table, segment_seconds=3)
     read_index(media, recipe)
     return media, make_plan(media, source_of(path_data), recipe, video="film", revision="0" * 12, stored=False)
 
@@ -70,17 +88,29 @@ def test_a_rung_has_the_frames_of_the_copied_picture_in_every_segment(media: Med
     main, *rungs = [rendition for rendition in plan.renditions if rendition.video]
     assert main.video and main.video.action == "copy"
     assert [rung.name for rung in rungs] == ["v120", "v80"]
-    base = plan.of_groups("")
-    copier = Remuxer(source, base)
-    copied = {number: copier.segment(number) for number in range(len(plan.timeline))}
-    init = bytes(copied[0][base.init(main)])
-    above = {number: shown(init + bytes(files[base.file(main, number)]))[0] for number, files in copied.items()}
+    above = copied(source, plan)
+    every = 1 if main.video.frame_rate < 31 else 4 if main.video.frame_rate > 100 else 2
+    assert [len(times) for times in above] == list(plan.frames)
     for rung in rungs:
-        group = plan.of_groups(rung.group)
-        below = dict(encoded(source, group))
-        for number, times in above.items():
-            assert len(below[number]) == len(times) == plan.frames[number]
-            assert all(abs(here - there) < TICK for here, there in zip(below[number], times, strict=True)), number
+        assert rung.video
+        assert (rung.video.every, rung.video.frame_rate) == (every, main.video.frame_rate / every)
+        below = dict(encoded(source, plan.of_groups(rung.group)))
+        assert [len(below[number]) for number in range(len(above))] == list(plan.frames_of(rung.video))
+        for number, times in enumerate(above):
+            assert are_close(below[number], times[::every]), number
+
+
+def copied(source: MediaSource, plan: Plan) -> list[list[Fraction]]:
+    """The times of the frames of each segment of the copied picture."""
+    base = plan.of_groups("")
+    main, copier = base.renditions[0], Remuxer(source, base)
+    files = [copier.segment(number) for number in range(len(plan.timeline))]
+    init = bytes(files[0][base.init(main)])
+    return [shown(init + bytes(part[base.file(main, number)]))[0] for number, part in enumerate(files)]
+
+
+def are_close(here: list[Fraction], there: list[Fraction]) -> bool:
+    return len(here) == len(there) and all(abs(one - other) < TICK for one, other in zip(here, there, strict=True))
 
 
 @pytest.mark.parametrize("recipe", [FILMS[1], FILMS[7], FILMS[8]], ids=lambda recipe: recipe.name)
@@ -120,22 +150,86 @@ ENCODED = [
 ]
 
 
-@pytest.mark.parametrize("recipe", ENCODED, ids=lambda recipe: recipe.name)
-def test_where_the_picture_cannot_be_copied_all_rungs_have_the_same_frames(media: MediaFolder, recipe: Recipe) -> None:
-    source, plan = planned(media.path(recipe).read_bytes())
+FAST_ENCODED = [
+    film("hevc-60000", "60000/1001", video="-c:v libx265 -x265-params log-level=none -bf 2 -g 60"),
+    film("mpeg4-60000", "60000/1001", video="-c:v mpeg4 -q:v 2 -bf 2 -g 60"),
+    film("mpeg4-50", "50", video="-c:v mpeg4 -q:v 2 -bf 0 -g 60", more="-output_ts_offset 0.013"),
+    film("open-vfr-60", "60", filters=",select='mod(n,17)*(gt(n,100)+mod(n,5))'",
+         video="-bf 2 -g 50 -x264-params open-gop=1", more="-fps_mode vfr"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("recipe", "table"),
+    [*product(ENCODED, [TABLE]), *product(FAST_ENCODED, [TABLE, MIXED])],
+    ids=lambda value: value.name if isinstance(value, Recipe) else "mixed" if value is MIXED else "slow",
+)
+def test_where_the_picture_cannot_be_copied_all_rungs_have_frames_of_the_source(
+    media: MediaFolder, recipe: Recipe, table: tuple[Rung, ...]
+) -> None:
+    source, plan = planned(media.path(recipe).read_bytes(), table)
     pictures = [rendition for rendition in plan.renditions if rendition.video]
     assert {rendition.video.action for rendition in pictures if rendition.video} == {"encode"}
     assert len(pictures) > 1
-    times = []
+    halved = [rendition.video.every == 2 for rendition in pictures if rendition.video]
+    assert any(halved) == (recipe in FAST_ENCODED)
+    assert all(halved) == (recipe in FAST_ENCODED and table is TABLE)
+    video = plan.encoded_video_tracks[0]
+    frames = shown_frames(source.samples(video.track), video, plan.timeline).tolist()
     for rendition in pictures:
+        assert rendition.video
         if rendition.group:
-            times.append(sorted(encoded(source, plan.of_groups(rendition.group))))
+            made = sorted(encoded(source, plan.of_groups(rendition.group)))
         else:
             base = plan.of_groups("")
-            files = dict(ChunkEncoder(source, base).segments(Chunk(0, len(plan.timeline))))
-            init = bytes(files[0][base.init(rendition)])
-            times.append([(n, shown(init + bytes(part[base.file(rendition, n)]))[0]) for n, part in files.items()])
-    assert all(other == times[0] for other in times)
+            made = [(n, times) for n, times in decoded(ChunkEncoder(source, base), base)[rendition.name].items()]
+        for (number, times), (begin, end) in zip(made, pairwise(plan.timeline.boundaries), strict=True):
+            whole = [Fraction(tick, plan.timeline.timescale) + ORIGIN for tick in frames if begin <= tick < end]
+            assert len(whole) == plan.frames[number]
+            assert are_close(times, whole[:: rendition.video.every]), (rendition.name, number)
+
+
+def decoded(encoder: ChunkEncoder, plan: Plan) -> dict[str, dict[int, list[Fraction]]]:
+    """The times of the frames of all segments, made as one chunk, by the names of the pictures."""
+    files = dict(encoder.segments(Chunk(0, len(plan.timeline))))
+    inits = {r.name: bytes(files[0][plan.init(r)]) for r in plan.renditions if r.video}
+    return {
+        name: {
+            number: shown(init + bytes(part[plan.file(plan.named(name), number)]))[0] for number, part in files.items()
+        }
+        for name, init in inits.items()
+    }
+
+
+@pytest.mark.parametrize("recipe", FAST, ids=lambda recipe: recipe.name)
+def test_rungs_of_different_frame_rates_are_made_by_one_encoder(media: MediaFolder, recipe: Recipe) -> None:
+    """In a chunk; each segment has the frames and the decode times of one that is made alone."""
+    source, plan = planned(media.path(recipe).read_bytes(), MIXED)
+    both = plan.of_groups("v120", "v80")
+    assert [video.every > 1 for video in both.encoded_video_tracks] == [False, True]
+    together = dict(ChunkEncoder(source, both).segments(Chunk(0, len(plan.timeline))))
+    for rung in both.renditions:
+        group = plan.of_groups(rung.group)
+        first = {name: data for name, data in together[0].items() if name == group.init(rung)}
+        assert first == ChunkEncoder(source, group).initialization()
+        init = bytes(first[group.init(rung)])
+        encoder = ChunkEncoder(source, group, initialization=first)
+        shown: list[int] = []
+        decoded_at: list[int] = []
+        for number in range(len(plan.timeline)):
+            ((_, alone),) = encoder.segments(Chunk(number, number + 1))
+            here, there = (init + bytes(files[group.file(rung, number)]) for files in (together[number], alone))
+            assert stamps(here) == stamps(there)
+            shown += sorted(pts for pts, _, _ in stamps(here))
+            decoded_at += [dts for _, dts, _ in stamps(here)]
+        assert decoded_at[REORDER:] == shown[:-REORDER]
+
+
+def stamps(data: bytes) -> list[tuple[int, int, int]]:
+    """(presentation time, decode time, duration) of each packet."""
+    with av.open(io.BytesIO(data)) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+        return [(packet.pts or 0, packet.dts or 0, packet.duration or 0) for packet in packets]
 
 
 def test_a_rung_says_which_colours_it_has(media: MediaFolder) -> None:
