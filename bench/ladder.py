@@ -80,13 +80,12 @@ def seek(run: Run) -> Iterator[Row]:
         revision = run.stack.jobs(key)[0].id.partition("-")[0]
         for rung in below(1920, 1080, 25, 4_700_000):
             say(f"seeks into {rung.name} of {film.label}")
-            player = Player()
-            stream = _opened(player, f"{run.stack.stream_url(key)}{LADDER}&rendition={rung.name}")
+            stream = _opened(Player(), f"{run.stack.stream_url(key)}{LADDER}&rendition={rung.name}")
             cold, alone, lengths = [], [], []
             for number in far(len(stream.uris), 4):
                 if Progress(run.stack.redis).is_made(job_id(revision, rung.name), [number])[0]:
                     continue
-                cold.append(player.seconds_of(stream.uris[number]))
+                cold.append(Player().seconds_of(stream.uris[number]))
                 run.stack.settle()
                 start, length = stream.starts[number], stream.durations[number]
                 scaled = ["-vf", f"scale={rung.width}:{rung.height}", "-maxrate", str(rung.maxrate),

@@ -12,11 +12,12 @@ from mam.naming import rung_name
 from mam.rung_table import RUNGS, Rung
 
 START_RATE = 2_000_000  # Bits per second: what a player can be expected to carry before it has measured its line.
-MOST_AT_START = 5_000_000  # Bits per second: hls.js begins with the first listed picture up to this rate.
+MOST_AT_START = 8_000_000  # Bits per second on average: up to this rate, a copy is there sooner than an encode.
 WORTHWHILE = Fraction(4, 5)  # A rung's cap is less than this part of the source's rate: it would save nothing else.
 USUAL_FRAME_RATE = 30  # The caps are those of this many frames per second or fewer; more frames need more bits.
 HALF_BELOW = 2_000_000  # Bits per second: below it, a rung has the usual frame rate at most (Apple's authoring rules).
-AVERAGED = 1.02  # A source of this many times the usual rate still has it: a variable rate is known as an average.
+MOST_FRAMES = 60  # Frames per second of any rung (Apple's authoring rules).
+AVERAGED = 1.02  # A source of this many times such a rate still has it: a variable rate is known as an average.
 GROWTH = 0.7  # Bits grow with the frame rate by this power: consecutive frames of a fast source differ less.
 PEAK_TO_AVERAGE = Fraction(3, 2)  # What is capped like this has a peak of about this many times its average.
 PEAK = Fraction(11, 10)  # Measured: x264 with a buffer of one second exceeds its cap by at most this factor.
@@ -91,10 +92,9 @@ def _fitted(rung: Rung, width: int, height: int, frame_rate: float, *, side: int
 
 
 def _every(rung: Rung, frame_rate: float) -> int:
-    """2 where a rung of few bits shows each second frame; more for a source of more than 60 frames per second."""
-    if rung.maxrate >= HALF_BELOW:
-        return 1
-    return max(1, math.ceil(frame_rate / (AVERAGED * USUAL_FRAME_RATE)))
+    """The divisor of the frame rate: a rung of few bits has the usual one at most, and any other MOST_FRAMES."""
+    most = USUAL_FRAME_RATE if rung.maxrate < HALF_BELOW else MOST_FRAMES
+    return max(1, math.ceil(frame_rate / (AVERAGED * most)))
 
 
 def _even(pixels: Fraction) -> int:

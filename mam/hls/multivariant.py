@@ -16,6 +16,7 @@ AUDIO, SUBTITLES = "audio", "subtitles"  # GROUP-ID
 UNKNOWN = "und"
 STREAM_INF = "#EXT-X-STREAM-INF:"
 _BANDWIDTH = re.compile(r"(?<=[:,])BANDWIDTH=([0-9]+)")
+_AVERAGE = re.compile(r"AVERAGE-BANDWIDTH=([0-9]+)")
 NOT_QUOTABLE = str.maketrans({'"': "'", "\r": " ", "\n": " "})  # RFC 8216 section 4.2
 
 
@@ -51,13 +52,15 @@ def variants_of(text: str) -> dict[str, str]:
 
 
 def ordered(variants: Mapping[str, str], at_once: Collection[str]) -> dict[str, str]:
-    """The variants of a ladder: first the one that a player had best begin with, near START_RATE, then by bit rate.
+    """The variants of a ladder: first the one that a player had best begin with, of an average near START_RATE, then
+    by bit rate.
 
     `at_once`: those whose segments exist or are only copied. They are preferred, unless they need a fast line.
     """
     peaks = {name: int(_BANDWIDTH.findall(line)[0]) for name, line in variants.items()}
-    quick = [name for name in variants if name in at_once and peaks[name] <= ladder.MOST_AT_START]
-    first = min(quick or variants, key=lambda name: abs(peaks[name] - ladder.START_RATE))
+    averages = {name: int(_AVERAGE.findall(line)[0]) for name, line in variants.items()}
+    quick = [name for name in variants if name in at_once and averages[name] <= ladder.MOST_AT_START]
+    first = min(quick or variants, key=lambda name: abs(averages[name] - ladder.START_RATE))
     return {name: variants[name] for name in sorted(variants, key=lambda name: (name != first, -peaks[name]))}
 
 

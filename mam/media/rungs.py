@@ -38,7 +38,7 @@ def plan_rungs(
     rate = 8 * int(samples.size.sum()) / seconds * EFFICIENCY.get(track.codec, 1)
     if top.action == "copy":
         encoded = _encoded_beside(track, top, entry_points, recipe)
-        rungs = ladder.below(top.width, top.height, top.frame_rate, rate, recipe.rungs or RUNGS)
+        rungs = ladder.below(encoded.width, encoded.height, top.frame_rate, rate, recipe.rungs or RUNGS)
         return [top, *(_rung(encoded, rung) for rung in rungs)]
     rungs = ladder.whole(top.width, top.height, top.frame_rate, rate, recipe.rungs or RUNGS)
     start = ladder.start_of(rungs)

@@ -29,6 +29,7 @@ from mam.mp4.nals import has_captions
 from mam.mp4.samples import Samples
 
 LADDER_GROUP_SECONDS = 10  # A player switches between rungs at key frames alone.
+CAPTIONED = ("h264", "hevc", "vvc", "av1", "mpeg2video")  # Pictures of these codecs may carry closed captions.
 HIDDEN = Fraction(1, 10)  # A copy may show this many seconds of picture that the edit list hides.
 VIDEO_RANGES: dict[int, Literal["PQ", "HLG"]] = {16: "PQ", 18: "HLG"}  # VIDEO-RANGE of EXT-X-STREAM-INF, by transfer.
 ALIKE = Fraction(4, 100)  # PAL's pixels are 12:11 or 16:15, 2 % apart: the difference is invisible.
@@ -47,6 +48,8 @@ def plan_pictures(media: MediaSource, track: MediaTrack, recipe: Recipe) -> list
     if entry_points.heads:
         captions = any(has_captions(track.codec, track.configuration, head) for head in entry_points.heads)
         picture = picture.model_copy(update={"captions": captions})
+    elif track.codec not in CAPTIONED:
+        picture = picture.model_copy(update={"captions": False})
     if recipe.profile is not Profile.LADDER:
         return [picture]
     return plan_rungs(media, track, picture, entry_points, recipe)

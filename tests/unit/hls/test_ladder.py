@@ -92,7 +92,8 @@ def test_many_frames_a_second_need_more_bits_but_not_twice_as_many() -> None:
 )
 def test_a_rung_of_less_than_2_mbit_has_30_frames_a_second_at_most(frame_rate: float, every: int) -> None:
     for rungs in (ladder.below(1920, 1080, frame_rate, 40e6), ladder.whole(1920, 1080, frame_rate, 40e6)):
-        assert {rung.height: rung.every for rung in rungs[-3:]} == {720: 1, 540: 1, 360: every}
+        above = 2 if frame_rate > 70 else 1  # no rung has more than 60
+        assert {rung.height: rung.every for rung in rungs[-3:]} == {720: above, 540: above, 360: every}
 
 
 @pytest.mark.parametrize(("maxrate", "every"), [(1_999_999, 2), (2_000_000, 1)])
@@ -109,8 +110,9 @@ def test_few_bits_mean_few_frames_and_no_rung_has_more_than_the_source(
     caps = {rung_name(rung.side): rung.maxrate for rung in table}
     for rung in ladder.below(width, height, frame_rate, bits, table):
         assert rung.every >= 1
-        assert rung.every == 1 or (caps[rung.name] < 2_000_000 and frame_rate > 30)
-        assert caps[rung.name] >= 2_000_000 or frame_rate / rung.every < 30.7
+        most = 30 if caps[rung.name] < 2_000_000 else 60
+        assert rung.every == 1 or frame_rate > most
+        assert frame_rate / rung.every < 1.03 * most
 
 
 @given(SIDES, SIDES, RATES, BITS, TABLES)

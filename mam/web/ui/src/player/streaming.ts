@@ -14,6 +14,7 @@ const WAIT_MS = 45_000; // The service itself waits up to 30 s for a segment.
 const WHOLE_MS = 120_000;
 const AWAY = [0, 429, 502, 503, 504]; // Temporary failures: no network, or the service asks to wait.
 const RECOVERIES = 3; // Recoveries of the decoder in a minute.
+const MOST_TOLD = 10; // Browsers tell of at most so many megabits per second.
 const RATES = 20; // Bitrates are averaged over this many segments.
 
 const RETRY: RetryConfig = { maxNumRetry: 6, retryDelayMs: 500, maxRetryDelayMs: 5000, backoff: "exponential", shouldRetry };
@@ -29,6 +30,13 @@ function shouldRetry(
   _: RetryConfig | null | undefined, __: number, isTimeout: boolean, response: LoaderResponse | undefined, retry: boolean,
 ): boolean {
   return isTimeout || (response ? AWAY.includes(response.code ?? 0) || retry : retry);
+}
+
+/** What hls.js assumes of the line before it has measured it: what the browser says, else enough for the first quality. */
+function startEstimate(): Partial<HlsConfig> {
+  const megabits = navigator.connection?.downlink;
+  if (megabits && megabits < MOST_TOLD) return { abrEwmaDefaultEstimate: megabits * 1_000_000 };
+  return { abrEwmaDefaultEstimateMax: MOST_TOLD * 1_000_000 };
 }
 
 /** Whether a segment cannot be loaded, at its current URL neither. hls.js would retry for half a minute. */
@@ -81,7 +89,7 @@ export class Streaming implements Engine, LoaderEvents {
       startPosition: startAt ?? -1,
       startFragPrefetch: true,
       capLevelToPlayerSize: true,
-      abrEwmaDefaultEstimate: 5_000_000, // start with what most connections can carry, not with the lowest quality
+      ...startEstimate(),
       maxBufferLength: 30,
       maxMaxBufferLength: 120,
       backBufferLength: 90,
