@@ -41,6 +41,7 @@ LEAD_SECONDS = (2, 2, 4)  # The first segments of an encode are short, so that t
 SHORTEST_SOUND = Fraction(1024, 48000)  # Seconds of one AAC frame, the shortest sound.
 PRIMING = Fraction(1, 10)  # Audio that starts at most this many seconds before the video does not move the timeline.
 EARLY = 10  # Sound may end this many seconds before the picture without added silence.
+SHORTEST_LAST = 1  # Seconds: no shorter segment ends a ladder. Its sound may end earlier, and every segment needs some.
 LATE = Fraction(1, 4)  # Sound may begin this many seconds after the picture without added silence.
 MAX_SEGMENT_BYTES = 512 << 20  # A larger segment is refused: it is made in memory.
 PACKING = Fraction(103, 100)  # TS adds about this factor to the bytes of the streams.
@@ -256,6 +257,8 @@ def _plan_timeline(media: MediaSource, video: VideoTrack | None, sounds: list[Me
         scale = samples.timescale
         points = np.unique(samples.pts[openings(samples)] if video and not encodes else shown_times(samples))
     points = _beyond(points, scale, shown_end, end, recipe.segment_seconds)
+    if recipe.profile is Profile.LADDER:
+        points = points[points <= int((end - SHORTEST_LAST) * scale)]
     timeline = cut_at(
         points.tolist(),
         timescale=scale,

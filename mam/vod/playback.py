@@ -6,6 +6,9 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
+
+from cachetools import TTLCache
 
 from mam.background import Errands
 from mam.cache.shared_reads import SharedReads
@@ -29,6 +32,9 @@ from mam.vod.tokens import Tokens
 ANY = ""  # This kind is satisfied by the main stream, whatever its kind.
 NOT_CACHED = Lookup(None, None)  # A playlist that is built for this lookup is not cached.
 JOBS = 60  # This many jobs of an asset are read, newest first: as many as its list holds.
+# The plans of so many conversions are kept so many seconds: players request renditions right after the multivariant
+# playlist.
+KNOWN_PLANS, KNOWN_SECONDS = 64, 10
 LIVE_MAX_AGE = 60  # A client may keep a live playlist for this many seconds: its signatures last far longer.
 
 Generations = tuple[str | None, ...]
@@ -50,6 +56,14 @@ def kind_asked(reencode: bool, profile: Profile | None, fmt: Format | None) -> s
     if profile is Profile.LADDER and fmt is Format.TS:
         raise InvalidRequest("A ladder has segments of fragmented MP4 alone.", hint="Leave out format=ts.")
     return kind_of(profile or (Profile.H264 if reencode else Profile.AUTO), fmt or Format.TS)
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """The plan of a conversion that was just requested. `generation`: that of the video's cached playlists then."""
+
+    plan: Plan
+    generation: str | None
 
 
 class Playback:
@@ -82,6 +96,7 @@ class Playback:
         self._builds = SingleFlight()
         self._conversions = SingleFlight()
         self._refreshing = Errands("refreshing of changed sources")
+        self._begun: TTLCache[tuple[Asset, str], _Begun] = TTLCache(KNOWN_PLANS, KNOWN_SECONDS)
 
     async def by_name(self, name: str, kind: str, rendition: str) -> CachedPlaylist:
         """The playlist of a video, live or in the making; `kind`: the wanted stream, '' for the main one.
@@ -127,6 +142,9 @@ class Playback:
                 return lookup.playlist
 
         async def build() -> CachedPlaylist:
+            begun = self._begun.get((asset, kind)) if rendition else None
+            if begun and begun.generation and begun.generation == lookups[begun.plan.video].generation:
+                return await self._from_plan(begun.plan, cache_slot, rendition, lookups[begun.plan.video])
             tree = await asyncio.to_thread(self._trees.by_asset, asset, kind)
             if tree is not None:
                 self._refresh_if_stale(asset, tree)
@@ -199,6 +217,7 @@ class Playback:
         plan = await asyncio.to_thread(self._trees.plan, accepted.video, accepted.job)
         if plan is None:
             raise Unavailable("The conversion was cancelled.", hint="Ask again.")
+        self._begun[asset, plan.kind] = _Begun(plan, lookup.generation)
         return await self._from_plan(plan, cache_slot, rendition, lookup)
 
     async def _from_plan(self, plan: Plan, cache_slot: str, rendition: str, lookup: Lookup) -> CachedPlaylist:

@@ -100,7 +100,7 @@ class Pages:
 
 def _playlist(asset: Asset) -> str:
     """The address as the player writes it (mam/web/ui/src/player/address.ts), so that the preload matches."""
-    return f"/stream/{quote_path(str(asset))}/playlist.m3u8"
+    return f"/stream/{quote_path(str(asset))}/playlist.m3u8?default=ladder"
 
 
 def _all(entry: Entry) -> tuple[str, ...]:

@@ -44,8 +44,10 @@ class SlowTranscoder:
 
     def __init__(self) -> None:
         self.asked, self.may_answer = threading.Event(), threading.Event()
+        self.requests = 0
 
     async def convert(self, _: Asset, __: str) -> Accepted:
+        self.requests += 1
         self.asked.set()
         assert await asyncio.to_thread(self.may_answer.wait, 10)
         return Accepted(PLAN.video, PLAN.revision)
@@ -121,5 +123,22 @@ def test_who_asks_after_it_went_live_does_not_share_an_answer_from_before(server
         assert await asyncio.to_thread(slow.asked.wait, 10)  # it asks for itself
         slow.may_answer.set()
         await asyncio.gather(before, after)
+
+    with_viewing(server, claim)
+
+
+def test_a_rendition_of_what_was_just_begun_needs_no_other_request_until_the_video_changes(server: Server) -> None:
+    (first, *_) = PLAN.renditions
+
+    async def claim(viewing: Playback, _: PlaylistCache, slow: SlowTranscoder, client: Any) -> None:
+        slow.may_answer.set()
+        await viewing.by_asset(ASSET, PLAN.kind, "")
+        assert slow.requests == 1
+        rendition = await viewing.by_asset(ASSET, PLAN.kind, first.name)
+        assert slow.requests == 1
+        await goes_live(client)
+        again = await viewing.by_asset(ASSET, PLAN.kind, first.name)
+        assert slow.requests == 2
+        assert len(again.body) == len(rendition.body)
 
     with_viewing(server, claim)

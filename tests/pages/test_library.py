@@ -89,7 +89,7 @@ def test_the_playlist_of_a_click_is_asked_for_once_whatever_the_name(person: Tab
     person.allowed.append("422")  # it is no video
     page.get_by_role("link", name="it's (1)!", exact=True).click()
     expect(page.get_by_role("alert")).to_be_visible()
-    assert asked == [f"{person.origin}/stream/{BUCKET}/{folder}/it's%20(1)!.mp4/playlist.m3u8"]
+    assert asked == [f"{person.origin}/stream/{BUCKET}/{folder}/it's%20(1)!.mp4/playlist.m3u8?default=ladder"]
 
 
 def test_a_poster_shows_and_the_pointer_looks_into_the_video(
@@ -302,7 +302,7 @@ def test_the_lines_to_copy_work_in_a_shell(person: Tab, site: Stack, folder: str
     line = page.evaluate("navigator.clipboard.readText()")
     assert '-H "x-api-key: $TRANSCODE_API_KEY"' in line
     *_, body = shlex.split(line)
-    assert json.loads(body) == {"asset_bucket": BUCKET, "asset_object": key, "profile": "auto", "wait": False}
+    assert json.loads(body) == {"asset_bucket": BUCKET, "asset_object": key, "profile": "ladder", "wait": False}
 
 
 def test_it_copies_where_the_browser_has_no_clipboard_for_pages(person: Tab, site: Stack, folder: str) -> None:
@@ -496,7 +496,7 @@ def test_a_live_video_is_converted_again_when_something_has_changed(
     person: Tab, site: Stack, media: MediaFolder, folder: str
 ) -> None:
     key = site.put_listed(f"{folder}/talk.mp4", media.path(FILM))
-    name = site.convert(key, profile="auto")
+    name = site.convert(key, profile="ladder")
     before = site.revision(name)
     page = person.sign_in(address(folder))
     expect(row(page, "talk").get_by_text("Live", exact=True)).to_be_visible()

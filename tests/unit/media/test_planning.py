@@ -35,10 +35,10 @@ UPRIGHT = (1, 0, 0, 1)
 
 
 def frames(
-    seconds: int, *, gop: int = 25, edit: Edit | None = None, matrix: tuple[int, int, int, int] = UPRIGHT
+    seconds: int | Fraction, *, gop: int = 25, edit: Edit | None = None, matrix: tuple[int, int, int, int] = UPRIGHT
 ) -> Track:
     """25 pictures a second."""
-    total = seconds * 25
+    total = int(seconds * 25)
     return Track(
         sizes=(20,) * total, durations=(40,) * total, timescale=1000, chunks=even_chunks(total, 10), edit=edit,
         sync=tuple(n % gop == 0 for n in range(total)), matrix=matrix,
@@ -441,6 +441,15 @@ def test_audio_alone_is_cut_at_any_of_its_frames() -> None:
     assert len(plan.timeline) == 4
     assert all(0 <= time - wish < frame for time, wish in zip(boundaries(plan)[1:-1], (6, 12, 18), strict=True))
     assert plan.frames == ()
+
+
+@pytest.mark.parametrize("more", [1, 12, 24], ids=lambda more: f"{more} frames")
+def test_a_ladder_does_not_end_with_a_segment_that_its_sound_does_not_reach(more: int) -> None:
+    """The sound has a rendition of its own, and would be encoded for the sake of a moment of silence."""
+    ladder = recipe_of(Profile.LADDER, Format.FMP4)
+    plan = plan_of(media_of(frames(Fraction(12 * 25 + more, 25)), sound(12)), ladder)
+    assert [track.action for track in plan.audio_tracks] == ["copy"]
+    assert boundaries(plan) == [0, 6, 12 + Fraction(more, 25)]
 
 
 def test_audio_that_starts_late_moves_nothing() -> None:

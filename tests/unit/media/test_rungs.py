@@ -88,6 +88,7 @@ def test_a_rung_has_the_frames_of_the_copied_picture_in_every_segment(media: Med
     main, *rungs = [rendition for rendition in plan.renditions if rendition.video]
     assert main.video and main.video.action == "copy"
     assert [rung.name for rung in rungs] == ["v120", "v80"]
+    assert [stream.action for stream in plan.streams if stream.kind == "video"] == ["copy"]
     above = copied(source, plan)
     every = 1 if main.video.frame_rate < 31 else 4 if main.video.frame_rate > 100 else 2
     assert [len(times) for times in above] == list(plan.frames)

@@ -119,6 +119,7 @@ class Player extends Element implements EngineEvents {
     const wishes = wishesOf(location.search);
     if (this.embedded && wishes.muted) video.muted = true;
     this.choices.follow(this, video, (target, kind, listener, options) => this.on(target, kind, listener, options));
+    this.on(this.lists.renditions, "change", () => void this.watchStatus().look()); // a rung may be in the making now
     const at = wishes.at ?? stoppedAt(this.name);
     this.resumed = wishes.at === null ? at : null;
     if (this.resumed !== null) this.timers.start("resumed", RESUMED_MS, () => (this.resumed = null));

@@ -15,7 +15,7 @@ export interface EngineEvents {
 export interface Quality {
   place: number;
   count: number;
-  reason: "viewer" | "size" | "line";
+  reason: "viewer" | "line";
   switches: number; // since the start
 }
 

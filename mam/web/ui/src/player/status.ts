@@ -41,10 +41,11 @@ export class StatusWatch {
     if (this.goesOn && !this.isOver && !document.hidden) this.timer = setTimeout(() => void this.look(), 1000 * SECONDS);
   }
 
-  private mayChange({ state, storyboard, streams }: StatusView): boolean {
-    if (state === "making") this.later = LATER;
+  private mayChange({ state, storyboard, streams, renditions }: StatusView): boolean {
+    const isMaking = state === "making" || renditions.some((rendition) => rendition.state === "making");
+    if (isMaking) this.later = LATER;
     const lacks = state === "live" && !storyboard && streams.some(({ kind }) => kind === "video");
-    return state === "making" || (lacks && this.later-- > 0);
+    return isMaking || (lacks && this.later-- > 0);
   }
 
   stop(): void {

@@ -14,7 +14,7 @@ const WAIT_MS = 45_000; // The service itself waits up to 30 s for a segment.
 const WHOLE_MS = 120_000;
 const AWAY = [0, 429, 502, 503, 504]; // Temporary failures: no network, or the service asks to wait.
 const RECOVERIES = 3; // Recoveries of the decoder in a minute.
-const MOST_TOLD = 10; // Browsers tell of at most so many megabits per second.
+const FIRST_AT_MOST = 12_000_000; // bits per second: the peak of a copied picture that is listed first
 const RATES = 20; // Bitrates are averaged over this many segments.
 
 const RETRY: RetryConfig = { maxNumRetry: 6, retryDelayMs: 500, maxRetryDelayMs: 5000, backoff: "exponential", shouldRetry };
@@ -32,17 +32,20 @@ function shouldRetry(
   return isTimeout || (response ? AWAY.includes(response.code ?? 0) || retry : retry);
 }
 
-/** What hls.js assumes of the line before it has measured it: what the browser says, else enough for the first quality. */
+/** What hls.js assumes of the line before it has measured it: what the browser says of a slow one, else enough for the
+ * quality that is listed first. Of other lines a browser only guesses. */
 function startEstimate(): Partial<HlsConfig> {
-  const megabits = navigator.connection?.downlink;
-  if (megabits && megabits < MOST_TOLD) return { abrEwmaDefaultEstimate: megabits * 1_000_000 };
-  return { abrEwmaDefaultEstimateMax: MOST_TOLD * 1_000_000 };
+  const { effectiveType = "4g", downlink } = navigator.connection ?? {};
+  return effectiveType !== "4g" && downlink ? { abrEwmaDefaultEstimate: downlink * 1_000_000 } : { abrEwmaDefaultEstimateMax: FIRST_AT_MOST };
 }
 
-/** Whether a segment cannot be loaded, at its current URL neither. hls.js would retry for half a minute. */
+/** Whether a segment or the playlist of a rendition cannot be loaded, at its current URL neither: another stream may have
+ * taken the place of this one. hls.js would retry for half a minute. */
 function isRefused({ details, frag, response }: ErrorData): boolean {
   const code = response?.code ?? 0;
-  return details === Hls.ErrorDetails.FRAG_LOAD_ERROR && frag?.type !== "subtitle" && code >= 400 && code < 500 && !AWAY.includes(code);
+  const { FRAG_LOAD_ERROR, LEVEL_LOAD_ERROR, AUDIO_TRACK_LOAD_ERROR } = Hls.ErrorDetails;
+  const isNeeded = details === FRAG_LOAD_ERROR ? frag?.type !== "subtitle" : details === LEVEL_LOAD_ERROR || details === AUDIO_TRACK_LOAD_ERROR;
+  return isNeeded && code >= 400 && code < 500 && !AWAY.includes(code);
 }
 
 export class Streaming implements Engine, LoaderEvents {
@@ -88,7 +91,7 @@ export class Streaming implements Engine, LoaderEvents {
       workerPath: HLS_WORKER, // a file: the page's policy allows no script from a blob
       startPosition: startAt ?? -1,
       startFragPrefetch: true,
-      capLevelToPlayerSize: true,
+      capLevelToPlayerSize: false, // a smaller picture may have to be made first
       ...startEstimate(),
       maxBufferLength: 30,
       maxMaxBufferLength: 120,
@@ -166,10 +169,9 @@ export class Streaming implements Engine, LoaderEvents {
   }
 
   private quality(): Quality | null {
-    const { levels, currentLevel, autoLevelEnabled, autoLevelCapping } = this.hls;
+    const { levels, currentLevel, autoLevelEnabled } = this.hls;
     if (currentLevel < 0) return null;
-    const isCapped = autoLevelCapping >= 0 && currentLevel >= autoLevelCapping && currentLevel < levels.length - 1;
-    const reason = !autoLevelEnabled ? "viewer" : isCapped ? "size" : "line";
+    const reason = autoLevelEnabled ? "line" : "viewer";
     return { place: levels.length - currentLevel, count: levels.length, reason, switches: this.switches };
   }
 

@@ -62,7 +62,7 @@ export const player = {
     resolution: "Resolution",
     quality: "Quality",
     one: "the only one",
-    chosen: { viewer: "chosen by you", size: "as large as the player", line: "by bandwidth" },
+    chosen: { viewer: "chosen by you", line: "by bandwidth" },
     ofQualities: (place: number, count: number, why: string) => `${place} of ${count}, ${why}`,
     switched: (count: number) => (count === 1 ? "switched once" : `switched ${count} times`),
     bitrate: "Bitrate",
