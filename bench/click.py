@@ -41,7 +41,7 @@ def first_picture(run: Run) -> Iterator[Row]:
     cold, again = [], []
     for number in run.times(5, quick=3):
         say(f"clicks on {film.label} in the library, round {number + 1}")
-        with run.stack.fresh(film) as key, _signed_in(run.stack) as page:
+        with run.stack.fresh(film) as key, signed_in(run.stack) as page:
             cold.append(_click(page, run.stack, key))
             again.append(_click(page, run.stack, key))
     baseline = Measure.of(again, name="once more")
@@ -49,7 +49,7 @@ def first_picture(run: Run) -> Iterator[Row]:
 
 
 @contextmanager
-def _signed_in(stack: Stack) -> Iterator[Page]:
+def signed_in(stack: Stack) -> Iterator[Page]:
     """A page of a browser of its own, signed in."""
     executable = chromium()
     if executable is None:

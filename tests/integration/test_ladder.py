@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
-from concurrent.futures import ThreadPoolExecutor
+import json
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from urllib.parse import urljoin
 
 import av
+import httpx
 import m3u8
 import pytest
 
 from mam.check import check
 from mam.jobs.keys import HOST_COUNTERS, HOSTS, PREFIX
 from mam.stored import texts
-from tests.integration.system import S3, Stack, is_problem, own_stack, until
+from tests.integration.system import ANSWER_SECONDS, S3, Stack, is_problem, own_stack, until
 from tests.media import MediaFolder, Recipe
 
 SECONDS = 14
@@ -120,28 +122,38 @@ def test_an_initialization_section_is_there_before_any_segment(
     assert frames(init.content + last.content)
 
 
-def test_many_players_of_a_cold_rung_do_not_have_it_made_for_each(
+def test_300_players_of_cold_rungs_do_not_have_them_made_for_each(
     one_s3: S3, media: MediaFolder, tmp_path: Path
 ) -> None:
     """A segment may be made twice, where a viewer asks for what is under way in a chunk; never for each player."""
-    with own_stack(one_s3, tmp_path, LADDER_FILL="none") as stack:
+    table = tmp_path / "rungs.json"
+    table.write_text(json.dumps([{"side": side, "maxrate": 5_000 * side} for side in (540, 360, 240, 120)]), "utf-8")
+    with own_stack(one_s3, tmp_path, LADDER_FILE=str(table)) as stack:
         url = cold_ladder(stack, media.path(NOISY), "many")
         stack.convert("many/noisy.mp4", profile="ladder")
         before = segments_made(stack)
-        playlists = [media_playlist(stack, url, rung) for rung in ("v540", "v360")]
-        with ThreadPoolExecutor(20) as pool:
-            asked = [
-                pool.submit(stack.get, segment.absolute_uri)
-                for _ in range(10)
-                for playlist in playlists
-                for segment in playlist.segments
-            ]
-            answers = [future.result() for future in asked]
-        assert {200} == {answer.status_code for answer in answers}
-        for rung in ("v540", "v360"):
+        names = [rung for rung in variants(stack, url) if rung.startswith("v")]
+        assert len(names) == 4
+        playlists = [media_playlist(stack, url, rung) for rung in names]
+        assert asyncio.run(watched(playlists, 300)) == {200}
+        for rung in names:
             until(partial(is_listed, stack, "many/noisy", rung), f"{rung} is listed in the commit")
         wanted = sum(len(playlist.segments) for playlist in playlists)
         assert wanted <= segments_made(stack) - before <= 2 * wanted
+
+
+async def watched(playlists: list[m3u8.M3U8], players: int) -> set[int]:
+    """The status codes that so many players get, who watch at once: each one all segments of one of the playlists."""
+    limits = httpx.Limits(max_connections=players)
+    async with httpx.AsyncClient(limits=limits, timeout=ANSWER_SECONDS, follow_redirects=True) as client:
+
+        async def watch(playlist: m3u8.M3U8) -> set[int]:
+            first = playlist.segments[0]
+            urls = [first.init_section.absolute_uri, *(segment.absolute_uri for segment in playlist.segments)]
+            return {(await client.get(url)).status_code for url in urls}
+
+        watching = [watch(playlists[number % len(playlists)]) for number in range(players)]
+        return set().union(*await asyncio.gather(*watching))
 
 
 def segments_made(stack: Stack) -> int:
