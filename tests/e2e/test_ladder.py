@@ -23,7 +23,9 @@ def test_a_cold_ladder_is_played_to_its_end(
     key = one_stack.put(f"{folder}/noisy.mp4", media.path(NOISY))
     report = play(one_stack.stream_url(key, profile="ladder"), tmp_path / "page", players, player=player)
     assert "failed" not in report, report
-    assert [error for error in report["errors"] if not is_harmless(error)] == []
+    # On a busy machine a rung may be made more slowly than it is played: hls.js tells of the wait.
+    errors = [error for error in report["errors"] if error["fatal"] or "bufferStalledError" not in error["details"]]
+    assert [error for error in errors if not is_harmless(error)] == []
     assert len(report["buffered"]) == 1  # no gap, also where the player has switched
     assert abs(report["end"] - LENGTH) < 0.1
     assert (report["width"], report["height"]) in ((1280, 720), (960, 540), (640, 360))

@@ -47,6 +47,7 @@ def test_event_streams_come_as_they_are(one_stack: Stack) -> None:
 
 
 def test_a_brief_list_has_everything_but_what_is_long(one_stack: Stack, job: str) -> None:
+    until(lambda: one_stack.job(job).json()["storyboard"], "nothing changes any more")
     url = f"http://{one_stack.transcoder.address}/jobs?limit=5"
     whole = one_stack.get(url, headers=KEY).json()
     brief = one_stack.get(f"{url}&brief=true", headers=KEY).json()
