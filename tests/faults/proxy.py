@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 from dev.servers import LOOPBACK, free_port
 
 CHUNK = 1 << 16
+SEGMENTS = (".ts", ".m4s")
 XML = b'<?xml version="1.0" encoding="UTF-8"?><Error><Code>%s</Code><Message>by the tests</Message></Error>'
 
 
@@ -76,7 +77,7 @@ class StoreProxy:
 
     def put_counts(self, prefix: str) -> Counter[str]:
         """How often each segment below a prefix was written."""
-        return Counter(put.key for put in list(self.puts) if put.key.startswith(prefix) and put.key.endswith(".ts"))
+        return Counter(put.key for put in list(self.puts) if put.key.startswith(prefix) and put.key.endswith(SEGMENTS))
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         answers: asyncio.StreamWriter | None = None
