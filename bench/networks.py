@@ -22,9 +22,14 @@ MARGIN = 0.7  # A player leaves a part of the line unused; a rung's average coun
 STALLS = Bar(Rule.AT_MOST, 0.5)
 REACHED = Bar(Rule.RATIO_AT_LEAST, 1)
 SECONDS = SEGMENTS * 6
+COPIED = 1080  # lines of the film
 
 # Looks at the video ten times a second, and returns what it saw.
-_WATCH = """seconds => new Promise((done) => {
+_WATCH = (
+    f"""seconds => new Promise((done) => {{
+  const SEGMENT = /\\/([^/]+)\\/[0-9]{{5,}}\\.(?:m4s|ts)/, COPIED = {COPIED};
+"""
+    """
   const begun = performance.now(), seen = { first: null, stalled: 0, height: 0 };
   let before = 0;
   const look = () => {
@@ -33,16 +38,22 @@ _WATCH = """seconds => new Promise((done) => {
     if (seen.first === null && video && video.readyState >= 2 && time > 0) seen.first = (now - begun) / 1000;
     else if (seen.first !== null && time === before && !video.ended) seen.stalled += 0.1;
     before = time;
-    if (video) seen.height = video.videoHeight;
-    if (now - begun > 1000 * seconds) done(seen); else setTimeout(look, 100);
+    if (now - begun <= 1000 * seconds) return setTimeout(look, 100);
+    const names = performance.getEntriesByType("resource").map(({ name }) => SEGMENT.exec(name));
+    const last = names.filter((name) => name && !name[1].startsWith("audio")).at(-1); // it is shown later
+    if (last) seen.height = last[1].startsWith("v") ? Number(last[1].slice(1)) : COPIED;
+    done(seen);
   };
   look();
 })"""
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """`first`: seconds to the first picture; `stalled`: seconds that playback stood still after it."""
+    """`first`: seconds to the first picture; `stalled`: seconds that playback stood still after it; `height`: lines of
+    the last picture that was loaded.
+    """
 
     first: float | None
     stalled: float
@@ -78,7 +89,7 @@ def _seconds(value: float | None, name: str = "") -> Measure:
 def _carried(megabits: float) -> int:
     """The lines of the highest picture of the film that the line carries."""
     rungs = ladder.below(1920, 1080, 25, 4_700_000)
-    rates = {1080: 4_900_000, **{rung.height: ladder.promised(rung.maxrate).average for rung in rungs}}
+    rates = {COPIED: 4_900_000, **{rung.height: ladder.promised(rung.maxrate).average for rung in rungs}}
     fitting = [height for height, rate in rates.items() if rate <= MARGIN * megabits * 1e6]
     return max(fitting, default=min(rates))
 
