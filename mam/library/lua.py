@@ -3,9 +3,9 @@
 The hash has a field `bucket/key` per asset, `/video` per tree of another tool, and COMPLETE once the VoD bucket was
 scanned for it: COMPLETE is lost together with the hash. An entry has these fields for its live revision: `live`,
 `video`, `duration`, `notes`, `rungs` (of a ladder: how many of its pictures are made, and how many there are), `poster`
-and `storyboard` (the revisions that have them); for its job: `job`, `since`,
-`state` (making, failed), `version`, `playable`, `ahead` (the pictures that exist) and `error`. `error` without a job:
-why an upload was refused. `gone`: nothing is live, and an earlier scan of the bucket is out of date.
+and `storyboard` (the revisions that have them); for its job: `job`, `since`, `state` (making, failed), `version`,
+`playable`, `ahead` (the pictures that exist) and `error`. `error` without a job: why an upload was refused. `gone`:
+nothing is live, and an earlier scan of the bucket is out of date.
 """
 
 from __future__ import annotations

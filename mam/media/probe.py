@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from mam.errors import MediaError
-from mam.hls.plan import Rendition, StreamInfo, Track
+from mam.hls.plan import Rendition, StreamInfo
 from mam.hls.recipe import Recipe
 from mam.media.audio import flaw
 from mam.media.first_frame import read_first_frame
@@ -27,9 +27,8 @@ def describe(
     media: MediaSource, renditions: Iterable[Rendition], recipe: Recipe, *, closely: bool = False
 ) -> tuple[StreamInfo, ...]:
     """Every stream of the source. `closely`: pictures are decoded for details that headers lack."""
-    uses: dict[int, Track] = {}
-    for track in (track for rendition in renditions for track in rendition.tracks):
-        uses.setdefault(track.track, track)  # the first rendition is the best one that is made of the stream
+    # The first rendition of a stream says what becomes of it: a ladder's rungs follow the base.
+    uses = {track.track: track for rendition in reversed([*renditions]) for track in rendition.tracks}
     texts = {r.subtitles.track: r.subtitles for r in renditions if r.subtitles}
     streams = []
     for header in media.headers:

@@ -23,7 +23,7 @@ def live(media: MediaPlaylist, settings: Settings) -> str:
     Absolute URLs are unchanged.
     """
     if playlist.is_multivariant(media.text):
-        if media.plan and len(media.plan.groups) > 1:
+        if media.plan and media.plan.ladder:
             return _with_promises(media.text, media.plan)
         return _with_renditions(media.text, media.plan)
     sign = signer(settings, expires=settings.signature_ttl(playlist.duration(media.text)))

@@ -6,13 +6,14 @@ A status request starts nothing: only the playlist's route converts an asset.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Set
+from contextlib import suppress
 from typing import Any, Literal
 
 from cachetools import TTLCache
 from pydantic import BaseModel, Field
 
-from mam.errors import ConversionFailed, Failure, JobNotFound, NotFound
+from mam.errors import ConversionFailed, Failure, JobNotFound, MamError, NotFound
 from mam.hls import playlist
 from mam.hls.plan import Plan, StreamInfo
 from mam.hls.recipe import Format, Profile, kind_of
@@ -27,6 +28,7 @@ from mam.vod.thumbnails import Thumbnails
 
 KEEP_SECONDS = 1.0  # A status answers all requests of this time: many pages may request it every two seconds.
 KEPT = 1024  # This many statuses are kept.
+PROMISED = ("promised", 0.0)  # State and percentage of a rendition that no job is known to make.
 JOBS_READ = 40  # This many jobs of an asset are read, newest first: the rungs of ladders are among them.
 
 
@@ -118,17 +120,20 @@ class Statuses:
             return _live(tree)
         poster, storyboard = await asyncio.to_thread(self._pictures.paths, tree.name, plan.revision)
         view = _live(tree).model_copy(update={"poster": poster, "storyboard": storyboard})
-        if len(plan.groups) > 1:
+        if plan.ladder:
             view.renditions = await self._rungs(asset, plan, {*playlist.rendition_names(tree.text)})
         return view
 
-    async def _rungs(self, asset: Asset, plan: Plan, made: Collection[str]) -> list[RenditionStatus]:
-        """The renditions of a live ladder. `made`: those that the commit lists; jobs make others."""
-        job: dict[str, Any] | None = None
-        if any(rendition.name not in made for rendition in plan.renditions if rendition.video):
-            jobs = await self._transcoder.jobs(asset, limit=JOBS_READ)
-            job = next((job for job in jobs if job["id"] == plan.revision), None)
-        return _renditions(plan, job, made)
+    async def _rungs(self, asset: Asset, plan: Plan, made: Set[str]) -> list[RenditionStatus]:
+        """The renditions of a live ladder. `made`: those that the commit lists; jobs make others.
+
+        While the transcoding service is away, all others count as promised: what is live plays without it.
+        """
+        jobs: list[dict[str, Any]] = []
+        if not made >= {*plan.ladder}:
+            with suppress(MamError):
+                jobs = await self._transcoder.jobs(asset, limit=JOBS_READ)
+        return _renditions(plan, next((job for job in jobs if job["id"] == plan.revision), None), made)
 
     async def _newest_job(self, asset: Asset, kind: str) -> dict[str, Any] | None:
         """The newest job whose output satisfies the kind."""
@@ -151,18 +156,19 @@ class Statuses:
             if error.code != JobNotFound.code:  # the job has expired meanwhile
                 raise
             made = []
-        renditions = _renditions(plan, job, ()) if plan else []
+        renditions = _renditions(plan, job, set()) if plan else []
         return StatusView(state="making", **_job_fields(job), made=made, renditions=renditions)
 
 
-def _renditions(plan: Plan, job: dict[str, Any] | None, made: Collection[str]) -> list[RenditionStatus]:
+def _renditions(plan: Plan, job: dict[str, Any] | None, made: Set[str]) -> list[RenditionStatus]:
     """The renditions of a ladder with a picture. `job`: that of its base, where it is known."""
-    known = {rendition["name"]: rendition for rendition in (job or {}).get("renditions", [])}
+    known = {found["name"]: (found["state"], found["percent"]) for found in job["renditions"]} if job else {}
+    known |= dict.fromkeys(made, ("made", 100.0))
     return [
         RenditionStatus(
             name=rendition.name,
-            state="made" if rendition.name in made else known.get(rendition.name, {}).get("state", "promised"),
-            percent=100.0 if rendition.name in made else known.get(rendition.name, {}).get("percent", 0.0),
+            state=known.get(rendition.name, PROMISED)[0],
+            percent=known.get(rendition.name, PROMISED)[1],
             width=rendition.video.width,
             height=rendition.video.height,
             bandwidth=rendition.bandwidth,

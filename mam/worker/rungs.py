@@ -6,9 +6,9 @@ make the segments of all rungs: one decode of the source serves every encode.
 
 from __future__ import annotations
 
-from mam.errors import JobNotFound, Superseded
+from mam.errors import Superseded
 from mam.hls.plan import Chunk, Plan
-from mam.jobs.job import Job
+from mam.jobs.job import Job, State
 from mam.jobs.order import Order
 from mam.media.encode import ChunkEncoder
 from mam.media.muxing import SegmentFiles
@@ -52,10 +52,10 @@ def leading(plan: Plan) -> Order | None:
 
     None where all are whole, and while a rung has not been started: the start of the last one decides.
     """
-    jobs = [_job(plan, group) for group in plan.groups if group]
-    if any(job is None or not (job.state.is_final or job.segments_total is not None) for job in jobs):
+    jobs = _jobs(plan)
+    if any(job is None or job.state is State.QUEUED for job in jobs):
         return None
-    lacking = next((job for job in jobs if job and not job.state.is_final and _lacks(job)), None)
+    lacking = next((job for job in jobs if job and _lacks(job)), None)
     return Order.of(worker_context().jobs.order(lacking.id)) if lacking else None
 
 
@@ -68,21 +68,16 @@ def together(order: Order, plan: Plan, chunk: Chunk) -> list[Order]:
     if not order.group or context.settings.ladder_fill != "all":
         return [order]
     missing = context.progress.is_made(order.job, chunk)
-    others = [job for group in plan.groups if group not in ("", order.group) and (job := _job(plan, group))]
-    fitting = [
-        job
-        for job in others
-        if not job.state.is_final and _lacks(job) and context.progress.is_made(job.id, chunk) == missing
-    ]
+    others = [job for job in _jobs(plan) if job and job.id != order.job and _lacks(job)]
+    fitting = [job for job in others if context.progress.is_made(job.id, chunk) == missing]
     return [order, *(Order.of(context.jobs.order(job.id)) for job in fitting)]
 
 
 def _lacks(job: Job) -> bool:
-    return job.segments_total is not None and job.segments_done < job.segments_total
+    """Whether the job has been started, and segments of it are missing."""
+    return job.state is State.RUNNING and job.segments_done < (job.segments_total or 0)
 
 
-def _job(plan: Plan, group: str) -> Job | None:
-    try:
-        return worker_context().jobs.get(job_id(plan.revision, group))
-    except JobNotFound:
-        return None
+def _jobs(plan: Plan) -> list[Job | None]:
+    """The jobs of the plan's rungs; None for an unknown one."""
+    return worker_context().jobs.find([job_id(plan.revision, group) for group in plan.groups if group])

@@ -232,7 +232,7 @@ def _commit(order: Order, _: Lease) -> None:
     if not order.group and not group.encodes:
         queue_pictures(order, plan, poster=False)  # before the job ends: the commit of an ended job is not run again
     missing = publishing.commit(order, plan)
-    if not missing and len(plan.groups) > 1 and worker_context().settings.ladder_fill == "all":
+    if not missing and plan.ladder and worker_context().settings.ladder_fill == "all":
         if not order.group:
             _start_rungs(order, plan)
         _fill_all(plan)

@@ -94,7 +94,7 @@ class JobRow extends Element {
     const workers = [...new Set(job.running.map(({ worker }) => worker.split(":")[0]!))];
     const moment = job.finished_at ?? job.created_at;
     const made = job.renditions.filter(({ state }) => state === "made").length;
-    return html`${job.renditions.length ? html`<span>${t.qualities(made, job.renditions.length)}</span>` : nothing}
+    return html`${job.renditions.length ? html`<span>${texts.qualities(made, job.renditions.length)}</span>` : nothing}
       ${workers.length ? html`<span title=${workers.join(", ")}>${t.workers(workers)}</span>` : nothing}
       ${job.attempts > 1 ? html`<span class="job-attempts">${t.attempts(job.attempts)}</span>` : nothing}
       <time datetime=${new Date(1000 * moment).toISOString()} title=${dateTime(moment)}>${ago(Math.min(moment, now), now)}</time>`;

@@ -66,7 +66,7 @@ function badge(row: Row): TemplateResult {
   }
   const kind = { new: "", making: "is-busy", live: "is-good", failed: "is-bad" }[state];
   const [made, total] = row.asset.renditions ?? [0, 0];
-  const rungs = state === "live" && made < total ? ` · ${said.qualities(made, total)}` : "";
+  const rungs = state === "live" && made < total ? ` · ${texts.qualities(made, total)}` : "";
   return html`<span class="badge ${kind}">${said.states[state]}${rungs}</span>`;
 }
 

@@ -10,7 +10,7 @@ import { Addresses, signedUntil } from "./signatures.js";
 import { offerTracks } from "./tracks.js";
 import type { Waiting } from "./waiting.js";
 
-const WAIT_MS = 45_000; // The service itself waits up to 30 s for a segment.
+const WAIT_MS = 45_000; // Far longer than the service waits for a segment before it asks for another request.
 const WHOLE_MS = 120_000;
 const AWAY = [0, 429, 502, 503, 504]; // Temporary failures: no network, or the service asks to wait.
 const RECOVERIES = 3; // Recoveries of the decoder in a minute.

@@ -3,6 +3,7 @@ export const common = {
   name: "MAM",
   library: "Library",
   jobs: "Jobs",
+  qualities: (made: number, total: number) => `${made} of ${total} qualities`,
   skip: "Skip to content",
   navigation: "Pages",
   signOut: "Sign out",

@@ -119,7 +119,6 @@ export const jobs = {
   } as Record<string, string>,
   ladder: "Qualities",
   making: { promised: "made on demand", making: "converting", made: "made" },
-  qualities: (made: number, total: number) => `${made} of ${total} qualities`,
   rung: (name: string) => `${name.slice(1)} lines (${name})`,
   formats: { ts: "MPEG-TS", fmp4: "Fragmented MP4" } as Record<string, string>,
   task,

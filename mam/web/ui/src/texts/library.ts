@@ -24,7 +24,6 @@ export const library = {
   state: "State",
   all: "All",
   states: { new: "Not converted", making: "Converting", live: "Live", failed: "Failed" },
-  qualities: (made: number, total: number) => `${made} of ${total} qualities`,
   waiting: "Waiting",
   making: (percent: number) => `Converting ${percent} %`,
   remaking: (percent: number) => `Re-encoding ${percent} %`,
