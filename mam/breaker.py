@@ -9,31 +9,48 @@ from collections.abc import Callable
 OPEN_SECONDS = 5.0  # A dependency that comes back is used again after at most so long.
 
 
+class Contact:
+    """When a dependency answered last. The breakers of all its clients may share one, whatever their time limits."""
+
+    def __init__(self) -> None:
+        self.answered_at = float("-inf")  # of the breakers' clock
+
+
 class Breaker:
     """Open while its dependency is silent: then it admits one caller every few seconds, and refuses the others.
 
-    An answer of any kind closes it. Threads and coroutines may share it. A dependency that refuses connections does not
-    open it, because that costs no time.
+    An answer of any kind closes it, to whichever client of the dependency. Threads and coroutines may share it. A
+    dependency that refuses connections does not open it, because that costs no time.
     """
 
-    def __init__(self, *, seconds: float = OPEN_SECONDS, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        contact: Contact | None = None,
+        *,
+        seconds: float = OPEN_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._contact = contact or Contact()
         self._seconds = seconds
         self._clock = clock
-        self._heard = float("-inf")
+        self._opened_at = float("-inf")
         self._open_until: float | None = None
         self._prober: object = None
-        self._turn = threading.Lock()  # It guards the two fields above while the breaker is open.
+        self._turn = threading.Lock()  # It guards the three fields above while the breaker is open.
 
     @property
     def is_open(self) -> bool:
-        return self._open_until is not None
+        return self._open_until is not None and self._contact.answered_at <= self._opened_at
 
     def admits(self, caller: object) -> bool:
         """Whether `caller` may ask. The caller that was admitted as a probe may go on until the probe has ended."""
         if self._open_until is None:
             return True
         with self._turn:
-            if self._open_until is None or caller is self._prober:
+            if not self.is_open:
+                self._open_until = self._prober = None
+                return True
+            if caller is self._prober:
                 return True
             if self._clock() < self._open_until:
                 return False
@@ -43,10 +60,7 @@ class Breaker:
 
     def answered(self) -> None:
         """Records that the dependency has answered."""
-        self._heard = self._clock()
-        if self._open_until is not None:
-            with self._turn:
-                self._open_until = self._prober = None
+        self._contact.answered_at = self._clock()
 
     def unanswered(self, since: float) -> None:
         """Records that a call, which started at `since` (of the clock), got no answer in its time.
@@ -54,5 +68,6 @@ class Breaker:
         One lost connection is no outage: nothing changes when another call was answered meanwhile.
         """
         with self._turn:
-            if self._heard < since:
-                self._open_until, self._prober = self._clock() + self._seconds, None
+            if self._contact.answered_at < since:
+                self._opened_at = self._clock()
+                self._open_until, self._prober = self._opened_at + self._seconds, None

@@ -19,7 +19,7 @@ from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import AbstractBackoff, ExponentialBackoff, NoBackoff
 from redis.retry import Retry
 
-from mam.breaker import Breaker
+from mam.breaker import Breaker, Contact
 from mam.settings import Settings
 
 SLOW_SECONDS = 2.5  # An error that took so long counts as silence too, for instance of a name service.
@@ -28,6 +28,8 @@ LATE_SECONDS = 0.25  # An event loop that notices a time limit so much too late 
 KEEPALIVE = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 4}
 
 T = TypeVar("T")
+
+_contacts: dict[tuple[str, int], Contact] = {}  # One for each server of Redis, by host and port.
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +44,11 @@ class Limits:
     connect: float = 2.0
     breaks: bool = True
 
-    def breaker(self) -> Breaker | None:
-        return Breaker() if self.breaks else None
+    def breaker(self, settings: Settings) -> Breaker | None:
+        """The breaker of a client. An answer to one client of the process ends the silence for all of them."""
+        if not self.breaks:
+            return None
+        return Breaker(_contacts.setdefault((settings.redis_host, settings.redis_port), Contact()))
 
 
 # For values that can be had without Redis too, only more slowly.
@@ -61,7 +66,7 @@ class Silent(redis.RedisError):
 def for_threads(settings: Settings, limits: Limits, *, db: int | None = None) -> redis.Redis:
     """A client for threads. It waits a second for a restarting Redis. `db` is by default the state database."""
     retry = _Retry(ExponentialBackoff(cap=0.5, base=0.1), 3, limits.again)
-    options = {**_options(settings, limits, db), "retry": retry, "breaker": limits.breaker()}
+    options = {**_options(settings, limits, db), "retry": retry, "breaker": limits.breaker(settings)}
     return redis.Redis.from_pool(redis.ConnectionPool(connection_class=_Connection, **options))
 
 
@@ -75,7 +80,7 @@ def for_coroutines(settings: Settings, limits: Limits) -> redis.asyncio.Redis:
     subscriptions["socket_keepalive_options"] = {
         getattr(socket, name): value for name, value in KEEPALIVE.items() if hasattr(socket, name)
     }
-    return _Client(_async_pool({**options, "breaker": limits.breaker()}), _async_pool(subscriptions))
+    return _Client(_async_pool({**options, "breaker": limits.breaker(settings)}), _async_pool(subscriptions))
 
 
 def _options(settings: Settings, limits: Limits, db: int | None = None) -> dict[str, Any]:

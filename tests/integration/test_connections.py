@@ -87,6 +87,22 @@ def test_every_client_has_limits_of_its_own() -> None:
         assert patience.again + patience.connect + max(patience.read, patience.write) <= most
 
 
+def test_all_clients_of_a_process_hear_of_an_answer_of_their_redis(redis_server: Server) -> None:
+    settings = settings_of(configuration("localhost:1", redis_server.port, db=13))
+    threads = [connections.for_threads(settings, limits) for limits in (QUICK, REQUEST)]
+    coroutines = [connections.for_coroutines(settings, limits) for limits in (QUICK, REQUEST)]
+    pools = [client.connection_pool for client in threads] + [client.connection_pool for client in coroutines]
+    breakers = [pool.connection_kwargs["breaker"] for pool in pools]
+    for breaker in breakers:
+        breaker.unanswered(time.monotonic())
+    for client in threads:
+        assert took(client.ping, Silent) < 0.1
+    broker = connections.for_threads(settings, REQUEST, db=settings.broker_db)
+    assert broker.ping()
+    assert not any(breaker.is_open for breaker in breakers)
+    assert all(client.ping() for client in threads)
+
+
 def test_a_silent_redis_costs_one_time_limit_and_then_nothing(silence: Silence) -> None:
     client = connections.for_threads(at(silence.port), SHORT)
     assert took(client.ping, redis.TimeoutError, Silent) <= SHORT.answer + SHORT.again + MARGIN

@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mam.breaker import OPEN_SECONDS, Breaker
+from mam.breaker import OPEN_SECONDS, Breaker, Contact
 
 
 class Clock:
@@ -70,3 +70,20 @@ def test_it_is_closed_by_an_answer_and_opened_again_by_a_probe_without_one(is_an
         assert not breaker.admits(probe)
         clock.now += 0.2
         assert breaker.admits(object())
+
+
+@given(st.integers(1, 5), st.booleans())
+def test_an_answer_to_one_client_ends_the_silence_for_all_clients_of_the_dependency(count: int, is_probe: bool) -> None:
+    clock, contact = Clock(), Contact()
+    breakers = [Breaker(contact, clock=clock) for _ in range(count + 1)]
+    for breaker in breakers:
+        breaker.unanswered(clock.now)
+    clock.now += 0.1
+    assert all(breaker.is_open and not breaker.admits(object()) for breaker in breakers)
+    clock.now += OPEN_SECONDS if is_probe else 0
+    assert breakers[0].admits(object()) == is_probe
+    breakers[0].answered()
+    assert all(not breaker.is_open and breaker.admits(object()) for breaker in breakers)
+    began = clock.now = clock.now + 1
+    breakers[1].unanswered(began)
+    assert [breaker.is_open for breaker in breakers].count(True) == 1, "a client of short patience opens its own alone"
