@@ -41,7 +41,7 @@ def first_picture(run: Run) -> Iterator[Row]:
     cold, again = [], []
     for number in run.times(5, quick=3):
         say(f"clicks on {film.label} in the library, round {number + 1}")
-        with run.stack.fresh(film) as key, signed_in(run.stack) as page:
+        with run.stack.fresh(film) as key, signed_in(run.stack) as (page,):
             cold.append(_click(page, run.stack, key))
             again.append(_click(page, run.stack, key))
     baseline = Measure.of(again, name="once more")
@@ -49,18 +49,19 @@ def first_picture(run: Run) -> Iterator[Row]:
 
 
 @contextmanager
-def signed_in(stack: Stack) -> Iterator[Page]:
-    """A page of a browser of its own, signed in."""
+def signed_in(stack: Stack, *, pages: int = 1) -> Iterator[list[Page]]:
+    """Pages of a browser of their own, each for another person, signed in."""
     executable = chromium()
     if executable is None:
         raise BenchError("There is no Chromium here.")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
-        page = browser.new_page()
-        page.set_default_timeout(PATIENCE)
-        sign_in(page, f"http://{stack.vod.address}/", API_KEY)
         try:
-            yield page
+            opened = [browser.new_page() for _ in range(pages)]
+            for page in opened:
+                page.set_default_timeout(PATIENCE)
+                sign_in(page, f"http://{stack.vod.address}/", API_KEY)
+            yield opened
         finally:
             browser.close()
 

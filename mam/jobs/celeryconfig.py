@@ -50,6 +50,7 @@ task_routes = {
     "mam.plan": {"queue": INTERACTIVE},
     "mam.seek": {"queue": INTERACTIVE},
     "mam.rung": {"queue": INTERACTIVE},
+    "mam.remove-rung": {"queue": INTERACTIVE},
     "mam.commit": {"queue": INTERACTIVE},
     "mam.discard": {"queue": INTERACTIVE},
     "mam.ahead": {"queue": AHEAD},

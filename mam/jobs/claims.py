@@ -127,11 +127,7 @@ class Conversions:
         """
         if self._jobs.replaced(job_id(revision, group)):
             raise NotFound("The source of the video has changed.", hint="Ask for the playlist again.")
-        plan = self._revisions.plan(video, revision)
-        if plan is None or group not in plan.groups:
-            raise NotFound("The video has no such rendition.", hint="Ask for the playlist again.")
-        recipe = Wanted(plan.profile, plan.format, recoded=plan.recoded).recipe(self._settings)
-        order = replace(_order(plan.source, job_id(revision, group), video, recipe), viewer=True)
+        order, plan = self._rung_order(video, revision, group)
         self._admit(order.job, viewer=True)
         timeline = plan.timeline
         fields = {**_fields(order), "segments": str(len(timeline)), "duration": f"{float(timeline.duration):.3f}"}
@@ -141,6 +137,20 @@ class Conversions:
         if claim is Claim.FAILED:
             raise self._jobs.get(order.job).failure()
         return replace(order, epoch=epoch) if claim is Claim.LEAD else None
+
+    def rung_removal(self, video: str, revision: str, group: str) -> Order:
+        """Claims the job of a rung for its removal: nobody makes the rung meanwhile. Raises NotFound."""
+        order, _ = self._rung_order(video, revision, group)
+        _, epoch = self._jobs.claim(order.job, _fields(order), viewer=True, mode=Mode.RETRY)
+        return replace(order, epoch=epoch)
+
+    def _rung_order(self, video: str, revision: str, group: str) -> tuple[Order, Plan]:
+        """The order of a rung, without a leader yet, and the plan of its ladder. Raises NotFound."""
+        plan = self._revisions.plan(video, revision)
+        if plan is None or not group or group not in plan.groups:
+            raise NotFound("The video has no such rendition.", hint="Ask for the playlist again.")
+        recipe = Wanted(plan.profile, plan.format, recoded=plan.recoded).recipe(self._settings)
+        return replace(_order(plan.source, job_id(revision, group), video, recipe), viewer=True), plan
 
     def lacks_pictures(self, order: Order) -> bool:
         """Whether a live video lacks its poster or storyboard; False also when another process checked lately."""

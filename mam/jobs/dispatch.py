@@ -13,7 +13,7 @@ from mam.jobs.queues import Priority, task_id
 
 PLAN, MAKE, COMMIT = "mam.plan", "mam.make", "mam.commit"
 SEEK, AHEAD, PREVIEW = "mam.seek", "mam.ahead", "mam.preview"
-RUNG = "mam.rung"
+RUNG, REMOVE_RUNG = "mam.rung", "mam.remove-rung"
 POSTER, STORYBOARD, DISCARD = "mam.poster", "mam.storyboard", "mam.discard"
 
 app = Celery("mam")

@@ -180,6 +180,23 @@ async def cancel(job_id: JobId, services: Provided) -> JobView:
     return JobView.of(await services.transcoding.cancel(job_id))
 
 
+@router.delete(
+    "/jobs/{job_id}/segments",
+    summary="Take a rung out of its ladder",
+    description="The rung is promised again, and made when a player asks for it. Its job has the id "
+    "`<revision>-<rung>`; an active one is cancelled.",
+    dependencies=[journal.entry("remove rung")],
+    responses=problems.responses(403, 404, 409, 422, 503),
+    tags=["jobs"],
+)
+async def remove_rung(
+    job_id: JobId,
+    services: Provided,
+    video: Annotated[str, Query(min_length=1, max_length=MAX_KEY_BYTES, description="The video's name.")],
+) -> JobView:
+    return JobView.of(await services.transcoding.remove_rung(video, job_id))
+
+
 @router.post(
     "/jobs/{job_id}/retry",
     summary="Restart a job that has ended",

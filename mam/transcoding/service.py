@@ -41,6 +41,7 @@ from mam.transcoding.webhooks import Callbacks
 
 RUNG_AHEAD_SEGMENTS = 3  # So many of a rung: a player that waits for each takes its line for slower than it is.
 AHEAD_SEGMENTS = 2  # This many segments are made after one that a viewer waits for: the player requests them next.
+STOP_SECONDS, STOP_TRIES = 0.25, 40  # A removal waits this often, this long each time, for the last task of a rung.
 LOOK_SECONDS = 5  # A waiting request reads its job this often even without an event.
 FRAME_SECONDS = 0.25  # A stream sends events at least this far apart: progress comes in bursts.
 STORE_THREADS = 8  # This many requests read the store at a time, each several objects at once.
@@ -230,6 +231,26 @@ class TranscodingService:
         order = await self._in_thread(self._conversions.rung, video, revision, group)
         if order:
             await self._queue_plan(order)
+
+    async def remove_rung(self, video: str, job_id: str) -> Job:
+        """Removes a rung from its ladder: it is promised again. Returns its job when that is done.
+
+        Raises NotFound where the video has no such rung, JobActive while a task of its job does not stop.
+        """
+        revision, group = revision_and_group(job_id)
+        with suppress(JobNotFound):
+            job = await asyncio.to_thread(self._jobs.get, job_id)
+            await asyncio.to_thread(self._jobs.cancel, job_id, job.epoch)
+            for _ in range(STOP_TRIES):
+                if not job.running:
+                    break
+                await asyncio.sleep(STOP_SECONDS)
+                job = await asyncio.to_thread(self._jobs.get, job_id)
+            else:
+                raise JobActive("A task of the job has not stopped yet.", hint="Try again in a few seconds.")
+        removal = await self._in_thread(self._conversions.rung_removal, video, revision, group)
+        await _queued(dispatch.REMOVE_RUNG, removal, "remove")
+        return await self._await(job_id, planned_is_enough=False)
 
     async def cancel(self, job_id: str) -> Job:
         """Cancels an active job; its output is removed when its last task has stopped. Raises JobEnded."""

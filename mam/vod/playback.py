@@ -19,7 +19,7 @@ from mam.hls.recipe import Format, Profile, kind_of, satisfies
 from mam.http.transcoder import Accepted, Transcoder
 from mam.library.status import FOREIGN, foreign_field
 from mam.library.status_store import StatusStore
-from mam.naming import Asset, check_video_name, video_names
+from mam.naming import Asset, check_video_name, job_id, video_names
 from mam.origin.tree import Tree, Trees
 from mam.settings import Settings
 from mam.singleflight import SingleFlight
@@ -27,6 +27,7 @@ from mam.store.objects import Store
 from mam.vod import playlists
 from mam.vod.access import Access, no_video
 from mam.vod.outcomes import Outcomes
+from mam.vod.pending_segments import PendingSegments
 from mam.vod.tokens import Tokens
 
 ANY = ""  # This kind is satisfied by the main stream, whatever its kind.
@@ -82,11 +83,13 @@ class Playback:
         tokens: Tokens,
         outcomes: Outcomes,
         known: StatusStore,
+        pending: PendingSegments,
     ) -> None:
         self._settings = settings
         self._access = access
         self._store = store
         self._known = known
+        self._pending = pending
         self._trees = trees
         self._cache = cache
         self._reads = reads
@@ -176,6 +179,20 @@ class Playback:
         await self._cache.invalidate(name)
         return name
 
+    async def remove_rung(self, asset: Asset, rendition: str) -> str:
+        """Takes a rung out of an asset's ladder: it is made again when a player asks for it. Returns the video's name.
+
+        Raises VideoNotFound where the asset has no such rung, StoreUnavailable, TranscoderUnavailable.
+        """
+        self._access.check_asset(asset)
+        tree = await asyncio.to_thread(self._trees.by_asset, asset, kind_of(Profile.LADDER, Format.FMP4))
+        chosen = tree.plan.rendition(rendition) if tree and tree.plan else None
+        if tree is None or tree.plan is None or chosen is None or not chosen.group:
+            raise VideoNotFound(f"No ladder of {asset} has a rung {rendition[:80]!r}.",
+                                hint="GET /stream/…/status lists the renditions of a ladder.")  # fmt: skip
+        await self._transcoder.remove_rung(job_id(tree.plan.revision, chosen.group), tree.name)
+        return tree.name
+
     async def _cancel_jobs(self, asset: Asset) -> str | None:
         """Cancels the active jobs of an asset. Returns the name of their video."""
         name = None
@@ -187,10 +204,13 @@ class Playback:
         return name
 
     async def _live(self, tree: Tree, cache_slot: str, rendition: str, lookup: Lookup) -> CachedPlaylist:
+        promised = playlists.promised_rung(tree.plan, tree.text, rendition) if tree.plan else None
+        if tree.plan and promised:
+            self._pending.warm(tree.plan, promised, live=True)
+
         def render() -> bytes:
-            chosen = tree.plan.rendition(rendition) if tree.plan else None
-            if tree.plan and chosen and playlists.is_promised(tree.plan, tree.text, rendition):
-                return compressed(playlists.unfinished(tree.plan, chosen, self._settings, self._tokens))
+            if tree.plan and promised:
+                return compressed(playlists.unfinished(tree.plan, promised, self._settings, self._tokens))
             return compressed(playlists.live(self._trees.media_playlist(tree, rendition), self._settings))
 
         body = await asyncio.to_thread(render)
@@ -232,6 +252,9 @@ class Playback:
                 return compressed(playlists.renditions(plan))
             return compressed(playlists.unfinished(plan, chosen, self._settings, self._tokens))
 
+        rung = plan.rendition(rendition) if rendition else None
+        if rung and rung.group:
+            self._pending.warm(plan, rung, live=False)
         source = str(plan.source.asset)
         playlist = CachedPlaylist(await asyncio.to_thread(render), source, " ".join(plan.kinds))
         self._outcomes.built.inc()

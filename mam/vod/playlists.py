@@ -47,10 +47,10 @@ def renditions(plan: Plan) -> str:
     return _rendered(plan, _promised(plan), ())
 
 
-def is_promised(plan: Plan, text: str, name: str) -> bool:
-    """Whether a rendition of a live ladder is a rung that its commit (`text`) does not list yet."""
+def promised_rung(plan: Plan, text: str, name: str) -> Rendition | None:
+    """The rendition of a live ladder of that name, if it is a rung that the commit (`text`) does not list yet."""
     rendition = plan.rendition(name)
-    return rendition is not None and bool(rendition.group) and name not in playlist.rendition_names(text)
+    return rendition if rendition and rendition.group and name not in playlist.rendition_names(text) else None
 
 
 def _with_promises(text: str, plan: Plan) -> str:

@@ -194,12 +194,21 @@ async def clear_cache(video_name: VideoName, services: Provided) -> Message:
 @router.delete(
     "/stream/{bucket}/{path:path}/playlist.m3u8",
     summary="Delete the HLS of an asset, never the asset",
-    description="It also cancels the asset's active jobs. It can be repeated after a failure.",
+    description="It also cancels the asset's active jobs. It can be repeated after a failure. With `rendition`, only "
+    "that rung of the asset's ladder is removed: it is promised again, and made when a player asks for it.",
     dependencies=[require_access, journal.entry("delete stream")],
     responses=problems.responses(400, 401, 403, 404, 503),
     tags=["operations"],
 )
-async def delete_stream(bucket: Bucket, path: ObjectKey, services: Provided) -> Message:
+async def delete_stream(
+    bucket: Bucket,
+    path: ObjectKey,
+    services: Provided,
+    rendition: Annotated[str, Query(max_length=200, description="A rung of a ladder, such as `v540`.")] = "",
+) -> Message:
+    if rendition:
+        name = await services.playback.remove_rung(Asset(bucket, path), rendition)
+        return Message(message=f"Rung {rendition} deleted for '{name}'")
     name = await services.playback.delete(Asset(bucket, path))
     return Message(message=f"Stream deleted for '{name}'")
 

@@ -71,6 +71,7 @@ async def started(settings: Settings, stack: AsyncExitStack, recorder: Recorder,
     reads, assets = SharedReads(cache, memory), PageAssets()
     is_stopping = stack.enter_context(stopping.noticed())
     await stack.enter_async_context(bucket.ensured(partial(store.ensure_bucket, settings.minio_bucket_vod)))
+    pending = PendingSegments(settings, access, store, trees, transcoder, listener)
     library = await stack.enter_async_context(running_library(settings, access, store, redis, Trees))
     uploads = running_uploads(settings, store, redis, transcoder, library.library)
     return VodServices(
@@ -81,12 +82,13 @@ async def started(settings: Settings, stack: AsyncExitStack, recorder: Recorder,
         access=access,
         hot=HotPath(settings, access, memory, reads, recorder, outcomes),
         tokens=tokens,
-        pending=PendingSegments(settings, access, store, trees, transcoder, listener),
+        pending=pending,
         statuses=Statuses(settings, access, store, trees, transcoder),
         pictures=Thumbnails(settings, access, store, trees),
         playback=Playback(
             settings, access=access, store=store, trees=trees, cache=cache, reads=reads, transcoder=transcoder,
             tokens=tokens, outcomes=outcomes, known=StatusStore(sync_client(settings, REQUEST)),
+            pending=pending,
         ),
         library=library,
         uploads=await stack.enter_async_context(uploads),

@@ -59,9 +59,7 @@ def commit(order: Order, plan: Plan) -> list[int]:
     verify(context, group, files)
     groups = _publish(context, order, plan)
     context.jobs.succeed(order.job, order.epoch)
-    if plan.ladder and groups:
-        made = plan.of_groups(*groups).video_tracks
-        quietly(StatusStore(context.redis).listed, order.asset, order.revision, len(made), len(plan.ladder))
+    _note_listed(context, order, plan, groups)
     if order.group:
         return []
     context.store.remove(context.bucket, [unfinished_key(order.job)])
@@ -114,6 +112,13 @@ def _list_groups(context: WorkerContext, order: Order, plan: Plan) -> list[str]:
     return listed
 
 
+def _note_listed(context: WorkerContext, order: Order, plan: Plan, groups: Collection[str]) -> None:
+    """Tells the library how many renditions of a ladder are listed."""
+    if plan.ladder and groups:
+        made = plan.of_groups(*groups).video_tracks
+        quietly(StatusStore(context.redis).listed, order.asset, order.revision, len(made), len(plan.ladder))
+
+
 def _whole_groups(plan: Plan, files: Collection[str]) -> list[str]:
     """The groups whose renditions all have a playlist."""
     return [
@@ -159,6 +164,20 @@ def rates(plan: Plan, files: Mapping[str, int]) -> dict[str, Rate]:
         rendition.name: measure(durations, [files[plan.file(rendition, n)] for n in numbers])
         for rendition in plan.renditions
     }
+
+
+def remove_rung(order: Order) -> None:
+    """Removes a rung from its ladder: from the commit first, then its files."""
+    context = worker_context()
+    plan = context.revisions.plan(order.video, order.revision)
+    if plan and context.revisions.is_live(order.video, order.revision):
+        context.store.remove(context.bucket, [segment_key(plan.video, plan.revision, order.group, COMMIT)])
+        groups = _list_groups(context, order, plan)
+        redis_adapter.invalidate_playlist_cache(plan.video)
+        _note_listed(context, order, plan, groups)
+    prefix = f"{revision_prefix(order.video, order.revision)}{order.group}/"
+    context.store.remove(context.bucket, [info.key for info in context.store.listing(context.bucket, prefix)])
+    log.info(f"rung {order.group} is removed", extra={"video": order.video, "revision": order.revision})
 
 
 def discard(order: Order) -> bool:

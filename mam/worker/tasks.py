@@ -16,7 +16,21 @@ from mam.errors import JobNotFound, MamError
 from mam.hls.plan import Chunk, Plan
 from mam.http.logging import setup_logging
 from mam.jobs import previews, queues
-from mam.jobs.dispatch import AHEAD, COMMIT, DISCARD, MAKE, PLAN, POSTER, PREVIEW, RUNG, SEEK, STORYBOARD, app, queue
+from mam.jobs.dispatch import (
+    AHEAD,
+    COMMIT,
+    DISCARD,
+    MAKE,
+    PLAN,
+    POSTER,
+    PREVIEW,
+    REMOVE_RUNG,
+    RUNG,
+    SEEK,
+    STORYBOARD,
+    app,
+    queue,
+)
 from mam.jobs.order import Order
 from mam.jobs.presence import Presence
 from mam.jobs.queues import HIGH
@@ -248,6 +262,17 @@ def _start_rungs(order: Order, plan: Plan) -> None:
         rung_order = worker_context().conversions.rung(order.video, order.revision, group) if group else None
         if rung_order:
             queue(RUNG, rung_order, "plan")
+
+
+@app.task(name=REMOVE_RUNG, bind=True, max_retries=None)
+def remove_rung(task: Any, order: dict[str, Any]) -> None:
+    """Takes a rung out of its ladder: it is a promise again, and made when a player asks for it."""
+    run_task(task, Order.of(order), "remove", NEEDED, _remove_rung)
+
+
+def _remove_rung(order: Order, _: Lease) -> None:
+    publishing.remove_rung(order)
+    worker_context().jobs.cancel(order.job, order.epoch)
 
 
 @app.task(name=POSTER, bind=True, max_retries=None)

@@ -218,6 +218,55 @@ def test_a_ladder_is_deleted_with_its_rungs(one_stack: Stack, media: MediaFolder
     until(lambda: not one_stack.keys(f"{name}/"), "nothing is left")
 
 
+@pytest.mark.parametrize("is_known", [True, False], ids=["known", "forgotten"])
+def test_a_rung_is_taken_out_and_made_again(one_stack: Stack, media: MediaFolder, folder: str, is_known: bool) -> None:
+    """Also when Redis does not know its job any more."""
+    name, key = f"{folder}/noisy", one_stack.put(f"{folder}/noisy.mp4", media.path(NOISY))
+    url = one_stack.stream_url(key, profile="ladder")
+    one_stack.convert(key, profile="ladder")
+    _, made = fragments(one_stack, media_playlist(one_stack, url, "v360"))
+    fragments(one_stack, media_playlist(one_stack, url, "v540"))
+    for rung in ("v540", "v360"):
+        until(partial(is_listed, one_stack, name, rung), f"{rung} is listed in the commit")
+    prefix = f"{name}/{one_stack.revision(name)}"
+    if not is_known:
+        one_stack.redis.delete(*one_stack.redis.keys(f"{PREFIX}{one_stack.revision(name)}-v360*"))
+    answer = one_stack.delete(one_stack.stream_url(key, rendition="v360"))
+    assert answer.json() == {"message": f"Rung v360 deleted for '{name}'"}
+    assert not one_stack.keys(f"{prefix}/v360/")
+    assert one_stack.keys(f"{prefix}/v540/")
+    assert (is_listed(one_stack, name, "v540"), is_listed(one_stack, name, "v360")) == (True, False)
+    states = {rung: state for rung, (state, _) in renditions(one_stack, name, key).items()}
+    assert states == {"source": "made", "v540": "made", "v360": "promised"}
+    assert set(variants(one_stack, url)) == {"source", "v540", "v360"}
+    _, again = fragments(one_stack, media_playlist(one_stack, url, "v360"))
+    assert len(again) == len(made)
+    until(partial(is_listed, one_stack, name, "v360"), "v360 is listed again")
+
+
+def test_a_rung_in_the_making_is_taken_out_too(one_stack: Stack, media: MediaFolder, folder: str) -> None:
+    name, key = f"{folder}/noisy", one_stack.put(f"{folder}/noisy.mp4", media.path(NOISY))
+    url = one_stack.stream_url(key, profile="ladder")
+    one_stack.convert(key, profile="ladder")
+    first = media_playlist(one_stack, url, "v360").segments[0].absolute_uri
+    assert one_stack.get(first).ok
+    assert one_stack.delete(one_stack.stream_url(key, rendition="v360")).ok
+    assert renditions(one_stack, name, key)["v360"] == ("promised", 0.0)
+    assert not one_stack.keys(f"{name}/{one_stack.revision(name)}/v360/")
+    assert one_stack.get(first).ok, "it is made again"
+
+
+@pytest.mark.parametrize("rendition", ["source", "audio-0", "v999", "../v360"])
+def test_only_a_rung_of_a_ladder_can_be_taken_out(
+    one_stack: Stack, media: MediaFolder, folder: str, rendition: str
+) -> None:
+    name, key = f"{folder}/noisy", one_stack.put(f"{folder}/noisy.mp4", media.path(NOISY))
+    one_stack.convert(key, profile="ladder")
+    before = one_stack.keys(f"{name}/")
+    assert is_problem(one_stack.delete(one_stack.stream_url(key, rendition=rendition)), 404, "video_not_found")
+    assert one_stack.keys(f"{name}/") == before
+
+
 def test_a_rung_that_redis_has_forgotten_goes_on(one_stack: Stack, media: MediaFolder, folder: str) -> None:
     key = one_stack.put(f"{folder}/noisy.mp4", media.path(NOISY))
     url = one_stack.stream_url(key, profile="ladder")

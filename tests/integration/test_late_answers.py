@@ -25,6 +25,7 @@ from mam.settings import Settings
 from mam.store.objects import Store
 from mam.vod.access import Access
 from mam.vod.outcomes import Outcomes
+from mam.vod.pending_segments import PendingSegments
 from mam.vod.playback import Playback
 from mam.vod.tokens import Tokens
 from tests.unit.hls.plans import every, plan_of
@@ -70,6 +71,7 @@ def with_viewing(
             settings, access=Access(settings), store=create_autospec(Store, instance=True), trees=trees, cache=cache,
             reads=SharedReads(cache, PlaylistMemory(client)), transcoder=cast(Transcoder, slow),
             tokens=Tokens(settings), outcomes=Outcomes(CollectorRegistry()), known=StatusStore(sync_client(settings)),
+            pending=create_autospec(PendingSegments, instance=True),
         )  # fmt: skip
         try:
             await claim(viewing, cache, slow, client)

@@ -13,6 +13,7 @@ import pytest
 from mam.settings import Settings
 from mam.vod.access import Access
 from mam.vod.pending_segments import PendingSegments, SegmentName, SegmentPending
+from tests.unit.hls.test_multivariant import ladder_plan
 
 SETTINGS = Settings(_env_file=None, transcode_api_key="the key of the tests", segment_wait_seconds=0.2)
 REVISION = "0123456789ab"
@@ -124,6 +125,42 @@ def test_with_a_video_its_rungs_are_forgotten() -> None:
         bus.tell(job=REVISION, event="queued")
         with pytest.raises(SegmentPending):
             await found.locate(name("v360/00004.m4s"))
+
+    asyncio.run(claim())
+
+
+@pytest.mark.parametrize(
+    ("live", "watched", "made", "expected"),
+    [
+        (False, None, None, 0),  # a player that begins
+        (False, 0, None, 1),  # a player that changes to the rung
+        (True, 0, None, 1),
+        (False, 1, None, 1),  # the last segment
+        (True, None, None, None),  # its place is not known: its segments come from the store
+        (True, 0, 1, None),
+    ],
+)
+def test_the_playlist_of_a_rung_has_it_made_where_the_player_goes_on(
+    live: bool, watched: int | None, made: int | None, expected: int | None
+) -> None:
+    """`watched`: the last segment that was requested; `made`: the one that exists of the rung."""
+
+    async def claim() -> None:
+        plan = ladder_plan()
+        (rung,) = plan.of_groups("v360").renditions
+        assert (len(plan.timeline), plan.revision) == (2, REVISION)
+        bus, asked = Bus(), list[tuple[str, int | None]]()
+        found = making({"source/00000.m4s", "source/00001.m4s"}, bus, asked)
+        if made is not None:
+            with pytest.raises(SegmentPending):
+                await found.locate(name("v360/00000.m4s"))
+            bus.made(made, job=f"{REVISION}-v360")
+        if watched is not None:
+            assert await found.locate(name(f"source/{watched:05d}.m4s"))
+        asked.clear()
+        found.warm(plan, rung, live=live)
+        await found._reports.stop(cancel=False)
+        assert asked == ([] if expected is None else [(f"{REVISION}-v360", expected)])
 
     asyncio.run(claim())
 

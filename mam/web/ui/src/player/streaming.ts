@@ -3,6 +3,7 @@ import Hls, { type ErrorData, type Fragment, type HlsConfig, type LoaderResponse
 import { ApiError, unplayable, unreachable } from "../shared/api.js";
 import type { Problem } from "../shared/types.js";
 import type { Engine, EngineEvents, Facts, Quality } from "./engine.js";
+import { fasterStart, knownRate, Line } from "./line.js";
 import type { Lists } from "./lists.js";
 import { type LoaderEvents, playlistLoader, segmentLoader } from "./loaders.js";
 import { PlaylistError, problemIn } from "./prefetch.js";
@@ -15,7 +16,9 @@ const WHOLE_MS = 120_000;
 const AWAY = [0, 429, 502, 503, 504]; // Temporary failures: no network, or the service asks to wait.
 const RECOVERIES = 3; // Recoveries of the decoder in a minute.
 const FIRST_AT_MOST = 12_000_000; // bits per second: the peak of a copied picture that is listed first
+const UP_FACTOR = 0.85; // Of a faster rendition the line carries the peak this easily; hls.js expects playlists that say less.
 const RATES = 20; // Bitrates are averaged over this many segments.
+const LOOK_MS = 100; // The first segment is looked at this often.
 
 const RETRY: RetryConfig = { maxNumRetry: 6, retryDelayMs: 500, maxRetryDelayMs: 5000, backoff: "exponential", shouldRetry };
 const SEGMENTS: LoadPolicy = {
@@ -32,9 +35,11 @@ function shouldRetry(
   return isTimeout || (response ? AWAY.includes(response.code ?? 0) || retry : retry);
 }
 
-/** What hls.js assumes of the line before it has measured it: what the browser says of a slow one, else enough for the
- * quality that is listed first. Of other lines a browser only guesses. */
+/** What hls.js assumes of the line before it has measured it: its rate of lately, or what the browser says of a slow one,
+ * else enough for the quality that is listed first. Of other lines a browser only guesses. */
 function startEstimate(): Partial<HlsConfig> {
+  const known = knownRate();
+  if (known) return { abrEwmaDefaultEstimate: known };
   const { effectiveType = "4g", downlink } = navigator.connection ?? {};
   return effectiveType !== "4g" && downlink ? { abrEwmaDefaultEstimate: downlink * 1_000_000 } : { abrEwmaDefaultEstimateMax: FIRST_AT_MOST };
 }
@@ -59,11 +64,13 @@ export class Streaming implements Engine, LoaderEvents {
   private origin: Facts["origin"] = null;
   private rates: number[] = []; // bits per second
   private switches = -1; // the first choice is none
+  private readonly line = new Line();
+  private looking: number | undefined; // the timer while the first segment loads
 
   constructor(
     private readonly video: HTMLVideoElement,
     url: string,
-    startAt: number | null,
+    private readonly startAt: number | null,
     private readonly events: EngineEvents,
     lists: Lists,
   ) {
@@ -74,9 +81,14 @@ export class Streaming implements Engine, LoaderEvents {
     this.hls.on(Hls.Events.FRAG_LOADING, (_, { frag }) => {
       if (frag.type === "main") this.loading = frag;
     });
+    this.looking = window.setInterval(() => this.lookAtStart(), LOOK_MS);
     this.hls.on(Hls.Events.FRAG_LOADED, (_, { frag }) => {
       events.lost(false);
-      if (frag.type === "main") this.rates = [...this.rates, (8 * frag.stats.total) / frag.duration].slice(-RATES);
+      const { loaded, loading } = frag.stats;
+      this.line.loaded(loaded, (loading.end - loading.first) / 1000);
+      if (frag.type !== "main") return;
+      clearInterval(this.looking);
+      this.rates = [...this.rates, (8 * frag.stats.total) / frag.duration].slice(-RATES);
     });
     this.hls.on(Hls.Events.LEVEL_SWITCHED, () => (this.switches += 1));
     this.hls.on(Hls.Events.BUFFER_CODECS, (_, tracks) => {
@@ -93,6 +105,7 @@ export class Streaming implements Engine, LoaderEvents {
       startFragPrefetch: true,
       capLevelToPlayerSize: false, // a smaller picture may have to be made first
       ...startEstimate(),
+      abrBandWidthUpFactor: UP_FACTOR,
       maxBufferLength: 30,
       maxMaxBufferLength: 120,
       backBufferLength: 90,
@@ -102,6 +115,25 @@ export class Streaming implements Engine, LoaderEvents {
       pLoader: playlistLoader(this),
       fLoader: segmentLoader(this.addresses, this),
     };
+  }
+
+  /** Begins with a lower quality where that is sooner there than the first segment. */
+  private lookAtStart(): void {
+    const { levels, autoLevelEnabled } = this.hls;
+    const { stats, duration, level } = this.loading ?? {};
+    if (!stats?.loading.first || !stats.total || !duration || level === undefined || !autoLevelEnabled) return;
+    const seconds = (performance.now() - stats.loading.first) / 1000;
+    const lower = fasterStart(
+      { loaded: stats.loaded, total: stats.total, seconds, length: duration },
+      levels.map(({ averageBitrate }) => ({ average: averageBitrate })),
+      level,
+    );
+    if (lower === null) return;
+    clearInterval(this.looking);
+    this.hls.stopLoad();
+    this.hls.bandwidthEstimate = (8 * stats.loaded) / seconds;
+    this.hls.nextAutoLevel = this.hls.nextLoadLevel = lower;
+    this.hls.startLoad(this.startAt ?? -1);
   }
 
   // events of the loaders
@@ -186,6 +218,7 @@ export class Streaming implements Engine, LoaderEvents {
   }
 
   destroy(): void {
+    clearInterval(this.looking);
     this.hls.destroy();
     this.video.removeAttribute("src");
   }
