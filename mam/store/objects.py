@@ -56,9 +56,8 @@ class Store:
     def get(self, bucket: str, key: str) -> bytes | None:
         """A whole small object; None when it does not exist. Raises StoreUnavailable."""
         for _ in range(BROKEN_READS):
-            with suppress(
-                urllib3.exceptions.ProtocolError
-            ):  # rclone ends the body when the object is replaced meanwhile
+            # rclone ends the body when the object is replaced meanwhile.
+            with suppress(urllib3.exceptions.ProtocolError):
                 return self._get(bucket, key)
         with store_errors():
             raise urllib3.exceptions.ProtocolError("the body ends early each time")
