@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from math import inf
 
-from cachetools import LRUCache, TTLCache
+from cachetools import LRUCache
 
 from mam.background import Errands
 from mam.errors import ConversionFailed, JobNotFound, MamError, NotFound, Unavailable
@@ -26,7 +26,6 @@ from mam.vod.access import Access
 ASK_SECONDS = 2  # An awaited segment is requested this often: a request may be lost with a worker.
 REDIRECT_SECONDS = 600  # The URL of a redirect is valid this long: players follow it at once.
 WATCHING_SECONDS = 30  # The transcoding service hears this often that a video is watched.
-PLACE_SECONDS = 20  # A player is still about where it was so long ago: it requests a segment every few seconds.
 SIGNER_SECONDS = 60  # A signer is used this long: deriving its key costs more than signing.
 LOST = ("queued", "cancelled", "failed")  # After these events a job's segments may be gone and are looked up again.
 KNOWN_REVISIONS = 256  # The existing segments of this many revisions are remembered.
@@ -113,7 +112,6 @@ class PendingSegments:
         self._listener = listener
         self._flights = SingleFlight()
         self._known: LRUCache[str, _Revision] = LRUCache(KNOWN_REVISIONS)
-        self._places: TTLCache[str, int] = TTLCache(KNOWN_REVISIONS, PLACE_SECONDS)  # the last segment of each revision
         self._reports = Errands("telling who watches")
         self._signer: tuple[float, Sign] | None = None
         listener.on_event(self._note)
@@ -126,8 +124,6 @@ class PendingSegments:
         """
         known = self._known.setdefault(segment.job, _Revision())
         await self._check(segment, known)
-        if segment.number is not None:
-            self._places[segment.revision] = segment.number
         if segment.is_in(known.existing):
             await self._check_rendition(segment, known)
             self._report_viewer(segment, known)
@@ -138,19 +134,15 @@ class PendingSegments:
         return self._sign(segment.key)
 
     def warm(self, plan: Plan, rung: Rendition, *, live: bool) -> None:
-        """Has a rung made where a player that requests its playlist goes on, before it requests a segment.
+        """Has a rung started whose playlist a player requests, before it requests a segment.
 
-        That is behind the last segment of the video that was requested here, else at the beginning. Of a live video
-        most requests go to the store, so that without a known place nothing is made.
+        A player that changes to the rung goes on behind its last segment, or repeats one that it gave up: a wrong guess
+        would delay the right segment. Only the first player of a video certainly begins at the beginning.
         """
-        place = self._places.get(plan.revision)
-        if place is None and live:
-            return
-        number = 0 if place is None else min(place + 1, len(plan.timeline) - 1)
         name = SegmentName(plan.video, plan.revision, rung.name, "")
-        known = self._known.get(name.job)
-        if known is None or number not in known.existing:
-            self._reports.send(self._told(name, number))
+        if name.job not in self._known:
+            begins = not live and job_id(plan.revision, "") not in self._known
+            self._reports.send(self._told(name, 0 if begins else None))
 
     async def _told(self, segment: SegmentName, number: int | None) -> None:
         with suppress(MamError):  # the next segment is requested again

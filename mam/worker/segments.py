@@ -7,7 +7,7 @@ import logging
 from collections import ChainMap, deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from itertools import islice
 
@@ -244,8 +244,9 @@ def _encoded(
         return number
 
     uploads: deque[Future[int]] = deque()
+    turn = context.precedence.turn(cores()) if urgency is Urgency.VIEWER else nullcontext()
     try:
-        with closing(encoder.segments(chunk, alive=alive)) as segments:
+        with turn, closing(encoder.segments(chunk, alive=alive)) as segments:
             for number, files in segments:
                 uploads.append(context.pool.submit(store_segment, number, files))
                 while len(uploads) > int(is_batch):  # a batch encodes on during the last upload

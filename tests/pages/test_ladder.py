@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.integration.system import Stack, until
 from tests.media import MediaFolder, Recipe
@@ -60,3 +62,29 @@ def test_a_stream_that_exists_is_played_as_it_is(person: Tab, site: Stack, key: 
     plays_from(page, 0)
     assert site.revision(name) == before
     assert not site.plan(name).ladder
+
+
+def test_a_line_that_is_too_slow_for_the_first_picture_gets_a_smaller_one_and_is_remembered(
+    person: Tab, site: Stack, key: str
+) -> None:
+    page = person.page
+    page.add_init_script(
+        "addEventListener('loadeddata', ({ target }) => (window.firstWidth ??= target.videoWidth), true)"
+    )
+    line = page.context.new_cdp_session(page)
+    line.send("Network.enable")
+    speed = {"downloadThroughput": 1_200_000 / 8, "uploadThroughput": 1_200_000 / 8}
+    line.send("Network.emulateNetworkConditions", {"offline": False, "latency": 20, **speed})
+    for first, told in (("source", "nothing is known of the line"), ("v360", "its rate is known")):
+        page = watch(person, key)
+        until(lambda page=page: page.evaluate("window.firstWidth"), "a picture is shown", seconds=PATIENCE)  # type: ignore[misc]
+        assert page.evaluate("window.firstWidth") < 1280, told
+        assert pictures(page)[0] == first, told
+        assert "source" not in pictures(page)[1:], told
+
+
+def pictures(page: Page) -> list[str]:
+    """The renditions of the requested segments with a picture, in order."""
+    names: list[str] = page.evaluate("performance.getEntriesByType('resource').map(({ name }) => name)")
+    segments = (re.search(r"/(source|v\d+)/\d{5}\.m4s", name) for name in names)
+    return [segment[1] for segment in segments if segment]

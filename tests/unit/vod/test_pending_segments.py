@@ -130,37 +130,29 @@ def test_with_a_video_its_rungs_are_forgotten() -> None:
 
 
 @pytest.mark.parametrize(
-    ("live", "watched", "made", "expected"),
+    ("live", "watched", "asked_for"),
     [
-        (False, None, None, 0),  # a player that begins
-        (False, 0, None, 1),  # a player that changes to the rung
-        (True, 0, None, 1),
-        (False, 1, None, 1),  # the last segment
-        (True, None, None, None),  # its place is not known: its segments come from the store
-        (True, 0, 1, None),
+        (False, "", [0]),  # the first player begins
+        (False, "source/00000.m4s", [None]),  # it changes to the rung, and may request the same segment or the next
+        (True, "", [None]),  # its place is not known: the other segments come from the store
+        (False, "v360/00000.m4s", []),  # the rung is watched already
     ],
 )
-def test_the_playlist_of_a_rung_has_it_made_where_the_player_goes_on(
-    live: bool, watched: int | None, made: int | None, expected: int | None
-) -> None:
-    """`watched`: the last segment that was requested; `made`: the one that exists of the rung."""
+def test_the_playlist_of_a_rung_has_it_started(live: bool, watched: str, asked_for: list[int | None]) -> None:
+    """`watched`: the file that was requested before."""
 
     async def claim() -> None:
         plan = ladder_plan()
+        assert plan.revision == REVISION
         (rung,) = plan.of_groups("v360").renditions
-        assert (len(plan.timeline), plan.revision) == (2, REVISION)
-        bus, asked = Bus(), list[tuple[str, int | None]]()
-        found = making({"source/00000.m4s", "source/00001.m4s"}, bus, asked)
-        if made is not None:
-            with pytest.raises(SegmentPending):
-                await found.locate(name("v360/00000.m4s"))
-            bus.made(made, job=f"{REVISION}-v360")
-        if watched is not None:
-            assert await found.locate(name(f"source/{watched:05d}.m4s"))
+        asked = list[tuple[str, int | None]]()
+        found = making({watched}, Bus(), asked)
+        if watched:
+            assert await found.locate(name(watched))
         asked.clear()
         found.warm(plan, rung, live=live)
         await found._reports.stop(cancel=False)
-        assert asked == ([] if expected is None else [(f"{REVISION}-v360", expected)])
+        assert asked == [(f"{REVISION}-v360", number) for number in asked_for]
 
     asyncio.run(claim())
 

@@ -7,6 +7,7 @@ const FEWEST_BYTES = 50_000; // Smaller segments say little: they arrive in one 
 const LOOK_AFTER = 0.75; // seconds of loading until the rate is known well enough
 const MAKING = 1; // seconds that the first segment of another quality may have to be waited for
 const WORTHWHILE = 1.3; // A change must be this many times as fast as going on.
+const QUICK = 0.4; // A segment comes soon where its average takes at most this part of the rate.
 
 interface Known {
   rate: number; // bits per second
@@ -54,7 +55,8 @@ export interface Loading {
   length: number;
 }
 
-/** The level to begin with instead, when the first segment takes so long that another one is sooner there; else null.
+/** The level to begin with instead, when the first segment takes so long that the same of another one is sooner there; else
+ * null. It is the best one whose segments come soon.
  *
  * hls.js gives up a slow segment only while a video plays. `levels`: by rising bit rate; `current`: the level that is
  * being loaded. */
@@ -63,9 +65,9 @@ export function fasterStart(loading: Loading, levels: readonly Level[], current:
   if (seconds < LOOK_AFTER || !loaded) return null;
   const rate = (8 * loaded) / seconds;
   const remaining = (8 * (total - loaded)) / rate;
-  for (let lower = current - 1; lower >= 0; lower -= 1) {
-    const needed = MAKING + (length * levels[lower]!.average) / rate;
-    if (needed * WORTHWHILE < remaining) return lower;
-  }
-  return null;
+  const quick = levels.slice(0, current).findLastIndex(({ average }) => average <= QUICK * rate);
+  const lower = Math.max(quick, 0);
+  if (lower >= current) return null;
+  const needed = MAKING + (length * levels[lower]!.average) / rate;
+  return needed * WORTHWHILE < remaining ? lower : null;
 }

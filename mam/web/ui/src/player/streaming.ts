@@ -18,6 +18,7 @@ const RECOVERIES = 3; // Recoveries of the decoder in a minute.
 const FIRST_AT_MOST = 12_000_000; // bits per second: the peak of a copied picture that is listed first
 const UP_FACTOR = 0.85; // Of a faster rendition the line carries the peak this easily; hls.js expects playlists that say less.
 const RATES = 20; // Bitrates are averaged over this many segments.
+const LATENCY_MS = 100; // A segment that exists begins to come within about this time; the rest of a wait is its making.
 const LOOK_MS = 100; // The first segment is looked at this often.
 
 const RETRY: RetryConfig = { maxNumRetry: 6, retryDelayMs: 500, maxRetryDelayMs: 5000, backoff: "exponential", shouldRetry };
@@ -86,6 +87,9 @@ export class Streaming implements Engine, LoaderEvents {
       events.lost(false);
       const { loaded, loading } = frag.stats;
       this.line.loaded(loaded, (loading.end - loading.first) / 1000);
+      // The wait for a segment in the making says nothing of the line, but hls.js would take it for a slow one: the first
+      // byte comes when the segment is whole. That hls.js expects waits for others is right, and already noted.
+      loading.start = Math.max(loading.start, loading.first - LATENCY_MS);
       if (frag.type !== "main") return;
       clearInterval(this.looking);
       this.rates = [...this.rates, (8 * frag.stats.total) / frag.duration].slice(-RATES);
@@ -132,7 +136,7 @@ export class Streaming implements Engine, LoaderEvents {
     clearInterval(this.looking);
     this.hls.stopLoad();
     this.hls.bandwidthEstimate = (8 * stats.loaded) / seconds;
-    this.hls.nextAutoLevel = this.hls.nextLoadLevel = lower;
+    this.hls.firstLevel = this.hls.nextAutoLevel = this.hls.nextLoadLevel = lower; // also where none is quick enough for hls.js
     this.hls.startLoad(this.startAt ?? -1);
   }
 
