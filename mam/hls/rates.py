@@ -28,9 +28,9 @@ def measure(durations: Sequence[int], sizes: Sequence[int]) -> Rate:
     peak = average
     for first in range(len(durations)):
         microseconds, size = 0, 0
-        for duration, segment_size in zip(durations[first:], sizes[first:], strict=True):
-            microseconds += duration
-            size += segment_size
+        for number in range(first, len(durations)):
+            microseconds += durations[number]
+            size += sizes[number]
             if 2 * microseconds > 3 * target:
                 break
             if 2 * microseconds >= target:

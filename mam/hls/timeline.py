@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
@@ -60,9 +61,11 @@ class Timeline(BaseModel):
             previous_end = end
 
 
-def grid(start: Fraction, end: Fraction, *, target: int, lead: Sequence[int] = ()) -> Iterator[Fraction]:
-    """The ideal boundaries within (start, end): the first segments last `lead` seconds, the others `target`."""
-    boundary, number = start, 0
+def grid(length: Fraction | int, *, target: int, lead: Sequence[int] = ()) -> Iterator[int]:
+    """The ideal boundaries within `length` seconds, in seconds after the start: the first segments last `lead` seconds,
+    the others `target`.
+    """
+    boundary, number, end = 0, 0, math.ceil(length)
     while True:
         boundary += lead[number] if number < len(lead) else target
         number += 1
@@ -89,8 +92,9 @@ def cut_at(
     first = start.numerator * timescale // start.denominator
     last = max(-(-end.numerator * timescale // end.denominator), first + 1)
     boundaries = [first]
-    for ideal in grid(start, end, target=target, lead=lead):
-        ticks = -(-ideal.numerator * timescale // ideal.denominator)
+    begin = -(-start.numerator * timescale // start.denominator)  # rounded up, as the ideal boundaries are
+    for seconds in grid(end - start, target=target, lead=lead):
+        ticks = begin + seconds * timescale
         index = max(bisect_left(points, ticks), 1)
         if index >= len(points):
             break

@@ -103,12 +103,12 @@ def _first_part(samples: Samples) -> Samples:
 
 def _rate(samples: Samples, shown: Ints) -> Fraction:
     """Pictures per second. `shown`: the times of the first decoded pictures, as far as they are known."""
-    places = np.searchsorted(np.sort(samples.pts), shown)
+    places = np.searchsorted(samples.times, shown)
     per_picture = int(np.quantile(np.diff(places), 0.1)) if len(places) > 1 else 1  # samples of a picture
     if is_constant(samples):
         rate = frame_rate(samples) / max(per_picture, 1)
         return halved(standard(rate).limit_denominator(1001))
-    gaps = np.diff(shown if len(shown) > 1 else np.sort(samples.pts))
+    gaps = np.diff(shown if len(shown) > 1 else samples.times)
     gaps = gaps[gaps > 0]
     usual = Fraction(samples.timescale, max(1, int(np.quantile(gaps, 0.1)))) if len(gaps) else Fraction(MAX_RATE)
     return min(STANDARD_RATES, key=lambda rate: abs(rate - usual))

@@ -69,7 +69,7 @@ def shown_frames(samples: Samples, track: VideoTrack, timeline: Timeline) -> Int
     """
     start, end = shown_span(samples, track)
     if track.grid is None:
-        shown = np.sort(samples.pts) if track.whole else shown_times(samples, track.first)
+        shown = samples.times if track.whole else shown_times(samples, track.first)
         return shown[shown >= timeline.boundaries[0]]
     return grid_ticks(track, max(start, timeline.start), min(end, timeline.end))
 
@@ -85,7 +85,7 @@ def each_of(shown: Ints, every: int, timeline: Timeline) -> Ints:
 
 def shown_times(samples: Samples, first: int | None = None) -> Ints:
     """The presentation times in ticks of the track, sorted: of pictures that no edit list hides, from `first` on."""
-    shown = np.sort(samples.pts if samples.shown is None else samples.pts[samples.shown])
+    shown = samples.times if samples.shown is None else np.sort(samples.pts[samples.shown], kind="stable")
     return shown if first is None else shown[shown >= first]
 
 

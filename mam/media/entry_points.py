@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 
@@ -82,6 +83,12 @@ def _is_start(samples: Samples, number: int, kind: Opening) -> bool:
     return kind is not Opening.NONE
 
 
+@cache
+def _readers() -> ThreadPoolExecutor:
+    """The threads of this process for such reads: starting them takes longer than a read."""
+    return ThreadPoolExecutor(THREADS, "openings")
+
+
 def _check(
     media: MediaSource, track: MediaTrack, samples: Samples, numbers: Ints
 ) -> Iterator[tuple[int, Opening, bytes]]:
@@ -89,8 +96,7 @@ def _check(
     offset, size = samples.offset[numbers], samples.size[numbers]
     heads = np.minimum(size, HEAD_BYTES)
     ranges = coalesce(offset, heads, max_gap=HEAD_BYTES)
-    with ThreadPoolExecutor(min(THREADS, len(ranges)), "openings") as pool:
-        blocks = list(pool.map(lambda byte_range: media.reader.read(byte_range.start, byte_range.stop), ranges))
+    blocks = list(_readers().map(lambda byte_range: media.reader.read(byte_range.start, byte_range.stop), ranges))
     block = np.searchsorted(np.array([byte_range.start for byte_range in ranges]), offset, side="right") - 1
     rows = zip(numbers.tolist(), offset.tolist(), size.tolist(), heads.tolist(), block.tolist(), strict=True)
     for number, position, sample_size, head, block_number in rows:

@@ -30,7 +30,7 @@ def standard(rate: Fraction) -> Fraction:
 
 def is_constant(samples: Samples) -> bool:
     """Whether the frame rate is constant, apart from the rounding of a coarse clock."""
-    shown = np.sort(samples.pts)
+    shown = samples.times
     if len(shown) < 3:
         return True
     step = (int(shown[-1]) - int(shown[0])) / (len(shown) - 1)
@@ -45,7 +45,7 @@ def frame_grid(samples: Samples) -> Fraction | None:
         return None
     if constant:
         return halved(frame_rate(samples).limit_denominator(1001))
-    gaps = np.diff(np.sort(samples.pts))
+    gaps = np.diff(samples.times)
     usual = Fraction(samples.timescale, max(1, int(np.quantile(gaps[gaps > 0], 0.1))))  # the fastest sustained rate
     return min(STANDARD_RATES, key=lambda standard: abs(standard - usual))
 

@@ -44,7 +44,7 @@ EARLY = 10  # Sound may end this many seconds before the picture without added s
 SHORTEST_LAST = 1  # Seconds: no shorter segment ends a ladder. Its sound may end earlier, and every segment needs some.
 LATE = Fraction(1, 4)  # Sound may begin this many seconds after the picture without added silence.
 MAX_SEGMENT_BYTES = 512 << 20  # A larger segment is refused: it is made in memory.
-PACKING = Fraction(103, 100)  # TS adds about this factor to the bytes of the streams.
+PACKING = 1.03  # TS adds about this factor to the bytes of the streams.
 FRAME_BYTES, SOUND_BYTES = 110, 25  # TS adds about this many bytes to each video and audio frame.
 BITS_PER_PIXEL = 0.08  # The approximate rate of x264 at CRF 23, for estimates before encoding.
 
@@ -216,7 +216,7 @@ def _with_bandwidth(media: MediaSource, rendition: Rendition, timeline: Timeline
         promise = ladder.promised(rendition.video.maxrate)
         return rendition.model_copy(update={"bandwidth": promise.peak, "average_bandwidth": promise.average})
     sizes = sum((_expected_sizes(media, track, timeline) for track in rendition.tracks), np.zeros(len(timeline)))
-    rate = measure(list(timeline.durations()), [int(size * PACKING) for size in sizes])
+    rate = measure(list(timeline.durations()), (sizes * PACKING).astype(np.int64).tolist())
     return rendition.model_copy(update={"bandwidth": rate.peak, "average_bandwidth": rate.average})
 
 

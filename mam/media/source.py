@@ -345,4 +345,4 @@ def _demuxed(parts: tuple[array[int], ...], scale: Fraction | None, object_size:
 
 def _splices(samples: Samples) -> bool:
     """Whether samples are shown twice or out of order, as by an edit list with several parts."""
-    return bool((np.diff(np.sort(samples.pts)) <= 0).any())
+    return bool((np.diff(samples.times) <= 0).any())

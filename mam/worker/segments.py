@@ -89,7 +89,8 @@ def plan(order: Order, *, alive: Alive) -> Planned:
         raise Superseded("The job was cancelled or taken over.")
     complete = bool(present) and context.progress.found(order.job, order.epoch, plan.seconds(present))
     if first is not None and 0 not in present:
-        context.put(plan, first)
+        for written in [context.pool.submit(context.put, plan, {name: data}) for name, data in first.items()]:
+            written.result()  # at the same time: a viewer waits for all of them
         present.add(0)
         complete = _report(context, order, plan, 0, "plan")
     return Planned(plan, frozenset(present), complete)

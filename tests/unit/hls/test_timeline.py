@@ -79,7 +79,7 @@ def test_every_inner_boundary_is_the_first_point_at_or_after_a_wish(
     timeline, points, start, end, target, lead = cut
     scale = timeline.timescale
     wanted = []
-    for wish in grid(start, end, target=target, lead=lead):
+    for wish in (start + seconds for seconds in grid(end - start, target=target, lead=lead)):
         at_or_after = [point for point in points[1:] if Fraction(point, scale) >= wish]
         if at_or_after and timeline.boundaries[0] < at_or_after[0] < timeline.boundaries[-1]:
             wanted.append(at_or_after[0])
@@ -102,7 +102,7 @@ def test_where_a_point_lies_in_every_second_no_segment_is_longer_than_its_wish_a
 def test_the_grid_begins_with_the_lead_and_goes_on_with_the_target(
     start: Fraction, length: int, target: int, lead: tuple[int, ...]
 ) -> None:
-    wishes = list(grid(start, start + length, target=target, lead=lead))
+    wishes = [start + seconds for seconds in grid(length, target=target, lead=lead)]
     steps = [b - a for a, b in pairwise((start, *wishes))]
     assert [*lead, *[target] * len(steps)][: len(steps)] == steps
     assert all(start < wish < start + length for wish in wishes)
