@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -10,27 +11,32 @@ OPEN_SECONDS = 5.0  # A dependency that comes back is used again after at most s
 
 
 class Contact:
-    """When a dependency answered last. The breakers of all its clients may share one, whatever their time limits."""
+    """When a dependency answered last, and how many seconds that took. The breakers of all its clients may share one."""
 
     def __init__(self) -> None:
         self.answered_at = float("-inf")  # of the breakers' clock
+        self.took = 0.0
 
 
 class Breaker:
     """Open while its dependency is silent: then it admits one caller every few seconds, and refuses the others.
 
-    An answer of any kind closes it, to whichever client of the dependency. Threads and coroutines may share it. A
-    dependency that refuses connections does not open it, because that costs no time.
+    An answer of any kind closes it, to whichever client of the dependency, if it came in the time that this client waits
+    for one. Threads and coroutines may share it. A dependency that refuses connections does not open it, because that
+    costs no time.
     """
 
     def __init__(
         self,
         contact: Contact | None = None,
         *,
+        patience: float = math.inf,
         seconds: float = OPEN_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`patience`: for how many seconds the client waits for an answer; `seconds`: between two probes."""
         self._contact = contact or Contact()
+        self._patience = patience
         self._seconds = seconds
         self._clock = clock
         self._opened_at = float("-inf")
@@ -40,7 +46,9 @@ class Breaker:
 
     @property
     def is_open(self) -> bool:
-        return self._open_until is not None and self._contact.answered_at <= self._opened_at
+        contact = self._contact
+        is_news = contact.answered_at > self._opened_at and contact.took <= self._patience
+        return self._open_until is not None and not is_news
 
     def admits(self, caller: object) -> bool:
         """Whether `caller` may ask. The caller that was admitted as a probe may go on until the probe has ended."""
@@ -58,9 +66,9 @@ class Breaker:
             self._open_until = self._clock() + self._seconds  # The next probe starts then, if this one gets no answer.
             return True
 
-    def answered(self) -> None:
-        """Records that the dependency has answered."""
-        self._contact.answered_at = self._clock()
+    def answered(self, took: float = 0.0) -> None:
+        """Records that the dependency has answered. `took`: after how many seconds."""
+        self._contact.answered_at, self._contact.took = self._clock(), took
 
     def unanswered(self, since: float) -> None:
         """Records that a call, which started at `since` (of the clock), got no answer in its time.

@@ -48,7 +48,8 @@ class Limits:
         """The breaker of a client. An answer to one client of the process ends the silence for all of them."""
         if not self.breaks:
             return None
-        return Breaker(_contacts.setdefault((settings.redis_host, settings.redis_port), Contact()))
+        contact = _contacts.setdefault((settings.redis_host, settings.redis_port), Contact())
+        return Breaker(contact, patience=self.answer)
 
 
 # For values that can be had without Redis too, only more slowly.
@@ -189,9 +190,10 @@ class _Guarded:
                 self.breaker.unanswered(started)
             raise
 
-    def answered(self) -> None:
+    def answered(self, since: float) -> None:
+        """Tells the breaker that an answer has come, which was waited for from `since` on."""
         if self.breaker:
-            self.breaker.answered()
+            self.breaker.answered(time.monotonic() - since)
 
 
 class _Connection(redis.Connection, _Guarded):
@@ -210,13 +212,14 @@ class _Connection(redis.Connection, _Guarded):
             super().send_packed_command(*args, **options)  # type: ignore[no-untyped-call]
 
     def read_response(self, *args: Any, **options: Any) -> Any:
+        since = time.monotonic()
         try:
             with self.watched():
                 response = super().read_response(*args, **options)
         except redis.ResponseError:  # This is an answer too.
-            self.answered()
+            self.answered(since)
             raise
-        self.answered()
+        self.answered(since)
         return response
 
 
@@ -251,13 +254,14 @@ class _AsyncConnection(redis.asyncio.Connection, _Guarded):
             await super().send_packed_command(*args, **options)
 
     async def read_response(self, *args: Any, **options: Any) -> Any:
+        since = time.monotonic()
         try:
             with self.watched(most=self._most(self.socket_timeout)):
                 response = await super().read_response(*args, **options)
         except redis.ResponseError:
-            self.answered()
+            self.answered(since)
             raise
-        self.answered()
+        self.answered(since)
         return response
 
     @staticmethod

@@ -87,3 +87,14 @@ def test_an_answer_to_one_client_ends_the_silence_for_all_clients_of_the_depende
     began = clock.now = clock.now + 1
     breakers[1].unanswered(began)
     assert [breaker.is_open for breaker in breakers].count(True) == 1, "a client of short patience opens its own alone"
+
+
+@given(st.floats(0, 3), st.floats(0.1, 3))
+def test_a_slow_answer_says_nothing_to_a_client_that_does_not_wait_so_long(took: float, patience: float) -> None:
+    clock, contact = Clock(), Contact()
+    hasty, patient = Breaker(contact, patience=patience, clock=clock), Breaker(contact, clock=clock)
+    for breaker in (hasty, patient):
+        breaker.unanswered(clock.now)
+    clock.now += 0.1
+    patient.answered(took)
+    assert (hasty.is_open, patient.is_open) == (took > patience, False)

@@ -16,7 +16,7 @@ const WHOLE_MS = 120_000;
 const AWAY = [0, 429, 502, 503, 504]; // Temporary failures: no network, or the service asks to wait.
 const RECOVERIES = 3; // Recoveries of the decoder in a minute.
 const FIRST_AT_MOST = 12_000_000; // bits per second: the peak of a copied picture that is listed first
-const UP_FACTOR = 0.85; // Of a faster rendition the line carries the peak this easily; hls.js expects playlists that say less.
+const UP_FACTOR = 0.85; // The peak of a better quality takes at most this part of the line; hls.js expects playlists without peaks.
 const RATES = 20; // Bitrates are averaged over this many segments.
 const LATENCY_MS = 100; // A segment that exists begins to come within about this time; the rest of a wait is its making.
 const LOOK_MS = 100; // The first segment is looked at this often.
@@ -137,7 +137,7 @@ export class Streaming implements Engine, LoaderEvents {
     this.hls.stopLoad();
     this.hls.bandwidthEstimate = (8 * stats.loaded) / seconds;
     this.hls.firstLevel = this.hls.nextAutoLevel = this.hls.nextLoadLevel = lower; // also where none is quick enough for hls.js
-    this.hls.startLoad(this.startAt ?? -1);
+    this.hls.startLoad(this.video.currentTime || (this.startAt ?? -1)); // the viewer may have sought meanwhile
   }
 
   // events of the loaders
