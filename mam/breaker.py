@@ -11,18 +11,18 @@ OPEN_SECONDS = 5.0  # A dependency that comes back is used again after at most s
 
 
 class Contact:
-    """When a dependency answered last, and how many seconds that took. The breakers of all its clients may share one."""
+    """When a dependency answered last, and how long that took. The breakers of all its clients may share one."""
 
     def __init__(self) -> None:
         self.answered_at = float("-inf")  # of the breakers' clock
-        self.took = 0.0
+        self.took = 0.0  # seconds
 
 
 class Breaker:
     """Open while its dependency is silent: then it admits one caller every few seconds, and refuses the others.
 
-    An answer of any kind closes it, to whichever client of the dependency, if it came in the time that this client waits
-    for one. Threads and coroutines may share it. A dependency that refuses connections does not open it, because that
+    An answer of any kind closes it, to whichever client of the dependency, if it came as soon as this client needs it.
+    Threads and coroutines may share it. A dependency that refuses connections does not open it, because that
     costs no time.
     """
 
@@ -46,9 +46,7 @@ class Breaker:
 
     @property
     def is_open(self) -> bool:
-        contact = self._contact
-        is_news = contact.answered_at > self._opened_at and contact.took <= self._patience
-        return self._open_until is not None and not is_news
+        return self._open_until is not None and not self._has_answered(self._opened_at)
 
     def admits(self, caller: object) -> bool:
         """Whether `caller` may ask. The caller that was admitted as a probe may go on until the probe has ended."""
@@ -76,6 +74,10 @@ class Breaker:
         One lost connection is no outage: nothing changes when another call was answered meanwhile.
         """
         with self._turn:
-            if self._contact.answered_at < since:
+            if not self._has_answered(since):
                 self._opened_at = self._clock()
                 self._open_until, self._prober = self._opened_at + self._seconds, None
+
+    def _has_answered(self, since: float) -> bool:
+        """Whether an answer has come after `since`, as soon as this client needs it."""
+        return self._contact.answered_at > since and self._contact.took <= self._patience

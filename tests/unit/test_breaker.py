@@ -98,3 +98,6 @@ def test_a_slow_answer_says_nothing_to_a_client_that_does_not_wait_so_long(took:
     clock.now += 0.1
     patient.answered(took)
     assert (hasty.is_open, patient.is_open) == (took > patience, False)
+    since, clock.now = clock.now, clock.now + 5
+    hasty.unanswered(since - 0.1)
+    assert hasty.is_open == (took > patience)
