@@ -54,6 +54,7 @@ LINES: dict[str, Callable[[Run], Iterator[Row]]] = {
     "ladder": ladder.start,
     "ladder-seek": ladder.seek,
     "ladder-encode": ladder.one_decode,
+    "ladder-fleet": fleet.ladder_speed_up,
     "networks": networks.watched,
     "click": click.first_picture,
     "cached": playlist.cached,

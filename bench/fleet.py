@@ -9,8 +9,10 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from urllib.parse import quote
 
 import requests
 
@@ -32,6 +34,7 @@ from mam.transcoding import embedded_workers
 
 APART = {"EMBEDDED_WORKERS": "0", "ENCODER_THREADS": "1", "REDIS_DB": "4", "MINIO_BUCKET_VOD": "vod-fleet"}
 READY_SECONDS = 60
+LADDER_SECONDS = 1800
 WAITING = 20  # conversions that wait
 SEAM_FRAMES = 12  # behind a seam
 
@@ -52,6 +55,31 @@ def speed_up(run: Run) -> Iterator[Row]:
             seconds[count] = run.stack.transcode(key, reencode=True, service=service)
     figure, baseline = Measure.of([seconds[2]]), Measure.of([seconds[1]], name="one worker")
     yield Line(f"re-encode, {film.label}, two workers", figure, baseline, Bar(Rule.TIMES_AS_FAST, 1.8))
+
+
+def ladder_speed_up(run: Run) -> Iterator[Row]:
+    """All rungs of a ladder by two workers against the same by one, as above."""
+    if not hasattr(os, "sched_setaffinity") or (os.cpu_count() or 1) < 2:
+        raise BenchError("This needs Linux and two cores.")
+    film = Film(MINUTE if run.quick else 5 * MINUTE)
+    seconds: dict[int, float] = {}
+    for count in (2, 1):
+        say(f"ladder of {film.label} by {count} worker(s)")
+        settings = {"H264_PRESET": "superfast", "LADDER_FILL": "all"}
+        with _apart(run.stack, workers=count, **settings) as service, run.stack.fresh(film) as key:
+            begun = time.perf_counter()
+            run.stack.transcode(key, profile=Profile.LADDER, service=service)
+            wait_until(partial(_is_whole, run.stack, service, key), LADDER_SECONDS, "The ladder was not whole")
+            seconds[count] = time.perf_counter() - begun
+    figure, baseline = Measure.of([seconds[2]]), Measure.of([seconds[1]], name="one worker")
+    yield Line(f"ladder, {film.label}, two workers", figure, baseline, Bar(Rule.TIMES_AS_FAST, 1.8))
+
+
+def _is_whole(stack: Stack, service: Server, key: str) -> bool:
+    """Whether all renditions of an asset's ladder are made."""
+    jobs = stack.ask("GET", f"/jobs?bucket={FILMS}&object={quote(key, safe='')}", service=service)["jobs"]
+    renditions = [rendition for job in jobs for rendition in job["renditions"]]
+    return bool(renditions) and all(rendition["state"] == "made" for rendition in renditions)
 
 
 @contextmanager

@@ -249,6 +249,8 @@ def _encoded(
     try:
         with turn, closing(encoder.segments(chunk, alive=alive)) as segments:
             for number, files in segments:
+                if all(context.progress.is_made(order.job, [number])[0] for order in orders):
+                    continue  # another task has made it meanwhile: for a viewer, or in its chunk
                 uploads.append(context.pool.submit(store_segment, number, files))
                 while len(uploads) > int(is_batch):  # a batch encodes on during the last upload
                     yield uploads.popleft().result()
