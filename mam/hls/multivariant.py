@@ -7,9 +7,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import pairwise
 
 from mam.hls import ladder, playlist
-from mam.hls.plan import Plan, Rendition
+from mam.hls.plan import Plan
 from mam.hls.playlist import MAP_VERSION, VERSION
 from mam.hls.rates import Rate
+from mam.hls.renditions import Rendition
 from mam.naming import INIT, segment_name
 
 AUDIO, SUBTITLES = "audio", "subtitles"  # GROUP-ID

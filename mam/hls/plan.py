@@ -6,14 +6,15 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
-from typing import Literal, NamedTuple
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from mam.errors import InvalidPlan
 from mam.hls.recipe import Format, Profile, kind_of
+from mam.hls.renditions import AudioTrack, Frozen, OutputId, Rendition, Track, VideoTrack
 from mam.hls.timeline import Timeline
-from mam.naming import INIT, RENDITION, Asset, group_of, segment_name
+from mam.naming import INIT, Asset, segment_name
 
 PLANNER_VERSION = 4  # Part of every revision: raise it when the same source would be planned differently.
 
@@ -24,11 +25,7 @@ DECODED_AGAIN = 4  # A chunk is at least this fraction of a group of pictures: a
 MAX_CHUNK_SECONDS = 300  # The longest chunk: a worker that dies loses this much.
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class Sidecar(_Frozen):
+class Sidecar(Frozen):
     """Subtitles in an object beside the asset."""
 
     key: str
@@ -39,7 +36,7 @@ class Sidecar(_Frozen):
     hearing_impaired: bool = False
 
 
-class Source(_Frozen):
+class Source(Frozen):
     """A version of an asset. `version`: its ETag, or size and modification time where the store has none."""
 
     bucket: str
@@ -52,84 +49,6 @@ class Source(_Frozen):
     @property
     def asset(self) -> Asset:
         return Asset(self.bucket, self.key)
-
-
-class VideoTrack(_Frozen):
-    """The video of a rendition, and how it is encoded where it is not copied.
-
-    `codecs`: its name in CODECS. `filters`: of libavfilter, in order: they make the picture upright, square and 8 bit.
-    `resized`: later pictures may have another size, and the filters fit them into that of the first. `captions`:
-    whether the pictures carry closed captions; None where that is unknown. `whole`: pictures that the edit list hides
-    are shown too, as in a copy. `grid`: frames per second, as a fraction, where the source's own times are not kept;
-    `phase`: ticks of 1 / grid[0] seconds by which the grid is later than one from ffmpeg's zero. `first`: the
-    presentation time of the first decodable picture, in ticks of the source's track, where that is not the first
-    picture. `maxrate`, `bufsize`: the cap of the bit rate in bits per second, and the decoder's buffer in bits.
-    `refreshes`: some key frames need earlier frames. `group_seconds`: the longest distance of key frames. `every`: of
-    the source's frames (or the grid's), only each `every`th of a segment is shown, counted from the segment's first;
-    `frame_rate` counts the shown ones.
-    """
-
-    track: int = Field(ge=0)
-    codec: str
-    action: Literal["copy", "encode"]
-    reason: str
-    codecs: str = ""
-    width: int = Field(gt=0)
-    height: int = Field(gt=0)
-    frame_rate: float = Field(gt=0)
-    video_range: Literal["SDR", "PQ", "HLG"] = "SDR"
-    interlaced: bool = False
-    grid: tuple[int, int] | None = None
-    phase: int = 0
-    first: int | None = None
-    every: int = Field(default=1, ge=1)
-    refreshes: bool = False
-    group_seconds: float = 0
-    filters: tuple[str, ...] = ()
-    resized: bool = False
-    captions: bool | None = None
-    whole: bool = False
-    maxrate: int | None = None
-    bufsize: int | None = None
-    preset: str | None = None
-    crf: int | None = None
-    level: str | None = None
-
-    def shown(self, frames: int) -> int:
-        """The number of shown frames of a segment that has `frames` frames in all."""
-        return -(-frames // self.every)
-
-
-class AudioTrack(_Frozen):
-    """The audio of a rendition. `sample_rate` and `channels` are those of the output."""
-
-    track: int = Field(ge=0)
-    codec: str
-    action: Literal["copy", "encode"]
-    reason: str
-    codecs: str = ""
-    sample_rate: int = Field(gt=0)
-    channels: int = Field(gt=0)
-    bitrate: int | None = None
-
-
-class SubtitleTrack(_Frozen):
-    """Subtitles, which become WebVTT: a track of the source, or an object beside it."""
-
-    track: int | None = None
-    sidecar: str | None = None  # its key
-    codec: str
-    reason: str
-
-
-Track = VideoTrack | AudioTrack
-
-
-class OutputId(NamedTuple):
-    """An output: the video or audio of a rendition. Several outputs may come from one track of the source."""
-
-    rendition: str
-    kind: Literal["video", "audio"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,45 +65,7 @@ class Chunk:
         return iter(range(self.first, self.last))
 
 
-class Rendition(_Frozen):
-    """The media of one media playlist: the picture with or without sound, an alternative sound, or subtitles.
-
-    `bandwidth`, `average_bandwidth`: expected bits per second; those of live playlists are measured.
-    """
-
-    name: str = Field(pattern=f"^{RENDITION.pattern}$")
-    video: VideoTrack | None = None
-    audio: AudioTrack | None = None
-    subtitles: SubtitleTrack | None = None
-    language: str = ""  # RFC 5646
-    title: str = ""
-    default: bool = False
-    forced: bool = False
-    characteristics: str = ""
-    bandwidth: int = 0
-    average_bandwidth: int = 0
-
-    @property
-    def group(self) -> str:
-        """The group that it is made with: '' for the base."""
-        return group_of(self.name)
-
-    @property
-    def outputs(self) -> dict[OutputId, Track]:
-        """The audio and video tracks, by output."""
-        outputs: dict[OutputId, Track] = {}
-        if self.video:
-            outputs[OutputId(self.name, "video")] = self.video
-        if self.audio:
-            outputs[OutputId(self.name, "audio")] = self.audio
-        return outputs
-
-    @property
-    def tracks(self) -> list[Track]:
-        return list(self.outputs.values())
-
-
-class StreamInfo(_Frozen):
+class StreamInfo(Frozen):
     """A stream of the source, its outcome, and the reason. Unknown values are null."""
 
     number: int
@@ -218,7 +99,7 @@ class StreamInfo(_Frozen):
     bytes: int | None = None
 
 
-class Plan(_Frozen):
+class Plan(Frozen):
     """Everything that follows from a source's index.
 
     All renditions have the same segments. Those of one number are made together within a group: the base ('') and each

@@ -14,8 +14,9 @@ from pydantic import BaseModel, Field
 
 from mam import stored
 from mam.errors import ConversionFailed, MamError, Unavailable
-from mam.hls.plan import Rendition, StreamInfo
+from mam.hls.plan import StreamInfo
 from mam.hls.recipe import Format, Profile
+from mam.hls.renditions import Rendition
 
 PREFIX = "mam:preview:"
 KEEP_SECONDS = 60  # An answer that no request fetches expires after this time.

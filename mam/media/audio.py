@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from mam.errors import NotAVideo, NotRemuxable, UnsupportedCodec
 from mam.hls import languages
-from mam.hls.plan import AudioTrack
 from mam.hls.recipe import RECODED, Format, Profile, Recipe
+from mam.hls.renditions import AudioTrack
 from mam.media import decoders
 from mam.media.limits import MAX_SOUNDS
 from mam.media.source import MediaTrack, UnsupportedEdits

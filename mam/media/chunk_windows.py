@@ -9,7 +9,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from mam.hls.plan import AudioTrack, Chunk, Plan, VideoTrack
+from mam.hls.plan import Chunk, Plan
+from mam.hls.renditions import AudioTrack, VideoTrack
 from mam.hls.timeline import Timeline
 from mam.media.holes import holes
 from mam.media.packets import ORIGIN

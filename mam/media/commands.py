@@ -9,7 +9,8 @@ from typing import Any
 
 import ffmpeg
 
-from mam.hls.plan import AudioTrack, Chunk, Plan, VideoTrack
+from mam.hls.plan import Chunk, Plan
+from mam.hls.renditions import AudioTrack, VideoTrack
 from mam.media import decoders, limits
 from mam.media import ffmpeg_process as door
 from mam.media.chunk_windows import Window, just_before, place

@@ -15,7 +15,8 @@ from typing import IO, Any
 import numpy as np
 
 from mam.errors import EncoderFailed, MamError, TooLarge
-from mam.hls.plan import AudioTrack, Chunk, OutputId, Plan, Track, VideoTrack
+from mam.hls.plan import Chunk, Plan
+from mam.hls.renditions import AudioTrack, OutputId, Track, VideoTrack
 from mam.media import apertures, ffmpeg_io
 from mam.media import ffmpeg_process as door
 from mam.media.chunk_windows import AAC_FRAME, Window, audio_window, pieces, reordering, shown_frames, video_window

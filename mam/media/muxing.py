@@ -11,8 +11,9 @@ import av.container
 import av.error
 
 from mam.errors import DamagedMedia, Undecodable
-from mam.hls.plan import OutputId, Plan, Rendition, VideoTrack
+from mam.hls.plan import Plan
 from mam.hls.recipe import Format
+from mam.hls.renditions import OutputId, Rendition, VideoTrack
 from mam.media.fmp4 import FragmentMuxer, init_segment
 from mam.media.packets import ORIGIN, Packet
 from mam.mp4.nals import Opening, opening

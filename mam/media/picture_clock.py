@@ -7,7 +7,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from mam.hls.plan import Plan, VideoTrack
+from mam.hls.plan import Plan
+from mam.hls.renditions import VideoTrack
 from mam.media.chunk_windows import each_of
 from mam.media.commands import REORDER
 from mam.media.packets import ORIGIN, Packet

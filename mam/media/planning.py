@@ -11,9 +11,10 @@ import numpy as np
 
 from mam.errors import NotAVideo, NotRemuxable, TooLarge
 from mam.hls import ladder, languages, multivariant
-from mam.hls.plan import AudioTrack, Plan, Rendition, Source, Track, VideoTrack
+from mam.hls.plan import Plan, Source
 from mam.hls.rates import measure
 from mam.hls.recipe import Profile, Recipe
+from mam.hls.renditions import AudioTrack, Rendition, Track, VideoTrack
 from mam.hls.timeline import Timeline, cut_at
 from mam.media import subtitles
 from mam.media.alternatives import sift

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from mam.errors import MediaError
-from mam.hls.plan import Rendition, StreamInfo
+from mam.hls.plan import StreamInfo
 from mam.hls.recipe import Recipe
+from mam.hls.renditions import Rendition
 from mam.media.audio import flaw
 from mam.media.first_frame import read_first_frame
 from mam.media.frame_rate import frame_rate, is_constant

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mam.hls.plan import OutputId, Plan, VideoTrack
+from mam.hls.plan import Plan
+from mam.hls.renditions import OutputId, VideoTrack
 from mam.media.chunk_windows import edges_by_time, reordering, segment_edges
 from mam.media.muxing import SegmentFiles, SegmentPacker
 from mam.media.packets import Run, read_packets

@@ -10,8 +10,8 @@ from fractions import Fraction
 
 from mam.hls import ladder
 from mam.hls.ladder import FittedRung
-from mam.hls.plan import VideoTrack
 from mam.hls.recipe import Recipe
+from mam.hls.renditions import VideoTrack
 from mam.media import apertures, colours
 from mam.media.entry_points import EntryPoints
 from mam.media.first_frame import FirstFrame, picture_filters

@@ -10,7 +10,8 @@ import numpy as np
 from mam.errors import SourceChanged
 from mam.hls import languages, multivariant, webvtt
 from mam.hls.cues import Cue, Cues
-from mam.hls.plan import Plan, Rendition, Source, SubtitleTrack
+from mam.hls.plan import Plan, Source
+from mam.hls.renditions import Rendition, SubtitleTrack
 from mam.hls.sidecars import SDH_CHARACTERISTICS
 from mam.media.packets import ORIGIN, Run, read_packets
 from mam.media.source import MediaSource, MediaTrack

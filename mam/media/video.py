@@ -8,8 +8,8 @@ from typing import Literal
 import numpy as np
 
 from mam.errors import NotAVideo, NotRemuxable, TooLarge, UnsupportedCodec
-from mam.hls.plan import VideoTrack
 from mam.hls.recipe import RECODED, Format, Profile, Recipe
+from mam.hls.renditions import VideoTrack
 from mam.media import apertures, colours, decoders
 from mam.media.cadence import cadence, has_exact_times
 from mam.media.chunk_windows import openings

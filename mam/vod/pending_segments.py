@@ -13,7 +13,8 @@ from cachetools import LRUCache
 from mam.background import Errands
 from mam.errors import ConversionFailed, JobNotFound, MamError, NotFound, Unavailable
 from mam.events import Event, Listener
-from mam.hls.plan import Plan, Rendition
+from mam.hls.plan import Plan
+from mam.hls.renditions import Rendition
 from mam.http.transcoder import Transcoder
 from mam.naming import group_of, job_id, revision_and_group, segment_key, segment_number
 from mam.origin.tree import Trees

@@ -6,9 +6,10 @@ from collections.abc import Collection, Mapping
 from urllib.parse import quote, urlencode
 
 from mam.hls import multivariant, playlist
-from mam.hls.plan import Plan, Rendition
+from mam.hls.plan import Plan
 from mam.hls.rates import Rate
 from mam.hls.recipe import Format, Profile
+from mam.hls.renditions import Rendition
 from mam.origin.tree import MediaPlaylist
 from mam.settings import Settings
 from mam.store.signing import signer

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from mam.errors import Undecodable
-from mam.hls.plan import Plan, Rendition
+from mam.hls.plan import Plan
+from mam.hls.renditions import Rendition
 from mam.media.verification import undecodable
 from mam.naming import revision_prefix
 from mam.worker.context import WorkerContext

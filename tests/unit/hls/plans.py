@@ -6,8 +6,9 @@ from fractions import Fraction
 
 from hypothesis import strategies as st
 
-from mam.hls.plan import AudioTrack, Plan, Rendition, Source, SubtitleTrack, VideoTrack
+from mam.hls.plan import Plan, Source
 from mam.hls.recipe import Format, Profile
+from mam.hls.renditions import AudioTrack, Rendition, SubtitleTrack, VideoTrack
 from mam.hls.timeline import Timeline
 from tests.unit.hls.test_timeline import timelines
 

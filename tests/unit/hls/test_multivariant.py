@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mam.hls import ladder, multivariant
-from mam.hls.plan import AudioTrack, Plan, Rendition, VideoTrack
+from mam.hls.plan import Plan
 from mam.hls.rates import Rate
 from mam.hls.recipe import Format, Profile
+from mam.hls.renditions import AudioTrack, Rendition, VideoTrack
 from tests.unit.hls.plans import every, plan_of
 
 NAMES = ("source", "v720", "v540", "v360")

@@ -17,8 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mam.errors import DamagedMedia, EncoderFailed
-from mam.hls.plan import AudioTrack, Chunk, Plan
+from mam.hls.plan import Chunk, Plan
 from mam.hls.recipe import Format, Profile
+from mam.hls.renditions import AudioTrack
 from mam.hls.timeline import Timeline
 from mam.media.chunk_windows import (
     AAC_FRAME,

@@ -12,8 +12,9 @@ from itertools import pairwise, product
 import av
 import pytest
 
-from mam.hls.plan import Chunk, Plan, VideoTrack
+from mam.hls.plan import Chunk, Plan
 from mam.hls.recipe import Format, Profile
+from mam.hls.renditions import VideoTrack
 from mam.media.chunk_windows import shown_frames
 from mam.media.commands import REORDER
 from mam.media.encode import ChunkEncoder
