@@ -155,6 +155,7 @@ class Hanging:
         began = time.monotonic()
         answer = requests.request(
             call.method, f"http://{server.address}{path}",
+            params={"video": video} if call.path == "/jobs/{job_id}/segments" else {},
             json=bodies(f"{video}.mp4").get(f"{call.method} {call.path}"),
             headers={"x-api-key": API_KEY, PAGE_HEADER: "1"},
             cookies={SESSION_COOKIE: "a session"}, allow_redirects=False, stream=True, timeout=60,
