@@ -49,7 +49,11 @@ def _copied(media: MediaFolder, folder: Path, make: Callable[..., None], options
         with tempfile.TemporaryDirectory(dir=kept.parent) as scratch:
             made = Path(scratch) / name
             make(media, made, *options)
-            made.replace(kept)
+            try:
+                made.replace(kept)
+            except OSError:
+                if not kept.exists():  # else another process was first
+                    raise
     shutil.copytree(kept, folder)
     return folder
 
