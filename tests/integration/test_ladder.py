@@ -125,7 +125,10 @@ def test_an_initialization_section_is_there_before_any_segment(
 def test_300_players_of_cold_rungs_do_not_have_them_made_for_each(
     one_s3: S3, media: MediaFolder, tmp_path: Path
 ) -> None:
-    """A viewer may ask for what is under way in a chunk: the first task stores it. Two may be first at once."""
+    """A viewer may ask for what is under way in a chunk: the first task stores it.
+
+    Two may be first at once, and a busy machine is slow to tell.
+    """
     table = tmp_path / "rungs.json"
     table.write_text(json.dumps([{"side": side, "maxrate": 5_000 * side} for side in (540, 360, 240, 120)]), "utf-8")
     with own_stack(one_s3, tmp_path, LADDER_FILE=str(table)) as stack:
@@ -139,7 +142,7 @@ def test_300_players_of_cold_rungs_do_not_have_them_made_for_each(
         for rung in names:
             until(partial(is_listed, stack, "many/noisy", rung), f"{rung} is listed in the commit")
         wanted = sum(len(playlist.segments) for playlist in playlists)
-        assert wanted <= segments_made(stack) - before <= 1.1 * wanted
+        assert wanted <= segments_made(stack) - before <= 1.5 * wanted
 
 
 async def watched(playlists: list[m3u8.M3U8], players: int) -> set[int]:
