@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.integration.system import Stack, until
-from tests.media import MediaFolder, Recipe
+from tests.media import FILM, MediaFolder, Recipe
 from tests.pages.browsing import Tab
 from tests.pages.test_player import choose, plays_from, press, video, watch
 
@@ -55,7 +55,8 @@ def test_a_video_without_a_stream_becomes_a_ladder_whose_qualities_are_made_when
     expect(made.filter(has_text="v360").locator(".badge")).to_have_text("made")
 
 
-def test_a_stream_that_exists_is_played_as_it_is(person: Tab, site: Stack, key: str) -> None:
+def test_a_stream_that_exists_is_played_as_it_is(person: Tab, site: Stack, media: MediaFolder, folder: str) -> None:
+    key = site.put_listed(f"{folder}/film.mp4", media.path(FILM))
     name = site.convert(key, reencode=True)
     before = site.revision(name)
     page = watch(person, key)

@@ -6,7 +6,7 @@ const FEWEST_BYTES = 50_000; // Smaller segments say little: they arrive in one 
 
 const LOOK_AFTER = 0.75; // seconds of loading until the rate is known well enough
 const MAKING = 1; // seconds that the first segment of another quality may have to be waited for
-const WORTHWHILE = 1.3; // A change must be this many times as fast as going on.
+const WORTHWHILE = 2; // A change must save this many seconds: a busy machine is no slow line.
 const QUICK = 0.4; // A segment comes soon where its average takes at most this part of the rate.
 
 interface Known {
@@ -69,5 +69,5 @@ export function fasterStart(loading: Loading, levels: readonly Level[], current:
   const lower = Math.max(quick, 0);
   if (lower >= current) return null;
   const needed = MAKING + (length * levels[lower]!.average) / rate;
-  return needed * WORTHWHILE < remaining ? lower : null;
+  return needed + WORTHWHILE < remaining ? lower : null;
 }
