@@ -7,7 +7,7 @@ import random
 import re
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -45,34 +45,38 @@ def speed_up(run: Run) -> Iterator[Row]:
     The workers run apart from the service, as on machines of one core; the store and the services take what they need
     of both cores. The film has five minutes; the preset is `superfast`, so that it takes minutes and not an hour.
     """
-    if not hasattr(os, "sched_setaffinity") or (os.cpu_count() or 1) < 2:
-        raise BenchError("This needs Linux and two cores.")
-    film = Film(MINUTE if run.quick else 5 * MINUTE)
-    seconds: dict[int, float] = {}
-    for count in (2, 1):
-        say(f"re-encode of {film.label} by {count} worker(s)")
-        with _apart(run.stack, workers=count, H264_PRESET="superfast") as service, run.stack.fresh(film) as key:
-            seconds[count] = run.stack.transcode(key, reencode=True, service=service)
-    figure, baseline = Measure.of([seconds[2]]), Measure.of([seconds[1]], name="one worker")
-    yield Line(f"re-encode, {film.label}, two workers", figure, baseline, Bar(Rule.TIMES_AS_FAST, 1.8))
+    yield _speed_up(run, "re-encode", _reencode)
 
 
 def ladder_speed_up(run: Run) -> Iterator[Row]:
     """All rungs of a ladder by two workers against the same by one, as above."""
+    yield _speed_up(run, "ladder", _make_ladder, LADDER_FILL="all")
+
+
+def _speed_up(run: Run, what: str, work: Callable[[Stack, Server, str], object], **settings: str) -> Line:
+    """Seconds that `work` takes with two workers, against one. It gets the stack, the service and the film's key."""
     if not hasattr(os, "sched_setaffinity") or (os.cpu_count() or 1) < 2:
         raise BenchError("This needs Linux and two cores.")
     film = Film(MINUTE if run.quick else 5 * MINUTE)
     seconds: dict[int, float] = {}
     for count in (2, 1):
-        say(f"ladder of {film.label} by {count} worker(s)")
-        settings = {"H264_PRESET": "superfast", "LADDER_FILL": "all"}
-        with _apart(run.stack, workers=count, **settings) as service, run.stack.fresh(film) as key:
+        say(f"{what} of {film.label} by {count} worker(s)")
+        wanted = {"H264_PRESET": "superfast", **settings}
+        with _apart(run.stack, workers=count, **wanted) as service, run.stack.fresh(film) as key:
             begun = time.perf_counter()
-            run.stack.transcode(key, profile=Profile.LADDER, service=service)
-            wait_until(partial(_is_whole, run.stack, service, key), LADDER_SECONDS, "The ladder was not whole")
+            work(run.stack, service, key)
             seconds[count] = time.perf_counter() - begun
     figure, baseline = Measure.of([seconds[2]]), Measure.of([seconds[1]], name="one worker")
-    yield Line(f"ladder, {film.label}, two workers", figure, baseline, Bar(Rule.TIMES_AS_FAST, 1.8))
+    return Line(f"{what}, {film.label}, two workers", figure, baseline, Bar(Rule.TIMES_AS_FAST, 1.8))
+
+
+def _reencode(stack: Stack, service: Server, key: str) -> None:
+    stack.transcode(key, reencode=True, service=service)
+
+
+def _make_ladder(stack: Stack, service: Server, key: str) -> None:
+    stack.transcode(key, profile=Profile.LADDER, service=service)
+    wait_until(partial(_is_whole, stack, service, key), LADDER_SECONDS, "The ladder was not whole")
 
 
 def _is_whole(stack: Stack, service: Server, key: str) -> bool:

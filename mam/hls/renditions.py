@@ -10,13 +10,25 @@ from mam.naming import RENDITION, group_of
 
 
 class Frozen(BaseModel):
+    """A part of a plan: a plan never changes."""
+
     model_config = ConfigDict(frozen=True)
 
 
-class VideoTrack(Frozen):
+class _MediaTrack(Frozen):
+    """A track of the source in a rendition, copied or encoded, and why. `codecs`: its name in CODECS."""
+
+    track: int = Field(ge=0)
+    codec: str
+    action: Literal["copy", "encode"]
+    reason: str
+    codecs: str = ""
+
+
+class VideoTrack(_MediaTrack):
     """The video of a rendition, and how it is encoded where it is not copied.
 
-    `codecs`: its name in CODECS. `filters`: of libavfilter, in order: they make the picture upright, square and 8 bit.
+    `filters`: of libavfilter, in order: they make the picture upright, square and 8 bit.
     `resized`: later pictures may have another size, and the filters fit them into that of the first. `captions`:
     whether the pictures carry closed captions; None where that is unknown. `whole`: pictures that the edit list hides
     are shown too, as in a copy. `grid`: frames per second, as a fraction, where the source's own times are not kept;
@@ -28,11 +40,6 @@ class VideoTrack(Frozen):
     `frame_rate` counts the shown ones.
     """
 
-    track: int = Field(ge=0)
-    codec: str
-    action: Literal["copy", "encode"]
-    reason: str
-    codecs: str = ""
     width: int = Field(gt=0)
     height: int = Field(gt=0)
     frame_rate: float = Field(gt=0)
@@ -59,14 +66,9 @@ class VideoTrack(Frozen):
         return -(-frames // self.every)
 
 
-class AudioTrack(Frozen):
+class AudioTrack(_MediaTrack):
     """The audio of a rendition. `sample_rate` and `channels` are those of the output."""
 
-    track: int = Field(ge=0)
-    codec: str
-    action: Literal["copy", "encode"]
-    reason: str
-    codecs: str = ""
     sample_rate: int = Field(gt=0)
     channels: int = Field(gt=0)
     bitrate: int | None = None

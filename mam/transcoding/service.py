@@ -156,8 +156,11 @@ class TranscodingService:
                 await asyncio.to_thread(self._jobs.cancel, order.job, order.epoch)
             raise
 
-    async def _await(self, job_id: str, *, planned_is_enough: bool) -> Job:
-        """The job once it has ended, or is planned. Raises the error that it failed with, JobNotFound."""
+    async def _await(self, job_id: str, *, planned_is_enough: bool, epoch: int | None = None) -> Job:
+        """The job once it has ended, or is planned. Raises the error that it failed with, JobNotFound.
+
+        `epoch`: wait for this leader alone. After it another one may lead the job at once, and for long.
+        """
         kinds = (*FINAL, "planned") if planned_is_enough else FINAL
         async with self._listener.watch(job_id, kinds) as happened:
             while True:
@@ -166,6 +169,8 @@ class TranscodingService:
                 if job.state is State.FAILED:
                     raise job.failure()
                 if job.state.is_final or (planned_is_enough and job.segments_total is not None):
+                    return job
+                if epoch not in (None, job.epoch):
                     return job
                 with suppress(asyncio.TimeoutError):
                     await asyncio.wait_for(happened.wait(), LOOK_SECONDS)
@@ -250,7 +255,7 @@ class TranscodingService:
                 raise JobActive("A task of the job has not stopped yet.", hint="Try again in a few seconds.")
         removal = await self._in_thread(self._conversions.rung_removal, video, revision, group)
         await _queued(dispatch.REMOVE_RUNG, removal, "remove")
-        return await self._await(job_id, planned_is_enough=False)
+        return await self._await(job_id, planned_is_enough=False, epoch=removal.epoch)
 
     async def cancel(self, job_id: str) -> Job:
         """Cancels an active job; its output is removed when its last task has stopped. Raises JobEnded."""

@@ -140,14 +140,15 @@ class PendingSegments:
         A player that changes to the rung goes on behind its last segment, or repeats one that it gave up: a wrong guess
         would delay the right segment. Only the first player of a video certainly begins at the beginning.
         """
-        name = SegmentName(plan.video, plan.revision, rung.name, "")
-        if name.job not in self._known:
-            begins = not live and job_id(plan.revision, "") not in self._known
-            self._reports.send(self._told(name, 0 if begins else None))
+        job = job_id(plan.revision, rung.group)
+        if job not in self._known:
+            begins = not live and plan.revision not in self._known
+            self._reports.send(self._tell(job, 0 if begins else None, plan.video))
 
-    async def _told(self, segment: SegmentName, number: int | None) -> None:
-        with suppress(MamError):  # the next segment is requested again
-            await self._transcoder.seek(segment.job, number, segment.video)
+    async def _tell(self, job: str, number: int | None, video: str) -> None:
+        """Tells the transcoding service what is watched. A failure does no harm: the next segment tells it again."""
+        with suppress(MamError):
+            await self._transcoder.seek(job, number, video)
 
     async def _check(self, segment: SegmentName, known: _Revision) -> None:
         """Raises VideoNotFound unless the video may be watched: a token may outlive the permission for its bucket."""
@@ -190,7 +191,7 @@ class PendingSegments:
         if now - known.reported < WATCHING_SECONDS:
             return
         known.reported = now
-        self._reports.send(self._told(segment, segment.number))
+        self._reports.send(self._tell(segment.job, segment.number, segment.video))
 
     async def _request(self, segment: SegmentName, known: _Revision) -> None:
         """Checks whether the segment is in the bucket, else has it made next."""

@@ -42,11 +42,6 @@ export class Line {
   }
 }
 
-/** A quality of the stream. `average`: bits per second. */
-interface Level {
-  average: number;
-}
-
 /** A segment that is being loaded. `seconds`: since its first byte; `length`: seconds that it plays. */
 export interface Loading {
   loaded: number;
@@ -58,16 +53,16 @@ export interface Loading {
 /** The level to begin with instead, when the first segment takes so long that the same of another one is sooner there; else
  * null. It is the best one whose segments come soon.
  *
- * hls.js gives up a slow segment only while a video plays. `levels`: by rising bit rate; `current`: the level that is
- * being loaded. */
-export function fasterStart(loading: Loading, levels: readonly Level[], current: number): number | null {
+ * hls.js gives up a slow segment only while a video plays. `averages`: the levels' bits per second,
+ * rising; `current`: the level that is being loaded. */
+export function fasterStart(loading: Loading, averages: readonly number[], current: number): number | null {
   const { loaded, total, seconds, length } = loading;
   if (seconds < LOOK_AFTER || !loaded) return null;
   const rate = (8 * loaded) / seconds;
   const remaining = (8 * (total - loaded)) / rate;
-  const quick = levels.slice(0, current).findLastIndex(({ average }) => average <= QUICK * rate);
+  const quick = averages.slice(0, current).findLastIndex((average) => average <= QUICK * rate);
   const lower = Math.max(quick, 0);
   if (lower >= current) return null;
-  const needed = MAKING + (length * levels[lower]!.average) / rate;
+  const needed = MAKING + (length * averages[lower]!) / rate;
   return needed + WORTHWHILE < remaining ? lower : null;
 }

@@ -129,7 +129,7 @@ export class Streaming implements Engine, LoaderEvents {
     const seconds = (performance.now() - stats.loading.first) / 1000;
     const lower = fasterStart(
       { loaded: stats.loaded, total: stats.total, seconds, length: duration },
-      levels.map(({ averageBitrate }) => ({ average: averageBitrate })),
+      levels.map(({ averageBitrate }) => averageBitrate),
       level,
     );
     if (lower === null) return;
