@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import redis
 import requests
+from redis.client import Pipeline
 
 from dev.servers import LOOPBACK, ROOT, Server
 from mam.jobs.presence import BEAT_SECONDS
@@ -112,9 +113,10 @@ class Used:
             yield
         finally:
             for client, key, content, left in kept:
-                client.delete(key)
-                if content is not None:
-                    client.restore(key, left, content)
+                if content is None:
+                    client.delete(key)
+                else:  # in one command: the program may write the key at any time
+                    client.restore(key, left, content, replace=True)
 
     def ask_everything(self) -> None:
         """Any answer will do, in time."""
@@ -163,32 +165,38 @@ class Used:
 
 def spoil(client: redis.Redis, key: bytes, garbage: bytes) -> None:
     """Replaces what there is by garbage: of the same type, or of another."""
-    if key.decode() in RARELY:
-        return
-    kind: Any = client.type(key)
+    if key.decode() not in RARELY:
+        # As one transaction, repeated where the program wrote the key meanwhile.
+        client.transaction(lambda pipe: _spoil(pipe, key, garbage), key)
+
+
+def _spoil(pipe: Pipeline, key: bytes, garbage: bytes) -> None:
+    kind: Any = pipe.type(key)  # what is asked before `multi` is answered at once
+    names: Any = pipe.hkeys(key) if kind == b"hash" else []
+    length: Any = pipe.llen(key) if kind == b"list" else 0
+    pipe.multi()
     if garbage == ANOTHER_TYPE:
-        client.delete(key)
+        pipe.delete(key)
         if kind == b"string":
-            client.rpush(key, garbage)
+            pipe.rpush(key, garbage)
         else:
-            client.set(key, garbage)
+            pipe.set(key, garbage)
     elif kind == b"hash":
-        names: Any = client.hkeys(key)
-        client.hset(key, mapping=dict.fromkeys([*names, garbage], garbage))
+        pipe.hset(key, mapping=dict.fromkeys([*names, garbage], garbage))
     elif kind == b"list":
-        for at in range(int(client.llen(key))):
-            client.lset(key, at, garbage)  # type: ignore[arg-type]
-        client.lpush(key, garbage)
+        for at in range(length):
+            pipe.lset(key, at, garbage)  # type: ignore[arg-type]
+        pipe.lpush(key, garbage)
     elif kind == b"zset":
-        client.zadd(key, {garbage: 0, garbage + b" too": 1e300})
+        pipe.zadd(key, {garbage: 0, garbage + b" too": 1e300})
     elif kind == b"set":
-        client.sadd(key, garbage)
+        pipe.sadd(key, garbage)
     elif key.decode() in LISTS:
-        client.lpush(key, garbage)
+        pipe.lpush(key, garbage)
     elif key.decode() == UNACKNOWLEDGED:
-        client.hset(key, "tag", garbage)
+        pipe.hset(key, "tag", garbage)
     else:
-        client.set(key, garbage)
+        pipe.set(key, garbage)
 
 
 @pytest.fixture(scope="module")
