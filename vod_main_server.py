@@ -18,7 +18,8 @@ from mam.http.service import Service
 from mam.library import routes as library
 from mam.settings import Settings
 from mam.uploads import routes as uploads
-from mam.vod import routes
+from mam.vod import routes, token_routes
+from mam.vod.entrance import TokenPaths
 from mam.vod.outcomes import Outcomes
 from mam.vod.services import started
 from mam.web import routes as web
@@ -50,11 +51,13 @@ def create_app() -> FastAPI:
     )
     web.install_missing(app)
     compressing.install(app)
+    app.add_middleware(TokenPaths)
     app.add_middleware(_ConfiguredCORS)
     app.outcomes = Outcomes(app.recorder.registry)
     app.include_router(health.router(health.store_and_redis))
     app.include_router(uploads.router)
     app.include_router(library.router)
+    app.include_router(token_routes.router)
     app.include_router(routes.router)
     app.include_router(web.router)
     return app
@@ -74,7 +77,11 @@ class _ConfiguredCORS:
         if self._cors is None:
             origins = scope["app"].state.services.settings.allowed_origins
             self._cors = CORSMiddleware(
-                self._app, allow_origins=origins, allow_methods=["GET", "HEAD"], allow_headers=["Range"], max_age=3600
+                self._app,
+                allow_origins=origins,
+                allow_methods=["GET", "HEAD"],
+                allow_headers=["Authorization", "Range"],
+                max_age=3600,
             )
         await self._cors(scope, receive, send)
 

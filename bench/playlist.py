@@ -42,14 +42,14 @@ def sign(run: Run) -> Iterator[Row]:
     """
     os.environ.setdefault("TRANSCODE_API_KEY", API_KEY)
     settings = Settings()
-    found = MediaPlaylist(feature(), VIDEO)
+    found = MediaPlaylist(VIDEO, feature(), VIDEO)
     keys = [f"{VIDEO}/{segment_uri(REVISION, 'source', segment_name(number, 'ts'))}" for number in range(SEGMENTS)]
     keypair = settings.minio_usr, settings.minio_pwd.get_secret_value()
     sdk = Minio(settings.public_endpoint, *keypair, secure=False, region=settings.minio_region)
     product, baseline = [], []
     for _ in run.times(20, quick=5):
         begun = time.perf_counter()
-        text = playlists.live(found, settings)
+        text = playlists.live(found, settings, presigned=True)
         product.append(time.perf_counter() - begun)
         begun = time.perf_counter()
         urls = [sdk.presigned_get_object(settings.minio_bucket_vod, key, timedelta(hours=4)) for key in keys]

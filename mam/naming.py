@@ -17,6 +17,7 @@ MAX_VIDEO_NAME_BYTES = 960  # This leaves room for /<revision>/<rendition>/00000
 REVISION = re.compile(r"[0-9a-f]{12}")
 SEGMENT = re.compile(r"([0-9]{5,8})\.(?:ts|m4s|vtt)")
 RENDITION = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+SHEET = re.compile(r"storyboard-[0-9]{2,4}\.jpg")
 RUNG = re.compile(r"v[0-9]{1,4}")  # The renditions of a ladder's rungs; no other rendition is called so.
 JOB = re.compile(rf"{REVISION.pattern}(?:-{RUNG.pattern})?")
 COMMIT = "index.m3u8"  # The media playlists of several renditions have this name too.
@@ -128,6 +129,12 @@ def kept_apart(path: str) -> str:
     paths become the same. Any other path stays as it is.
     """
     return "/".join(part + _APART if is_ours(part.rstrip(_APART)) else part for part in path.split("/"))
+
+
+def users_path(path: str) -> str:
+    """The path that `kept_apart` made this one of."""
+    parts = path.split("/")
+    return "/".join(part[:-1] if part.endswith(_APART) and is_ours(part.rstrip(_APART)) else part for part in parts)
 
 
 def video_names(asset: Asset) -> tuple[str, str]:
@@ -277,6 +284,17 @@ def segment_uri(revision: str, rendition: str, name: str) -> str:
 
 def segment_key(video: str, revision: str, rendition: str, name: str) -> str:
     return f"{video}/{segment_uri(revision, rendition, name)}"
+
+
+def path_below(video: str, key: str) -> str | None:
+    """`<revision>/<rendition>/<file>` of a video's segment or initialization section; None for any other key."""
+    path = key.removeprefix(f"{video}/")
+    parts = path.split("/")
+    if path == key or len(parts) != 3:
+        return None
+    revision, rendition, name = parts
+    is_file = name == INIT or SEGMENT.fullmatch(name)
+    return path if REVISION.fullmatch(revision) and RENDITION.fullmatch(rendition) and is_file else None
 
 
 def revision_of(uri: str) -> str | None:

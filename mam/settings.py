@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from mam.playback_rules import Rules, read_rules
 from mam.processes import cores
 from mam.rung_table import Rung, read_table
 
@@ -24,7 +25,7 @@ MAX_OBJECT_BYTES = 5 << 40  # This is S3's limit.
 # Settings that only the services get. Workers open strangers' files, so they have no secrets but the store's key and
 # Redis's password.
 SERVICES_ALONE = frozenset({
-    "transcode_api_key", "playback_secret", "webhook_url", "webhook_secret",
+    "transcode_api_key", "playback_secret", "playback_keys_file", "playback_keys_url", "webhook_url", "webhook_secret",
     "minio_upload_bucket", "minio_upload_usr", "minio_upload_pwd",
 })  # fmt: skip
 LEAST_KEY_LENGTH = 16  # That makes some 80 bits even of hex digits and words. A generated key has 43 characters.
@@ -119,7 +120,11 @@ class Settings(BaseSettings):
     webhook_allow_private: bool = False
 
     # playlists
+    playback_rules: str = ""
     playback_secret: Annotated[list[SecretStr], NoDecode, BeforeValidator(_split)] | None = None
+    playback_keys_file: Path | None = None
+    playback_keys_url: str | None = None
+    playback_country_header: str | None = None
     segment_wait_seconds: float = Field(default=7, gt=0)
     signed_url_ttl_seconds: int = Field(default=3600, gt=0)
     playlist_cache_ttl_seconds: int = Field(default=2700, gt=0)
@@ -147,6 +152,7 @@ class Settings(BaseSettings):
     worker_metrics_port: int | None = Field(default=None, ge=0, le=65535)
 
     _rungs: tuple[Rung, ...] = PrivateAttr(())
+    _rules: Rules = PrivateAttr(Rules())
 
     @field_validator("transcode_api_key")
     @classmethod
@@ -214,10 +220,30 @@ class Settings(BaseSettings):
             raise ValueError(f"LADDER_FILE={self.ladder_file}: {error}") from error
         return self
 
+    @model_validator(mode="after")
+    def _readable_rules(self) -> Settings:
+        try:
+            self._rules = read_rules(self.playback_rules)
+        except ValueError as error:
+            raise ValueError(f"PLAYBACK_RULES: {error}") from error
+        return self
+
+    @field_validator("playback_keys_url")
+    @classmethod
+    def _web_address(cls, value: str | None) -> str | None:
+        if value and urlsplit(value).scheme not in ("http", "https"):
+            raise ValueError("PLAYBACK_KEYS_URL must begin with https:// or http://")
+        return value
+
     @property
     def rungs(self) -> tuple[Rung, ...]:
         """The rungs of the operator's ladder; () without LADDER_FILE."""
         return self._rungs
+
+    @property
+    def rules(self) -> Rules:
+        """Who may watch, by bucket and prefix: PLAYBACK_RULES."""
+        return self._rules
 
     @property
     def broker_db(self) -> int:

@@ -13,6 +13,7 @@ import logging
 import os
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -71,6 +72,7 @@ class PlaylistMemory:
         self._answers: OrderedDict[tuple[str, str], tuple[float, Answers]] = OrderedDict()
         self._leased_until = 0.0
         self._task: asyncio.Task[None] | None = None
+        self._forgetters: dict[str, Callable[[], None]] = {}
         self.invalidations = 0  # counts invalidations: a playlist read before one may be out of date
 
     def get(self, name: str, slot: str) -> Answers | None:
@@ -87,6 +89,15 @@ class PlaylistMemory:
         self._answers.move_to_end((name, slot))
         while len(self._answers) > MOST:
             self._answers.popitem(last=False)
+
+    @property
+    def is_leased(self) -> bool:
+        """Whether this process certainly has received every invalidation up to now."""
+        return time.monotonic() < self._leased_until
+
+    def on_forgotten(self, name: str, forget: Callable[[], None]) -> None:
+        """Has `forget` called before an invalidation of `name` is confirmed, and whenever one may have been missed."""
+        self._forgetters[name] = forget
 
     async def start(self) -> None:
         self._task = supervised("kept playlists", self._run)
@@ -139,8 +150,12 @@ class PlaylistMemory:
         self.invalidations += 1
         for key in [key for key in self._answers if key[0] == invalidation.video]:
             del self._answers[key]
+        if invalidation.video in self._forgetters:
+            self._forgetters[invalidation.video]()
         await self._forgotten_script(keys=[FORGOTTEN + invalidation.token], args=[self._name, TOKEN_SECONDS])
 
     def _forget_all(self) -> None:
         self.invalidations += 1
         self._answers.clear()
+        for forget in self._forgetters.values():
+            forget()

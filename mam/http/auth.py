@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import Depends, Header, Request, Security
@@ -74,6 +75,22 @@ async def check_access(request: Request) -> None:
     if request.method not in _SAFE:
         await check_page(request)
     await sessions.check(cookie)
+
+
+async def is_keyed(request: Request) -> bool:
+    """Whether the request has the API key or an open session: for routes that need neither.
+
+    Raises TooManyAttempts: whoever tries keys is counted here too.
+    """
+    if not request.headers.get(HEADER) and not session_of(request):
+        return False
+    try:
+        await passes(request, check_access)
+    except MamError as error:
+        if error.status == HTTPStatus.TOO_MANY_REQUESTS:
+            raise
+        return False
+    return True
 
 
 async def check_page(request: Request) -> None:

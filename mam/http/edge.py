@@ -14,7 +14,8 @@ from mam.http.metrics import Recorder
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 # A slash written as %2F counts as a slash, since generated clients write it so in names. Before the name it would only
 # hide the bucket from rules on the address.
-_HIDDEN_BUCKET = re.compile(rb"/(?:(?:stream|assets|watch|embed)/)?[^/]*%2f", re.IGNORECASE)
+# The path of a playback token is before either.
+_HIDDEN_BUCKET = re.compile(rb"/p/[^/]*%2f|(?:/p/[^/]*)?/(?:(?:stream|assets|watch|embed)/)?[^/]*%2f", re.IGNORECASE)
 _PORT = re.compile(r":\d*$")
 WITHOUT_HOST = ("/healthz", "/readyz", "/metrics")  # Probes use an address as the host of these paths.
 

@@ -27,13 +27,13 @@ from mam.store.objects import Store
 
 
 class Access(Protocol):
-    """Which assets may be watched, and therefore shown."""
+    """Which assets clients with a key may see."""
 
     def check_bucket(self, bucket: str) -> None: ...
 
-    def check_asset(self, asset: Asset) -> None: ...
+    def check_listed(self, asset: Asset) -> None: ...
 
-    def may_watch(self, source: str) -> bool: ...
+    def shows(self, source: str) -> bool: ...
 
 
 @asynccontextmanager
@@ -84,7 +84,7 @@ class LibraryService:
         else:
             page = await asyncio.to_thread(self._work.catalogue.page, query, limit=limit, cursor=cursor)
         entries = await self._completed(
-            [entry for entry in page.entries if self._access.may_watch(f"{entry.bucket}/{entry.key}")]
+            [entry for entry in page.entries if self._access.shows(f"{entry.bucket}/{entry.key}")]
         )
         if query.state:
             entries = [entry for entry in entries if entry.state == query.state]
@@ -100,7 +100,7 @@ class LibraryService:
 
     async def asset(self, asset: Asset) -> AssetView:
         """One asset, as the store has it now. Raises NotFound, StoreUnavailable."""
-        self._access.check_asset(asset)
+        self._access.check_listed(asset)
         info, entry = (
             await asyncio.to_thread(self._store.head, asset.bucket, asset.key),
             self._work.catalogue.get(asset.bucket, asset.key),

@@ -35,8 +35,12 @@ class Tree:
 
 @dataclass(frozen=True, slots=True)
 class MediaPlaylist:
-    """The text of a playlist in the bucket, and the folder that its URIs are relative to; `plan`: the video's."""
+    """The text of a playlist in the bucket, and the folder that its URIs are relative to.
 
+    `video`: its name. `plan`: that of the video, where this is its commit.
+    """
+
+    video: str
     text: str
     folder: str
     plan: Plan | None = None
@@ -110,14 +114,14 @@ class Trees:
         Raises VideoNotFound when there is no such rendition.
         """
         if not rendition:
-            return MediaPlaylist(tree.text, tree.name, tree.plan)
+            return MediaPlaylist(tree.name, tree.text, tree.name, tree.plan)
         uri = playlist.rendition_names(tree.text).get(rendition) if playlist.is_multivariant(tree.text) else None
         key = playlist.resolve(tree.name, uri) if uri else None
         text = self._text(key) if key else None
         if key is None or text is None:
             raise VideoNotFound(f"The video {tree.name!r} has no rendition {rendition[:80]!r}.",
                                 hint="The playlist without ?rendition= lists the existing ones.")  # fmt: skip
-        return MediaPlaylist(text, posixpath.dirname(key))
+        return MediaPlaylist(tree.name, text, posixpath.dirname(key))
 
     def remains(self, asset: Asset) -> tuple[str, Tree | None] | None:
         """The name of an asset's video, and its tree if it is live; None where the asset has neither tree nor plan."""

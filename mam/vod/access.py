@@ -1,41 +1,91 @@
-"""Access to videos: checked by every route that plays or shows one."""
+"""Access to videos: checked by every route that plays or shows one, before any request to store or transcoder."""
 
 from __future__ import annotations
 
+from mam.access.viewers import KEYED, Viewer
 from mam.errors import NotFound, VideoNotFound
-from mam.naming import Asset
+from mam.naming import Asset, users_path
+from mam.playback_rules import Policy
 from mam.settings import Settings
 
 
 class Access:
-    """Access by bucket (MINIO_SOURCE_BUCKETS). A refused video looks like a missing one."""
+    """Access by bucket (MINIO_SOURCE_BUCKETS) and by PLAYBACK_RULES. A refused video looks like a missing one.
+
+    `source` is always the asset, `bucket/key`; for the tree of another tool, its name in the VoD bucket.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._rules = settings.rules
 
     @property
     def is_open(self) -> bool:
-        """Whether every bucket may be streamed."""
-        return self._settings.minio_source_buckets is None
+        """Whether everyone may watch everything."""
+        return self._settings.minio_source_buckets is None and not self._rules.policies
+
+    def policy(self, source: str) -> Policy:
+        """The policy for an asset, or for the tree of another tool."""
+        bucket = source.partition("/")[0]
+        if bucket == self._settings.minio_bucket_vod or self._settings.may_stream(bucket):
+            return self._rules.policy(source)
+        return Policy.OFF
+
+    def may_watch(self, source: str, viewer: Viewer) -> bool:
+        policy = self.policy(source)
+        if policy is Policy.PUBLIC:
+            return True
+        if policy is Policy.OFF:
+            return False
+        return viewer.is_keyed or (policy is Policy.SIGNED and viewer.holds_grant(source))
+
+    def may_watch_some(self, name: str, viewer: Viewer) -> bool:
+        """Whether a video of this name may be one that the viewer may watch: nothing but its name is known yet."""
+        if not self._rules.policies:
+            return True
+        possible = self._rules.possible(users_path(name))
+        if Policy.PUBLIC in possible:
+            return True
+        if viewer.is_keyed:
+            return possible != {Policy.OFF}
+        return Policy.SIGNED in possible and viewer.grant is not None and viewer.grant.may_cover(name)
+
+    def shows(self, source: str) -> bool:
+        """Whether an asset is in the library, for clients with a key: unless nobody may watch it."""
+        return self.may_watch(source, KEYED)
 
     def check_bucket(self, bucket: str) -> None:
-        """Raises NotFound unless the bucket's assets may be watched."""
+        """Raises NotFound unless assets of the bucket may become streams."""
         if not self._settings.may_stream(bucket):
             raise NotFound(f"There is no bucket {bucket!r} in the library.")
 
-    def check_asset(self, asset: Asset) -> None:
+    def check_asset(self, asset: Asset, viewer: Viewer) -> None:
         """Raises NotFound unless the asset may be watched."""
-        if not self._settings.may_stream(asset.bucket):
-            raise NotFound(f"There is no object {asset}.")
+        if asset.bucket == self._settings.minio_bucket_vod or not self.may_watch(str(asset), viewer):
+            raise no_asset(asset)
 
-    def check_video(self, name: str, source: str) -> None:
-        """Raises VideoNotFound unless the video may be watched. `source`: as for `may_watch`."""
-        if not self.may_watch(source):
+    def check_listed(self, asset: Asset) -> None:
+        """Raises NotFound unless the asset's bucket is listed: for clients with a key, whatever the rules say."""
+        if not self._settings.may_stream(asset.bucket):
+            raise no_asset(asset)
+
+    def check_name(self, name: str, viewer: Viewer) -> None:
+        """Raises VideoNotFound where no video of this name may be watched."""
+        if not self.may_watch_some(name, viewer):
             raise no_video(name)
 
-    def may_watch(self, source: str) -> bool:
-        """Whether a video may be watched. `source`: its asset, `bucket/key`; '' for a tree of another tool: always."""
-        return not source or self._settings.may_stream(source.partition("/")[0])
+    def check_video(self, name: str, source: str, viewer: Viewer) -> None:
+        """Raises VideoNotFound unless the video may be watched. `source`: '' for a tree of another tool."""
+        if not self.may_watch(self.source_of(name, source), viewer):
+            raise no_video(name)
+
+    def source_of(self, name: str, source: str) -> str:
+        """The source of a video by its own: the tree of another tool has none, and counts as an object there."""
+        return source or f"{self._settings.minio_bucket_vod}/{name}"
+
+
+def no_asset(asset: Asset) -> NotFound:
+    return NotFound(f"There is no object {asset}.")
 
 
 def no_video(name: str) -> VideoNotFound:

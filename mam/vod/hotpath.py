@@ -1,6 +1,7 @@
-"""Cached playlists, answered before the framework's router: the most frequent requests cost at most one round trip.
+"""Cached playlists and redirects of segments, answered before the framework's router.
 
-All other requests (not cached, not valid, Redis away) go to the routes behind, which give the same answers slowly.
+The most frequent requests cost at most one round trip. All other requests (not cached, not valid, Redis away) go to the
+routes behind, which give the same answers slowly.
 """
 
 from __future__ import annotations
@@ -12,18 +13,22 @@ from urllib.parse import parse_qsl
 
 from starlette.types import Scope, Send
 
+from mam.access.viewers import ANYONE, Viewer
 from mam.cache.memory import PlaylistMemory
-from mam.cache.response import Answers, Headers
+from mam.cache.response import Answer, Answers, Headers
 from mam.cache.shared_reads import SharedReads
 from mam.cache.store import slot
 from mam.errors import MamError
 from mam.hls.recipe import Format, Profile, kind_of
 from mam.http.edge import hides_bucket
 from mam.http.metrics import Recorder
+from mam.http.token_path import PREFIX
 from mam.naming import Asset, check_video_name, video_names
 from mam.settings import Settings
 from mam.vod.access import Access
+from mam.vod.entrance import Entrance
 from mam.vod.outcomes import Outcomes
+from mam.vod.redirects import Redirects
 
 SUFFIX = "/playlist.m3u8"
 KNOWN_REQUESTS = 4096  # The parts of this many answered requests are remembered; unanswered ones are not.
@@ -93,12 +98,16 @@ class HotPath:
         self,
         settings: Settings,
         access: Access,
+        entrance: Entrance,
+        redirects: Redirects,
         memory: PlaylistMemory,
         reads: SharedReads,
         recorder: Recorder,
         outcomes: Outcomes,
     ) -> None:
         self._access = access
+        self._entrance = entrance
+        self._redirects = redirects
         self._memory = memory
         self._reads = reads
         self._recorder = recorder
@@ -107,58 +116,80 @@ class HotPath:
         self._origins = {origin.encode() for origin in settings.allowed_origins}
 
     async def answer(self, scope: Scope, send: Send) -> bool:
-        """Sends the playlist when it is cached. False: nothing was sent, and the routes must answer."""
-        request = (scope["raw_path"], scope["query_string"])
-        wanted = self._known.get(request) or self._parsed(scope)
-        if wanted is None or not self._access.may_watch(wanted.source):
+        """Sends the answer when it is at hand. False: nothing was sent, and the routes must answer."""
+        path, raw_path, viewer = scope["path"], scope["raw_path"], ANYONE
+        if path.startswith(PREFIX):
+            entered = self._entrance.known(scope)
+            if entered is None:
+                return False
+            path, raw_path, viewer = entered.path, entered.raw_path, entered.viewer
+        if not path.endswith(SUFFIX):
+            return await self._redirect(scope, raw_path, viewer, send)
+        request = (raw_path, scope["query_string"])
+        wanted = self._known.get(request) or self._parsed(path, *request)
+        if wanted is None or (wanted.source and not self._access.may_watch(wanted.source, viewer)):
             return False
         started = time.perf_counter()
-        answers = self._from_memory(wanted)
+        answers = self._from_memory(wanted, viewer)
         if answers is not None:
             self._outcomes.memory.inc()
         else:
-            answers = await self._from_redis(wanted)
+            answers = await self._from_redis(wanted, viewer)
             if answers is None:
                 return False
             self._outcomes.redis.inc()
         answer = answers.to(scope["headers"])
-        method: str = scope["method"]
-        headers = [*answer.headers, *self._cors(scope["headers"])]
-        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        await send({"type": "http.response.body", "body": b"" if method == "HEAD" else answer.body})
-        self._recorder.record(method, wanted.route, answer.status, time.perf_counter() - started)
+        await self._send(scope, send, answer, wanted.route, started)
         if request not in self._known:
             self._remember(request, wanted)
         return True
 
-    def _parsed(self, scope: Scope) -> Wanted | None:
-        raw_path, query = scope["raw_path"], scope["query_string"]
+    async def _redirect(self, scope: Scope, raw_path: bytes, viewer: Viewer, send: Send) -> bool:
+        """Sends the redirect of a segment that was requested lately."""
+        started = time.perf_counter()
+        redirect = None if scope["query_string"] else self._redirects.get(raw_path)
+        if redirect is None or not self._access.may_watch(redirect.source, viewer):
+            return False
+        await self._send(scope, send, Answer(302, redirect.headers, b""), redirect.route, started)
+        return True
+
+    async def _send(self, scope: Scope, send: Send, answer: Answer, route: str, started: float) -> None:
+        method: str = scope["method"]
+        headers = [*answer.headers, *self._cors(scope["headers"])]
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if method == "HEAD" else answer.body})
+        self._recorder.record(method, route, answer.status, time.perf_counter() - started)
+
+    def _parsed(self, path: str, raw_path: bytes, query: bytes) -> Wanted | None:
         if len(raw_path) > LONGEST or len(query) > LONGEST or hides_bucket(raw_path):
             return None
-        return parsed(scope["path"], query)
+        return parsed(path, query)
 
     def _remember(self, request: tuple[bytes, bytes], wanted: Wanted) -> None:
         if len(self._known) >= KNOWN_REQUESTS:
             del self._known[next(iter(self._known))]
         self._known[request] = wanted
 
-    def _from_memory(self, wanted: Wanted) -> Answers | None:
+    def _from_memory(self, wanted: Wanted, viewer: Viewer) -> Answers | None:
         """The playlist from memory. A name that is not there may be in Redis and takes precedence over later names."""
         for name in wanted.names:
             answers = self._memory.get(name, wanted.slot)
-            if answers is None or self._fits(wanted, answers):
+            if answers is None or self._fits(wanted, name, answers, viewer):
                 return answers
         return None
 
-    async def _from_redis(self, wanted: Wanted) -> Answers | None:
-        for read in await self._reads.read(wanted.names, wanted.slot):
-            if read.answers and self._fits(wanted, read.answers):
+    async def _from_redis(self, wanted: Wanted, viewer: Viewer) -> Answers | None:
+        reads = await self._reads.read(wanted.names, wanted.slot)
+        for name, read in zip(wanted.names, reads, strict=True):
+            if read.answers and self._fits(wanted, name, read.answers, viewer):
                 return read.answers
         return None
 
-    def _fits(self, wanted: Wanted, answers: Answers) -> bool:
+    def _fits(self, wanted: Wanted, name: str, answers: Answers, viewer: Viewer) -> bool:
         playlist = answers.playlist
-        return playlist.fits(wanted.source, wanted.kind) and self._access.may_watch(playlist.source)
+        if not playlist.fits(wanted.source, wanted.kind):
+            return False
+        return self._access.may_watch(self._access.source_of(name, playlist.source), viewer)
 
     def _cors(self, headers: Iterable[tuple[bytes, bytes]]) -> Headers:
         """The headers that CORSMiddleware adds for the routes behind."""

@@ -1,11 +1,13 @@
-"""Segments that may not exist yet: waits for a segment, then signs its URL."""
+"""Segments at the service's own address: waits for a segment that does not exist yet, then signs its URL."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from math import inf
 
 from cachetools import LRUCache
@@ -16,20 +18,22 @@ from mam.events import Event, Listener
 from mam.hls.plan import Plan
 from mam.hls.renditions import Rendition
 from mam.http.transcoder import Transcoder
-from mam.naming import group_of, job_id, revision_and_group, segment_key, segment_number
+from mam.naming import Asset, group_of, job_id, revision_and_group, segment_key, segment_number, video_names
 from mam.origin.tree import Trees
 from mam.settings import Settings
 from mam.singleflight import SingleFlight
 from mam.store.objects import Store
 from mam.store.signing import Sign, signer
-from mam.vod.access import Access
+from mam.vod.access import no_asset, no_video
 
 ASK_SECONDS = 2  # An awaited segment is requested this often: a request may be lost with a worker.
-REDIRECT_SECONDS = 600  # The URL of a redirect is valid this long: players follow it at once.
+# The URL of a redirect is the same for all requests of such a period, and is valid a little longer: players follow it
+# at once. Whoever may no longer watch keeps it no longer than that.
+REDIRECT_SECONDS, REDIRECT_LEEWAY_SECONDS = 60, 60
 WATCHING_SECONDS = 30  # The transcoding service hears this often that a video is watched.
-SIGNER_SECONDS = 60  # A signer is used this long: deriving its key costs more than signing.
 LOST = ("queued", "cancelled", "failed")  # After these events a job's segments may be gone and are looked up again.
 KNOWN_REVISIONS = 256  # The existing segments of this many revisions are remembered.
+KNOWN_SOURCES = 4096  # The assets of this many revisions are remembered.
 
 
 class SegmentPending(Unavailable):
@@ -87,7 +91,6 @@ class _Revision:
     """The known state of a job's files, from events and from the bucket."""
 
     existing: Existing = field(default_factory=set)
-    source: str | None = None  # the revision's asset
     kinds: set[tuple[str, str]] = field(default_factory=set)  # renditions and extensions with a known file
     reported: float = -inf  # when the transcoding service last heard that the revision is watched
     dropped: int = 0  # how often claimed segments were released, which other requests may wait for
@@ -99,32 +102,53 @@ class PendingSegments:
     def __init__(
         self,
         settings: Settings,
-        access: Access,
         store: Store,
         trees: Trees,
         transcoder: Transcoder,
         listener: Listener,
     ) -> None:
         self._settings = settings
-        self._access = access
         self._store = store
         self._trees = trees
         self._transcoder = transcoder
         self._listener = listener
         self._flights = SingleFlight()
         self._known: LRUCache[str, _Revision] = LRUCache(KNOWN_REVISIONS)
+        self._sources: LRUCache[tuple[str, str], str] = LRUCache(KNOWN_SOURCES)  # by video and revision
         self._reports = Errands("telling who watches")
-        self._signer: tuple[float, Sign] | None = None
+        self._signer: tuple[int, Sign] | None = None
+        self._forgetters: list[Callable[[str], None]] = []
         listener.on_event(self._note)
 
-    async def locate(self, segment: SegmentName) -> str:
-        """A signed URL of the segment, once it exists.
+    def on_forgotten(self, forget: Callable[[str], None]) -> None:
+        """Has `forget` called with each revision whose segments may be gone."""
+        self._forgetters.append(forget)
 
-        Raises the error of the conversion, NotFound for a segment that the plan does not have or that may not be
-        watched any more, SegmentPending after SEGMENT_WAIT_SECONDS.
+    async def video_of(self, asset: Asset, revision: str) -> str:
+        """The video of an asset that the revision belongs to. Raises NotFound, as if the asset were refused."""
+        for name in video_names(asset):
+            if await self._source(name, revision) == str(asset):
+                return name
+        raise no_asset(asset)
+
+    async def source_of(self, video: str, revision: str) -> str:
+        """The asset of a revision, `bucket/key`. Raises VideoNotFound, as if the video were refused."""
+        source = await self._source(video, revision)
+        if source is None:
+            raise no_video(video)
+        return source
+
+    def learn(self, plan: Plan) -> None:
+        """Remembers whose revision a plan describes, so that its first segment needs no look at the bucket."""
+        self._sources[plan.video, plan.revision] = str(plan.source.asset)
+
+    async def locate(self, segment: SegmentName) -> str:
+        """A signed URL of the segment, once it exists. Whether it may be watched was checked before.
+
+        Raises the error of the conversion, NotFound for a segment that the plan does not have, SegmentPending after
+        SEGMENT_WAIT_SECONDS.
         """
         known = self._known.setdefault(segment.job, _Revision())
-        await self._check(segment, known)
         if segment.is_in(known.existing):
             await self._check_rendition(segment, known)
             self._report_viewer(segment, known)
@@ -150,15 +174,15 @@ class PendingSegments:
         with suppress(MamError):
             await self._transcoder.seek(job, number, video)
 
-    async def _check(self, segment: SegmentName, known: _Revision) -> None:
-        """Raises VideoNotFound unless the video may be watched: a token may outlive the permission for its bucket."""
-        if self._access.is_open:
-            return
-        if known.source is None:
-            plan = await asyncio.to_thread(self._trees.plan, segment.video, segment.revision)
-            if plan:  # a missing plan may exist again later
-                known.source = str(plan.source.asset)
-        self._access.check_video(segment.video, known.source or "")
+    async def _source(self, video: str, revision: str) -> str | None:
+        known = self._sources.get((video, revision))
+        if known is None:
+            plan = await asyncio.to_thread(self._trees.plan, video, revision)
+            if plan is None or (plan.video, plan.revision) != (video, revision):
+                return None  # a missing plan may exist later
+            self.learn(plan)
+            known = str(plan.source.asset)
+        return known
 
     async def _check_rendition(self, segment: SegmentName, known: _Revision) -> None:
         """Raises NotFound unless the rendition has such files: numbers are known for all renditions together."""
@@ -232,13 +256,19 @@ class PendingSegments:
 
     def _forget(self, job: str) -> None:
         """Files that were known to exist may be gone: those of the job, and with a base those of its rungs."""
+        for forget in self._forgetters:
+            forget(revision_and_group(job)[0])
         for other, known in self._known.items():
             if other == job or revision_and_group(other)[0] == job:
                 known.existing.clear()
                 known.kinds = set()
 
     def _sign(self, key: str) -> str:
-        now = time.monotonic()
-        if self._signer is None or now - self._signer[0] > SIGNER_SECONDS:
-            self._signer = (now, signer(self._settings, expires=REDIRECT_SECONDS))
+        period = int(time.time() // REDIRECT_SECONDS)
+        if self._signer is None or self._signer[0] != period:
+            began = datetime.fromtimestamp(period * REDIRECT_SECONDS, timezone.utc)
+            self._signer = (
+                period,
+                signer(self._settings, expires=REDIRECT_SECONDS + REDIRECT_LEEWAY_SECONDS, now=began),
+            )
         return self._signer[1](key)

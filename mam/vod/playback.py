@@ -10,10 +10,11 @@ from dataclasses import dataclass
 
 from cachetools import TTLCache
 
+from mam.access.viewers import Viewer
 from mam.background import Errands
 from mam.cache.shared_reads import SharedReads
 from mam.cache.store import CachedPlaylist, Lookup, PlaylistCache, compressed, slot
-from mam.errors import ConversionFailed, InvalidRequest, MamError, Unavailable, VideoNotFound
+from mam.errors import ConversionFailed, InvalidRequest, MamError, NotFound, Unavailable, VideoNotFound
 from mam.hls.plan import Plan
 from mam.hls.recipe import Format, Profile, kind_of, satisfies
 from mam.http.transcoder import Accepted, Transcoder
@@ -21,14 +22,14 @@ from mam.library.status import FOREIGN, foreign_field
 from mam.library.status_store import StatusStore
 from mam.naming import Asset, check_video_name, job_id, video_names
 from mam.origin.tree import Tree, Trees
+from mam.playback_rules import Policy
 from mam.settings import Settings
 from mam.singleflight import SingleFlight
 from mam.store.objects import Store
 from mam.vod import playlists
-from mam.vod.access import Access, no_video
+from mam.vod.access import Access, no_asset, no_video
 from mam.vod.outcomes import Outcomes
 from mam.vod.pending_segments import PendingSegments
-from mam.vod.tokens import Tokens
 
 ANY = ""  # This kind is satisfied by the main stream, whatever its kind.
 NOT_CACHED = Lookup(None, None)  # A playlist that is built for this lookup is not cached.
@@ -46,6 +47,11 @@ log = logging.getLogger(__name__)
 class TooManyConversions(Unavailable):
     code, title = "too_many_conversions", "Too many videos are waiting to be converted"
     hint = "Try again later. Converted videos play meanwhile."
+
+
+class NotConverted(NotFound):
+    code, title = "not_converted", "The video has not been converted"
+    hint = "Have it converted with POST /transcode, or use a token whose claim `make` names the profile."
 
 
 def kind_asked(reencode: bool, profile: Profile | None, fmt: Format | None) -> str:
@@ -80,7 +86,6 @@ class Playback:
         cache: PlaylistCache,
         reads: SharedReads,
         transcoder: Transcoder,
-        tokens: Tokens,
         outcomes: Outcomes,
         known: StatusStore,
         pending: PendingSegments,
@@ -94,53 +99,58 @@ class Playback:
         self._cache = cache
         self._reads = reads
         self._transcoder = transcoder
-        self._tokens = tokens
         self._outcomes = outcomes
         self._builds = SingleFlight()
         self._conversions = SingleFlight()
         self._refreshing = Errands("refreshing of changed sources")
         self._begun: TTLCache[tuple[Asset, str], _Begun] = TTLCache(KNOWN_PLANS, KNOWN_SECONDS)
 
-    async def by_name(self, name: str, kind: str, rendition: str) -> CachedPlaylist:
+    async def by_name(self, name: str, kind: str, rendition: str, viewer: Viewer) -> CachedPlaylist:
         """The playlist of a video, live or in the making; `kind`: the wanted stream, '' for the main one.
 
-        Raises InvalidName, VideoNotFound, StoreUnavailable.
+        Raises InvalidName, VideoNotFound, NotConverted, StoreUnavailable.
         """
         check_video_name(name)
+        self._access.check_name(name, viewer)
         cache_slot = slot(kind, rendition)
         (read,) = await self._reads.read((name,), cache_slot)
         lookup = read.lookup
         if lookup.playlist:
-            self._access.check_video(name, lookup.playlist.source)
+            self._access.check_video(name, lookup.playlist.source, viewer)
             self._outcomes.redis.inc()
             return lookup.playlist
 
         async def build() -> CachedPlaylist:
             tree = await asyncio.to_thread(self._trees.by_name, name, kind)
             if tree is not None:
-                self._access.check_video(name, tree.source)
+                self._access.check_video(name, tree.source, viewer)
                 return await self._live(tree, cache_slot, rendition, lookup)
             plan = await asyncio.to_thread(self._trees.plan, name)
             if plan is None or not satisfies(" ".join(plan.kinds), kind):
                 raise no_video(name)
-            self._access.check_video(name, str(plan.source.asset))
-            return await self._convert(plan.source.asset, plan.kind, cache_slot, rendition, {name: lookup})
+            asset = plan.source.asset
+            self._access.check_video(name, str(asset), viewer)
+            await self._check_conversion(asset, plan.kind, viewer)
+            return await self._convert(asset, plan.kind, cache_slot, rendition, {name: lookup})
 
-        return await self._builds.run(("name", name, cache_slot, lookup.generation), build)
+        return await self._builds.run(("name", name, cache_slot, lookup.generation, *_identity(viewer)), build)
 
-    async def by_asset(self, asset: Asset, kind: str, rendition: str, *, default: str = "") -> CachedPlaylist:
+    async def by_asset(
+        self, asset: Asset, kind: str, rendition: str, viewer: Viewer, *, default: str = ""
+    ) -> CachedPlaylist:
         """The playlist of an asset, which is converted first unless it was converted to this kind already.
 
         `default`: the kind to convert it to where any would do and there is none; DEFAULT_PROFILE unless given.
 
-        Raises NotFound, the error of the conversion, TooManyConversions, StoreUnavailable.
+        Raises NotFound, NotConverted, the error of the conversion, TooManyConversions, StoreUnavailable.
         """
-        self._access.check_asset(asset)
+        self._access.check_asset(asset, viewer)
         names, cache_slot = video_names(asset), slot(kind, rendition, default)
         reads = await self._reads.read(names, cache_slot)
         lookups = {name: read.lookup for name, read in zip(names, reads, strict=True)}
-        for lookup in lookups.values():
+        for name, lookup in lookups.items():
             if lookup.playlist and lookup.playlist.fits(str(asset), kind):
+                self._check_tree(asset, name, lookup.playlist.source, viewer)
                 self._outcomes.redis.inc()
                 return lookup.playlist
 
@@ -150,12 +160,15 @@ class Playback:
                 return await self._from_plan(begun.plan, cache_slot, rendition, lookups[begun.plan.video])
             tree = await asyncio.to_thread(self._trees.by_asset, asset, kind)
             if tree is not None:
+                self._check_tree(asset, tree.name, tree.source, viewer)
                 self._refresh_if_stale(asset, tree)
                 return await self._live(tree, cache_slot, rendition, lookups[tree.name])
             made = kind or default or self._settings.default_profile
+            await self._check_conversion(asset, made, viewer)
             return await self._convert(asset, made, cache_slot, rendition, lookups)
 
-        return await self._builds.run(("asset", asset, cache_slot, _generations(lookups)), build)
+        key = ("asset", asset, cache_slot, _generations(lookups), *_identity(viewer))
+        return await self._builds.run(key, build)
 
     async def clear(self, name: str) -> None:
         """Forgets the cached playlists of a video, in every process at once."""
@@ -167,7 +180,7 @@ class Playback:
 
         It can be repeated after a failure. Raises VideoNotFound, StoreUnavailable, TranscoderUnavailable, RedisError.
         """
-        self._access.check_asset(asset)
+        self._access.check_listed(asset)
         cancelled = await self._cancel_jobs(asset)
         name, tree = await asyncio.to_thread(self._trees.remains, asset) or (cancelled, None)
         if name is None:
@@ -184,7 +197,7 @@ class Playback:
 
         Raises VideoNotFound where the asset has no such rung, StoreUnavailable, TranscoderUnavailable.
         """
-        self._access.check_asset(asset)
+        self._access.check_listed(asset)
         tree = await asyncio.to_thread(self._trees.by_asset, asset, kind_of(Profile.LADDER, Format.FMP4))
         chosen = tree.plan.rendition(rendition) if tree and tree.plan else None
         if tree is None or tree.plan is None or chosen is None or not chosen.group:
@@ -203,15 +216,34 @@ class Playback:
                     await self._transcoder.cancel(job["id"])
         return name
 
+    def _check_tree(self, asset: Asset, name: str, source: str, viewer: Viewer) -> None:
+        """Raises NotFound unless the tree that answers for an asset may be watched: another tool may have made it."""
+        if not self._access.may_watch(self._access.source_of(name, source), viewer):
+            raise no_asset(asset)
+
+    async def _check_conversion(self, asset: Asset, kind: str, viewer: Viewer) -> None:
+        """Raises NotConverted unless the viewer may have the asset converted, or that is already under way."""
+        if viewer.may_make(Profile(kind.partition(".")[0])):
+            return
+        for job in await self._transcoder.jobs(asset, limit=JOBS):
+            made = kind_of(Profile(job["profile"]), Format(job["format"]))
+            if job["state"] in ("queued", "running") and not job["rendition"] and made == kind:
+                return
+        raise NotConverted(f"{asset} is not a stream yet.")
+
     async def _live(self, tree: Tree, cache_slot: str, rendition: str, lookup: Lookup) -> CachedPlaylist:
         promised = playlists.promised_rung(tree.plan, tree.text, rendition) if tree.plan else None
+        if tree.plan:
+            self._pending.learn(tree.plan)
         if tree.plan and promised:
             self._pending.warm(tree.plan, promised, live=True)
+        presigned = tree.plan is None or self._access.policy(tree.source) is Policy.PUBLIC
 
         def render() -> bytes:
             if tree.plan and promised:
-                return compressed(playlists.unfinished(tree.plan, promised, self._settings, self._tokens))
-            return compressed(playlists.live(self._trees.media_playlist(tree, rendition), self._settings))
+                return compressed(playlists.unfinished(tree.plan, promised))
+            media = self._trees.media_playlist(tree, rendition)
+            return compressed(playlists.live(media, self._settings, presigned=presigned))
 
         body = await asyncio.to_thread(render)
         self._outcomes.built.inc()
@@ -250,8 +282,9 @@ class Playback:
             is_multivariant = len(plan.renditions) > 1 and not rendition
             if is_multivariant:
                 return compressed(playlists.renditions(plan))
-            return compressed(playlists.unfinished(plan, chosen, self._settings, self._tokens))
+            return compressed(playlists.unfinished(plan, chosen))
 
+        self._pending.learn(plan)
         rung = plan.rendition(rendition) if rendition else None
         if rung and rung.group:
             self._pending.warm(plan, rung, live=False)
@@ -282,6 +315,11 @@ class Playback:
                 await self._accepted(asset, plan.kind)
         except MamError as error:
             log.warning("changed source not converted", extra={"video": name, "code": error.code})
+
+
+def _identity(viewer: Viewer) -> tuple[object, ...]:
+    """Part of a shared build's key: viewers that differ share no build, for one of them may be refused."""
+    return viewer.is_keyed, viewer.grant
 
 
 def _generations(lookups: Mapping[str, Lookup]) -> Generations:

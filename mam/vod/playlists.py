@@ -10,18 +10,17 @@ from mam.hls.plan import Plan
 from mam.hls.rates import Rate
 from mam.hls.recipe import Format, Profile
 from mam.hls.renditions import Rendition
+from mam.naming import path_below
 from mam.origin.tree import MediaPlaylist
 from mam.settings import Settings
 from mam.store.signing import signer
-from mam.vod.tokens import Tokens
-
-SEGMENT_ROUTE = "/segment"
 
 
-def live(media: MediaPlaylist, settings: Settings) -> str:
-    """A playlist of the bucket with signed segment URLs, and with renditions on the requested route.
+def live(media: MediaPlaylist, settings: Settings, *, presigned: bool) -> str:
+    """A playlist of the bucket, with renditions on the requested route. Absolute URLs are unchanged.
 
-    Absolute URLs are unchanged.
+    `presigned`: with signed URLs of segments; else segments are on the requested route too, which checks access anew.
+    The tree of another tool always has signed URLs.
     """
     if playlist.is_multivariant(media.text):
         if media.plan and media.plan.ladder:
@@ -29,18 +28,19 @@ def live(media: MediaPlaylist, settings: Settings) -> str:
         return _with_renditions(media.text, media.plan)
     sign = signer(settings, expires=settings.signature_ttl(playlist.duration(media.text)))
 
-    def signed(uri: str) -> str:
+    def written(uri: str) -> str:
         key = playlist.resolve(media.folder, uri)
-        return uri if key is None else sign(key)
+        if key is None:
+            return uri
+        path = None if presigned else path_below(media.video, key)
+        return path or sign(key)
 
-    return playlist.rewrite(media.text, signed)
+    return playlist.rewrite(media.text, written)
 
 
-def unfinished(plan: Plan, rendition: Rendition, settings: Settings, tokens: Tokens) -> str:
-    """The complete media playlist of an unfinished rendition, from its plan: each segment is on the waiting route."""
-    token = tokens.issue(plan.video, plan.revision, ttl=settings.signature_ttl(float(plan.timeline.duration)))
-    base = f"{SEGMENT_ROUTE}/{token}/{quote(plan.video, safe='/')}/{plan.revision}/{rendition.name}/"
-    return multivariant.media_playlist(plan, rendition, base)
+def unfinished(plan: Plan, rendition: Rendition) -> str:
+    """The complete media playlist of an unfinished rendition, from its plan: segments are on the requested route."""
+    return multivariant.media_playlist(plan, rendition, f"{plan.revision}/{rendition.name}/")
 
 
 def renditions(plan: Plan) -> str:

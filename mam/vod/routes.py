@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, Field
+from starlette.convertors import StringConvertor, register_url_convertor
 
 from mam.cache.response import Answers
 from mam.cache.store import CachedPlaylist
@@ -18,8 +19,10 @@ from mam.http import journal, problems
 from mam.http.auth import require_access
 from mam.http.names import Bucket, ObjectKey, VideoName
 from mam.http.routing import Route
-from mam.naming import INIT, RENDITION, REVISION, SEGMENT, Asset, check_video_name
+from mam.http.token_path import token_prefix
+from mam.naming import INIT, RENDITION, REVISION, SEGMENT, SHEET, Asset, check_video_name, quote_path
 from mam.settings import SAME_URL_SECONDS
+from mam.vod.entrance import Watching
 from mam.vod.pending_segments import SegmentName
 from mam.vod.playback import kind_asked
 from mam.vod.services import Provided
@@ -44,6 +47,24 @@ RevisionQuery = Annotated[
     Query(pattern=f"^{REVISION.pattern}$", description="The revision; else the live one, or the newest."),
 ]
 
+Revision = Annotated[str, Path(pattern=f"^{REVISION.pattern}$", description="A revision of the video.")]
+Rendition = Annotated[str, Path(pattern=f"^{RENDITION.pattern}$", examples=["v540"])]
+File = Annotated[str, Path(pattern=f"^{SEGMENT.pattern}$|^{INIT}$", examples=["00000.m4s"])]
+
+
+def _register(name: str, pattern: str) -> None:
+    """Lets a route take a part of a path in one form alone: another form is another route's, or nobody's."""
+    register_url_convertor(name, type(f"{name}Convertor", (StringConvertor,), {"regex": pattern})())
+
+
+_register("revision", REVISION.pattern)
+_register("rendition", RENDITION.pattern)
+_register("segment", SEGMENT.pattern.replace("(", "(?:", 1) + f"|{INIT}")
+_register("sheet", SHEET.pattern)
+_FILE = "{revision:revision}/{rendition:rendition}/{file:segment}"
+STREAM_SEGMENT = f"/stream/{{bucket}}/{{path:path}}/{_FILE}"
+VIDEO_SEGMENT = f"/video/{{video_name:path}}/{_FILE}"
+
 router = APIRouter(route_class=Route)
 
 
@@ -61,8 +82,10 @@ class Message(BaseModel):
     responses=problems.responses(400, 404, 422, 503),
     tags=["pictures"],
 )
-async def poster(video_name: VideoName, services: Provided, revision: RevisionQuery = None) -> Response:
-    url = await asyncio.to_thread(services.pictures.poster, video_name, revision)
+async def poster(
+    video_name: VideoName, viewer: Watching, services: Provided, revision: RevisionQuery = None
+) -> Response:
+    url = await asyncio.to_thread(services.pictures.poster, video_name, revision, viewer)
     return Response(status_code=302, headers={"Location": url, **_cache_control(revision)})
 
 
@@ -78,9 +101,28 @@ async def poster(video_name: VideoName, services: Provided, revision: RevisionQu
     },
     tags=["pictures"],
 )
-async def storyboard_of(video_name: VideoName, services: Provided, revision: RevisionQuery = None) -> Response:
-    text = await asyncio.to_thread(services.pictures.storyboard, video_name, revision)
+async def storyboard_of(
+    video_name: VideoName, viewer: Watching, services: Provided, revision: RevisionQuery = None
+) -> Response:
+    text = await asyncio.to_thread(services.pictures.storyboard, video_name, revision, viewer)
     return Response(text, media_type=storyboard.CONTENT_TYPE, headers=_cache_control(revision))
+
+
+@router.head("/video/{video_name:path}/{revision:revision}/{sheet:sheet}", include_in_schema=False)
+@router.get(
+    "/video/{video_name:path}/{revision:revision}/{sheet:sheet}",
+    summary="A sheet of the storyboard of a video that is not public",
+    description="Redirects to a signed URL, which is valid for two minutes.",
+    status_code=302,
+    response_class=Response,
+    responses=problems.responses(400, 404, 503),
+    tags=["pictures"],
+)
+async def sheet_of(
+    video_name: VideoName, revision: Revision, sheet: str, viewer: Watching, services: Provided
+) -> Response:
+    url = await asyncio.to_thread(services.pictures.sheet, video_name, revision, sheet, viewer)
+    return _redirect(url)
 
 
 @router.get(
@@ -94,6 +136,8 @@ async def storyboard_of(video_name: VideoName, services: Provided, revision: Rev
 async def status(
     bucket: Bucket,
     path: ObjectKey,
+    request: Request,
+    viewer: Watching,
     services: Provided,
     response: Response,
     reencode: Annotated[bool, Query(description="true: H.264 and AAC.")] = False,
@@ -103,7 +147,10 @@ async def status(
 ) -> StatusView:
     response.headers["Cache-Control"] = "no-store"
     kind, made = kind_asked(reencode, profile, format), kind_asked(False, default, None)
-    return await services.statuses.of(Asset(bucket, path), kind, default=made)
+    found = await services.statuses.of(Asset(bucket, path), kind, viewer, default=made)
+    prefix = token_prefix(request)
+    pictures = {name: f"{prefix}{at}" for name in ("poster", "storyboard") if (at := getattr(found, name))}
+    return found.model_copy(update=pictures) if prefix else found
 
 
 @router.head("/video/{video_name:path}/playlist.m3u8", include_in_schema=False)
@@ -117,13 +164,14 @@ async def status(
 async def video(
     video_name: VideoName,
     request: Request,
+    viewer: Watching,
     services: Provided,
     profile: ProfileQuery = None,
     format: FormatQuery = None,  # noqa: A002
     rendition: RenditionQuery = "",
 ) -> Response:
     kind = kind_asked(False, profile, format)
-    return _playlist(request, await services.playback.by_name(video_name, kind, rendition))
+    return _playlist(request, await services.playback.by_name(video_name, kind, rendition, viewer))
 
 
 @router.head("/stream/{bucket}/{path:path}/playlist.m3u8", include_in_schema=False)
@@ -142,6 +190,7 @@ async def stream(
     bucket: Bucket,
     path: ObjectKey,
     request: Request,
+    viewer: Watching,
     services: Provided,
     reencode: Annotated[bool, Query(description="true: H.264 and AAC.")] = False,
     profile: ProfileQuery = None,
@@ -150,33 +199,65 @@ async def stream(
     default: DefaultQuery = None,
 ) -> Response:
     kind, made = kind_asked(reencode, profile, format), kind_asked(False, default, None)
-    return _playlist(request, await services.playback.by_asset(Asset(bucket, path), kind, rendition, default=made))
+    asset = Asset(bucket, path)
+    return _playlist(request, await services.playback.by_asset(asset, kind, rendition, viewer, default=made))
 
 
-@router.head("/segment/{token}/{video_name:path}/{revision}/{rendition}/{file}", include_in_schema=False)
-@router.get(
-    "/segment/{token}/{video_name:path}/{revision}/{rendition}/{file}",
-    summary="A segment of a video in the making",
-    description="Waits until the segment exists, then redirects to its signed URL. Only playlists of videos in "
-    "the making use this route.",
-    status_code=302,
-    response_class=Response,
-    responses=problems.responses(403, 404, 422, 503),
-    tags=["playback"],
-)
-async def segment(
-    token: str,
+@router.api_route(f"/segment/{{token}}/{{video_name:path}}/{_FILE}", methods=["GET", "HEAD"], include_in_schema=False)
+async def segment_of_before(request: Request, video_name: str, revision: str, rendition: str, file: str) -> Response:
+    """The address of a segment in playlists of an earlier version, which players may still have: for a release."""
+    location = f"{token_prefix(request)}/video/{quote_path(video_name)}/{revision}/{rendition}/{file}"
+    return _redirect(location)
+
+
+_SEGMENT: dict[str, Any] = {
+    "description": "Waits until the segment exists, then redirects to a signed URL, which is valid for two minutes. "
+    "Playlists name such addresses where a video is in the making or is not public.",
+    "status_code": 302,
+    "response_class": Response,
+    "responses": problems.responses(400, 403, 404, 422, 503),
+    "tags": ["playback"],
+}
+
+
+@router.head(STREAM_SEGMENT, include_in_schema=False)
+@router.get(STREAM_SEGMENT, summary="A segment of an asset's stream", **_SEGMENT)
+async def segment_of_asset(
+    bucket: Bucket,
+    path: ObjectKey,
+    revision: Revision,
+    rendition: Rendition,
+    file: File,
+    request: Request,
+    viewer: Watching,
+    services: Provided,
+) -> Response:
+    asset = Asset(bucket, path)
+    services.access.check_asset(asset, viewer)
+    video = await services.pending.video_of(asset, revision)
+    url = await services.pending.locate(SegmentName(video, revision, rendition, file))
+    services.redirects.keep(request.scope["raw_path"], url, source=str(asset), route=STREAM_SEGMENT)
+    return _redirect(url)
+
+
+@router.head(VIDEO_SEGMENT, include_in_schema=False)
+@router.get(VIDEO_SEGMENT, summary="A segment of a video", **_SEGMENT)
+async def segment_of_video(
     video_name: VideoName,
-    revision: Annotated[str, Path(pattern=f"^{REVISION.pattern}$")],
-    rendition: Annotated[str, Path(pattern=f"^{RENDITION.pattern}$")],
-    file: Annotated[str, Path(pattern=f"^{SEGMENT.pattern}$|^{INIT}$", examples=["00000.ts"])],
+    revision: Revision,
+    rendition: Rendition,
+    file: File,
+    request: Request,
+    viewer: Watching,
     services: Provided,
 ) -> Response:
     check_video_name(video_name)
-    services.tokens.check(token, video_name, revision)
-    name = SegmentName(video_name, revision, rendition, file)
-    url = await services.pending.locate(name)
-    return Response(status_code=302, headers={"Location": url, "Cache-Control": "no-store"})
+    services.access.check_name(video_name, viewer)
+    source = await services.pending.source_of(video_name, revision)
+    services.access.check_video(video_name, source, viewer)
+    url = await services.pending.locate(SegmentName(video_name, revision, rendition, file))
+    services.redirects.keep(request.scope["raw_path"], url, source=source, route=VIDEO_SEGMENT)
+    return _redirect(url)
 
 
 @router.delete(
@@ -211,6 +292,10 @@ async def delete_stream(
         return Message(message=f"Rung {rendition} deleted for '{name}'")
     name = await services.playback.delete(Asset(bucket, path))
     return Message(message=f"Stream deleted for '{name}'")
+
+
+def _redirect(url: str) -> Response:
+    return Response(status_code=302, headers={"Location": url, "Cache-Control": "no-store"})
 
 
 def _playlist(request: Request, playlist: CachedPlaylist) -> Response:

@@ -9,6 +9,9 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from mam.access.denials import Denials
+from mam.access.keyring import Keyring
+from mam.access.tokens import Tokens
 from mam.cache.memory import PlaylistMemory
 from mam.cache.shared_reads import SharedReads
 from mam.cache.store import PlaylistCache
@@ -28,13 +31,14 @@ from mam.store.objects import Store
 from mam.uploads.routes import UploadServices
 from mam.uploads.service import running as running_uploads
 from mam.vod.access import Access
+from mam.vod.entrance import Entrance
 from mam.vod.hotpath import HotPath
 from mam.vod.outcomes import Outcomes
 from mam.vod.pending_segments import PendingSegments
 from mam.vod.playback import Playback
+from mam.vod.redirects import Redirects
 from mam.vod.status import Statuses
 from mam.vod.thumbnails import Thumbnails
-from mam.vod.tokens import Tokens
 from mam.web.assets import PageAssets
 from mam.web.pages import Pages
 from mam.web.proxy import TranscoderProxy
@@ -48,8 +52,11 @@ class VodServices(PageServices, LibraryServices, UploadServices):
 
     store: Store
     access: Access
+    entrance: Entrance
     hot: HotPath
+    redirects: Redirects
     tokens: Tokens
+    denials: Denials
     pending: PendingSegments
     statuses: Statuses
     pictures: Thumbnails
@@ -58,20 +65,23 @@ class VodServices(PageServices, LibraryServices, UploadServices):
 
 async def started(settings: Settings, stack: AsyncExitStack, recorder: Recorder, outcomes: Outcomes) -> VodServices:
     """Starts all parts. Leaving `stack` stops the started ones in reverse order, also after a failed start."""
-    store, access, tokens = Store(settings, store_connections.REQUEST), Access(settings), Tokens(settings)
+    store, access, keyring = Store(settings, store_connections.REQUEST), Access(settings), Keyring(settings)
     redis, quick = async_client(settings), async_client(settings, QUICK)
     transcoder, proxy = Transcoder(settings), TranscoderProxy(settings)
     for close in (redis.aclose, quick.aclose, transcoder.close, proxy.close):
         stack.push_async_callback(close)
     trees, listener, memory = Trees(store, settings.minio_bucket_vod), Listener(redis), PlaylistMemory(redis)
-    for part in (listener, memory):
+    for part in (keyring, listener, memory):
         await start(stack, part)
     budget = settings.playlist_cache_bytes
     cache = PlaylistCache(redis, ttl=settings.playlist_cache_ttl_seconds, quick=quick, budget=budget)
-    reads, assets = SharedReads(cache, memory), PageAssets()
+    reads, assets, redirects = SharedReads(cache, memory), PageAssets(), Redirects()
+    tokens, denials = Tokens(lambda: keyring.keys), Denials(redis, quick, memory)
+    entrance = Entrance(settings, tokens, denials)
     is_stopping = stack.enter_context(stopping.noticed())
     await stack.enter_async_context(bucket.ensured(partial(store.ensure_bucket, settings.minio_bucket_vod)))
-    pending = PendingSegments(settings, access, store, trees, transcoder, listener)
+    pending = PendingSegments(settings, store, trees, transcoder, listener)
+    pending.on_forgotten(redirects.forget)
     library = await stack.enter_async_context(running_library(settings, access, store, redis, Trees))
     uploads = running_uploads(settings, store, redis, transcoder, library.library)
     return VodServices(
@@ -80,14 +90,17 @@ async def started(settings: Settings, stack: AsyncExitStack, recorder: Recorder,
         redis=redis,
         stopping=is_stopping,
         access=access,
-        hot=HotPath(settings, access, memory, reads, recorder, outcomes),
+        entrance=entrance,
+        hot=HotPath(settings, access, entrance, redirects, memory, reads, recorder, outcomes),
+        redirects=redirects,
         tokens=tokens,
+        denials=denials,
         pending=pending,
         statuses=Statuses(settings, access, store, trees, transcoder),
         pictures=Thumbnails(settings, access, store, trees),
         playback=Playback(
             settings, access=access, store=store, trees=trees, cache=cache, reads=reads, transcoder=transcoder,
-            tokens=tokens, outcomes=outcomes, known=StatusStore(sync_client(settings, REQUEST)),
+            outcomes=outcomes, known=StatusStore(sync_client(settings, REQUEST)),
             pending=pending,
         ),
         library=library,

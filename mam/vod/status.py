@@ -13,6 +13,7 @@ from typing import Any, Literal
 from cachetools import TTLCache
 from pydantic import BaseModel, Field
 
+from mam.access.viewers import Viewer
 from mam.errors import ConversionFailed, Failure, JobNotFound, MamError, NotFound
 from mam.hls import playlist
 from mam.hls.plan import Plan, StreamInfo
@@ -79,12 +80,12 @@ class Statuses:
         self._flights = SingleFlight()
         self._kept: TTLCache[tuple[Asset, str, str], StatusView] = TTLCache(KEPT, KEEP_SECONDS)
 
-    async def of(self, asset: Asset, kind: str, *, default: str = "") -> StatusView:
+    async def of(self, asset: Asset, kind: str, viewer: Viewer, *, default: str = "") -> StatusView:
         """The status of the stream that a playlist request of that kind ('': any, else `default`) would get.
 
         Raises NotFound, StoreUnavailable, TranscoderUnavailable.
         """
-        self._access.check_asset(asset)
+        self._access.check_asset(asset, viewer)
         wanted = (asset, kind, default or self._settings.default_profile)
         kept = self._kept.get(wanted)
         if kept is not None:

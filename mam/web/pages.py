@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from starlette.responses import HTMLResponse
 
+from mam.errors import MamError
 from mam.naming import Asset, quote_path, stem
 from mam.settings import Settings
 from mam.web.assets import Entry, PageAssets
@@ -34,17 +35,44 @@ class Pages:
         page.status_code = HTTPStatus.NOT_FOUND
         return page
 
-    def watch(self, asset: Asset) -> HTMLResponse:
-        """The player in the app."""
+    def notice(self, error: MamError) -> HTMLResponse:
+        """A page without scripts for a viewer who was refused."""
+        entry = self._assets.entry("app")
+        text = f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{escape(error.title)}</title>
+<link rel="icon" href="/static/icon.svg" type="image/svg+xml">
+{"".join(f'<link rel="stylesheet" href="/static/{quote(file)}">' for file in entry.styles)}
+</head>
+<body>
+<main class="notice"><h1>{escape(error.title)}</h1><p>{escape(error.detail)} {escape(error.hint)}</p></main>
+</body>
+</html>
+"""
+        headers = {
+            "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; "
+            "form-action 'none'",
+            "Cache-Control": "no-store",
+            "X-Content-Type-Options": "nosniff",
+            "Referrer-Policy": "no-referrer",
+        }
+        return HTMLResponse(text, error.status, headers=headers)
+
+    def watch(self, asset: Asset, prefix: str = "") -> HTMLResponse:
+        """The player in the app. `prefix`: that of a playback token, which all addresses of the video have too."""
         title = f"{stem(asset.key).rpartition('/')[2]} · {TITLE}"
         body = "<mam-app></mam-app>"
-        return self._page("app", title, body, framed=False, also=("player",), playlist=_playlist(asset))
+        return self._page("app", title, body, framed=False, also=("player",), playlist=prefix + _playlist(asset))
 
-    def embed(self, asset: Asset) -> HTMLResponse:
+    def embed(self, asset: Asset, prefix: str = "") -> HTMLResponse:
         """The player alone, for other sites' frames."""
         title = stem(asset.key).rpartition("/")[2]
         body = f'<mam-player bucket="{escape(asset.bucket)}" path="{escape(asset.key)}" embedded></mam-player>'
-        return self._page("embed", title, body, framed=True, playlist=_playlist(asset))
+        return self._page("embed", title, body, framed=True, playlist=prefix + _playlist(asset))
 
     def _page(
         self, name: str, title: str, body: str, *, framed: bool, also: tuple[str, ...] = (), playlist: str | None = None

@@ -19,6 +19,7 @@ from mam.http.auth import GUARDS, require_access, require_page, session_of
 from mam.http.journal import SESSION_COOKIE
 from mam.http.routing import Route
 from mam.http.services import Services
+from mam.http.token_path import token_prefix
 from mam.naming import JOB, Asset
 from mam.web.assets import PageAssets
 from mam.web.pages import Pages
@@ -99,13 +100,13 @@ async def app(services: Provided) -> Response:
 
 
 @router.api_route("/watch/{bucket}/{path:path}", methods=SHOWS, include_in_schema=False)
-async def watch(bucket: str, path: str, services: Provided) -> Response:
-    return services.pages.watch(Asset(bucket, path))
+async def watch(bucket: str, path: str, request: Request, services: Provided) -> Response:
+    return services.pages.watch(Asset(bucket, path), token_prefix(request))
 
 
 @router.api_route("/embed/{bucket}/{path:path}", methods=SHOWS, include_in_schema=False)
-async def embed(bucket: str, path: str, services: Provided) -> Response:
-    return services.pages.embed(Asset(bucket, path))
+async def embed(bucket: str, path: str, request: Request, services: Provided) -> Response:
+    return services.pages.embed(Asset(bucket, path), token_prefix(request))
 
 
 @router.api_route("/static/{name}", methods=SHOWS, include_in_schema=False)

@@ -232,6 +232,11 @@ def use(used: Used, media: MediaFolder) -> None:
         f"http://{stack.vod.address}/session", json=sign_in, headers={"x-mam-request": "1"}, timeout=PATIENCE
     )
     assert entered.status_code == 200, entered.text
+    denial = {"claim": "vid", "value": "nobody"}
+    denied = used.session.post(
+        f"http://{stack.vod.address}/playback/denials", json=denial, headers={"x-api-key": API_KEY}
+    )
+    assert denied.status_code == 201, denied.text
     used.ask_everything()
     upload = Client(f"http://{stack.vod.address}", API_KEY)
     upload.begin("begun.mp4", 1000, folder="garbage")

@@ -21,7 +21,6 @@ from dev.servers import Server, start_redis, start_s3
 from mam.http.auth import PAGE_HEADER
 from mam.http.journal import SESSION_COOKIE
 from mam.http.streams import MEDIA_TYPE
-from mam.vod.tokens import Tokens
 from tests.conftest import KINDS
 from tests.integration.system import (
     ACCESS_KEY,
@@ -52,17 +51,21 @@ CODES: dict[Dependency, str] = {"redis": "redis_unavailable", "store": "store_un
 ALWAYS = {
     "/docs", "/docs/{name}", "/openapi.json", "/metrics", "/healthz", "/static/{name}",
     "/", "/watch/{bucket}/{path}", "/embed/{bucket}/{path}", "/fleet", "/events", "/api/fleet", "/api/events",
+    "/playback/tokens", "/segment/{token}/{video_name}/{revision}/{rendition}/{file}",
 }  # fmt: skip
 WITHOUT: dict[Dependency, set[str]] = {
     "redis": {  # what the bucket knows, and the library's memory
         "/assets", "/assets/{bucket}/{path}",
         "/video/{video_name}/playlist.m3u8", "/video/{video_name}/poster.jpg", "/video/{video_name}/storyboard.vtt",
+        "/stream/{bucket}/{path}/{revision}/{rendition}/{file}", "/video/{video_name}/{revision}/{rendition}/{file}",
+        "/video/{video_name}/{revision}/{sheet}",
     },
     "store": {  # what Redis knows
         "/jobs", "/jobs/{job_id}", "/jobs/{job_id}/events", "/jobs/{job_id}/chunks", "/jobs/{job_id}/seek",
         "/jobs/{job_id}/retry", "/api/jobs", "/api/jobs/{job_id}", "/api/jobs/{job_id}/events",
         "/api/jobs/{job_id}/chunks", "/api/jobs/{job_id}/retry", "/assets", "/session", "/cache/{video_name}",
         "/uploads/{upload}", "/uploads/{upload}/parts", "/uploads/{upload}/complete",
+        "/playback/tokens/{jti}", "/playback/denials", "/playback/denials/{claim}/{value}",
     },
 }  # fmt: skip
 ALSO: dict[Dependency, set[str]] = {"redis": {"GET vod /jobs", "HEAD vod /jobs"}, "store": {"GET vod /uploads"}}
@@ -82,6 +85,8 @@ def bodies(key: str) -> dict[str, Any]:
         "POST /uploads": {"name": "a.mp4", "size": 100, "fingerprint": key, "folder": "hanging/"},
         "POST /uploads/{upload}/parts": {"numbers": [1]},
         "POST /session": {"api_key": API_KEY},
+        "POST /playback/tokens": {"sub": f"{BUCKET}/{key}"},
+        "POST /playback/denials": {"claim": "vid", "value": key},
     }
 
 
@@ -149,8 +154,8 @@ class Hanging:
         server = self.stack.vod if call.service == "vod" else self.stack.transcoder
         path = call.path.format(
             bucket=BUCKET, path=f"{video}.mp4", video_name=video, name="x.js", job_id=UNKNOWN, upload=32 * "0",
-            token=Tokens(self.stack.settings).issue(video, UNKNOWN, ttl=600),
-            revision=UNKNOWN, rendition="main", file="00000.ts",
+            revision=UNKNOWN, rendition="main", file="00000.ts", sheet="storyboard-00.jpg", jti="id", claim="vid",
+            value="viewer", token="x",
         )  # fmt: skip
         began = time.monotonic()
         answer = requests.request(

@@ -13,6 +13,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from dev.servers import LOOPBACK, Server, start_redis
+from mam.access.viewers import ANYONE
 from mam.cache.memory import PlaylistMemory
 from mam.cache.shared_reads import SharedReads
 from mam.cache.store import PlaylistCache
@@ -27,7 +28,6 @@ from mam.vod.access import Access
 from mam.vod.outcomes import Outcomes
 from mam.vod.pending_segments import PendingSegments
 from mam.vod.playback import Playback
-from mam.vod.tokens import Tokens
 from tests.unit.hls.plans import every, plan_of
 
 PLAN = plan_of(every(6, 3))
@@ -70,7 +70,7 @@ def with_viewing(
         viewing = Playback(
             settings, access=Access(settings), store=create_autospec(Store, instance=True), trees=trees, cache=cache,
             reads=SharedReads(cache, PlaylistMemory(client)), transcoder=cast(Transcoder, slow),
-            tokens=Tokens(settings), outcomes=Outcomes(CollectorRegistry()), known=StatusStore(sync_client(settings)),
+            outcomes=Outcomes(CollectorRegistry()), known=StatusStore(sync_client(settings)),
             pending=create_autospec(PendingSegments, instance=True),
         )  # fmt: skip
         try:
@@ -87,7 +87,7 @@ async def goes_live(client: Any) -> None:
 
 
 def asks(viewing: Playback, way: str) -> Awaitable[Any]:
-    return viewing.by_name(PLAN.video, "", "") if way == "name" else viewing.by_asset(ASSET, "", "")
+    return viewing.by_name(PLAN.video, "", "", ANYONE) if way == "name" else viewing.by_asset(ASSET, "", "", ANYONE)
 
 
 @pytest.mark.parametrize("way", ["name", "asset"])
@@ -134,12 +134,12 @@ def test_a_rendition_of_what_was_just_begun_needs_no_other_request_until_the_vid
 
     async def claim(viewing: Playback, _: PlaylistCache, slow: SlowTranscoder, client: Any) -> None:
         slow.may_answer.set()
-        await viewing.by_asset(ASSET, PLAN.kind, "")
+        await viewing.by_asset(ASSET, PLAN.kind, "", ANYONE)
         assert slow.requests == 1
-        rendition = await viewing.by_asset(ASSET, PLAN.kind, first.name)
+        rendition = await viewing.by_asset(ASSET, PLAN.kind, first.name, ANYONE)
         assert slow.requests == 1
         await goes_live(client)
-        again = await viewing.by_asset(ASSET, PLAN.kind, first.name)
+        again = await viewing.by_asset(ASSET, PLAN.kind, first.name, ANYONE)
         assert slow.requests == 2
         assert len(again.body) == len(rendition.body)
 

@@ -13,13 +13,22 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 SERVERS = ("video_transcoding_main_server", "vod_main_server")
 OLD_NAME_OF_TASKS = "mam.transcoding.tasks"  # for a release
-LEAVES = {"mam.background", "mam.naming", "mam.errors", "mam.rung_table", "mam.settings", "mam.stored"}
+LEAVES = {
+    "mam.background",
+    "mam.errors",
+    "mam.naming",
+    "mam.playback_rules",
+    "mam.rung_table",
+    "mam.settings",
+    "mam.stored",
+}
 
 # What a room's modules may import of this project, besides their own room and what every room may.
 ROOMS: dict[str, set[str]] = {
     "mam.errors": set(),
     "mam.naming": {"mam.errors"},
-    "mam.settings": {"mam.processes", "mam.rung_table"},
+    "mam.playback_rules": {"mam.errors", "mam.naming"},
+    "mam.settings": {"mam.playback_rules", "mam.processes", "mam.rung_table"},
     "mam.processes": set(),
     "mam.rung_table": set(),
     "mam.sandbox": set(),
@@ -34,6 +43,7 @@ ROOMS: dict[str, set[str]] = {
     "mam.origin": LEAVES | {"mam.hls", "mam.store"},
     "mam.singleflight": set(),
     "mam.cache": LEAVES | {"mam.events", "mam.hls"},
+    "mam.access": LEAVES | {"mam.cache", "mam.hls"},
     "mam.media": LEAVES | {"mam.hls", "mam.mp4", "mam.processes", "mam.sandbox", "mam.store"},
     "mam.check": {"mam.errors"},  # it must not believe what it judges
     "mam.__main__": {"mam.check", "mam.errors"},
@@ -43,6 +53,7 @@ ROOMS: dict[str, set[str]] = {
     "mam.library": LEAVES | {"mam.connections", "mam.events", "mam.hls", "mam.http", "mam.store"},
     "mam.vod": LEAVES
     | {
+        "mam.access",
         "mam.cache",
         "mam.connections",
         "mam.events",

@@ -19,6 +19,7 @@ from mam.settings import Settings
 from mam.vod.access import Access
 from mam.vod.hotpath import KNOWN_REQUESTS, LONGEST, HotPath
 from mam.vod.outcomes import Outcomes
+from mam.vod.redirects import Redirects
 
 SETTINGS = Settings(_env_file=None, transcode_api_key="the key of the tests")
 
@@ -34,11 +35,14 @@ class Kept:
 
 def hot_path() -> HotPath:
     async def read(names: Any, slot: str) -> list[Any]:
-        return []
+        return [SimpleNamespace(answers=None)] * len(names)
 
     reads: Any = SimpleNamespace(read=read)
     kept: Any = Kept()
-    return HotPath(SETTINGS, Access(SETTINGS), kept, reads, Recorder("vod"), Outcomes(CollectorRegistry()))
+    nobody: Any = SimpleNamespace(known=lambda _: None)
+    return HotPath(
+        SETTINGS, Access(SETTINGS), nobody, Redirects(), kept, reads, Recorder("vod"), Outcomes(CollectorRegistry())
+    )
 
 
 def ask(hot: HotPath, path: str, query: bytes = b"", raw: bytes | None = None) -> bool:

@@ -7,6 +7,7 @@ from unittest.mock import create_autospec
 
 import pytest
 
+from mam.access.viewers import ANYONE
 from mam.errors import Unavailable
 from mam.http.transcoder import Transcoder
 from mam.origin.tree import Trees
@@ -29,7 +30,7 @@ def test_renditions_that_are_not_live_are_told_by_jobs_or_count_as_promised(is_a
     transcoder.jobs.side_effect = Unavailable("It is away.") if is_away else None
     transcoder.jobs.return_value = [{"id": plan.revision, "renditions": [making]}]
     statuses = Statuses(settings, Access(settings), create_autospec(Store, instance=True), trees, transcoder)
-    status = asyncio.run(statuses.of(plan.source.asset, ""))
+    status = asyncio.run(statuses.of(plan.source.asset, "", ANYONE))
     (rung,) = [rendition for rendition in status.renditions if rendition.name == "v360"]
     assert status.state == "live"
     assert (rung.state, rung.percent) == (("promised", 0.0) if is_away else ("making", 50.0))

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from mam.settings import Settings
-from mam.vod.access import Access
 from mam.vod.pending_segments import PendingSegments, SegmentName, SegmentPending
 from tests.unit.hls.test_multivariant import ladder_plan
 
@@ -52,7 +51,7 @@ def making(there: set[str], bus: Bus, asked: list[tuple[str, int | None]] | None
         return key.removeprefix(f"film/{REVISION}/") in there
 
     parts: list[Any] = [SimpleNamespace(head=head), SimpleNamespace(), SimpleNamespace(seek=seek), bus]
-    return PendingSegments(SETTINGS, Access(SETTINGS), *parts)
+    return PendingSegments(SETTINGS, *parts)
 
 
 def name(path: str) -> SegmentName:

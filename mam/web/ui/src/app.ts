@@ -30,7 +30,7 @@ function pageOf(path: string): Page | null {
     const load = () => import("./jobs/page.js");
     return { name: "jobs", open: false, load, content: () => html`<mam-jobs></mam-jobs>` };
   }
-  const [, watch, bucket, ...key] = path.split("/").map(unquote);
+  const [, watch, bucket, ...key] = path.replace(/^\/p\/[^/]+/, "").split("/").map(unquote);
   if (watch !== "watch" || !bucket || !key.length) return null;
   const content = () => html`<mam-watch .bucket=${bucket} .path=${key.join("/")}></mam-watch>`;
   return { name: "watch", open: true, load: () => import("./player/page.js"), content };

@@ -3,11 +3,18 @@ import { quotePath } from "../shared/api.js";
 
 const TIME = /^(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?$/;
 
+const TOKEN = /^\/p\/[^/]+(?=\/)/;
+
+/** What precedes the paths of a page that was opened with a playback token: `/p/{token}`. All it requests has it too. */
+export function tokenPrefix(): string {
+  return TOKEN.exec(location.pathname)?.[0] ?? "";
+}
+
 const LADDER = "?default=ladder"; // An asset without a stream becomes a ladder. An existing stream is played as it is.
 
 /** The playlist for other players. */
 export function playlistUrl(bucket: string, path: string): string {
-  return `/stream/${encodeURIComponent(bucket)}/${quotePath(path)}/playlist.m3u8`;
+  return `${tokenPrefix()}/stream/${encodeURIComponent(bucket)}/${quotePath(path)}/playlist.m3u8`;
 }
 
 /** The playlist for the player of these pages. */
@@ -17,15 +24,15 @@ export function ownPlaylistUrl(bucket: string, path: string): string {
 
 /** The status of the stream that `ownPlaylistUrl` gets. */
 export function statusUrl(bucket: string, path: string): string {
-  return `/stream/${encodeURIComponent(bucket)}/${quotePath(path)}/status${LADDER}`;
+  return `${tokenPrefix()}/stream/${encodeURIComponent(bucket)}/${quotePath(path)}/status${LADDER}`;
 }
 
 export function watchUrl(bucket: string, path: string): string {
-  return `/watch/${encodeURIComponent(bucket)}/${quotePath(path)}`;
+  return `${tokenPrefix()}/watch/${encodeURIComponent(bucket)}/${quotePath(path)}`;
 }
 
 export function embedUrl(bucket: string, path: string): string {
-  return `/embed/${encodeURIComponent(bucket)}/${quotePath(path)}`;
+  return `${tokenPrefix()}/embed/${encodeURIComponent(bucket)}/${quotePath(path)}`;
 }
 
 export interface Wishes {

@@ -154,7 +154,7 @@ export class Streaming implements Engine, LoaderEvents {
   }
 
   segment(url: string): void {
-    this.origin = new URL(url).pathname.startsWith("/segment/") ? "made" : "stored";
+    this.origin = new URL(url).origin === location.origin ? "made" : "stored"; // the store has an address of its own
   }
 
   renewed(): void {

@@ -22,5 +22,6 @@ export function followLinks(): void {
 }
 
 function isPage({ pathname }: HTMLAnchorElement): boolean {
+  if (pathname.startsWith("/p/")) return pathname.split("/")[3] === "watch";
   return pathname === "/" || pathname === "/jobs" || pathname.startsWith("/watch/");
 }

@@ -75,7 +75,7 @@ export const player = {
     native: "The browser's own HLS",
     droppedOf: (dropped: number, total: number) => `${dropped} of ${total}`,
     frame: (width: number, height: number, shown: string) => `${width} × ${height}, shown at ${shown}`,
-    made: "converted on demand",
+    made: "through this service",
     stored: "from the store",
     seconds: (seconds: string) => `${seconds} s`,
     milliseconds: (milliseconds: string) => `${milliseconds} ms`,

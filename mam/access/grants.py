@@ -1,0 +1,181 @@
+"""Grants: what a playback token permits, and the claims that say so (RFC 7519, and our own)."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from mam.errors import InvalidName
+from mam.hls.recipe import Profile
+from mam.naming import Asset, check_bucket, check_key, users_path, video_names
+
+AUDIENCE = "mam-playback"
+MOST_SECONDS = 7 * 24 * 3600  # A token is valid this long at most. A denied token is remembered as long.
+MOST_ENTRIES = 50  # A claim lists this many values at most.
+UNSUPPORTED = ("max", "max_height")  # Claims for limits that this version does not have.
+TEXT = 200  # A claim's text has this many characters at most, names of objects apart.
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def _listed(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+Texts = Annotated[
+    list[Annotated[str, Field(min_length=1, max_length=TEXT)]],
+    BeforeValidator(_listed),
+    Field(min_length=1, max_length=MOST_ENTRIES),
+]
+
+
+class Restrictions(BaseModel):
+    """The optional claims of a token: each restricts it, but for `make`."""
+
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+    vid: str | None = Field(
+        default=None, min_length=1, max_length=TEXT, description="The viewer, in the operator's words.",
+        examples=["user-1234"],
+    )  # fmt: skip
+    ip: Texts | None = Field(
+        default=None, description="Networks of the viewer's address.", examples=[["203.0.113.0/24"]]
+    )
+    ref: Texts | None = Field(
+        default=None, description="Hosts of pages that may play it.", examples=[["app.example.com"]]
+    )
+    cc: Texts | None = Field(
+        default=None, description="Countries, as PLAYBACK_COUNTRY_HEADER names them.", examples=[["DE", "AT"]]
+    )
+    make: list[Annotated[Profile, Field(strict=False)]] | None = Field(
+        default=None, max_length=len(Profile),
+        description="The profiles by which it may have videos converted; none by default.",
+    )  # fmt: skip
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_restrictions(cls, value: Any) -> Any:
+        """A restriction that is not enforced must not be accepted."""
+        for name in UNSUPPORTED:
+            if isinstance(value, dict) and name in value:
+                raise ValueError(f"{name} is not supported")
+        return value
+
+
+class Claims(Restrictions):
+    """The claims of a token. Others are ignored."""
+
+    sub: str = Field(min_length=3, max_length=1100)
+    exp: int
+    nbf: int | None = None
+    iat: int | None = None
+    jti: str | None = Field(default=None, min_length=1, max_length=TEXT)
+
+    @field_validator("ip")
+    @classmethod
+    def _networks(cls, value: list[str] | None) -> list[str] | None:
+        for text in value or ():
+            ipaddress.ip_network(text, strict=False)
+        return value
+
+    @field_validator("sub")
+    @classmethod
+    def _subject(cls, value: str) -> str:
+        try:
+            asset_of(value)
+        except InvalidName as error:
+            raise ValueError(error.detail) from error
+        return value
+
+
+def asset_of(subject: str) -> Asset | None:
+    """The asset that a subject names; None for a prefix, which ends in a slash. Raises InvalidName."""
+    bucket, _, key = subject.partition("/")
+    if not subject.endswith("/"):
+        return Asset(bucket, key)
+    check_bucket(bucket)
+    if key:
+        check_key(key.removesuffix("/"))
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a verified token permits. `subject`: `bucket/key`, or a prefix that ends in a slash; times: Unix seconds."""
+
+    subject: str
+    expires: float
+    begins: float
+    key_id: str
+    token_id: str = ""
+    viewer: str = ""
+    networks: tuple[Network, ...] = ()
+    hosts: frozenset[str] = frozenset()
+    countries: frozenset[str] = frozenset()
+    makes: frozenset[Profile] = frozenset()
+
+    def covers(self, source: str) -> bool:
+        """Whether the grant is for an asset, `bucket/key`."""
+        return source == self.subject or (self.subject.endswith("/") and source.startswith(self.subject))
+
+    def may_cover(self, video: str) -> bool:
+        """Whether a video of this name, whose asset is not known yet, may be of an asset that the grant is for."""
+        asset = asset_of(self.subject)
+        if asset is None:
+            return users_path(video).startswith(self.subject.partition("/")[2])
+        return video in video_names(asset)
+
+    def is_current(self, now: float) -> bool:
+        return self.begins <= now < self.expires
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether it depends on where a request comes from."""
+        return bool(self.networks or self.hosts or self.countries)
+
+    def admits(self, *, address: str, page: str, is_ours: bool, country: str) -> bool:
+        """Whether a request may use it. `page`: the origin or address of the page that plays; '' where unknown.
+
+        `is_ours`: whether that is a page of this service, such as an embedded player: it was admitted itself.
+        """
+        return (
+            (not self.networks or _is_in(address, self.networks))
+            and (not self.hosts or is_ours or (urlsplit(page).hostname or "") in self.hosts)
+            and (not self.countries or country.upper() in self.countries)
+        )
+
+
+def grant_of(payload: dict[str, Any], *, key_id: str, leeway: float) -> Grant:
+    """The grant of a verified payload. Raises ValueError in words that say which claim is wrong."""
+    try:
+        claims = Claims.model_validate(payload)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ValueError(
+            f"its claim {'.'.join(map(str, first['loc']))}: {first['msg']}".replace("claim : Value error, ", "claim ")
+        ) from error
+    return Grant(
+        subject=claims.sub,
+        expires=claims.exp,
+        begins=(claims.nbf or 0) - leeway,
+        key_id=key_id,
+        token_id=claims.jti or "",
+        viewer=claims.vid or "",
+        networks=tuple(ipaddress.ip_network(text, strict=False) for text in claims.ip or ()),
+        hosts=frozenset(host.lower() for host in claims.ref or ()),
+        countries=frozenset(country.upper() for country in claims.cc or ()),
+        makes=frozenset(claims.make or ()),
+    )
+
+
+def _is_in(address: str, networks: tuple[Network, ...]) -> bool:
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    mapped = getattr(found, "ipv4_mapped", None) or found
+    return any(mapped in network for network in networks)

@@ -1,0 +1,114 @@
+"""The current keys of playback tokens: read again while the service runs, so that no key needs a restart."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import httpx
+
+from mam.access.keys import Key, Keys, own_keys, read_keys
+from mam.background import Periodic
+from mam.settings import Settings
+
+FILE_SECONDS = 2.0  # A changed file is noticed within this time.
+URL_SECONDS = 300.0  # The set at the URL is read this often.
+STALE_SECONDS = 24 * 3600.0  # The last set from the URL is valid this long without its server.
+FETCH_SECONDS = 10.0
+MOST_BYTES = 1 << 20
+
+log = logging.getLogger(__name__)
+
+
+class Keyring:
+    """Our own keys, then those of PLAYBACK_KEYS_FILE, then those of PLAYBACK_KEYS_URL. No key replaces another."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._own = own_keys(settings.playback_keys())
+        self._file = _File(settings.playback_keys_file) if settings.playback_keys_file else None
+        self._url = _Url(settings.playback_keys_url) if settings.playback_keys_url else None
+        self._merged: tuple[object, Keys] = ((), self._own)
+
+    @property
+    def keys(self) -> Keys:
+        """The current keys by their id, the one that signs first."""
+        others = (self._file.keys if self._file else {}, self._url.keys if self._url else {})
+        if self._merged[0] != others:  # `Key` compares by value: a set that was read again is the same
+            merged: dict[str, Key] = {}
+            for keys in (self._own, *others):
+                merged |= {kid: key for kid, key in keys.items() if kid not in merged}
+            self._merged = (others, merged)
+        return self._merged[1]
+
+    async def start(self) -> None:
+        """Raises ValueError where the file cannot be read, in words for the operator."""
+        async with AsyncExitStack() as stack:
+            for source in filter(None, (self._file, self._url)):
+                stack.push_async_callback(source.stop)
+                await source.start()
+            stack.pop_all()
+
+    async def stop(self) -> None:
+        for source in filter(None, (self._file, self._url)):
+            await source.stop()
+
+
+class _File(Periodic):
+    """A file of keys. While a changed one cannot be read, the keys of before stay."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("keys of playback tokens", FILE_SECONDS)
+        self._path = path
+        self._seen: object = None
+        self.keys: Mapping[str, Key] = {}
+
+    async def start(self) -> None:
+        try:
+            await asyncio.to_thread(self._look)
+        except (OSError, ValueError) as error:
+            raise ValueError(f"PLAYBACK_KEYS_FILE={self._path}: {error}") from error
+        await super().start()
+
+    async def take_turn(self) -> None:
+        try:
+            await asyncio.to_thread(self._look)
+        except (OSError, ValueError) as error:
+            log.error("playback keys not read", extra={"file": str(self._path), "error": str(error)})
+
+    def _look(self) -> None:
+        stat = self._path.stat()
+        seen = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+        if seen != self._seen:
+            self._seen = seen  # a faulty file is reported once
+            self.keys = read_keys(self._path.read_text("utf-8"))
+
+
+class _Url(Periodic):
+    """A set of keys that another server publishes."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__("published keys of playback tokens", URL_SECONDS)
+        self._url = url
+        self._read_at = 0.0
+        self._keys: Mapping[str, Key] = {}
+
+    @property
+    def keys(self) -> Mapping[str, Key]:
+        return self._keys if time.monotonic() - self._read_at < STALE_SECONDS else {}
+
+    async def take_turn(self) -> None:
+        try:
+            async with httpx.AsyncClient(timeout=FETCH_SECONDS) as client, client.stream("GET", self._url) as answer:
+                answer.raise_for_status()
+                body = b""
+                async for chunk in answer.aiter_bytes():
+                    body += chunk
+                    if len(body) > MOST_BYTES:
+                        raise ValueError(f"it has more than {MOST_BYTES} bytes")
+            self._keys, self._read_at = read_keys(body.decode()), time.monotonic()
+        except (httpx.HTTPError, ValueError) as error:
+            log.warning("playback keys not read", extra={"url": self._url, "error": str(error) or type(error).__name__})

@@ -1,0 +1,183 @@
+"""The entrance of the VoD service: who asks for a video, by a token in the address, an API key or a session.
+
+A token stands in the path, `/p/{token}/stream/…`, so that all relative addresses inherit it, in every player.
+`?token=` and `Authorization: Bearer` lead there. Behind the entrance the path has no token, and no log can show it.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Annotated, Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from fastapi import Depends, Request
+from redis.exceptions import RedisError
+from starlette.datastructures import Headers
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from mam.access.denials import Denials
+from mam.access.grants import Grant
+from mam.access.tokens import InvalidToken, Tokens
+from mam.access.viewers import ANYONE, KEYED, Viewer
+from mam.errors import MamError, NotFound
+from mam.http import problems
+from mam.http.auth import is_keyed
+from mam.http.token_path import PREFIX, SCOPE_KEY
+from mam.naming import Asset
+from mam.playback_rules import Policy
+from mam.settings import Settings
+from mam.vod.access import Access
+
+_VIEWER = "mam.viewer"  # This key of an ASGI scope holds the viewer with a token.
+_PATHS = ("/stream/", "/video/", "/watch/", "/embed/")  # what a token can be for
+_PAGE = re.compile(r"^(?:/p/[^/]*)?/(?:watch|embed)/")
+_BEARER = re.compile(r"Bearer +([A-Za-z0-9_.-]+) *", re.IGNORECASE)
+_IN_QUERY = re.compile(rb"(?:^|&)token=")
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """A path without its token, and the token's grant. `raw_path` is as it was sent."""
+
+    path: str
+    raw_path: bytes
+    viewer: Viewer
+
+
+class Entrance:
+    """Admits requests with a token. One per service."""
+
+    def __init__(self, settings: Settings, tokens: Tokens, denials: Denials) -> None:
+        self._settings = settings
+        self._tokens = tokens
+        self._denials = denials
+
+    def known(self, scope: Scope) -> Entered | None:
+        """The entry of a request with a token, where nothing has to be waited for; None for any other request."""
+        denied = self._denials.current()
+        if denied is None:
+            return None
+        with suppress(InvalidToken):
+            token, path, raw_path = parted(scope)
+            grant = self._tokens.grant(token)
+            if not grant.is_bound:
+                return Entered(path, raw_path, Viewer(False, grant, denied))
+        return None
+
+    async def enter(self, scope: Scope, token: str) -> Viewer:
+        """The viewer with this token. Raises InvalidToken, RedisUnavailable."""
+        grant = self._tokens.grant(token)
+        if grant.is_bound and not self._admits(grant, scope):
+            raise InvalidToken("It is for another address, page or country.")
+        return Viewer(False, grant, await self._denials.read())
+
+    def _admits(self, grant: Grant, scope: Scope) -> bool:
+        headers, country = Headers(scope=scope), self._settings.playback_country_header
+        page = headers.get("origin") or headers.get("referer", "")
+        return grant.admits(
+            address=scope["client"][0] if scope.get("client") else "",
+            page=page,
+            is_ours=bool(page) and urlsplit(page).netloc == headers.get("host"),
+            country=headers.get(country, "") if country else "",
+        )
+
+    def verifies(self, token: str) -> bool:
+        """Whether it is a token of this service: other services put their own into the same header."""
+        with suppress(InvalidToken):
+            return self._tokens.grant(token) is not None
+        return False
+
+
+class TokenPaths:
+    """ASGI middleware: takes the token out of a request's path, and redirects requests that have it elsewhere."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        try:
+            answer = await self._answer(scope)
+        except MamError as error:
+            answer = _refusal(scope, error)
+        await (answer or self._app)(scope, receive, send)
+
+    async def _answer(self, scope: Scope) -> Response | None:
+        """A redirect; None for a request that the routes answer. It changes the scope of a request with a token."""
+        path: str = scope["path"]
+        if not path.startswith((PREFIX, *_PATHS)):
+            return None
+        entrance: Entrance = scope["app"].state.services.entrance
+        if path.startswith(PREFIX):
+            token, rest, raw_rest = parted(scope)
+            scope[_VIEWER] = await entrance.enter(scope, token)
+            if not rest.startswith(_PATHS) or scope["method"] not in ("GET", "HEAD", "OPTIONS"):
+                raise NotFound("No token is for this address.")
+            scope[SCOPE_KEY] = f"{PREFIX}{token}"
+            scope["path"], scope["raw_path"] = rest, raw_rest
+            return None
+        if scope["method"] not in ("GET", "HEAD"):
+            return None
+        if _IN_QUERY.search(scope["query_string"]):
+            pairs = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+            token = dict(pairs)["token"]
+            await entrance.enter(scope, token)
+            return _redirect(scope, token, urlencode([pair for pair in pairs if pair[0] != "token"]))
+        bearer = _BEARER.fullmatch(Headers(scope=scope).get("authorization", ""))
+        if bearer and entrance.verifies(bearer[1]):
+            return _redirect(scope, bearer[1], scope["query_string"].decode("latin-1"))
+        return None
+
+
+def _refusal(scope: Scope, error: MamError) -> Response:
+    """A page where a browser wants one, else the problem."""
+    services, accepted = scope["app"].state.services, Headers(scope=scope).get("accept", "")
+    if services.settings.web and _PAGE.search(scope["path"]) and "text/html" in accepted:
+        with suppress(MamError):  # the pages may not have been built
+            page: Response = services.pages.notice(error)
+            return page
+    return problems.problem(error)
+
+
+def parted(scope: Scope) -> tuple[str, str, bytes]:
+    """The token of a path below PREFIX, the path without it, and that as it was sent. Raises InvalidToken."""
+    path, raw_path = scope["path"][len(PREFIX) :], scope["raw_path"][len(PREFIX) :]
+    token, _, rest = path.partition("/")
+    raw_token, slash, raw_rest = raw_path.partition(b"/")
+    if not slash or raw_token != token.encode():
+        raise InvalidToken("It is not a token.")
+    return token, f"/{rest}", b"/" + raw_rest
+
+
+def _redirect(scope: Scope, token: str, query: str) -> Response:
+    """To the same path with the token in it, which is plain ASCII."""
+    location = f"{PREFIX}{token}{scope['raw_path'].decode('latin-1')}" + (f"?{query}" if query else "")
+    return Response(status_code=302, headers={"Location": location, "Cache-Control": "no-store"})
+
+
+async def viewer_of(request: Request) -> Viewer:
+    """Who asks. A key or a session is looked at only where it can matter: public videos never wait for that."""
+    entered: Viewer = request.scope.get(_VIEWER, ANYONE)
+    access: Access = request.app.state.services.access
+    if entered.grant or access.is_open or _is_public(request, access):
+        return entered
+    with suppress(RedisError):  # whether the session is open is not known: the request counts as anybody's
+        if await is_keyed(request):
+            return KEYED
+    return entered
+
+
+def _is_public(request: Request, access: Access) -> bool:
+    """Whether the path names an asset that everyone may watch."""
+    names: dict[str, Any] = request.path_params
+    with suppress(MamError):
+        return "bucket" in names and access.policy(str(Asset(names["bucket"], names["path"]))) is Policy.PUBLIC
+    return False
+
+
+Watching = Annotated[Viewer, Depends(viewer_of)]
