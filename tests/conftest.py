@@ -18,7 +18,17 @@ from dev.servers import S3Kind, Server, available_s3, start_redis, start_s3
 from mam.processes import cores
 from mam.settings import Settings
 from mam.store.objects import Store
-from tests.integration.system import ACCESS_KEY, S3, SECRET_KEY, UPLOAD_KEY, Stack, configuration, settings_of
+from tests.integration.system import (
+    ACCESS_KEY,
+    S3,
+    SECRET_KEY,
+    UPLOAD_KEY,
+    VOD,
+    Stack,
+    configuration,
+    ladder_file,
+    settings_of,
+)
 from tests.media import MediaFolder
 
 for _name in Settings.model_fields:  # before any test module is imported: Celery's settings are read at import
@@ -101,16 +111,50 @@ def start_stack(
     return start
 
 
+@pytest.fixture(scope="session")
+def start_ladders(
+    closing: ExitStack, redis_server: Server, start_store: StartS3, tmp_path_factory: pytest.TempPathFactory
+) -> StartStack:
+    """The same with a table of small rungs: what holds of a ladder holds whatever its sizes are."""
+
+    @cache
+    def start(kind: S3Kind) -> Stack:
+        s3, folder = start_store(kind), tmp_path_factory.mktemp(f"ladders-{kind}")
+        more = {"LADDER_FILE": ladder_file(folder), "MINIO_BUCKET_VOD": f"{VOD}-ladders"}
+        env = configuration(s3.server.address, redis_server.port, db=2 * (len(KINDS) + KINDS.index(kind)), **more)
+        return closing.enter_context(Stack(s3, env, folder).running())
+
+    return start
+
+
 @pytest.fixture(params=KINDS)
-def stack(request: pytest.FixtureRequest, start_stack: StartStack) -> Stack:
+def stack(request: pytest.FixtureRequest, start_stack: StartStack) -> Iterator[Stack]:
     """The running system, once over each kind of S3 server."""
-    return start_stack(request.param)
+    yield from _in_turn(start_stack(request.param))
 
 
 @pytest.fixture
-def one_stack(start_stack: StartStack) -> Stack:
+def one_stack(start_stack: StartStack) -> Iterator[Stack]:
     """The running system over the preferred S3 server, where the kind makes no difference."""
-    return start_stack(_preferred())
+    yield from _in_turn(start_stack(_preferred()))
+
+
+@pytest.fixture(params=KINDS)
+def ladders(request: pytest.FixtureRequest, start_ladders: StartStack) -> Iterator[Stack]:
+    """The running system with small rungs, once over each kind of S3 server."""
+    yield from _in_turn(start_ladders(request.param))
+
+
+@pytest.fixture
+def one_ladders(start_ladders: StartStack) -> Iterator[Stack]:
+    """The same over the preferred S3 server."""
+    yield from _in_turn(start_ladders(_preferred()))
+
+
+def _in_turn(stack: Stack) -> Iterator[Stack]:
+    """A system that tests use one after another: what a test leaves unfinished is not in the way of the next one."""
+    yield stack
+    stack.cancel_all()
 
 
 @pytest.fixture(params=KINDS)

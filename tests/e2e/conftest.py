@@ -1,7 +1,9 @@
-"""What npm has for these tests, installed once per session."""
+"""What npm has for these tests, installed once per session, also where several processes run its tests."""
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -16,10 +18,20 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that the packages of npm lie in."""
     if not (shutil.which("npm") and shutil.which("node")):
         pytest.skip("no node and npm here")
-    try:
-        return install_packages(tmp_path_factory.mktemp("npm"))
-    except (subprocess.SubprocessError, OSError) as error:
-        pytest.skip(f"npm cannot get the players: {error}")
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "npm"
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        installed = folder / "installed" / "node_modules"
+        try:
+            if not installed.exists():
+                scratch = tmp_path_factory.mktemp("npm-install")
+                install_packages(scratch)
+                scratch.replace(installed.parent)  # whole or not at all
+        except (subprocess.SubprocessError, OSError) as error:
+            pytest.skip(f"npm cannot get the players: {error}")
+        return installed
 
 
 @pytest.fixture(scope="session")

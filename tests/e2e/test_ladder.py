@@ -9,11 +9,18 @@ import pytest
 from tests.e2e.browser import PLAYERS, play
 from tests.e2e.test_outcomes import is_harmless
 from tests.integration.system import Stack
-from tests.integration.test_ladder import NOISY
-from tests.integration.test_ladder import SECONDS as LENGTH
-from tests.media import MediaFolder
+from tests.media import AAC, FAST, MediaFolder, Recipe
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("ladder in browsers")]
+
+LENGTH = 10  # seconds
+# Large enough for a rung of the program's own table, and not much larger: making it is most of the test's work.
+NOISY = Recipe(
+    "noisy.mp4",
+    ("-f", "lavfi", "-i", f"testsrc2=s=854x480:r=25:d={LENGTH},noise=alls=8:allf=t", "-f", "lavfi", "-i",
+     f"sine=d={LENGTH}", *"-c:v libx264 -preset ultrafast -crf 26 -bf 2 -g 50 -sc_threshold 0".split(),
+     "-pix_fmt", "yuv420p", *AAC, *FAST),
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("player", PLAYERS)
@@ -28,4 +35,4 @@ def test_a_cold_ladder_is_played_to_its_end(
     assert [error for error in errors if not is_harmless(error)] == []
     assert len(report["buffered"]) == 1  # no gap, also where the player has switched
     assert abs(report["end"] - LENGTH) < 0.1
-    assert (report["width"], report["height"]) in ((1280, 720), (960, 540), (640, 360))
+    assert (report["width"], report["height"]) in ((854, 480), (640, 360))

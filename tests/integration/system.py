@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import http.client
 import io
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,14 +28,17 @@ from minio.error import S3Error
 from dev.servers import LOOPBACK, ROOT, S3Kind, Server, free_port, spawn, start_redis
 from mam.hls import playlist
 from mam.hls.plan import Plan
+from mam.jobs.keys import ACTIVE
 from mam.naming import STORYBOARD, commit_key, plan_key, revision_of
 from mam.settings import Settings
 from mam.store import upload_key
 from mam.store.objects import BROKEN_READS
+from mam.stored import texts
 
 BUCKET, OTHER_BUCKET, UNLISTED_BUCKET, VOD = "myvideos", "lectures", "private", "vod"
 ACCESS_KEY, SECRET_KEY, API_KEY = "test-access", "test-secret-key", "test api key, not a secret"
 UPLOAD_KEY = "test-upload", "test-upload-secret"
+SMALL_RUNGS = {180: 3_000_000, 120: 2_000_000, 80: 500_000}  # {side: maxrate}; cheap to encode and to decode
 READY_SECONDS = 60.0
 STOP_SECONDS = 40.0
 GRACE_SECONDS = 3
@@ -98,6 +102,14 @@ def own(s3_address: str, redis_port: int, **more: str) -> dict[str, str]:
     """The same for a system with a Redis of its own, which needs a VoD bucket of its own: the unfinished work in it is
     what any system over it goes on with."""
     return {**configuration(s3_address, redis_port), "MINIO_BUCKET_VOD": f"{VOD}-{redis_port}", **more}
+
+
+def ladder_file(folder: Path, rungs: Mapping[int, int] = SMALL_RUNGS) -> str:
+    """A LADDER_FILE in a folder. `rungs`: {side: maxrate}."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "rungs.json"
+    path.write_text(json.dumps([{"side": side, "maxrate": maxrate} for side, maxrate in rungs.items()]), "utf-8")
+    return str(path)
 
 
 def settings_of(env: dict[str, str]) -> Settings:
@@ -277,6 +289,11 @@ class Stack:
         headers = {"x-api-key": api_key} if api_key is not None else {}
         url = f"http://{self.transcoder.address}{path}"
         return self.http.post(url, json=body, headers=headers, timeout=ANSWER_SECONDS)
+
+    def cancel_all(self) -> None:
+        """Cancels what is under way: nobody waits for it any more."""
+        for job in texts(self.redis.zrange(ACTIVE, 0, -1)):
+            self.delete(f"http://{self.transcoder.address}/jobs/{job}")
 
     def convert(self, key: str, *, bucket: str = BUCKET, **more: Any) -> str:
         """Has an asset converted, and returns its video's name once that is live."""

@@ -11,13 +11,16 @@ from tests.integration.system import Stack, until
 from tests.integration.test_ladder import is_listed, variants
 from tests.media import SUBTITLES, MediaFolder, Recipe
 
+# One process makes all of them: they share a system.
+pytestmark = pytest.mark.xdist_group("ladders")
+
 SECONDS = 9
 PROMISES = {"bandwidth", "average-bandwidth"}
 # Notes: rungs have all pictures of a fast source, and the order of the list is that of peak rates.
 INTENDED = {"slow-variant", "first-variant"}
 
 
-def _picture(size: str = "960x540", rate: str = "25", more: str = "") -> tuple[str, ...]:
+def _picture(size: str = "320x180", rate: str = "25", more: str = "") -> tuple[str, ...]:
     """Grain, so that rungs are worth their while."""
     return ("-f", "lavfi", "-i", f"testsrc2=s={size}:r={rate}:d={SECONDS},noise=alls=16:allf=t{more}")
 
@@ -49,9 +52,9 @@ TWO = (
 )
 SOURCES = [
     Recipe("59.94.mp4", (*_picture(rate="60000/1001"), *_sound(), *_h264(120), *AAC)),
-    Recipe("portrait.mp4", (*_picture("540x960"), *_sound(), *_h264(), *AAC)),
-    Recipe("wide.mp4", (*_picture("1270x530"), *_sound(), *_h264(), *AAC)),  # its rung is rounded to even sides
-    Recipe("anamorphic.mp4", (*_picture("720x576", more=",setsar=64/45"), *_sound(), *_h264(), *AAC)),
+    Recipe("portrait.mp4", (*_picture("180x320"), *_sound(), *_h264(), *AAC)),
+    Recipe("wide.mp4", (*_picture("422x176"), *_sound(), *_h264(), *AAC)),  # its rung is rounded to even sides
+    Recipe("anamorphic.mp4", (*_picture("240x192", more=",setsar=64/45"), *_sound(), *_h264(), *AAC)),
     Recipe("silent.mp4", (*_picture(), *_h264(), *AAC)),
     Recipe("hevc.mp4", (*_picture(), *_sound(), *HEVC.split(), *AAC)),
     Recipe("hdr.mp4", (*_picture(), *_sound(), *PQ_HEVC.split(), *PQ.split(), *AAC)),
@@ -89,17 +92,17 @@ def told(findings: list[Finding], forgiven: set[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("recipe", SOURCES, ids=name)
-def test_a_ladder_breaks_no_rule(one_stack: Stack, media: MediaFolder, folder: str, recipe: Recipe) -> None:
-    making, whole = findings(one_stack, media, folder, recipe)
+def test_a_ladder_breaks_no_rule(one_ladders: Stack, media: MediaFolder, folder: str, recipe: Recipe) -> None:
+    making, whole = findings(one_ladders, media, folder, recipe)
     assert told(making, PROMISES | INTENDED | {"redirect"}) == []
     assert told(whole, INTENDED) == []
 
 
 @pytest.mark.parametrize("rule", FAULTS)
 def test_a_ladder_has_no_other_fault_than_the_known_one(
-    one_stack: Stack, media: MediaFolder, folder: str, rule: str
+    one_ladders: Stack, media: MediaFolder, folder: str, rule: str
 ) -> None:
-    making, whole = findings(one_stack, media, folder, FAULTS[rule])
+    making, whole = findings(one_ladders, media, folder, FAULTS[rule])
     assert told(making, PROMISES | INTENDED | {"redirect", rule}) == []
     assert told(whole, INTENDED | {rule}) == []
     assert rule in {finding.rule for finding in whole}, "the fault is gone: the source belongs to the others"
