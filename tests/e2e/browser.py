@@ -1,4 +1,4 @@
-"""A headless Chromium that plays a playlist on a page of another origin, with one of several players, and says what
+"""Pages of another origin, in a headless Chromium, that play a playlist with one of several players and say what
 happened."""
 
 from __future__ import annotations
@@ -7,7 +7,8 @@ import json
 import shutil
 import subprocess
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import partial
@@ -16,6 +17,8 @@ from pathlib import Path
 from queue import Empty, Queue
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
+
+from playwright.sync_api import Browser, sync_playwright
 
 PAGE = Path(__file__).with_name("player.html")
 PLAYERS = {  # npm package -> what is asked of npm, and the script in it that the page loads
@@ -71,6 +74,14 @@ class _Heard:
     reports: Queue[dict[str, Any]] = field(default_factory=Queue)
     appended: list[Appended] = field(default_factory=list)
 
+    def report(self, limit: float) -> dict[str, Any]:
+        try:
+            said = self.reports.get(timeout=limit + 30)
+        except Empty:
+            said = {"failed": "the browser said nothing", "errors": []}
+        appended = sorted(self.appended, key=lambda part: part.number)
+        return {**said, "appended": [part for part in appended if part.number < said.get("appended", len(appended))]}
+
 
 class _Handler(SimpleHTTPRequestHandler):
     """Serves the page, and takes what it sends."""
@@ -97,7 +108,17 @@ class _Handler(SimpleHTTPRequestHandler):
         pass
 
 
+@contextmanager
+def running() -> Iterator[Browser]:
+    """A browser for many pages. While it runs, `asyncio.run` is refused in this thread."""
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
+        yield found
+        found.close()
+
+
 def play(
+    browser: Browser,
     url: str,
     folder: Path,
     players: Path,
@@ -117,29 +138,36 @@ def play(
     Returns the page's report; `failed` stands in it when it gave up. Beside what the page says there is `appended`:
     all that the browser was given to decode before the end. The picture at `shot` seconds lies in `folder`/shot.png.
     """
+    asked = {"url": url, "seeks": ",".join(map(str, seeks)), "rate": rate, "shot": shot, "limit": limit}
+    with _begun(browser, folder, players, player, {**asked, "sights": json.dumps(sights)}) as heard:
+        return heard.report(limit)
+
+
+def play_at_once(
+    browser: Browser, url: str, folder: Path, players: Path, names: Sequence[str], *, limit: float, **asked: Any
+) -> dict[str, dict[str, Any]]:
+    """The reports of several players that play at the same time, each in a profile of its own; options as of `play`."""
+    asked = {"url": url, "seeks": "", "shot": 0.5, **asked, "limit": limit}
+    with ExitStack() as pages:
+        heard = {name: pages.enter_context(_begun(browser, folder / name, players, name, asked)) for name in names}
+        return {name: each.report(limit) for name, each in heard.items()}
+
+
+@contextmanager
+def _begun(browser: Browser, folder: Path, players: Path, player: str, asked: dict[str, Any]) -> Iterator[_Heard]:
+    """A page that plays, in a profile of its own, and what it says."""
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(PAGE, folder / "player.html")
     shutil.copy(players / player / PLAYERS[player][1], folder / f"{player}.js")
-    browser = chromium()
-    assert browser is not None
     heard = _Heard()
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, heard=heard, directory=str(folder)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    asked = {"url": url, "player": player, "seeks": ",".join(map(str, seeks)), "rate": rate, "shot": shot}
-    asked["sights"] = json.dumps(sights)
-    page = f"http://127.0.0.1:{server.server_port}/player.html?{urlencode({**asked, 'limit': limit})}"
-    process = subprocess.Popen(
-        [browser, *FLAGS, f"--user-data-dir={folder / 'profile'}", page],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+    profile = browser.new_context()
     try:
-        report = heard.reports.get(timeout=limit + 30)
-    except Empty:
-        report = {"failed": "the browser said nothing", "errors": []}
+        address = f"http://127.0.0.1:{server.server_port}/player.html"
+        profile.new_page().goto(f"{address}?{urlencode({**asked, 'player': player})}", wait_until="commit")
+        yield heard
     finally:
-        process.terminate()
-        process.wait(10)
+        profile.close()
         server.shutdown()
         server.server_close()
-    appended = sorted(heard.appended, key=lambda part: part.number)
-    return {**report, "appended": [part for part in appended if part.number < report.get("appended", len(appended))]}

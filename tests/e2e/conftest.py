@@ -6,11 +6,13 @@ import fcntl
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser
 
-from tests.e2e.browser import chromium, install_packages
+from tests.e2e.browser import chromium, install_packages, running
 
 
 @pytest.fixture(scope="session")
@@ -32,6 +34,14 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
         except (subprocess.SubprocessError, OSError) as error:
             pytest.skip(f"npm cannot get the players: {error}")
         return installed
+
+
+@pytest.fixture(scope="package")  # not longer: while playwright runs, asyncio.run() is refused in this thread
+def browser() -> Iterator[Browser]:
+    if chromium() is None:
+        pytest.skip("no Chromium here")
+    with running() as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

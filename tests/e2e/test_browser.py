@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser
 
 from tests.e2e.browser import play
 from tests.integration.system import Stack
@@ -27,22 +28,24 @@ def assert_played(report: dict[str, Any], seeks: list[float]) -> None:
 
 
 def test_a_video_never_converted_plays_and_seeks_and_then_plays_live(
-    one_stack: Stack, media: MediaFolder, folder: str, players: Path, tmp_path: Path
+    one_stack: Stack, media: MediaFolder, folder: str, browser: Browser, players: Path, tmp_path: Path
 ) -> None:
     key = one_stack.put(f"{folder}/long.mp4", media.path(LONG))
     seeks = [70.0, 21.5, 45.0]
 
-    cold = play(one_stack.stream_url(key), tmp_path / "cold", players, seeks=seeks)
+    cold = play(browser, one_stack.stream_url(key), tmp_path / "cold", players, seeks=seeks)
     assert_played(cold, seeks)
 
     one_stack.convert(key)
-    live = play(one_stack.stream_url(key), tmp_path / "live", players, seeks=seeks)
+    live = play(browser, one_stack.stream_url(key), tmp_path / "live", players, seeks=seeks)
     assert_played(live, seeks)
 
 
 def test_a_video_being_encoded_plays(
-    one_stack: Stack, media: MediaFolder, folder: str, players: Path, tmp_path: Path
+    one_stack: Stack, media: MediaFolder, folder: str, browser: Browser, players: Path, tmp_path: Path
 ) -> None:
     key = one_stack.put(f"{folder}/long.mp4", media.path(LONG))
     seeks = [60.0]
-    assert_played(play(one_stack.stream_url(key, reencode="true"), tmp_path / "encoded", players, seeks=seeks), seeks)
+    assert_played(
+        play(browser, one_stack.stream_url(key, reencode="true"), tmp_path / "encoded", players, seeks=seeks), seeks
+    )

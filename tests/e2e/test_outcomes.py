@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser
 
 from tests.e2e import scenes
-from tests.e2e.browser import PLAYERS, play
+from tests.e2e.browser import PLAYERS, play_at_once
 from tests.integration.system import Stack
 from tests.media import MediaFolder, Recipe
 
@@ -109,7 +110,7 @@ def marks(claim: str, name: str, player: str) -> list[pytest.MarkDecorator]:
 
 
 @pytest.fixture(scope="module")
-def played(media: MediaFolder, players: Path, tmp_path_factory: pytest.TempPathFactory) -> Played:
+def played(media: MediaFolder, browser: Browser, players: Path, tmp_path_factory: pytest.TempPathFactory) -> Played:
     """What a player says of an outcome. All players play it at once when it is first asked for."""
     known: dict[tuple[str, str], Report] = {}
     folder = uuid.uuid4().hex[:10]
@@ -117,13 +118,9 @@ def played(media: MediaFolder, players: Path, tmp_path_factory: pytest.TempPathF
     def ask(stack: Stack, name: str, player: str) -> Report:
         if (name, player) not in known:
             url, scratch = live(stack, name), tmp_path_factory.mktemp(name)
-            asked, seen = OUTCOMES[name].players, sights(OUTCOMES[name])
-            with ThreadPoolExecutor(len(asked)) as pool:
-                jobs = {
-                    p: pool.submit(play, url, scratch / p, players, player=p, sights=seen, rate=RATE, limit=30)
-                    for p in asked
-                }
-            known.update({(name, p): job.result() for p, job in jobs.items()})
+            asked, seen = OUTCOMES[name].players, json.dumps(sights(OUTCOMES[name]))
+            reports = play_at_once(browser, url, scratch, players, asked, limit=30, rate=RATE, sights=seen)
+            known.update({(name, player): report for player, report in reports.items()})
         return known[name, player]
 
     def live(stack: Stack, name: str) -> str:

@@ -5,24 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
-from tests.e2e.browser import FLAGS, chromium
+from tests.e2e.browser import chromium, running
 from tests.integration.system import Stack
 from tests.pages.browsing import Tab, are_built, tab
 
 
 @pytest.fixture(scope="package")  # not longer: while playwright runs, asyncio.run() is refused in this thread
 def browser() -> Iterator[Browser]:
-    executable = chromium()
-    if executable is None:
+    if chromium() is None:
         pytest.skip("no Chromium here")
     if not are_built():
         pytest.skip("the pages are not built: run `make pages`")
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=executable, args=FLAGS)
+    with running() as found:
         yield found
-        found.close()
 
 
 @pytest.fixture
