@@ -10,6 +10,7 @@ from pathlib import Path
 import m3u8
 import pytest
 import requests
+from playwright.sync_api import Browser
 
 from tests.e2e.browser import PLAYERS, play
 from tests.e2e.test_outcomes import is_harmless
@@ -45,11 +46,13 @@ def address(stack: Stack, key: str, given: str, query: str = "") -> str:
 
 
 @pytest.mark.parametrize("player", PLAYERS)
-def test_a_signed_ladder_is_played_to_its_end(signed: Stack, players: Path, tmp_path: Path, player: str) -> None:
+def test_a_signed_ladder_is_played_to_its_end(
+    signed: Stack, browser: Browser, players: Path, tmp_path: Path, player: str
+) -> None:
     """The first player finds it cold."""
     url = address(signed, KEY, token(signed), "?profile=ladder")
     for seeks in ((), (LENGTH - 5.0, 2.0)):
-        report = play(url, tmp_path / f"page{len(seeks)}", players, player=player, seeks=seeks)
+        report = play(browser, url, tmp_path / f"page{len(seeks)}", players, player=player, seeks=seeks)
         assert "failed" not in report, report
         errors = [error for error in report["errors"] if error["fatal"] or "bufferStalledError" not in error["details"]]
         assert [error for error in errors if not is_harmless(error)] == []
