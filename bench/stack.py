@@ -45,7 +45,7 @@ from mam.jobs.state import Jobs
 from mam.naming import poster_key, stem, storyboard_key
 from mam.settings import Settings
 
-API_KEY = "the key of the bench"
+API_KEY = "the key of the bench no secret at all"
 ACCESS_KEY, SECRET_KEY = "bench", "bench-secret-key"
 FILMS = "films"  # the source bucket
 CLONES = "clones"  # the folder in it for films under other names

@@ -255,7 +255,7 @@ def start(system: System, given: dict[str, str]) -> None:
         system.add_service("transcoder", "video_transcoding_main_server:app", port=ports.transcoder),
         system.add_service("vod", "vod_main_server:app", port=ports.vod),
     ]
-    wait_until_ready(system, services, key=settings.transcode_api_key.get_secret_value())
+    wait_until_ready(system, services, key=settings.api_keys()[0])
     say_what_to_try(settings, ports, store)
 
 
@@ -342,7 +342,7 @@ def readiness(session: requests.Session, service: Server) -> str:
 
 def say_what_to_try(settings: Settings, ports: Ports, store: str) -> None:
     transcoder, vod = f"http://localhost:{ports.transcoder}", f"http://localhost:{ports.vod}"
-    key = settings.transcode_api_key.get_secret_value()
+    key = settings.api_keys()[0]
     bucket, name = (sample.BUCKET, "sample") if ports.s3 else ("BUCKET", "NAME")
     asset = f'{{"asset_bucket":"{bucket}","asset_object":"{name}.mp4","reencode":false}}'
     stream = f"{vod}/stream/{bucket}/{name}.mp4/playlist.m3u8"

@@ -28,7 +28,7 @@ SERVICES_ALONE = frozenset({
     "transcode_api_key", "playback_secret", "playback_keys_file", "playback_keys_url", "webhook_url", "webhook_secret",
     "minio_upload_bucket", "minio_upload_usr", "minio_upload_pwd",
 })  # fmt: skip
-LEAST_KEY_LENGTH = 16  # That makes some 80 bits even of hex digits and words. A generated key has 43 characters.
+LEAST_KEY_LENGTH = 32  # That makes 128 bits even of hex digits. A generated key has 43 characters.
 LEAST_KEY_CHARACTERS = 4  # So many characters must differ: `aaaaaaaaaaaaaaaa` is long, too.
 SECRETS = (  # Their example values are public, and must be replaced.
     "transcode_api_key", "minio_usr", "minio_pwd", "minio_upload_usr", "minio_upload_pwd", "redis_password",
@@ -41,6 +41,10 @@ MAKE_KEY = "make one with `python3 -c 'import secrets; print(secrets.token_urlsa
 
 def _split(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _keys_in(value: SecretStr) -> list[str]:
+    return [key.strip() for key in value.get_secret_value().split(",")]
 
 
 def _webhook_key(secret: str) -> bytes:
@@ -157,18 +161,22 @@ class Settings(BaseSettings):
     @field_validator("transcode_api_key")
     @classmethod
     def _strong(cls, value: SecretStr) -> SecretStr:
-        key = value.get_secret_value().strip()
-        if len(key) < LEAST_KEY_LENGTH or len(set(key)) < LEAST_KEY_CHARACTERS:
-            raise ValueError(
-                f"TRANSCODE_API_KEY has less than {LEAST_KEY_LENGTH} characters, or few of them: {MAKE_KEY}"
-            )
+        for key in _keys_in(value):
+            is_example = key.lower().startswith(PLACEHOLDER)  # refused below, in other words
+            if not is_example and (len(key) < LEAST_KEY_LENGTH or len(set(key)) < LEAST_KEY_CHARACTERS):
+                raise ValueError(
+                    f"TRANSCODE_API_KEY has less than {LEAST_KEY_LENGTH} characters, or few of them: {MAKE_KEY}"
+                )
         return value
 
     @model_validator(mode="after")
     def _no_examples(self) -> Settings:
         for name in SECRETS:
             value = getattr(self, name)
-            for secret in value if isinstance(value, list) else [value]:
+            values = value if isinstance(value, list) else [value]
+            if name == "transcode_api_key":
+                values = _keys_in(value)
+            for secret in values:
                 text = secret.get_secret_value() if isinstance(secret, SecretStr) else secret
                 if text and text.strip().lower().startswith(PLACEHOLDER):
                     raise ValueError(f"{name.upper()} still has the example's value: {MAKE_KEY}")
@@ -259,11 +267,23 @@ class Settings(BaseSettings):
     def public_secure(self) -> bool:
         return self.minio_secure if self.minio_public_secure is None else self.minio_public_secure
 
+    def api_keys(self) -> list[str]:
+        """The API keys: the first is sent to the other service, all are accepted."""
+        return _keys_in(self.transcode_api_key)
+
     def playback_keys(self) -> list[bytes]:
-        """The keys of playback tokens, the signing one first; derived from the API key where none is set."""
+        """The keys of playback tokens, the signing one first; derived from the API keys where none is set."""
         if self.playback_secret:
             return [secret.get_secret_value().encode() for secret in self.playback_secret]
-        return [hmac.digest(self.transcode_api_key.get_secret_value().encode(), b"playback", "sha256")]
+        return [hmac.digest(key.encode(), b"playback", "sha256") for key in self.api_keys()]
+
+    def playlist_form(self) -> str:
+        """A digest of the settings that are baked into rendered playlists: it changes with each of them."""
+        parts = (self.public_endpoint, self.public_secure, self.minio_region, self.minio_bucket_vod, self.minio_usr,
+                 self.signed_url_ttl_seconds, self.playback_rules)  # fmt: skip
+        secret = self.minio_pwd.get_secret_value().encode()
+        # So short that whoever reads Redis cannot tell a guessed secret from others.
+        return hmac.digest(secret, repr(parts).encode(), "sha256").hex()[:8]
 
     def webhook_keys(self) -> list[bytes]:
         """The keys that sign webhooks. A secret is base64 behind `whsec_`, as in Standard Webhooks, or any other text.

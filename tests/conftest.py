@@ -33,7 +33,7 @@ from tests.media import MediaFolder
 
 for _name in Settings.model_fields:  # before any test module is imported: Celery's settings are read at import
     os.environ.pop(_name.upper(), None)
-os.environ["TRANSCODE_API_KEY"] = "the key of the tests"
+os.environ["TRANSCODE_API_KEY"] = "the key of the tests is no secret"
 Settings.model_config["env_file"] = None  # nor of a .env in the checkout
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import gzip
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import redis
@@ -36,6 +36,7 @@ def compressed(playlist: str) -> bytes:
 class CachedPlaylist:
     """A playlist as it is sent. `body`: gzip. `max_age`: seconds for which a client may keep it.
 
+    `form` is a digest of what was baked into its URLs ('' for any): a process with other settings does not serve it.
     `source` is `bucket/key` of the asset, `kinds` the kinds that the playlist satisfies (words such as `source`,
     `auto.fmp4`, separated by spaces); both are empty where unknown.
     """
@@ -44,25 +45,27 @@ class CachedPlaylist:
     source: str = ""
     kinds: str = ""
     max_age: int = 0
+    form: str = ""
 
     def fits(self, source: str, kind: str) -> bool:
         """Whether the playlist satisfies a request (empty: any). A tree of another tool satisfies every request."""
         return satisfies(self.kinds, kind) and (not source or self.source in (source, ""))
 
     def to_bytes(self) -> bytes:
-        """`max_age`, then `source` and `kinds`, a line each (neither holds line breaks), then the body."""
-        return self.max_age.to_bytes(AGE_BYTES, "big") + f"{self.source}\n{self.kinds}\n".encode() + self.body
+        """`max_age`, then `source`, `kinds` and `form`, a line each (none holds line breaks), then the body."""
+        lines = f"{self.source}\n{self.kinds}\n{self.form}\n"
+        return self.max_age.to_bytes(AGE_BYTES, "big") + lines.encode() + self.body
 
 
 def _from_bytes(data: bytes | None) -> CachedPlaylist | None:
     """Reads what `to_bytes` wrote; None for nothing, and for the format of another version."""
-    age, *parts = (data or b"")[:AGE_BYTES], *(data or b"")[AGE_BYTES:].split(b"\n", 2)
-    if len(parts) != 3 or not parts[2].startswith(GZIP_MAGIC):
+    age, *parts = (data or b"")[:AGE_BYTES], *(data or b"")[AGE_BYTES:].split(b"\n", 3)
+    if len(parts) != 4 or not parts[3].startswith(GZIP_MAGIC):
         return None
-    source, kinds = stored.text(parts[0]), stored.text(parts[1])
-    if source is None or kinds is None:
-        return None
-    return CachedPlaylist(parts[2], source, kinds, int.from_bytes(age, "big"))
+    lines = stored.texts(parts[:3])
+    return (
+        CachedPlaylist(parts[3], lines[0], lines[1], int.from_bytes(age, "big"), lines[2]) if len(lines) == 3 else None
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +81,23 @@ class PlaylistCache:
     """The cache for the VoD service: coroutines, several names at once, gzip bytes as they are sent."""
 
     def __init__(
-        self, client: redis.asyncio.Redis, *, ttl: int, quick: redis.asyncio.Redis | None = None, budget: int = 0
+        self,
+        client: redis.asyncio.Redis,
+        *,
+        ttl: int,
+        quick: redis.asyncio.Redis | None = None,
+        budget: int = 0,
+        form: str = "",
     ) -> None:
-        """`quick`: a client with short timeouts, for calls that may fail. `budget`: bytes; 0: by maxmemory."""
+        """`quick`: a client with short timeouts, for calls that may fail. `budget`: bytes; 0: by maxmemory.
+
+        `form`: that of the playlists of this process.
+        """
         self._client = client
         self._quick = quick or client
         self._ttl = ttl
         self._budget = budget
+        self._form = form
         self._put = self._quick.register_script(PUT)
 
     async def get(self, names: Sequence[str], slot: str = MAIN) -> list[Lookup]:
@@ -100,7 +113,7 @@ class PlaylistCache:
             log.warning("playlist cache unavailable", extra={"error": type(error).__name__})
             return [Lookup(None, None)] * len(names)
         return [
-            Lookup(_from_bytes(data), stored.text(generation or b"0"), (milliseconds or 0) / 1000)
+            Lookup(self._own(_from_bytes(data)), stored.text(generation or b"0"), (milliseconds or 0) / 1000)
             for data, milliseconds, generation in zip(rows[::3], rows[1::3], rows[2::3], strict=True)
         ]
 
@@ -111,11 +124,16 @@ class PlaylistCache:
         """
         if generation is None:
             return
-        values = _put_arguments(name, playlist, slot, generation, ttl=self._ttl, budget=self._budget)
+        written = replace(playlist, form=self._form)
+        values = _put_arguments(name, written, slot, generation, ttl=self._ttl, budget=self._budget)
         try:
             await self._put(keys=_put_keys(name), args=values)
         except (redis.RedisError, OSError) as error:
             log.warning("playlist not cached", extra={"error": type(error).__name__})
+
+    def _own(self, playlist: CachedPlaylist | None) -> CachedPlaylist | None:
+        """The playlist, unless a process with other settings rendered it."""
+        return playlist if playlist and playlist.form in ("", self._form) else None
 
     async def invalidate(self, name: str) -> None:
         """Forgets all playlists of a video, in every process (mam/cache/invalidation.py). Raises RedisError."""

@@ -105,7 +105,7 @@ def client(settings: Settings, *, seconds: float) -> httpx.AsyncClient:
     """A client for any number of simultaneous requests, each of which may take `seconds`. The caller closes it."""
     return httpx.AsyncClient(
         base_url=settings.transcode_api_url,
-        headers={HEADER: settings.transcode_api_key.get_secret_value()},
+        headers={HEADER: settings.api_keys()[0]},
         timeout=httpx.Timeout(seconds, connect=CONNECT_SECONDS, pool=None),
         limits=httpx.Limits(max_connections=None, keepalive_expiry=KEEPALIVE_SECONDS),
         trust_env=False,  # the environment's proxy is not for requests between the two services

@@ -74,7 +74,9 @@ async def started(settings: Settings, stack: AsyncExitStack, recorder: Recorder,
     for part in (keyring, listener, memory):
         await start(stack, part)
     budget = settings.playlist_cache_bytes
-    cache = PlaylistCache(redis, ttl=settings.playlist_cache_ttl_seconds, quick=quick, budget=budget)
+    cache = PlaylistCache(
+        redis, ttl=settings.playlist_cache_ttl_seconds, quick=quick, budget=budget, form=settings.playlist_form()
+    )
     reads, assets, redirects = SharedReads(cache, memory), PageAssets(), Redirects()
     tokens, denials = Tokens(lambda: keyring.keys), Denials(redis, quick, memory)
     entrance = Entrance(settings, tokens, denials)

@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 
 from mam import stored
 from mam.errors import Forbidden, MamError
+from mam.http.auth import is_api_key
 from mam.http.tries import TRIES, TRIES_SECONDS, TooManyAttempts
 from mam.settings import Settings
 
@@ -30,13 +31,13 @@ class SessionExpired(MamError):
 class Sessions:
     """Sessions in Redis, under digests of their tokens: an attacker who can read Redis cannot use them.
 
-    The digests are keyed with the API key: a new API key ends all sessions.
+    The digests are keyed with the API key that signed in: a session ends when that key is no longer accepted.
     """
 
     def __init__(self, settings: Settings, client: redis.asyncio.Redis) -> None:
         self._settings = settings
         self._client = client
-        self._watched: dict[str, set[asyncio.Event]] = {}  # By key; set when this process ends the session.
+        self._watched: dict[str, set[asyncio.Event]] = {}  # By token; set when this process ends the session.
 
     @property
     def seconds(self) -> int:
@@ -52,18 +53,19 @@ class Sessions:
             _, tries = await pipe.execute()
         if tries > TRIES:
             raise TooManyAttempts(f"{TRIES} wrong keys came from this address.")
-        if not hmac.compare_digest(_digest(api_key), _digest(self._api_key)):
+        if not is_api_key(api_key, self._settings):
             raise Forbidden("The API key is wrong.", hint="Type the value of TRANSCODE_API_KEY; `make run` prints it.")
         token, ends = secrets.token_urlsafe(32), int(time.time()) + self.seconds
         async with self._client.pipeline(transaction=True) as pipe:
-            pipe.set(self._key(token), str(ends), exat=ends)
+            pipe.set(_key(api_key, token), str(ends), exat=ends)
             pipe.delete(TRIES_PREFIX + address)
             await pipe.execute()
         return token, ends
 
     async def ends(self, token: str) -> int | None:
         """The end of the session in Unix seconds; None when there is no session. Raises RedisError."""
-        return stored.whole(await self._client.get(self._key(token)))
+        found = await self._client.mget(self._keys(token))
+        return next((end for value in found if (end := stored.whole(value)) is not None), None)
 
     async def check(self, token: str) -> None:
         """Raises SessionExpired unless the session is open."""
@@ -72,15 +74,14 @@ class Sessions:
 
     async def close(self, token: str) -> None:
         """Ends the session, for every copy of its cookie."""
-        key = self._key(token)
-        await self._client.delete(key)
-        for closed in self._watched.get(key, ()):
+        await self._client.delete(*self._keys(token))
+        for closed in self._watched.get(token, ()):
             closed.set()
 
     async def over(self, token: str) -> None:
         """Returns once the session has ended: at once where this process ends it, else within LOOK_SECONDS."""
-        key, closed = self._key(token), asyncio.Event()
-        watched = self._watched.setdefault(key, set())
+        closed = asyncio.Event()
+        watched = self._watched.setdefault(token, set())
         watched.add(closed)
         try:
             while not closed.is_set() and await self._is_open(token):
@@ -89,7 +90,7 @@ class Sessions:
         finally:
             watched.discard(closed)
             if not watched:
-                self._watched.pop(key, None)
+                self._watched.pop(token, None)
 
     async def _is_open(self, token: str) -> bool:
         try:
@@ -97,13 +98,9 @@ class Sessions:
         except RedisError:
             return True  # The session's state is unknown, and is read again later.
 
-    @property
-    def _api_key(self) -> str:
-        return self._settings.transcode_api_key.get_secret_value()
-
-    def _key(self, token: str) -> str:
-        return PREFIX + hmac.new(self._api_key.encode(), token.encode(), hashlib.sha256).hexdigest()
+    def _keys(self, token: str) -> list[str]:
+        return [_key(api_key, token) for api_key in self._settings.api_keys()]
 
 
-def _digest(text: str) -> bytes:
-    return hashlib.sha256(text.encode()).digest()
+def _key(api_key: str, token: str) -> str:
+    return PREFIX + hmac.new(api_key.encode(), token.encode(), hashlib.sha256).hexdigest()

@@ -36,7 +36,7 @@ from mam.store.objects import BROKEN_READS
 from mam.stored import texts
 
 BUCKET, OTHER_BUCKET, UNLISTED_BUCKET, VOD = "myvideos", "lectures", "private", "vod"
-ACCESS_KEY, SECRET_KEY, API_KEY = "test-access", "test-secret-key", "test api key, not a secret"
+ACCESS_KEY, SECRET_KEY, API_KEY = "test-access", "test-secret-key", "test api key that is not a secret"
 UPLOAD_KEY = "test-upload", "test-upload-secret"
 SMALL_RUNGS = {180: 3_000_000, 120: 2_000_000, 80: 500_000}  # {side: maxrate}; cheap to encode and to decode
 READY_SECONDS = 60.0

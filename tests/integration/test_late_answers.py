@@ -61,7 +61,10 @@ def with_viewing(
 
     async def run() -> None:
         settings = Settings(
-            redis_host=LOOPBACK, redis_port=server.port, transcode_api_key="the key of the tests", _env_file=None
+            redis_host=LOOPBACK,
+            redis_port=server.port,
+            transcode_api_key="the key of the tests is no secret",
+            _env_file=None,
         )
         client = async_client(settings)
         cache, slow = PlaylistCache(client, ttl=60), SlowTranscoder()

@@ -198,7 +198,9 @@ def test_a_wrong_key_between_the_services_is_told_apart_from_a_viewers_mistake(
     one_stack: Stack, media: MediaFolder, folder: str, tmp_path: Path
 ) -> None:
     cold = one_stack.put(f"{folder}/cold.mp4", media.path(CLIP))
-    stranger = Stack(one_stack.s3, {**one_stack.env, "TRANSCODE_API_KEY": "another key, no secret"}, tmp_path)
+    stranger = Stack(
+        one_stack.s3, {**one_stack.env, "TRANSCODE_API_KEY": "another key of the tests no secret"}, tmp_path
+    )
     stranger.env["TRANSCODE_API_URL"] = f"http://{one_stack.transcoder.address}/transcode"
     stranger.start_vod()
     try:

@@ -92,12 +92,12 @@ def test_a_service_with_another_key_is_no_matter_of_who_asks(one_s3: S3, redis_s
     env = configuration(one_s3.server.address, redis_server.port, db=12, EMBEDDED_WORKERS="0")
     with Stack(one_s3, env, tmp_path).running() as stack:
         stack.vod.stop(20)
-        stack.env["TRANSCODE_API_KEY"] = "another key, no secret"
+        stack.env["TRANSCODE_API_KEY"] = "another key of the tests no secret"
         stack.start_vod()
         stack.wait_for(stack.vod)
         for path in ("jobs", "events"):
             answer = stack.http.get(
-                f"{base(stack)}/{path}", headers={"x-api-key": "another key, no secret"}, timeout=30
+                f"{base(stack)}/{path}", headers={"x-api-key": "another key of the tests no secret"}, timeout=30
             )
             assert is_problem(answer, 503, "transcoder_unavailable")
             assert answer.json()["detail"] == "The transcoding service refuses this service's API key."

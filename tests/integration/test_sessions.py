@@ -33,7 +33,7 @@ def with_key(api_key: str, redis_server: Server, act: Callable[[Sessions], Await
 def test_who_waits_for_the_end_of_a_session_hears_of_it(redis_server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     async def ended(ours: Sessions, theirs: Sessions) -> None:
         """`theirs`: who ends the session."""
-        token, _ = await ours.open("the key of all sessions", address="a")
+        token, _ = await ours.open("the key of all the sessions that are here", address="a")
         one, other = asyncio.create_task(ours.over(token)), asyncio.create_task(ours.over(token))
         done, _ = await asyncio.wait([one], timeout=0.3)
         assert not done, "it is open"
@@ -45,14 +45,18 @@ def test_who_waits_for_the_end_of_a_session_hears_of_it(redis_server: Server, mo
 
     async def by_another_process(sessions: Sessions) -> None:
         monkeypatch.setattr("mam.web.sessions.LOOK_SECONDS", 0.05)
-        await with_key_at_once("the key of all sessions", redis_server, lambda others: ended(sessions, others))
+        await with_key_at_once(
+            "the key of all the sessions that are here", redis_server, lambda others: ended(sessions, others)
+        )
 
-    with_key("the key of all sessions", redis_server, by_the_same_process)
-    with_key("the key of all sessions", redis_server, by_another_process)
+    with_key("the key of all the sessions that are here", redis_server, by_the_same_process)
+    with_key("the key of all the sessions that are here", redis_server, by_another_process)
 
 
 def test_a_new_api_key_ends_the_sessions_of_the_old_one(redis_server: Server) -> None:
-    old, new = "the old key of sessions", "the new key of sessions"
+    old, new = "the old key of all the sessions here", "the new key of all the sessions here"
     token, ends = with_key(old, redis_server, lambda sessions: sessions.open(old, address="a"))
     assert with_key(old, redis_server, lambda sessions: sessions.ends(token)) == ends
+    for both in (f"{old},{new}", f"{new}, {old}"):  # while one replaces the other
+        assert with_key(both, redis_server, lambda sessions: sessions.ends(token)) == ends
     assert with_key(new, redis_server, lambda sessions: sessions.ends(token)) is None

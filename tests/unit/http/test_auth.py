@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel
 
 from mam.http import problems
 from mam.http.auth import HEADER, require_api_key
@@ -28,7 +28,7 @@ def client(key: str = KEY) -> TestClient:
     app = FastAPI()
     app.router.route_class = Route
     problems.install(app)
-    settings = SimpleNamespace(transcode_api_key=SecretStr(key))
+    settings = SimpleNamespace(api_keys=lambda: [key])
     app.state.services = SimpleNamespace(settings=settings, sessions=None, tries=Tries())
 
     @app.post("/", dependencies=[require_api_key])

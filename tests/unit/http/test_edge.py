@@ -14,7 +14,6 @@ from fastapi import FastAPI, Request
 from fastapi.testclient import TestClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import SecretStr
 
 from mam.http import journal, request_id
 from mam.http.auth import HEADER, require_api_key
@@ -22,7 +21,7 @@ from mam.http.logging import EventFormatter
 from mam.http.service import Service
 from mam.http.tries import Tries
 
-KEY = "the key of the tests"
+KEY = "the key of the tests is no secret"
 log = logging.getLogger(__name__)
 
 
@@ -33,7 +32,7 @@ async def nothing(_: FastAPI) -> AsyncIterator[None]:
 
 def service() -> Service:
     app = Service("test", title="Test", description="A service.", lifespan=nothing)
-    settings = SimpleNamespace(transcode_api_key=SecretStr(KEY))
+    settings = SimpleNamespace(api_keys=lambda: [KEY])
     app.state.services = SimpleNamespace(settings=settings, sessions=None, tries=Tries())
 
     @app.get("/thing/{name:path}/end")

@@ -21,7 +21,7 @@ def everybodys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def settings() -> Settings:
-    return Settings(_env_file=None, transcode_api_key="the key of the tests")
+    return Settings(_env_file=None, transcode_api_key="the key of the tests is no secret")
 
 
 def test_shared_files_lie_in_a_folder_of_this_user_alone(everybodys: Path) -> None:

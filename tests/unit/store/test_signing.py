@@ -22,7 +22,7 @@ SECRETS = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")),
 def settings_for(endpoint: str, secure: bool, *, secret: str = "minioadmin", user: str = "minioadmin") -> Settings:
     return Settings(
         _env_file=None,
-        transcode_api_key=SecretStr("the key of the tests"),
+        transcode_api_key=SecretStr("the key of the tests is no secret"),
         minio_public_endpoint=endpoint,
         minio_public_secure=secure,
         minio_endpoint="private:9000",

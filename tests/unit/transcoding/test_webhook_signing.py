@@ -18,7 +18,7 @@ MESSAGE, MOMENT, BODY = "evt_1f0c9a7be2d4_1_ready", 1700000000, b'{"type": "vide
 
 
 def headers(secret: str, message: str = MESSAGE, moment: int = MOMENT, body: bytes = BODY) -> dict[str, str]:
-    values: dict[str, Any] = {"transcode_api_key": "the key of the tests", "webhook_secret": secret}
+    values: dict[str, Any] = {"transcode_api_key": "the key of the tests is no secret", "webhook_secret": secret}
     return Signer.of(Settings.model_validate(values)).headers(message, moment, body)
 
 

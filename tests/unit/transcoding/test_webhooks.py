@@ -18,7 +18,9 @@ PUBLIC = "93.184.216.34"
 
 
 def settings(**values: Any) -> Settings:
-    return Settings.model_validate({"transcode_api_key": "the key of the tests", "webhook_secret": "s", **values})
+    return Settings.model_validate(
+        {"transcode_api_key": "the key of the tests is no secret", "webhook_secret": "s", **values}
+    )
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from mam.vod.hotpath import KNOWN_REQUESTS, LONGEST, HotPath
 from mam.vod.outcomes import Outcomes
 from mam.vod.redirects import Redirects
 
-SETTINGS = Settings(_env_file=None, transcode_api_key="the key of the tests")
+SETTINGS = Settings(_env_file=None, transcode_api_key="the key of the tests is no secret")
 
 
 class Kept:

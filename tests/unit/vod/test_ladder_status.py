@@ -23,7 +23,7 @@ COMMIT = "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=4130000\nsource/index.m3u8\n"
 @pytest.mark.parametrize("is_away", [False, True], ids=["at work", "away"])
 def test_renditions_that_are_not_live_are_told_by_jobs_or_count_as_promised(is_away: bool) -> None:
     plan = ladder_plan()
-    settings = Settings(transcode_api_key="the key of the tests", _env_file=None)
+    settings = Settings(transcode_api_key="the key of the tests is no secret", _env_file=None)
     trees, transcoder = create_autospec(Trees, instance=True), create_autospec(Transcoder, instance=True)
     trees.by_asset.return_value.configure_mock(name=plan.video, plan=plan, text=COMMIT)
     making = {"name": "v360", "state": "making", "percent": 50.0}

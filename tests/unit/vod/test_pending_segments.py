@@ -14,7 +14,7 @@ from mam.settings import Settings
 from mam.vod.pending_segments import PendingSegments, SegmentName, SegmentPending
 from tests.unit.hls.test_multivariant import ladder_plan
 
-SETTINGS = Settings(_env_file=None, transcode_api_key="the key of the tests", segment_wait_seconds=0.2)
+SETTINGS = Settings(_env_file=None, transcode_api_key="the key of the tests is no secret", segment_wait_seconds=0.2)
 REVISION = "0123456789ab"
 
 
