@@ -18,6 +18,7 @@ from typing import Any
 
 from bench import (
     CACHE,
+    access,
     click,
     encode,
     fleet,
@@ -58,6 +59,7 @@ LINES: dict[str, Callable[[Run], Iterator[Row]]] = {
     "networks": networks.watched,
     "click": click.first_picture,
     "cached": playlist.cached,
+    "signed": access.signed,
     "segments": segments.direct,
     "library": library.hundred_thousand,
     "viewers": viewers.thousand,

@@ -67,7 +67,7 @@ class _Connection(asyncio.Protocol):
                 return
             self._head = b""
             length = re.search(rb"(?i)\r\ncontent-length: *([0-9]+)", head)
-            if not head.startswith(b"HTTP/1.1 200 ") or not length:
+            if not head.startswith((b"HTTP/1.1 200 ", b"HTTP/1.1 302 ")) or not length:
                 self.fail(head.decode("latin-1")[:300])
                 return
             self._left = int(length[1]) - len(body)

@@ -81,7 +81,7 @@ def cached(run: Run) -> Iterator[Row]:
     )
     product = f"http://{stack.vod.address}/video/{VIDEO}/playlist.m3u8"
     by_asset = f"http://{stack.vod.address}/stream/{FILMS}/{VIDEO}.mp4/playlist.m3u8"
-    with _baselines(stack, _get(product)) as addresses:
+    with baselines(stack, body_of(product)) as addresses:
         rates = _rates(run, {BY_NAME: product, BY_ASSET: by_asset, **addresses})
     bars = {"FastAPI constant": 1.0, "plain ASGI": 0.8, "thread-pool route": 5.0}
     for name in addresses:
@@ -103,10 +103,10 @@ def _rates(run: Run, urls: dict[str, str]) -> dict[str, Measure]:
 
 
 @contextmanager
-def _baselines(stack: Stack, body: bytes) -> Iterator[dict[str, str]]:
+def baselines(stack: Stack, body: bytes) -> Iterator[dict[str, str]]:
     """The addresses of the servers that the product is held against, by name. `body`: gzip."""
     folder = SCRATCH / "baselines"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     (folder / "playlist").write_bytes(body)
     stack.redis.set(TEXT_KEY, gzip.decompress(body))
     os.environ["BENCH_BODY"] = str(folder / "playlist")
@@ -153,7 +153,7 @@ def _wait_until_it_answers(server: Server, url: str) -> None:
     deadline = time.monotonic() + READY_SECONDS
     while True:
         try:
-            _get(url)
+            body_of(url)
             return
         except OSError as error:
             if time.monotonic() > deadline or server.process.poll() is not None:
@@ -161,7 +161,7 @@ def _wait_until_it_answers(server: Server, url: str) -> None:
             time.sleep(0.05)
 
 
-def _get(url: str) -> bytes:
+def body_of(url: str) -> bytes:
     """A body as it was sent."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     request = urllib.request.Request(url, headers={"Accept-Encoding": "gzip"})

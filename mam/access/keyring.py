@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -25,24 +25,22 @@ log = logging.getLogger(__name__)
 
 
 class Keyring:
-    """Our own keys, then those of PLAYBACK_KEYS_FILE, then those of PLAYBACK_KEYS_URL. No key replaces another."""
+    """Our own keys, then those of PLAYBACK_KEYS_FILE, then those of PLAYBACK_KEYS_URL. No key replaces another.
+
+    `keys`: by their id, the one that signs first.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._own = own_keys(settings.playback_keys())
-        self._file = _File(settings.playback_keys_file) if settings.playback_keys_file else None
-        self._url = _Url(settings.playback_keys_url) if settings.playback_keys_url else None
-        self._merged: tuple[object, Keys] = ((), self._own)
+        self._file = _File(settings.playback_keys_file, self._merge) if settings.playback_keys_file else None
+        self._url = _Url(settings.playback_keys_url, self._merge) if settings.playback_keys_url else None
+        self.keys: Keys = self._own
 
-    @property
-    def keys(self) -> Keys:
-        """The current keys by their id, the one that signs first."""
-        others = (self._file.keys if self._file else {}, self._url.keys if self._url else {})
-        if self._merged[0] != others:  # `Key` compares by value: a set that was read again is the same
-            merged: dict[str, Key] = {}
-            for keys in (self._own, *others):
-                merged |= {kid: key for kid, key in keys.items() if kid not in merged}
-            self._merged = (others, merged)
-        return self._merged[1]
+    def _merge(self) -> None:
+        merged = dict(self._own)
+        for keys in (self._file.keys if self._file else {}, self._url.keys if self._url else {}):
+            merged |= {kid: key for kid, key in keys.items() if kid not in merged}
+        self.keys = merged
 
     async def start(self) -> None:
         """Raises ValueError where the file cannot be read, in words for the operator."""
@@ -60,9 +58,10 @@ class Keyring:
 class _File(Periodic):
     """A file of keys. While a changed one cannot be read, the keys of before stay."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, changed: Callable[[], None]) -> None:
         super().__init__("keys of playback tokens", FILE_SECONDS)
         self._path = path
+        self._changed = changed
         self._seen: object = None
         self.keys: Mapping[str, Key] = {}
 
@@ -85,22 +84,26 @@ class _File(Periodic):
         if seen != self._seen:
             self._seen = seen  # a faulty file is reported once
             self.keys = read_keys(self._path.read_text("utf-8"))
+            self._changed()
 
 
 class _Url(Periodic):
     """A set of keys that another server publishes."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, changed: Callable[[], None]) -> None:
         super().__init__("published keys of playback tokens", URL_SECONDS)
         self._url = url
+        self._changed = changed
         self._read_at = 0.0
-        self._keys: Mapping[str, Key] = {}
-
-    @property
-    def keys(self) -> Mapping[str, Key]:
-        return self._keys if time.monotonic() - self._read_at < STALE_SECONDS else {}
+        self.keys: Mapping[str, Key] = {}
 
     async def take_turn(self) -> None:
+        await self._fetch()
+        if time.monotonic() - self._read_at >= STALE_SECONDS:
+            self.keys = {}
+        self._changed()
+
+    async def _fetch(self) -> None:
         try:
             async with httpx.AsyncClient(timeout=FETCH_SECONDS) as client, client.stream("GET", self._url) as answer:
                 answer.raise_for_status()
@@ -109,6 +112,6 @@ class _Url(Periodic):
                     body += chunk
                     if len(body) > MOST_BYTES:
                         raise ValueError(f"it has more than {MOST_BYTES} bytes")
-            self._keys, self._read_at = read_keys(body.decode()), time.monotonic()
+            self.keys, self._read_at = read_keys(body.decode()), time.monotonic()
         except (httpx.HTTPError, ValueError) as error:
             log.warning("playback keys not read", extra={"url": self._url, "error": str(error) or type(error).__name__})

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Any
 
 import jwt
-from cachetools import LRUCache
 
 from mam.access.grants import AUDIENCE, MOST_SECONDS, Grant, grant_of
 from mam.access.keys import Key, Keys
@@ -31,13 +30,14 @@ class Tokens:
 
     def __init__(self, keys: Callable[[], Keys]) -> None:
         self._keys = keys
-        self._remembered: LRUCache[str, tuple[Key, Grant]] = LRUCache(REMEMBERED)
+        self._remembered: dict[str, tuple[Key, Grant]] = {}
 
     def grant(self, token: str) -> Grant:
         """What a token permits. Raises InvalidToken."""
         now = time.time()
         key, grant = self._remembered.get(token) or self._verified(token, now)
-        if self._keys().get(key.kid) != key:  # its key was taken away or replaced
+        current = self._keys().get(key.kid)
+        if current is not key and current != key:  # its key was taken away or replaced
             self._remembered.pop(token, None)
             raise InvalidToken("Its key is not known here.")
         if not key.may_grant(grant.subject, now):
@@ -70,6 +70,8 @@ class Tokens:
             raise InvalidToken(f"It cannot be verified: {error}.") from None
         if grant.expires - now > MOST_SECONDS + LEEWAY_SECONDS:
             raise InvalidToken(f"It is valid for more than {MOST_SECONDS // 86400} days.")
+        if len(self._remembered) >= REMEMBERED:
+            del self._remembered[next(iter(self._remembered))]  # the first one: if it is still used, it comes back
         self._remembered[token] = key, grant
         return key, grant
 

@@ -146,12 +146,17 @@ def _refusal(scope: Scope, error: MamError) -> Response:
 
 def parted(scope: Scope) -> tuple[str, str, bytes]:
     """The token of a path below PREFIX, the path without it, and that as it was sent. Raises InvalidToken."""
-    path, raw_path = scope["path"][len(PREFIX) :], scope["raw_path"][len(PREFIX) :]
-    token, _, rest = path.partition("/")
-    raw_token, slash, raw_rest = raw_path.partition(b"/")
-    if not slash or raw_token != token.encode():
+    path, raw_path = scope["path"], scope["raw_path"]
+    end = path.find("/", len(PREFIX))
+    token = path[len(PREFIX) : end]
+    # A token is plain ASCII: where it was sent in another spelling, the rest of the path begins elsewhere.
+    if (
+        end < 0
+        or not raw_path.startswith(token.encode(errors="surrogatepass"), len(PREFIX))
+        or raw_path[end : end + 1] != b"/"
+    ):
         raise InvalidToken("It is not a token.")
-    return token, f"/{rest}", b"/" + raw_rest
+    return token, path[end:], raw_path[end:]
 
 
 def _redirect(scope: Scope, token: str, query: str) -> Response:
