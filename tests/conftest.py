@@ -46,8 +46,9 @@ def pytest_xdist_auto_num_workers() -> int:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Says which tests run in one process, where there are several (`--dist loadgroup`).
 
-    These are the unit tests of a module, which are short, and tests that share a fixture of their module. Any other
-    test runs in the first process that is free.
+    These are the unit tests of a module, which are short, tests that share a fixture of their module, and tests over
+    another kind of S3 server than the preferred one: one process starts it. Any other test runs in the first process
+    that is free.
     """
     for item in items:
         if isinstance(item, pytest.Function) and not item.get_closest_marker("xdist_group"):
@@ -55,6 +56,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             shares = any(found and found[-1].scope == "module" for found in definitions)
             if shares or "tests/unit/" in item.nodeid:
                 item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+            else:
+                params = item.callspec.params if hasattr(item, "callspec") else {}
+                for kind in KINDS[1:]:
+                    if kind in params.values():
+                        item.add_marker(pytest.mark.xdist_group(kind))
 
 
 @pytest.fixture(scope="session")

@@ -90,9 +90,9 @@ SPARSE = Recipe("sparse.mp4", (*_picture(25), *_sound(25), *_h264(100_000), *AAC
 X265 = "-c:v libx265 -preset ultrafast -x265-params log-level=none:keyint=50:min-keyint=50 -pix_fmt yuv420p -tag:v hev1"
 HEVC = Recipe("hevc.mp4", (*_picture(14), *_sound(14), *X265.split(" "), *AAC, *FAST))
 AV1 = Recipe("av1.mp4", (*_picture(8), *_sound(8), *(["-c:v", "libsvtav1", "-preset", "12", "-g", "50"]), *AAC, *FAST))
-LONG = Recipe("long.mp4", (*_picture(90, size="480x270"), *_sound(90), *_h264(50), *AAC, *FAST))
+LONG = Recipe("long.mp4", (*_picture(90), *_sound(90), *_h264(50), *AAC, *FAST))
 # Long enough to be met at work where an encode is slowed down, and soon decoded frame by frame.
-TALK = Recipe("talk.mp4", (*_picture(45, size="480x270"), *_sound(45), *_h264(50), *AAC, *FAST))
+TALK = Recipe("talk.mp4", (*_picture(45), *_sound(45), *_h264(50), *AAC, *FAST))
 
 
 SUBTITLES = """1

@@ -214,10 +214,14 @@ class _Sounds:
     def _onsets(self) -> Iterator[Fraction]:
         """Where it becomes loud after a tenth of a second that was not."""
         threshold = max(float(np.max([part.max(initial=0) for _, part in self._parts])) / 3, 0.05)
-        quiet_since: Fraction | None = None
+        last: Fraction | None = None  # the moment of the last loud sample
         for start, part in self._parts:
-            for at in np.flatnonzero(part > threshold):
-                moment = start + Fraction(int(at), self._rate)
-                if quiet_since is None or moment - quiet_since > Fraction(1, 10):
-                    yield moment
-                quiet_since = moment
+            loud = np.flatnonzero(part > threshold)
+            if not len(loud):
+                continue
+            first = start + Fraction(int(loud[0]), self._rate)
+            if last is None or first - last > Fraction(1, 10):
+                yield first
+            for at in loud[1:][np.diff(loud) * 10 > self._rate]:
+                yield start + Fraction(int(at), self._rate)
+            last = start + Fraction(int(loud[-1]), self._rate)

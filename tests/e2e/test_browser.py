@@ -22,7 +22,7 @@ def assert_played(report: dict[str, Any], seeks: list[float]) -> None:
     assert [error for error in report["errors"] if error["fatal"]] == []
     assert abs(report["duration"] - SECONDS) < 0.2
     assert abs(report["end"] - report["duration"]) < 0.2
-    assert (report["width"], report["height"]) == (480, 270)
+    assert (report["width"], report["height"]) == (320, 180)
     assert seeks == [seek["at"] for seek in report["seeks"]]
     assert all(seek["around"] == 1 for seek in report["seeks"])  # one buffered range: no gap
 

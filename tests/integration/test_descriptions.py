@@ -13,7 +13,7 @@ import pytest
 from dev.servers import Server, start_redis
 from tests.integration.system import API_KEY, S3, Stack, own
 
-SECONDS = int(os.environ.get("MAM_SCHEMATHESIS_SECONDS", "25"))  # for each service; `make mutants` sets more
+SECONDS = int(os.environ.get("MAM_SCHEMATHESIS_SECONDS", "12"))  # for each service; `make mutants` sets more
 SEED = 20261129  # the same requests each time: what it finds here can be found again
 ENDLESS = "/events"
 BUCKET = "described"  # in which nothing lies: nothing is converted

@@ -19,7 +19,7 @@ from mam.hls import webvtt
 from mam.jobs.keys import PICTURES_PREFIX, PREFIX
 from mam.naming import commit_key, poster_key, revision_prefix, storyboard_key
 from tests import painted
-from tests.integration.steering import SLOW
+from tests.integration.steering import SLOW, clear
 from tests.integration.system import S3, Stack, descendants, fetch, is_problem, own_stack, until
 from tests.media import AUDIO_ONLY, FILM, FRAGMENTED, LONG, MediaFolder, Recipe
 from tests.oddities import ODDITIES, Oddity
@@ -234,11 +234,18 @@ def test_a_deleted_stream_takes_its_pictures_with_it(one_stack: Stack, media: Me
 # workers and jobs that end
 
 
-@pytest.fixture
-def fragile(one_s3: S3, tmp_path: Path) -> Iterator[Stack]:
-    """A system of one's own, to be broken; what a dead worker held is soon another's."""
-    with own_stack(one_s3, tmp_path, TASK_LEASE_SECONDS="3", **SLOW) as stack:
+@pytest.fixture(scope="module")
+def system(one_s3: S3, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with own_stack(one_s3, tmp_path_factory.mktemp("pictures"), TASK_LEASE_SECONDS="3", **SLOW) as stack:
         yield stack
+
+
+@pytest.fixture
+def fragile(system: Stack) -> Iterator[Stack]:
+    """A system to be broken, which is well before each test; what a dead worker held is soon another's."""
+    yield system
+    clear(system)
+    system.wait_until_ready()
 
 
 def at_work(stack: Stack, key: str, task: str, **more: Any) -> tuple[str, str]:

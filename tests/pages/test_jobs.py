@@ -140,7 +140,7 @@ def test_an_open_job_shows_its_plan_its_command_and_how_far_it_is(
         mine = row(page, job)
         streams = mine.get_by_role("listitem").filter(has_text="asked for (reencode)")
         expect(streams).to_contain_text("Video")
-        expect(streams).to_contain_text("480 × 270")
+        expect(streams).to_contain_text("320 × 180")
         expect(streams).to_contain_text("Encoded")
         expect(mine.get_by_role("listitem").filter(has_text="Audio")).to_contain_text("Copied")
 

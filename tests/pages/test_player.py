@@ -563,7 +563,7 @@ def test_a_video_that_was_replaced_is_taken_up_without_a_reload(
     is_replaced.set()
     press(page, "8")
     plays_from(page, 72, "the film that is there now plays from the same place")
-    assert video(page)["width"] == 480
+    assert video(page)["width"] == 320
     assert len(repeated) == outdated
     expect(page.get_by_role("alert")).to_be_hidden()
 
