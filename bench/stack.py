@@ -299,5 +299,6 @@ def _environment(redis_server: Server, s3: Server, transcoder_port: int) -> dict
         "REDIS_HOST": LOOPBACK,
         "REDIS_PORT": str(redis_server.port),
         "TRANSCODE_API_KEY": API_KEY,
+        "VIEWER_CONVERSIONS_PER_HOUR": "0",
         "TRANSCODE_API_URL": f"http://{LOOPBACK}:{transcoder_port}",
     }

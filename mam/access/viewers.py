@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import ipaddress
 import time
 from dataclasses import dataclass, field
 
@@ -14,12 +16,14 @@ from mam.hls.recipe import Profile
 class Viewer:
     """A client, or the person behind it. `is_keyed`: it has an API key or a session. `grant`: that of its token.
 
-    `denied`: the denials when the request came.
+    `denied`: the denials when the request came. `place`: a digest of the token's viewer or of the network; '' where
+    conversions are not counted.
     """
 
     is_keyed: bool = False
     grant: Grant | None = None
     denied: Denied = field(default_factory=dict)
+    place: str = ""
 
     def holds_grant(self, source: str) -> bool:
         """Whether its token is for this asset, `bucket/key`, and was not revoked."""
@@ -31,6 +35,20 @@ class Viewer:
     def may_make(self, profile: Profile) -> bool:
         """Whether it may have a video converted by this profile. A token must say so."""
         return self.is_keyed or self.grant is None or profile in self.grant.makes
+
+
+def place_of(viewer: str, address: str) -> str:
+    """A digest of where a request comes from: a token's viewer, else the network of an address."""
+    return hashlib.sha256((viewer or _network(address)).encode()).hexdigest()[:32]
+
+
+def _network(address: str) -> str:
+    """The /24 of an IPv4 address, the /56 of an IPv6 address: whoever has one address may have all of them."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    return str(ipaddress.ip_network((found, 24 if found.version == 4 else 56), strict=False))
 
 
 ANYONE = Viewer()

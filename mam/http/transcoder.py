@@ -41,8 +41,11 @@ class Transcoder:
     async def close(self) -> None:
         await self._client.aclose()
 
-    async def convert(self, asset: Asset, kind: str) -> Accepted:
-        """Requests a conversion (`kind`: profile and format); returns as soon as its plan is written."""
+    async def convert(self, asset: Asset, kind: str, *, client: str = "") -> Accepted:
+        """Requests a conversion (`kind`: profile and format); returns as soon as its plan is written.
+
+        `client`: the viewer's place; '' for a viewer with a key.
+        """
         profile, fmt = profile_and_format(kind)
         body = {
             "asset_bucket": asset.bucket,
@@ -51,6 +54,7 @@ class Transcoder:
             "format": fmt.value,
             "wait": False,
             "viewer": True,
+            "client": client,
         }
         answer = await self._call("POST", "/transcode", json=body, timeout=PLAN_SECONDS)
         return Accepted(answer["video"], answer.get("job"))

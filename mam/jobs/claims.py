@@ -11,11 +11,11 @@ from itertools import islice
 
 import redis
 
-from mam.errors import NameTaken, NotAVideo, NotFound, StoreForbids, TooLarge, TooManyJobs
+from mam.errors import NameTaken, NotAVideo, NotFound, StoreForbids, TooLarge
 from mam.hls.plan import PLANNER_VERSION, Plan, Sidecar, Source
 from mam.hls.recipe import Recipe, Wanted
 from mam.hls.sidecars import prefix, sidecars
-from mam.jobs.job import State
+from mam.jobs.admission import Admission
 from mam.jobs.order import Conversion, Order
 from mam.jobs.queues import Priority
 from mam.jobs.state import Claim, Jobs, Mode
@@ -26,7 +26,6 @@ from mam.store.info import ObjectInfo
 from mam.store.objects import Store
 
 SIDECARS_LISTED = 200  # This many objects beside an asset are considered as subtitles.
-VIEWERS_SHARE = 2  # Viewers may start conversions up to this many times the limit for other requests.
 READERS = 40  # The store is read by this many threads: enough for eight requests at a time.
 
 
@@ -36,7 +35,10 @@ class Conversions:
     `forget`: called with the name of a video whose cached playlists are out of date.
     """
 
-    def __init__(self, settings: Settings, store: Store, jobs: Jobs, *, forget: Callable[[str], None]) -> None:
+    def __init__(
+        self, settings: Settings, store: Store, jobs: Jobs, admission: Admission, *, forget: Callable[[str], None]
+    ) -> None:
+        self._admission = admission
         self._settings = settings
         self._store = store
         self._jobs = jobs
@@ -52,12 +54,13 @@ class Conversions:
         viewer: bool = False,
         priority: Priority = Priority.NORMAL,
         callback: str = "",
+        client: str = "",
     ) -> Conversion:
         """The conversion of an asset as it is now. `viewer`: it may stop when no viewer watches, and does not become
-        the main revision where there is one. `callback`: a webhook URL for the job.
+        the main revision where there is one. `callback`: a webhook URL for the job. `client`: the viewer's place.
 
-        Raises NotFound, NotAVideo for an empty object, TooLarge, NameTaken, StoreUnavailable, or the remembered failure
-        of the job.
+        Raises NotFound, NotAVideo for an empty object, TooLarge, NameTaken, TooManyJobs, TooManyStarts,
+        StoreUnavailable, or the remembered failure of the job.
         """
         order, live = self.draft(asset, wanted)
         if not live and wanted.profile.chooses and not wanted.recoded and self._jobs.replaced(order.job):
@@ -68,7 +71,7 @@ class Conversions:
         callback = callback or self._settings.webhook_url or ""
         order = replace(order, viewer=viewer, callback=callback, keyed_at=0 if viewer else time.time())
         fields = {**_fields(order), "priority": priority.value}
-        self._admit(job, viewer)
+        self._admission.check(job, viewer=viewer, client=client)
         claim, epoch = self._jobs.claim(job, fields, viewer=viewer, callback=callback)
         if claim is Claim.DONE:
             if self._revisions.is_live(video, job):  # it went live after the first check
@@ -128,7 +131,7 @@ class Conversions:
         if self._jobs.replaced(job_id(revision, group)):
             raise NotFound("The source of the video has changed.", hint="Ask for the playlist again.")
         order, plan = self._rung_order(video, revision, group)
-        self._admit(order.job, viewer=True)
+        self._admission.check(order.job, viewer=True)
         timeline = plan.timeline
         fields = {**_fields(order), "segments": str(len(timeline)), "duration": f"{float(timeline.duration):.3f}"}
         claim, epoch = self._jobs.claim(order.job, fields, viewer=True)
@@ -168,12 +171,6 @@ class Conversions:
         if keyed_at:
             self._jobs.note_keyed(order.job, keyed_at)
         return replace(order, epoch=epoch)
-
-    def _admit(self, job: str, viewer: bool) -> None:
-        """Raises TooManyJobs when too many jobs are active to add another; viewers have a higher limit."""
-        limit = self._settings.max_queued_jobs * (VIEWERS_SHARE if viewer else 1)
-        if self._jobs.active() >= limit and self._jobs.states([job]) not in ([State.QUEUED], [State.RUNNING]):
-            raise TooManyJobs(f"{limit} conversions have not ended.")
 
     def _check(self, asset: Asset, info: ObjectInfo | None) -> ObjectInfo:
         if info is None:

@@ -15,6 +15,7 @@ ALL, ACTIVE, QUEUED = "mam:jobs", "mam:jobs:active", "mam:jobs:queued"
 PICTURING = "mam:jobs:picturing"  # This set holds the ids of jobs whose pictures a task makes.
 ASSET = "mam:asset:"  # Followed by `bucket/key`: a sorted set of the ids of the asset's jobs by creation time.
 OUTBOX = "mam:webhooks"  # This sorted set holds webhooks by the time at which each is due.
+STARTS = "mam:viewer-starts:"  # Followed by a viewer's place: a token bucket of the conversions that it may begin.
 COUNTERS = "mam:counters"  # This hash maps `name|label|label` to a total.
 # Followed by a machine: the counters of its workers, which expire a day after it last counted.
 HOST_COUNTERS = "mam:counters:"

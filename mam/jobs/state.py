@@ -156,6 +156,14 @@ class Jobs:
         """The number of jobs that have not ended."""
         return int(self._client.zcard(keys.ACTIVE))
 
+    def active_for_viewers(self) -> int:
+        """The number of jobs that have not ended and that no request with an API key asked for."""
+        ids = stored.texts(self._client.zrange(keys.ACTIVE, 0, -1))
+        with self._client.pipeline(transaction=False) as pipe:
+            for job in ids:
+                pipe.hget(keys.PREFIX + job, "for_viewers")
+            return sum(value == b"1" for value in pipe.execute(raise_on_error=False))
+
     def counts(self) -> dict[str, int]:
         """The numbers of queued and of running jobs."""
         with self._client.pipeline(transaction=False) as pipe:  # a full Redis refuses transactions, of reads too

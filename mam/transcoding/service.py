@@ -128,6 +128,7 @@ class TranscodingService:
             viewer=request.viewer,
             priority=request.priority,
             callback=request.callback_url or "",
+            client=request.client if request.viewer else "",
         )
 
     async def _begin(self, asset: Asset, wanted: Wanted, **options: Any) -> Conversion:

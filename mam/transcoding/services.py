@@ -15,6 +15,7 @@ from mam.events import Listener, async_client, sync_client
 from mam.http import bucket, health, stopping
 from mam.http.metrics import Recorder
 from mam.http.services import Services, start
+from mam.jobs.admission import Admission
 from mam.jobs.claims import Conversions
 from mam.jobs.counters import Counters
 from mam.jobs.progress import Progress
@@ -57,7 +58,8 @@ async def started(settings: Settings, stack: AsyncExitStack, recorder: Recorder)
     redis = async_client(settings)
     stack.push_async_callback(redis.aclose)
     jobs, counters, listener = Jobs(client), Counters(client), Listener(redis)
-    conversions = Conversions(settings, store, jobs, forget=redis_adapter.invalidate_playlist_cache)
+    admission = Admission(settings, client, jobs)
+    conversions = Conversions(settings, store, jobs, admission, forget=redis_adapter.invalidate_playlist_cache)
     workers = fleet.Fleet(jobs, counters, client, broker)
     recorder.add(fleet.Collector(workers))
     overview = FleetOverview(settings, store, workers)

@@ -72,6 +72,12 @@ class TranscodeRequest(AssetRequest):
         strict=True,
         description="true: a viewer's request; the conversion may stop when no viewer watches (STOP_IDLE_MINUTES).",
     )
+    client: str = Field(
+        default="",
+        max_length=64,
+        pattern="^[0-9a-f]*$",
+        description="With `viewer`: a digest of the viewer's place (VIEWER_CONVERSIONS_PER_HOUR).",
+    )
     priority: Priority = Field(
         default=Priority.NORMAL, description="The priority among conversions; viewers always go first."
     )

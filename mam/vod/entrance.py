@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from mam.access.denials import Denials
 from mam.access.grants import Grant
 from mam.access.tokens import InvalidToken, Tokens
-from mam.access.viewers import ANYONE, KEYED, Viewer
+from mam.access.viewers import ANYONE, KEYED, Viewer, place_of
 from mam.errors import MamError, NotFound
 from mam.http import problems
 from mam.http.auth import is_keyed
@@ -167,7 +167,9 @@ def _redirect(scope: Scope, token: str, query: str) -> Response:
 
 async def viewer_of(request: Request) -> Viewer:
     """Who asks. A key or a session is looked at only where it can matter: public videos never wait for that."""
+    address = request.client.host if request.client else ""
     entered: Viewer = request.scope.get(_VIEWER, ANYONE)
+    entered = replace(entered, place=place_of(entered.grant.viewer if entered.grant else "", address))
     access: Access = request.app.state.services.access
     if entered.grant or access.is_open or _is_public(request, access):
         return entered

@@ -131,7 +131,7 @@ class Playback:
             asset = plan.source.asset
             self._access.check_video(name, str(asset), viewer)
             await self._check_conversion(asset, plan.kind, viewer)
-            return await self._convert(asset, plan.kind, cache_slot, rendition, {name: lookup})
+            return await self._convert(asset, plan.kind, cache_slot, rendition, {name: lookup}, viewer)
 
         return await self._builds.run(("name", name, cache_slot, lookup.generation, *_identity(viewer)), build)
 
@@ -165,7 +165,7 @@ class Playback:
                 return await self._live(tree, cache_slot, rendition, lookups[tree.name])
             made = kind or default or self._settings.default_profile
             await self._check_conversion(asset, made, viewer)
-            return await self._convert(asset, made, cache_slot, rendition, lookups)
+            return await self._convert(asset, made, cache_slot, rendition, lookups, viewer)
 
         key = ("asset", asset, cache_slot, _generations(lookups), *_identity(viewer))
         return await self._builds.run(key, build)
@@ -252,14 +252,20 @@ class Playback:
         return playlist
 
     async def _convert(
-        self, asset: Asset, kind: str, cache_slot: str, rendition: str, lookups: Mapping[str, Lookup]
+        self,
+        asset: Asset,
+        kind: str,
+        cache_slot: str,
+        rendition: str,
+        lookups: Mapping[str, Lookup],
+        viewer: Viewer,
     ) -> CachedPlaylist:
         """Has the asset converted, and builds its playlist from the plan: each segment is then waited for by itself.
 
         `lookups`: from before the conversion was requested. When the video goes live meanwhile, a playlist built from
         the answer is out of date and must not stay in the cache.
         """
-        accepted = await self._accepted(asset, kind, _generations(lookups))
+        accepted = await self._accepted(asset, kind, _generations(lookups), place=viewer.place)
         lookup = lookups.get(accepted.video, NOT_CACHED)
         if accepted.job is None:
             tree = await asyncio.to_thread(self._trees.by_name, accepted.video, kind)
@@ -294,12 +300,12 @@ class Playback:
         await self._cache.put(plan.video, playlist, cache_slot, lookup.generation)
         return playlist
 
-    async def _accepted(self, asset: Asset, kind: str, generations: Generations = ()) -> Accepted:
+    async def _accepted(self, asset: Asset, kind: str, generations: Generations = (), *, place: str = "") -> Accepted:
         """The acceptance of a conversion, shared by simultaneous requests; a limited number of them wait at a time."""
         key = (asset, kind, generations)
         if key not in self._conversions and len(self._conversions) >= self._settings.max_waiting_conversions:
             raise TooManyConversions(f"{len(self._conversions)} conversions are being waited for.")
-        return await self._conversions.run(key, lambda: self._transcoder.convert(asset, kind))
+        return await self._conversions.run(key, lambda: self._transcoder.convert(asset, kind, client=place))
 
     def _refresh_if_stale(self, asset: Asset, tree: Tree) -> None:
         """Has a changed source converted again; the live stream plays on meanwhile."""

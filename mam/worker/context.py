@@ -23,6 +23,7 @@ from mam.events import sync_client
 from mam.hls import playlist, webvtt
 from mam.hls.cues import InvalidSubtitles
 from mam.hls.plan import Plan, Sidecar, Source
+from mam.jobs.admission import Admission
 from mam.jobs.claims import Conversions
 from mam.jobs.counters import Counters
 from mam.jobs.order import Order
@@ -155,6 +156,7 @@ def worker_context() -> WorkerContext:
     settings = worker_settings()
     client = sync_client(settings)
     store, jobs = Store(settings), Jobs(client)
+    admission = Admission(settings, client, jobs)
     return WorkerContext(
         settings,
         store,
@@ -163,7 +165,7 @@ def worker_context() -> WorkerContext:
         Progress(client),
         Viewers(client),
         Counters(client),
-        Conversions(settings, store, jobs, forget=redis_adapter.invalidate_playlist_cache),
+        Conversions(settings, store, jobs, admission, forget=redis_adapter.invalidate_playlist_cache),
         Revisions(store, settings.minio_bucket_vod),
         Precedence(shared_file(settings, "urgency")),
         ThreadPoolExecutor(THREADS, "segments"),

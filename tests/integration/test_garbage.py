@@ -202,6 +202,7 @@ def _spoil(pipe: Pipeline, key: bytes, garbage: bytes) -> None:
 @pytest.fixture(scope="module")
 def used(one_s3: S3, tmp_path_factory: pytest.TempPathFactory, media: MediaFolder) -> Iterator[Used]:
     more = {"WEBHOOK_SECRET": "known to the receiver", "WEBHOOK_ALLOW_PRIVATE": "true", "UPLOAD_HOURS": "0.2"}
+    more |= {"VIEWER_CONVERSIONS_PER_HOUR": "1000"}
     with own_stack(one_s3, tmp_path_factory.mktemp("garbage"), **more) as stack:
         session = requests.Session()
         session.trust_env = False

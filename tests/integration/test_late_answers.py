@@ -47,7 +47,7 @@ class SlowTranscoder:
         self.asked, self.may_answer = threading.Event(), threading.Event()
         self.requests = 0
 
-    async def convert(self, _: Asset, __: str) -> Accepted:
+    async def convert(self, _: Asset, __: str, *, client: str = "") -> Accepted:
         self.requests += 1
         self.asked.set()
         assert await asyncio.to_thread(self.may_answer.wait, 10)
