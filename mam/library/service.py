@@ -117,6 +117,10 @@ class LibraryService:
         )
         return AssetView.of(shown)
 
+    def knows(self, asset: Asset) -> bool:
+        """Whether the library lists an asset, as far as this process has heard."""
+        return self._work.catalogue.get(asset.bucket, asset.key) is not None
+
     async def _completed(self, entries: list[Entry], *, always: bool = False) -> list[Entry]:
         """The entries, with statuses from the VoD bucket for those without one, until the bucket was scanned.
 

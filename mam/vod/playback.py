@@ -28,6 +28,7 @@ from mam.singleflight import SingleFlight
 from mam.store.objects import Store
 from mam.vod import playlists
 from mam.vod.access import Access, no_asset, no_video
+from mam.vod.missing import MissingAssets
 from mam.vod.outcomes import Outcomes
 from mam.vod.pending_segments import PendingSegments
 
@@ -37,6 +38,7 @@ JOBS = 60  # This many jobs of an asset are read, newest first: as many as its l
 # The plans of so many conversions are kept so many seconds: players request renditions right after the multivariant
 # playlist.
 KNOWN_PLANS, KNOWN_SECONDS = 64, 10
+LOOKUPS = 16  # So many requests look for a video in the bucket at a time: half of the threads that all requests share.
 LIVE_MAX_AGE = 60  # A client may keep a live playlist for this many seconds: its signatures last far longer.
 
 Generations = tuple[str | None, ...]
@@ -89,12 +91,15 @@ class Playback:
         outcomes: Outcomes,
         known: StatusStore,
         pending: PendingSegments,
+        missing: MissingAssets,
     ) -> None:
         self._settings = settings
         self._access = access
         self._store = store
         self._known = known
         self._pending = pending
+        self._missing = missing
+        self._lookups = asyncio.Semaphore(LOOKUPS)
         self._trees = trees
         self._cache = cache
         self._reads = reads
@@ -145,6 +150,8 @@ class Playback:
         Raises NotFound, NotConverted, the error of the conversion, TooManyConversions, StoreUnavailable.
         """
         self._access.check_asset(asset, viewer)
+        if asset in self._missing:
+            raise no_asset(asset)
         names, cache_slot = video_names(asset), slot(kind, rendition, default)
         reads = await self._reads.read(names, cache_slot)
         lookups = {name: read.lookup for name, read in zip(names, reads, strict=True)}
@@ -158,7 +165,10 @@ class Playback:
             begun = self._begun.get((asset, kind)) if rendition else None
             if begun and begun.generation and begun.generation == lookups[begun.plan.video].generation:
                 return await self._from_plan(begun.plan, cache_slot, rendition, lookups[begun.plan.video])
-            tree = await asyncio.to_thread(self._trees.by_asset, asset, kind)
+            async with self._lookups:
+                tree = await asyncio.to_thread(self._trees.by_asset, asset, kind)
+                if tree is None and self._missing.is_crowd:
+                    await self._check_exists(asset)
             if tree is not None:
                 self._check_tree(asset, tree.name, tree.source, viewer)
                 self._refresh_if_stale(asset, tree)
@@ -216,6 +226,12 @@ class Playback:
                     await self._transcoder.cancel(job["id"])
         return name
 
+    async def _check_exists(self, asset: Asset) -> None:
+        """Raises NotFound unless the store has the asset."""
+        if await asyncio.to_thread(self._store.head, asset.bucket, asset.key) is None:
+            self._missing.add(asset)
+            raise no_asset(asset)
+
     def _check_tree(self, asset: Asset, name: str, source: str, viewer: Viewer) -> None:
         """Raises NotFound unless the tree that answers for an asset may be watched: another tool may have made it."""
         if not self._access.may_watch(self._access.source_of(name, source), viewer):
@@ -265,7 +281,12 @@ class Playback:
         `lookups`: from before the conversion was requested. When the video goes live meanwhile, a playlist built from
         the answer is out of date and must not stay in the cache.
         """
-        accepted = await self._accepted(asset, kind, _generations(lookups), place=viewer.place)
+        try:
+            accepted = await self._accepted(asset, kind, _generations(lookups), place=viewer.place)
+        except ConversionFailed as error:
+            if error.code == NotFound.code:
+                self._missing.add(asset)
+            raise
         lookup = lookups.get(accepted.video, NOT_CACHED)
         if accepted.job is None:
             tree = await asyncio.to_thread(self._trees.by_name, accepted.video, kind)

@@ -33,6 +33,7 @@ from mam.uploads.service import running as running_uploads
 from mam.vod.access import Access
 from mam.vod.entrance import Entrance
 from mam.vod.hotpath import HotPath
+from mam.vod.missing import MissingAssets
 from mam.vod.outcomes import Outcomes
 from mam.vod.pending_segments import PendingSegments
 from mam.vod.playback import Playback
@@ -103,7 +104,7 @@ async def started(settings: Settings, stack: AsyncExitStack, recorder: Recorder,
         playback=Playback(
             settings, access=access, store=store, trees=trees, cache=cache, reads=reads, transcoder=transcoder,
             outcomes=outcomes, known=StatusStore(sync_client(settings, REQUEST)),
-            pending=pending,
+            pending=pending, missing=MissingAssets(library.knows),
         ),
         library=library,
         uploads=await stack.enter_async_context(uploads),

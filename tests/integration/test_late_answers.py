@@ -25,6 +25,7 @@ from mam.origin.tree import Trees
 from mam.settings import Settings
 from mam.store.objects import Store
 from mam.vod.access import Access
+from mam.vod.missing import MissingAssets
 from mam.vod.outcomes import Outcomes
 from mam.vod.pending_segments import PendingSegments
 from mam.vod.playback import Playback
@@ -74,7 +75,7 @@ def with_viewing(
             settings, access=Access(settings), store=create_autospec(Store, instance=True), trees=trees, cache=cache,
             reads=SharedReads(cache, PlaylistMemory(client)), transcoder=cast(Transcoder, slow),
             outcomes=Outcomes(CollectorRegistry()), known=StatusStore(sync_client(settings)),
-            pending=create_autospec(PendingSegments, instance=True),
+            pending=create_autospec(PendingSegments, instance=True), missing=MissingAssets(lambda _: False),
         )  # fmt: skip
         try:
             await claim(viewing, cache, slow, client)
