@@ -139,7 +139,7 @@ def _refusal(scope: Scope, error: MamError) -> Response:
     services, accepted = scope["app"].state.services, Headers(scope=scope).get("accept", "")
     if services.settings.web and _PAGE.search(scope["path"]) and "text/html" in accepted:
         with suppress(MamError):  # the pages may not have been built
-            page: Response = services.pages.notice(error)
+            page: Response = services.pages.refusal(error)
             return page
     return problems.problem(error)
 

@@ -35,7 +35,7 @@ class Pages:
         page.status_code = HTTPStatus.NOT_FOUND
         return page
 
-    def notice(self, error: MamError) -> HTMLResponse:
+    def refusal(self, error: MamError) -> HTMLResponse:
         """A page without scripts for a viewer who was refused."""
         entry = self._assets.entry("app")
         text = f"""<!doctype html>
@@ -44,12 +44,12 @@ class Pages:
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<title>{escape(error.title)}</title>
+<title>This link does not work</title>
 <link rel="icon" href="/static/icon.svg" type="image/svg+xml">
 {"".join(f'<link rel="stylesheet" href="/static/{quote(file)}">' for file in entry.styles)}
 </head>
 <body>
-<main class="notice"><h1>{escape(error.title)}</h1><p>{escape(error.detail)} {escape(error.hint)}</p></main>
+<main class="refusal"><h1>This link does not work</h1><p>{escape(error.detail)} {escape(error.hint)}</p></main>
 </body>
 </html>
 """
