@@ -21,6 +21,7 @@ from mam.hls.recipe import Format, Profile, kind_of
 from mam.http.transcoder import Transcoder
 from mam.naming import Asset
 from mam.origin.tree import Tree, Trees
+from mam.playback_rules import Policy
 from mam.settings import Settings
 from mam.singleflight import SingleFlight
 from mam.store.objects import Store
@@ -50,6 +51,7 @@ class StatusView(BaseModel):
     state: Literal["new", "making", "live", "failed"] = Field(
         description="`new`: not converted this way yet; the first request for its playlist starts that."
     )
+    policy: Policy = Field(default=Policy.PUBLIC, description="Who may watch: PLAYBACK_RULES.")
     video: str | None = Field(default=None, description="The name of the video.")
     revision: str | None = Field(default=None, description="Also the job's id.")
     profile: str | None = None
@@ -93,7 +95,8 @@ class Statuses:
         return await self._flights.run(wanted, lambda: self._look(*wanted))
 
     async def _look(self, asset: Asset, kind: str, default: str) -> StatusView:
-        status = self._kept[asset, kind, default] = await self._status(asset, kind, default)
+        found = await self._status(asset, kind, default)
+        status = self._kept[asset, kind, default] = found.model_copy(update={"policy": self._access.policy(str(asset))})
         return status
 
     async def _status(self, asset: Asset, kind: str, default: str) -> StatusView:

@@ -81,6 +81,22 @@ def test_a_link_with_a_token_plays_for_whoever_has_it_with_all_its_pictures(
     assert any("poster.jpg" in url for url in requested)
 
 
+def test_whoever_is_signed_in_makes_a_link_for_others(browser: Browser, person: Tab, guarded: Stack) -> None:
+    page = person.sign_in(f"/watch/{BUCKET}/signed/film.mp4")
+    page.get_by_label("Whoever has it can watch").select_option("a day")
+    page.get_by_role("button", name="Copy: Link for others").click()
+    expect(page.get_by_role("status").filter(has_text="Copied")).to_be_visible()
+    address = str(page.evaluate("navigator.clipboard.readText()"))
+    assert address.startswith(f"{person.origin}/p/")
+    with tab(browser, guarded) as stranger:
+        plays_from(stranger.open(address.removeprefix(stranger.origin)), 0)
+        expect(stranger.page.get_by_role("button", name="Sign out")).to_have_count(0)
+        expect(stranger.page.get_by_role("button", name="Copy: Link for others")).to_have_count(0)
+    private = person.open(f"/watch/{BUCKET}/private/film.mp4")
+    plays_from(private, 0)
+    expect(private.get_by_role("button", name="Copy: Link for others")).to_have_count(0)
+
+
 def test_a_link_that_is_no_longer_valid_says_so_to_a_viewer(browser: Browser, guarded: Stack, tmp_path: Path) -> None:
     address = link(guarded, "watch", seconds=2)
     with tab(browser, guarded) as person:

@@ -6,8 +6,10 @@ import { dateTime, duration } from "../shared/format.js";
 import { icon } from "../shared/icons.js";
 import { titleOf } from "../shared/names.js";
 import { playlistLine } from "../shared/shell.js";
-import { copyText } from "../shared/toasts.js";
-import type { StatusView, StreamInfo } from "../shared/types.js";
+import { call } from "../shared/api.js";
+import { session } from "../shared/session.js";
+import { copyText, toastError } from "../shared/toasts.js";
+import type { StatusView, StreamInfo, TokenView } from "../shared/types.js";
 import { texts } from "../texts/index.js";
 import { playlistUrl } from "./address.js";
 import { SIGNED, STATUS } from "./element.js";
@@ -15,6 +17,7 @@ import { embedCode, ffmpegLine, linkAt, vlcLine } from "./share.js";
 import { percentOf } from "./status.js";
 
 const words = texts.player.page;
+const SHARE_SECONDS = { hour: 3600, day: 86400, week: 7 * 86400 };
 const BADGES = { new: "", making: "is-busy", live: "is-good", failed: "is-bad" };
 
 class Watch extends Element {
@@ -74,6 +77,27 @@ class Watch extends Element {
     </p>`;
   }
 
+  private share(): TemplateResult {
+    const choices = Object.entries(words.shareFor) as [keyof typeof SHARE_SECONDS, string][];
+    return html`<li>
+      <div>
+        <strong>${words.share}</strong>
+        <label class="quiet">${words.shareHint}
+          <select name="share">${choices.map(([name, text]) => html`<option value=${name}>${text}</option>`)}</select>
+        </label>
+      </div>
+      <button class="icon-button" aria-label=${words.copy(words.share)} title=${words.copy(words.share)}
+        @click=${() => this.shareLink().then(copyText, toastError)}>${icon("copy")}</button>
+    </li>`;
+  }
+
+  private async shareLink(): Promise<string> {
+    const chosen = this.querySelector<HTMLSelectElement>("select[name=share]")!.value as keyof typeof SHARE_SECONDS;
+    const wanted = { sub: `${this.bucket}/${this.path}`, expires_in: SHARE_SECONDS[chosen] };
+    const { urls } = await call<TokenView>("POST", "/playback/tokens", wanted);
+    return location.origin + urls!.watch;
+  }
+
   private streams(): TemplateResult {
     const streams = this.status?.streams ?? [];
     return html`<section class="card" aria-labelledby="mam-streams">
@@ -95,6 +119,7 @@ class Watch extends Element {
       <h2 id="mam-use">${words.use}</h2>
       <ul class="mam-uses">
         ${use(words.link, words.linkHint, null, () => this.link())}
+        ${this.status?.policy === "signed" && session.view?.signed_in ? this.share() : nothing}
         ${use(words.playlist, about, playlist, () => playlist)}
         ${use(words.embed, words.embedHint, embedCode(this.bucket, this.path))}
         ${use(words.curl, words.curlHint, playlistLine(playlist))}

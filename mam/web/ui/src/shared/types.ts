@@ -3,7 +3,7 @@ import type { StatusView, UploadList, UploadView } from "./openapi/vod.js";
 import type { Accepted, Transcoded, TranscodeRequest } from "./openapi/transcoding.js";
 
 export type {
-  AssetList, AssetView, Completed, Failure, FolderView, PartUrls, Problem, SessionView, StatusView, StreamInfo, UploadList,
+  AssetList, AssetView, Completed, Failure, FolderView, PartUrls, Problem, SessionView, StatusView, StreamInfo, TokenView, UploadList,
   UploadRequest, UploadView,
 } from "./openapi/vod.js";
 export type {
