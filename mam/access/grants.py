@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from mam.errors import InvalidName
 from mam.hls.recipe import Profile
 from mam.naming import Asset, check_bucket, check_key, users_path, video_names
+from mam.stored import LAST_MOMENT
 
 AUDIENCE = "mam-playback"
 MOST_SECONDS = 7 * 24 * 3600  # A token is valid this long at most. A denied token is remembered as long.
@@ -19,6 +20,7 @@ MOST_ENTRIES = 50  # A claim lists this many values at most.
 UNSUPPORTED = ("max", "max_height")  # Claims for limits that this version does not have.
 TEXT = 200  # A claim's text has this many characters at most, names of objects apart.
 
+Moment = Annotated[int, Field(ge=0, le=int(LAST_MOMENT))]  # Unix seconds
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -70,9 +72,9 @@ class Claims(Restrictions):
     """The claims of a token. Others are ignored."""
 
     sub: str = Field(min_length=3, max_length=1100)
-    exp: int
-    nbf: int | None = None
-    iat: int | None = None
+    exp: Moment
+    nbf: Moment | None = None
+    iat: Moment | None = None
     jti: str | None = Field(default=None, min_length=1, max_length=TEXT)
 
     @field_validator("ip")

@@ -10,6 +10,7 @@ import time
 from mam.http import request_id
 
 _STANDARD = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
+_TOKEN = re.compile(r"eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")  # a JSON Web Token
 _SECRETS = re.compile(r"(X-Amz-(?:Signature|Credential|Security-Token)=|x-api-key[:=]\s*)[^&\s\"']+", re.IGNORECASE)
 
 
@@ -29,7 +30,7 @@ class EventFormatter(logging.Formatter):
         line = " ".join([head, *(f"{key}={_quoted(value)}" for key, value in fields.items() if key != "data")])
         if record.exc_info:
             line += "\n" + self.formatException(record.exc_info)
-        return _SECRETS.sub(r"\1...", line)
+        return _SECRETS.sub(r"\1...", _TOKEN.sub("eyJ...", line))
 
 
 def _quoted(value: object) -> str:
