@@ -77,11 +77,11 @@ def is_listed(stack: Stack, name: str, rung: str) -> bool:
 def renditions(stack: Stack, name: str, key: str) -> dict[str, tuple[str, float]]:
     """State and percent of each rendition, which the job and the status of the stream agree about."""
 
-    def agreed() -> list[dict[str, Any]] | None:
+    def agreed() -> list[dict[str, Any]]:
         seen: list[dict[str, Any]] = stack.job(stack.plan(name).revision).json()["renditions"]
         status = stack.get(stack.stream_url(key, profile="ladder").replace("/playlist.m3u8", "/status")).json()
         same = seen == [{field: rendition[field] for field in seen[0]} for rendition in status["renditions"]]
-        return seen if same else None  # a rung may get on between the two answers
+        return seen if same else []  # a rung may get on between the two answers
 
     seen = until(agreed, "the job and the status say the same")
     return {rendition["name"]: (rendition["state"], rendition["percent"]) for rendition in seen}
