@@ -39,7 +39,7 @@ Settings.model_config["env_file"] = None  # nor of a .env in the checkout
 
 def pytest_xdist_auto_num_workers() -> int:
     """Of `-n auto`: more than there are cores, for many tests wait for a lease, a browser or a server's start."""
-    return cores() + ceil(cores() / 4)
+    return cores() + max(2, ceil(cores() / 4))
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
