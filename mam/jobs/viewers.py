@@ -16,24 +16,36 @@ SEEK_SECONDS = 15  # A requested segment is not requested again before this time
 # Records that a viewer watches a known job. ARGV: now.
 _VIEWED = "if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HSET', KEYS[1], 'viewed_at', ARGV[1]) end"
 
-# Whether a segment must be made for a viewer now. KEYS: one per segment, the wanted one first. ARGV: seconds.
-# `wanted`: a task makes the segment or is queued for it; `ahead`: the segment is to be made after another one.
-_SEEK = """
-if redis.call('GET', KEYS[1]) == 'wanted' then return {0, 0} end
-redis.call('SET', KEYS[1], 'wanted', 'EX', ARGV[1])
-local following = 0
-for n = 2, #KEYS do
-  if redis.call('SET', KEYS[n], 'ahead', 'NX', 'EX', ARGV[1]) then following = following + 1 end
-end
-return {1, following}
+# A mark of a segment has the epoch of its job: tasks of an earlier one are refused, so no task makes the segment then.
+_MARKS = """
+local epoch = redis.call('HGET', KEYS[1], 'epoch') or '0'
+local function is(key, mark) return redis.call('GET', key) == mark .. ':' .. epoch end
+local function set(key, mark) redis.call('SET', key, mark .. ':' .. epoch, 'EX', ARGV[1]) end
 """
 
-# Claims the segments that no task makes for the caller's task. KEYS: one per segment. ARGV: seconds.
-_AHEAD = """
-local free = {}
-for n, key in ipairs(KEYS) do
-  free[n] = redis.call('GET', key) == 'wanted' and 0 or 1
-  if free[n] == 1 then redis.call('SET', key, 'wanted', 'EX', ARGV[1]) end
+# Whether a segment must be made for a viewer now. KEYS: the job; one per segment, the wanted one first. ARGV: seconds.
+# `wanted`: a task makes the segment or is queued for it; `ahead`: the segment is to be made after another one.
+_SEEK = f"""
+{_MARKS}
+if is(KEYS[2], 'wanted') then return {{0, 0}} end
+set(KEYS[2], 'wanted')
+local following = 0
+for n = 3, #KEYS do
+  if not is(KEYS[n], 'wanted') and not is(KEYS[n], 'ahead') then
+    set(KEYS[n], 'ahead')
+    following = following + 1
+  end
+end
+return {{1, following}}
+"""
+
+# Claims the segments that no task makes for the caller's task. KEYS: the job, and one per segment. ARGV: seconds.
+_AHEAD = f"""
+{_MARKS}
+local free = {{}}
+for n = 2, #KEYS do
+  free[n - 1] = is(KEYS[n], 'wanted') and 0 or 1
+  if free[n - 1] == 1 then set(KEYS[n], 'wanted') end
 end
 return free
 """
@@ -53,13 +65,13 @@ class Viewers:
 
         A requested segment counts as on its way for SEEK_SECONDS and is not requested twice.
         """
-        wanted = [seek_key(job, number) for number in numbers]
+        wanted = [PREFIX + job, *(seek_key(job, number) for number in numbers)]
         now, following = self._seek(keys=wanted, args=[SEEK_SECONDS])
         return bool(now), bool(following)
 
     def take_ahead(self, job: str, numbers: Sequence[int]) -> list[int]:
         """Claims the segments that no task is making: the caller makes them, and other viewers wait for that."""
-        wanted = [seek_key(job, number) for number in numbers]
+        wanted = [PREFIX + job, *(seek_key(job, number) for number in numbers)]
         free = self._ahead(keys=wanted, args=[SEEK_SECONDS])
         return [number for number, is_free in zip(numbers, free, strict=True) if is_free]
 

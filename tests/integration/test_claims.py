@@ -38,3 +38,19 @@ def test_who_watches_a_job_that_has_expired_brings_nothing_to_life(redis_server:
         viewers.viewed(JOB)
         assert client.hexists(f"mam:job:{JOB}", "viewed_at")
         assert client.ttl(f"mam:job:{JOB}") > 0
+
+
+def test_a_segment_on_its_way_under_an_earlier_leader_is_requested_again_at_once(redis_server: Server) -> None:
+    """Whatever ended the leader: a deletion, a removed rung, a worker that died."""
+    with redis.Redis(LOOPBACK, redis_server.port, 9) as client:
+        client.flushdb()
+        jobs, viewers = Jobs(client), Viewers(client)
+        for mode in (Mode.ASK, Mode.RETRY, Mode.REVIVE):
+            jobs.claim(JOB, {"video": "a"}, viewer=True, mode=mode)
+            assert viewers.take_seek(JOB, [3, 4, 5]) == (True, True)
+            assert viewers.take_seek(JOB, [3, 4, 5]) == (False, False)
+            assert viewers.take_seek(JOB, [4, 5]) == (True, False)
+            assert viewers.take_ahead(JOB, [3, 4, 5, 6]) == [5, 6]
+            assert viewers.take_ahead(JOB, [5, 6]) == []
+            viewers.drop_seek(JOB, [5])
+            assert viewers.take_ahead(JOB, [5, 6]) == [5]
