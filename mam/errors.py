@@ -127,6 +127,12 @@ class TooManyJobs(MamError):
     hint = "Try again later, or raise MAX_QUEUED_JOBS. Converted videos play meanwhile."
 
 
+class TooManyStarts(MamError):
+    status, code, title = 429, "too_many_starts", "Too many new videos were requested from one place"
+    hint = "Try again later; converted videos play meanwhile. VIEWER_CONVERSIONS_PER_HOUR is the limit."
+    retry_seconds = 60
+
+
 class KeyReused(MamError):
     status, code, title = 422, "idempotency_key_reused", "The idempotency key belongs to another request"
     hint = "Use a key again only to repeat the same request."

@@ -146,7 +146,7 @@ class Grant:
         """
         return (
             (not self.networks or _is_in(address, self.networks))
-            and (not self.hosts or is_ours or (urlsplit(page).hostname or "") in self.hosts)
+            and (not self.hosts or is_ours or host_of(page) in self.hosts)
             and (not self.countries or country.upper() in self.countries)
         )
 
@@ -172,6 +172,14 @@ def grant_of(payload: dict[str, Any], *, key_id: str, leeway: float) -> Grant:
         countries=frozenset(country.upper() for country in claims.cc or ()),
         makes=frozenset(claims.make or ()),
     )
+
+
+def host_of(page: str) -> str:
+    """The host in an origin or address, without its port; '' where there is none."""
+    try:
+        return urlsplit(page).hostname or ""
+    except ValueError:
+        return ""
 
 
 def _is_in(address: str, networks: tuple[Network, ...]) -> bool:

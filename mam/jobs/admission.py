@@ -6,7 +6,7 @@ from typing import Any
 
 import redis
 
-from mam.errors import MamError, TooManyJobs
+from mam.errors import TooManyJobs, TooManyStarts
 from mam.jobs.job import State
 from mam.jobs.keys import STARTS
 from mam.jobs.state import Jobs
@@ -29,12 +29,6 @@ redis.call('HSET', KEYS[1], 'left', tostring(left), 'since', tostring(now))
 redis.call('EXPIRE', KEYS[1], {HOUR})
 return wait
 """
-
-
-class TooManyStarts(MamError):
-    status, code, title = 429, "too_many_starts", "Too many new videos were requested from one place"
-    hint = "Try again later; converted videos play meanwhile. VIEWER_CONVERSIONS_PER_HOUR is the limit."
-    retry_seconds = 60
 
 
 class Admission:

@@ -10,7 +10,7 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode
 
 from fastapi import Depends, Request
 from redis.exceptions import RedisError
@@ -80,7 +80,7 @@ class Entrance:
         return grant.admits(
             address=scope["client"][0] if scope.get("client") else "",
             page=page,
-            is_ours=bool(page) and urlsplit(page).netloc == headers.get("host"),
+            is_ours=page.split("://")[-1].split("/")[0] == headers.get("host"),
             country=headers.get(country, "") if country else "",
         )
 

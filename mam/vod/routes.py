@@ -10,13 +10,15 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 from starlette.convertors import StringConvertor, register_url_convertor
 
+from mam.access.viewers import KEYED
 from mam.cache.response import Answers
 from mam.cache.store import CachedPlaylist
+from mam.errors import ConversionFailed, TooManyStarts
 from mam.hls import storyboard
 from mam.hls.playlist import CONTENT_TYPE
 from mam.hls.recipe import Format, Profile
 from mam.http import journal, problems
-from mam.http.auth import require_access
+from mam.http.auth import is_keyed, require_access
 from mam.http.names import Bucket, ObjectKey, VideoName
 from mam.http.routing import Route
 from mam.http.token_path import token_prefix
@@ -199,8 +201,15 @@ async def stream(
     default: DefaultQuery = None,
 ) -> Response:
     kind, made = kind_asked(reencode, profile, format), kind_asked(False, default, None)
-    asset = Asset(bucket, path)
-    return _playlist(request, await services.playback.by_asset(asset, kind, rendition, viewer, default=made))
+    asset, playback = Asset(bucket, path), services.playback
+    try:
+        playlist = await playback.by_asset(asset, kind, rendition, viewer, default=made)
+    except ConversionFailed as error:
+        # Only now it matters who asks: viewers of public videos wait for no session.
+        if error.code != TooManyStarts.code or not await is_keyed(request):
+            raise
+        playlist = await playback.by_asset(asset, kind, rendition, KEYED, default=made)
+    return _playlist(request, playlist)
 
 
 @router.api_route(f"/segment/{{token}}/{{video_name:path}}/{_FILE}", methods=["GET", "HEAD"], include_in_schema=False)

@@ -8,11 +8,13 @@ import pytest
 import redis
 
 from dev.servers import LOOPBACK, Server
-from mam.jobs.admission import HOUR, Admission, TooManyStarts
+from mam.errors import TooManyStarts
+from mam.http.auth import HEADER
+from mam.jobs.admission import HOUR, Admission
 from mam.jobs.state import Jobs
 from mam.settings import Settings
 from tests.integration.steering import begun, call
-from tests.integration.system import S3, Stack, is_problem, own_stack
+from tests.integration.system import API_KEY, S3, Stack, is_problem, own_stack
 from tests.media import CLIP, LONG, MediaFolder
 
 SLOW = {"H264_PRESET": "placebo", "EMBEDDED_WORKERS": "1"}
@@ -50,7 +52,8 @@ def test_a_place_begins_so_many_in_an_hour_and_goes_on_watching(small: Stack, me
     assert is_problem(refused, 429, "too_many_starts")
     assert int(refused.headers["retry-after"]) > 0
     assert [small.get(url).status_code for url in urls[:3]] == [200] * 3
-    assert small.convert(f"{folder}/3.mp4") == f"{folder}/3"  # whoever has the key has no such limit
+    assert small.get(urls[3], headers={HEADER: "a key that is wrong"}).status_code == 429
+    assert small.get(urls[3], headers={HEADER: API_KEY}).status_code == 200  # whoever has the key has no such limit
     assert small.get(urls[3]).status_code == 200
 
 

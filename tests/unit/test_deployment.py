@@ -303,7 +303,7 @@ def test_every_variable_is_a_setting_and_its_value_is_one_that_is_accepted(progr
 
 def filled_in(value: str) -> str:
     """What an example asks to be replaced, replaced."""
-    return "a long and random secret" if value.startswith(PLACEHOLDER) else value
+    return "a long and random secret of many characters" if value.startswith(PLACEHOLDER) else value
 
 
 @deployments

@@ -176,6 +176,7 @@ def test_a_key_grants_only_its_prefixes() -> None:
         ({"ref": ["app.example.com"]}, {"page": "https://App.example.com/a"}, {"page": "https://example.com"}),
         ({"ref": ["app.example.com"]}, {"page": "https://app.example.com"}, {"page": ""}),
         ({"ref": ["app.example.com"]}, {"page": "http://localhost", "is_ours": True}, {"page": "http://localhost"}),
+        ({"ref": ["app.example.com"]}, {"page": "https://app.example.com:8443/a"}, {"page": "http://["}),
         ({"cc": ["DE"]}, {"country": "de"}, {"country": ""}),
     ],
 )  # fmt: skip
