@@ -254,6 +254,8 @@ def _plan_timeline(media: MediaSource, video: VideoTrack | None, sounds: list[Me
         end = max(end, start + SHORTEST_SOUND)
     if video and video.grid:
         scale, points = video.grid[0], grid_ticks(video, shown_start, shown_end)
+        if points[-1] >= end * scale:  # it is shorter than a step of its grid: its only picture lasts a step
+            end = Fraction(int(points[-1]) + video.grid[1], scale)
     else:
         scale = samples.timescale
         points = np.unique(samples.pts[openings(samples)] if video and not encodes else shown_times(samples))

@@ -1,4 +1,4 @@
-"""Assets that were requested lately and do not exist: a name that nobody has costs one look at the store, not many."""
+"""Assets that were requested lately and do not exist: in a crowd of them, each costs one look at the store."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from mam.naming import Asset
 
 MOST = 20_000
 SECONDS = 30.0  # A missing asset is looked for again after this time, and at once when the library learns of it.
-CROWD = 20  # With so many missing assets, the store is asked before the transcoding service.
+# With so many missing assets, they are remembered, and the store is asked before the transcoding service. With fewer, a
+# person who tries again has just put the file there.
+CROWD = 20
 
 
 class MissingAssets:
@@ -21,7 +23,7 @@ class MissingAssets:
         self._known: TTLCache[Asset, None] = TTLCache(MOST, SECONDS)
 
     def __contains__(self, asset: Asset) -> bool:
-        if asset not in self._known:
+        if asset not in self._known or not self.is_crowd:
             return False
         if self._exists(asset):  # it has arrived
             self._known.pop(asset, None)
@@ -33,5 +35,5 @@ class MissingAssets:
 
     @property
     def is_crowd(self) -> bool:
-        """Whether many missing assets are requested: then a look at the store is worth its milliseconds."""
+        """Whether many missing assets are requested."""
         return len(self._known) >= CROWD

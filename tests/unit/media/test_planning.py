@@ -522,6 +522,19 @@ def test_every_frame_of_a_copied_video_lies_in_one_segment(movie: Movie, recipe:
     assert all(count >= 0 for count in plan.frames)
 
 
+@pytest.mark.parametrize("early", range(0, 512, 37))
+def test_a_picture_shorter_than_a_step_of_its_grid_is_one_frame(early: int) -> None:
+    """An edit list may hide most of the only picture."""
+    track = Track(
+        timescale=90_000, sizes=(20, 20), durations=(512, 512), composition=(0, 0), chunks=(2,),
+        edit=Edit(media_time=512 + early),
+    )  # fmt: skip
+    media = opened(write(Movie((track,), timescale=90_000)).data)
+    plan = plan_of(media, ENCODE)
+    assert plan.video_track is not None
+    assert sum(plan.frames) == len(shown_frames(media.samples(0), plan.video_track, plan.timeline)) == 1
+
+
 @given(movies(of=playable(), max_tracks=2), st.integers(1, 4))
 def test_every_copied_segment_behind_the_first_opens_with_the_key_frame_at_its_boundary(
     movie: Movie, seconds: int
