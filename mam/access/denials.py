@@ -58,8 +58,6 @@ class Denial:
 
 def is_denied(grant: Grant, source: str, denied: Denied, now: float) -> bool:
     """Whether a denial concerns this use of a grant."""
-    if not denied:
-        return False
     named = [f"jti:{grant.token_id}", f"vid:{grant.viewer}", f"kid:{grant.key_id}", f"sub:{source}"]
     named += [f"sub:{source[: at + 1]}" for at, character in enumerate(source) if character == "/"]
     return any(denied.get(entry, 0) > now for entry in named)

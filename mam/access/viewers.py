@@ -30,7 +30,7 @@ class Viewer:
         grant = self.grant
         if grant is None or not grant.covers(source):
             return False
-        return not is_denied(grant, source, self.denied, time.time())
+        return not self.denied or not is_denied(grant, source, self.denied, time.time())
 
     def may_make(self, profile: Profile) -> bool:
         """Whether it may have a video converted by this profile. A token must say so."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from mam.access.viewers import KEYED, Viewer
 from mam.errors import NotFound, VideoNotFound
 from mam.naming import Asset, users_path
 from mam.playback_rules import Policy
 from mam.settings import Settings
+
+KNOWN = 4096  # The policies of so many assets are remembered.
 
 
 class Access:
@@ -18,13 +22,15 @@ class Access:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._rules = settings.rules
+        # Of the last assets that were requested; names have at most a kilobyte.
+        self.policy = lru_cache(KNOWN)(self._policy)
 
     @property
     def is_open(self) -> bool:
         """Whether everyone may watch everything."""
         return self._settings.minio_source_buckets is None and not self._rules.policies
 
-    def policy(self, source: str) -> Policy:
+    def _policy(self, source: str) -> Policy:
         """The policy for an asset, or for the tree of another tool."""
         bucket = source.partition("/")[0]
         if bucket == self._settings.minio_bucket_vod or self._settings.may_stream(bucket):

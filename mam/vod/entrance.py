@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Annotated, Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mam.access.denials import Denials
 from mam.access.grants import Grant
-from mam.access.tokens import InvalidToken, Tokens
+from mam.access.tokens import REMEMBERED, InvalidToken, Tokens
 from mam.access.viewers import ANYONE, KEYED, Viewer, place_of
 from mam.errors import MamError, NotFound
 from mam.http import problems
@@ -38,15 +38,6 @@ _BEARER = re.compile(r"Bearer +([A-Za-z0-9_.-]+) *", re.IGNORECASE)
 _IN_QUERY = re.compile(rb"(?:^|&)token=")
 
 
-@dataclass(frozen=True, slots=True)
-class Entered:
-    """A path without its token, and the token's grant. `raw_path` is as it was sent."""
-
-    path: str
-    raw_path: bytes
-    viewer: Viewer
-
-
 class Entrance:
     """Admits requests with a token. One per service."""
 
@@ -54,18 +45,28 @@ class Entrance:
         self._settings = settings
         self._tokens = tokens
         self._denials = denials
+        self._viewers: dict[str, Viewer] = {}  # by token, with the grant and the denials of their last request
 
-    def known(self, scope: Scope) -> Entered | None:
-        """The entry of a request with a token, where nothing has to be waited for; None for any other request."""
+    def known(self, scope: Scope) -> tuple[str, bytes, Viewer] | None:
+        """A request's path without its token, that path as it was sent, and the viewer, where nothing has to be waited
+        for; None for any other request. It is on the way of every segment: so it is short.
+        """
         denied = self._denials.current()
         if denied is None:
             return None
-        with suppress(InvalidToken):
+        try:
             token, path, raw_path = parted(scope)
             grant = self._tokens.grant(token)
-            if not grant.is_bound:
-                return Entered(path, raw_path, Viewer(False, grant, denied))
-        return None
+        except InvalidToken:
+            return None
+        viewer = self._viewers.get(token)
+        if viewer is None or viewer.grant is not grant or viewer.denied is not denied:
+            if grant.is_bound:
+                return None
+            if len(self._viewers) >= REMEMBERED:
+                self._viewers.clear()
+            viewer = self._viewers[token] = Viewer(False, grant, denied)
+        return path, raw_path, viewer
 
     async def enter(self, scope: Scope, token: str) -> Viewer:
         """The viewer with this token. Raises InvalidToken, RedisUnavailable."""

@@ -122,7 +122,7 @@ class HotPath:
             entered = self._entrance.known(scope)
             if entered is None:
                 return False
-            path, raw_path, viewer = entered.path, entered.raw_path, entered.viewer
+            path, raw_path, viewer = entered
         if not path.endswith(SUFFIX):
             return await self._redirect(scope, raw_path, viewer, send)
         request = (raw_path, scope["query_string"])
