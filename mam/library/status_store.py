@@ -42,13 +42,17 @@ class StatusStore:
 
     def load(self) -> AllStatuses:
         """All statuses. Raises RedisError."""
-        complete = bool(self._client.hexists(HASH, COMPLETE))  # read first: its statuses exist by then
+        complete = self._is_complete()  # read first: its statuses exist by then
         rows = (
             (stored.text(field), AssetStatus.parse(text))
             for field, text in self._client.hscan_iter(HASH, count=PAGE)
             if field != COMPLETE.encode()
         )
-        return AllStatuses({field: record for field, record in rows if field is not None and record}, complete)
+        records = {field: record for field, record in rows if field is not None and record}
+        return AllStatuses(records, complete and self._is_complete())  # Redis may have lost them meanwhile
+
+    def _is_complete(self) -> bool:
+        return bool(self._client.hexists(HASH, COMPLETE))
 
     def pictured(self, asset: Asset, job: str, kind: Literal["poster", "storyboard"]) -> bool:
         """Records a picture of the revision `job`. False when the revision is no longer the asset's."""

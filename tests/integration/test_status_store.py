@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import redis
@@ -206,6 +207,22 @@ def test_all_is_known_only_if_redis_still_knows_who_looked(client: redis.Redis, 
     assert known.completed("lock", "token")
     assert known.load().complete
     assert client.hexists(HASH, COMPLETE)
+
+
+def test_what_redis_loses_while_it_is_read_is_not_taken_for_all(
+    client: redis.Redis, known: StatusStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known.found({str(ASSET): AssetStatus(live=OLD, video="a")})
+    client.hset(HASH, COMPLETE, "1")
+    assert known.load().complete
+    scan = client.hscan_iter
+
+    def wiped_first(*arguments: Any, **options: Any) -> Any:
+        client.flushdb()
+        return scan(*arguments, **options)
+
+    monkeypatch.setattr(client, "hscan_iter", wiped_first)
+    assert not known.load().complete
 
 
 def test_a_tree_of_another_tool_comes_and_goes(known: StatusStore) -> None:
