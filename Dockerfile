@@ -34,6 +34,6 @@ COPY --from=pages /dist /app/mam/web/dist
 WORKDIR /app
 USER 10001:10001
 # What is compiled has come through: an image in which something cannot be loaded is not built.
-RUN python -c "import av, httptools, hiredis, minio.minioadmin, numpy, pydantic, uvloop"
+RUN python -c "import av, httptools, hiredis, jwt.algorithms, minio.minioadmin, numpy, pydantic, uvloop"
 EXPOSE 8001 8002
 CMD ["uvicorn", "video_transcoding_main_server:app", "--host", "0.0.0.0", "--port", "8001"]

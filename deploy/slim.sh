@@ -1,12 +1,14 @@
 #!/bin/sh
 # Takes out of a folder of installed packages (site-packages) what nothing here uses, a hundred megabytes: packages' own
-# tests, what extensions are compiled from, symbols for debuggers, and the HEVC and AV1 encoders of PyAV's FFmpeg. Needs
+# tests, what extensions are compiled from, symbols for debuggers, unused parts of pycryptodome and numpy, and the HEVC and AV1 encoders of PyAV's FFmpeg. Needs
 # binutils. The Dockerfile calls it, and then loads what it has changed.
 set -eu
 cd "$1"
 
 find . -type d \( -name tests -o -name SelfTest \) -prune -exec rm -rf {} +
 find . -type f \( -name '*.pyi' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.[acho]' \) -delete
+# Of pycryptodome the S3 client loads ciphers alone, and nothing here compiles Fortran.
+rm -rf Crypto/PublicKey Crypto/Math Crypto/Protocol Crypto/Signature Crypto/IO numpy/f2py
 find . -name '*.so' -not -path './*.libs/*' -exec strip --strip-unneeded {} +
 
 # Video is encoded by the ffmpeg of imageio-ffmpeg; PyAV's FFmpeg reads, cuts and joins. It is linked to its encoders,
