@@ -1,7 +1,7 @@
 #!/bin/sh
 # Takes out of a folder of installed packages (site-packages) what nothing here uses, a hundred megabytes: packages' own
-# tests, what extensions are compiled from, symbols for debuggers, unused parts of pycryptodome and numpy, and the HEVC and AV1 encoders of PyAV's FFmpeg. Needs
-# binutils. The Dockerfile calls it, and then loads what it has changed.
+# tests, what extensions are compiled from, symbols for debuggers, unused parts of pycryptodome and numpy, and the HEVC
+# and AV1 encoders of PyAV's FFmpeg. Needs binutils. The Dockerfile calls it, and then loads what it has changed.
 set -eu
 cd "$1"
 
