@@ -264,7 +264,7 @@ class PendingSegments:
                 known.kinds = set()
 
     def _sign(self, key: str) -> str:
-        period = int(time.time() // REDIRECT_SECONDS)
+        period = redirect_period()
         if self._signer is None or self._signer[0] != period:
             began = datetime.fromtimestamp(period * REDIRECT_SECONDS, timezone.utc)
             self._signer = (
@@ -272,3 +272,8 @@ class PendingSegments:
                 signer(self._settings, expires=REDIRECT_SECONDS + REDIRECT_LEEWAY_SECONDS, now=began),
             )
         return self._signer[1](key)
+
+
+def redirect_period() -> int:
+    """The number of the current period of REDIRECT_SECONDS."""
+    return int(time.time() // REDIRECT_SECONDS)

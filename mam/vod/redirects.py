@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
 from mam.cache.response import Headers
-from mam.vod.pending_segments import REDIRECT_SECONDS
+from mam.vod.pending_segments import redirect_period
 
 MOST = 20_000  # So many redirects are kept; one more, and all are forgotten.
 LONGEST = 3 << 10  # Paths of more bytes are not kept.
@@ -32,14 +31,15 @@ class Redirects:
     def get(self, raw_path: bytes) -> Redirect | None:
         folder, _, file = raw_path.rpartition(b"/")
         files = self._kept.get(folder)
-        return files.get(file) if files and self._period == _period() else None
+        return files.get(file) if files and self._period == redirect_period() else None
 
     def keep(self, raw_path: bytes, url: str, *, source: str, route: str) -> None:
         if len(raw_path) > LONGEST:
             return
-        if self._period != _period() or self._count >= MOST:
+        period = redirect_period()
+        if self._period != period or self._count >= MOST:
             self._kept.clear()
-            self._period, self._count = _period(), 0
+            self._period, self._count = period, 0
         folder, _, file = raw_path.rpartition(b"/")
         headers = [(b"location", url.encode()), (b"cache-control", b"no-store"), (b"content-length", b"0")]
         self._kept.setdefault(folder, {})[file] = Redirect(source, route, headers)
@@ -50,7 +50,3 @@ class Redirects:
         ours = revision.encode()
         for folder in [folder for folder in self._kept if folder.split(b"/")[-2:-1] == [ours]]:
             del self._kept[folder]
-
-
-def _period() -> int:
-    return int(time.time() // REDIRECT_SECONDS)

@@ -244,9 +244,8 @@ async def segment_of_asset(
     asset = Asset(bucket, path)
     services.access.check_asset(asset, viewer)
     video = await services.pending.video_of(asset, revision)
-    url = await services.pending.locate(SegmentName(video, revision, rendition, file))
-    services.redirects.keep(request.scope["raw_path"], url, source=str(asset), route=STREAM_SEGMENT)
-    return _redirect(url)
+    name = SegmentName(video, revision, rendition, file)
+    return await _located(request, services, name, source=str(asset), route=STREAM_SEGMENT)
 
 
 @router.head(VIDEO_SEGMENT, include_in_schema=False)
@@ -264,9 +263,8 @@ async def segment_of_video(
     services.access.check_name(video_name, viewer)
     source = await services.pending.source_of(video_name, revision)
     services.access.check_video(video_name, source, viewer)
-    url = await services.pending.locate(SegmentName(video_name, revision, rendition, file))
-    services.redirects.keep(request.scope["raw_path"], url, source=source, route=VIDEO_SEGMENT)
-    return _redirect(url)
+    name = SegmentName(video_name, revision, rendition, file)
+    return await _located(request, services, name, source=source, route=VIDEO_SEGMENT)
 
 
 @router.delete(
@@ -301,6 +299,13 @@ async def delete_stream(
         return Message(message=f"Rung {rendition} deleted for '{name}'")
     name = await services.playback.delete(Asset(bucket, path))
     return Message(message=f"Stream deleted for '{name}'")
+
+
+async def _located(request: Request, services: Provided, name: SegmentName, *, source: str, route: str) -> Response:
+    """The redirect to a segment, once it exists; the hot path sends it again to later requests."""
+    url = await services.pending.locate(name)
+    services.redirects.keep(request.scope["raw_path"], url, source=source, route=route)
+    return _redirect(url)
 
 
 def _redirect(url: str) -> Response:

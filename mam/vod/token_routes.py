@@ -6,7 +6,6 @@ import secrets
 import time
 from math import isfinite
 from typing import Annotated
-from urllib.parse import quote
 
 from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -156,7 +155,7 @@ async def admit(claim: Claim, value: Annotated[str, Path(max_length=1100)], serv
 
 
 def _urls(token: str, asset: Asset) -> TokenUrls:
-    path, base = quote_path(str(asset)), f"{PREFIX}{quote(token)}"
+    path, base = quote_path(str(asset)), f"{PREFIX}{token}"
     return TokenUrls(
         playlist=f"{base}/stream/{path}/playlist.m3u8", watch=f"{base}/watch/{path}", embed=f"{base}/embed/{path}"
     )

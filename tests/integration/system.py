@@ -343,6 +343,20 @@ def own_stack(s3: S3, folder: Path, **settings: str) -> Iterator[Stack]:
         yield stack
 
 
+@contextmanager
+def another_vod(stack: Stack, folder: Path, *, workers: int = 1, **settings: str) -> Iterator[Stack]:
+    """Another VoD service over the same system, with settings of its own, as after a restart with them."""
+    other = Stack(stack.s3, {**stack.env, **settings}, folder)
+    other.env["TRANSCODE_API_URL"] = stack.env["TRANSCODE_API_URL"]
+    other.start_vod(workers=workers)
+    try:
+        other.wait_for(other.vod)
+        yield other
+    finally:
+        other.http.close()
+        other.vod.stop()
+
+
 def raw(server: Server, method: str, target: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
     """A request whose target is sent as it stands: HTTP clients tidy up dots and percent signs."""
     connection = http.client.HTTPConnection(LOOPBACK, server.port, timeout=ANSWER_SECONDS)

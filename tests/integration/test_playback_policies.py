@@ -23,7 +23,7 @@ import vod_main_server
 from mam.access.grants import AUDIENCE
 from mam.http.auth import HEADER, PAGE_HEADER
 from mam.naming import stem
-from tests.integration.system import API_KEY, BUCKET, S3, Stack, is_problem, own_stack, until
+from tests.integration.system import API_KEY, BUCKET, S3, Stack, another_vod, is_problem, own_stack, until
 from tests.media import CLIP, MediaFolder
 from tests.token_keys import ED, public_jwk
 
@@ -283,10 +283,7 @@ def test_when_a_revocation_is_answered_no_process_lets_the_token_in(guarded: Gua
     ).json()
     paths = [f"/p/{issued['token']}{guarded.paths['signed', way]}" for way in ("playlist", "segment")]
     method, path, body = REVOCATIONS[what]
-    crowded = Stack(stack.s3, stack.env, stack.folder / f"crowded-{what}")
-    crowded.start_vod(workers=3)
-    try:
-        crowded.wait_for(crowded.vod)
+    with another_vod(stack, stack.folder / f"crowded-{what}", workers=3) as crowded:
         urls = [f"http://{crowded.vod.address}{each}" for each in paths]
 
         def ask(url: str) -> int:
@@ -297,9 +294,6 @@ def test_when_a_revocation_is_answered_no_process_lets_the_token_in(guarded: Gua
             answer = requests.request(method, guarded.here + path.format(**issued), json=body, headers=key, timeout=20)
             assert answer.status_code in (201, 204), answer.text
             assert set(pool.map(ask, urls * 20)) == {404}
-    finally:
-        crowded.http.close()
-        crowded.vod.stop()
     listed = requests.get(f"{guarded.here}/playback/denials", headers=key, timeout=20).json()["denials"]
     for denial in listed:
         gone = requests.delete(
@@ -316,24 +310,32 @@ def test_when_a_revocation_is_answered_no_process_lets_the_token_in(guarded: Gua
 def test_a_key_in_a_file_signs_from_now_on_and_no_longer_once_it_is_gone(guarded: Guarded, tmp_path: Path) -> None:
     stack, file = guarded.stack, tmp_path / "keys.json"
     file.write_text('{"keys": []}')
-    second = Stack(stack.s3, {**stack.env, "PLAYBACK_KEYS_FILE": str(file)}, tmp_path / "vod")
-    second.start_vod()
     claims = {"sub": f"{BUCKET}/signed/", "exp": int(time.time()) + 600, "aud": AUDIENCE}
     signed = jwt.encode(claims, ED, "EdDSA", headers={"kid": "ed"})
-    try:
-        second.wait_for(second.vod)
+
+    def put(text: str) -> None:
+        replaced = tmp_path / "new.json"
+        replaced.write_text(text)
+        replaced.replace(file)
+
+    with another_vod(stack, tmp_path / "vod", PLAYBACK_KEYS_FILE=str(file)) as second:
         url = f"http://{second.vod.address}/p/{signed}{guarded.paths['signed', 'playlist']}"
+
+        def becomes(status: int) -> None:
+            until(lambda: second.get(url).status_code == status, f"it is answered with {status}")
+
         assert second.get(url).status_code == 403
-        for keys, status in (([public_jwk("ed")], 200), ([public_jwk("ed", prefixes=["another/"])], 403), ([], 403)):
-            replaced = tmp_path / "new.json"
-            replaced.write_text(json.dumps({"keys": keys}))
-            replaced.replace(file)
-            until(lambda status=status: second.get(url).status_code == status, f"{keys}: {status}")  # type: ignore[misc]
-        file.write_text("nonsense")  # what cannot be read changes nothing
-        assert second.get(url).status_code == 403
-    finally:
-        second.http.close()
-        second.vod.stop()
+        put(json.dumps({"keys": [public_jwk("ed")]}))
+        becomes(200)
+        put("nonsense")
+        until(lambda: "playback keys not read" in second.vod.log.read_text(), "the fault is logged")
+        assert second.get(url).status_code == 200  # what cannot be read changes nothing
+        put(json.dumps({"keys": [public_jwk("ed", prefixes=["another/"])]}))
+        becomes(403)
+        put(json.dumps({"keys": [public_jwk("ed")]}))
+        becomes(200)
+        put(json.dumps({"keys": []}))
+        becomes(403)
 
 
 def test_no_log_has_a_token(guarded: Guarded, token: str) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -12,24 +10,10 @@ import requests
 
 from mam.http.auth import HEADER
 from mam.settings import Settings
-from tests.integration.system import BUCKET, S3, Stack, own_stack
+from tests.integration.system import BUCKET, S3, Stack, another_vod, own_stack
 from tests.media import CLIP, MediaFolder
 
 OLD, NEW = "the old key of a system that is tested", "the new key of a system that is tested"
-
-
-@contextmanager
-def another_vod(stack: Stack, folder: Path, **settings: str) -> Iterator[Stack]:
-    """A VoD process over the same system, as after its restart with other settings."""
-    other = Stack(stack.s3, {**stack.env, **settings}, folder)
-    other.env["TRANSCODE_API_URL"] = stack.env["TRANSCODE_API_URL"]
-    other.start_vod()
-    try:
-        other.wait_for(other.vod)
-        yield other
-    finally:
-        other.http.close()
-        other.vod.stop()
 
 
 def test_while_one_api_key_replaces_another_both_are_accepted(one_s3: S3, media: MediaFolder, tmp_path: Path) -> None:
