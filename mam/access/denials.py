@@ -107,12 +107,10 @@ class Denials:
 
     async def add(self, denial: Denial) -> None:
         """Returns when no process lets such a token in any more. Raises TooManyDenials, RedisError."""
+        await self._client.zremrangebyscore(DENIED, 0, time.time())
         if await self._client.zcard(DENIED) >= MOST:
             raise TooManyDenials(f"There are {MOST:,} already.")
-        async with self._client.pipeline(transaction=True) as pipe:
-            pipe.zremrangebyscore(DENIED, 0, time.time())
-            pipe.zadd(DENIED, {denial.entry: denial.until})
-            await pipe.execute()
+        await self._client.zadd(DENIED, {denial.entry: denial.until})
         await invalidate_from_loop(self._client, TOPIC)
 
     async def remove(self, denial: Denial) -> bool:

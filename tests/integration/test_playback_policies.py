@@ -11,18 +11,17 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-import httpx
 import jwt
 import m3u8
 import pytest
 import requests
-import urllib3
 from fastapi.testclient import TestClient
 
 import vod_main_server
 from mam.access.grants import AUDIENCE
 from mam.http.auth import HEADER, PAGE_HEADER
 from mam.naming import stem
+from tests.integration.outgoing import outgoing
 from tests.integration.system import API_KEY, BUCKET, S3, Stack, another_vod, is_problem, own_stack, until
 from tests.media import CLIP, MediaFolder
 from tests.token_keys import ED, public_jwk
@@ -181,23 +180,7 @@ def test_what_is_refused_looks_like_what_is_missing(guarded: Guarded, policy: st
 def test_whoever_is_refused_leaves_no_request_to_store_or_transcoder(
     guarded: Guarded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in guarded.stack.env.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr(vod_main_server, "setup_logging", lambda *_, **__: None)
-    sent: list[str] = []
-    urlopen, send = urllib3.connectionpool.HTTPConnectionPool.urlopen, httpx.AsyncClient.send
-
-    def to_store(pool: Any, method: str, url: str, *arguments: Any, **options: Any) -> Any:
-        if pool.port == guarded.stack.s3.server.port:
-            sent.append(f"{method} {url}")
-        return urlopen(pool, method, url, *arguments, **options)
-
-    async def to_transcoder(client: Any, request: httpx.Request, **options: Any) -> Any:
-        sent.append(str(request.url))
-        return await send(client, request, **options)
-
-    monkeypatch.setattr(urllib3.connectionpool.HTTPConnectionPool, "urlopen", to_store)
-    monkeypatch.setattr(httpx.AsyncClient, "send", to_transcoder)
+    sent = outgoing(guarded.stack, monkeypatch)
     refused = [(policy, viewer) for policy in POLICIES for viewer, may in VIEWERS.items() if policy not in may]
     with TestClient(vod_main_server.create_app(), follow_redirects=False) as client:
         asking = Asking(guarded, client)
