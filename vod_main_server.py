@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from mam.http import compressing, health
+from mam.http import audit_routes, compressing, health
 from mam.http.logging import setup_logging
 from mam.http.service import Service
 from mam.library import routes as library
@@ -55,6 +55,7 @@ def create_app() -> FastAPI:
     app.add_middleware(_ConfiguredCORS)
     app.outcomes = Outcomes(app.recorder.registry)
     app.include_router(health.router(health.store_and_redis))
+    app.include_router(audit_routes.router)
     app.include_router(uploads.router)
     app.include_router(library.router)
     app.include_router(token_routes.router)

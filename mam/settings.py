@@ -6,7 +6,7 @@ import base64
 import binascii
 import hmac
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
@@ -25,14 +25,14 @@ MAX_OBJECT_BYTES = 5 << 40  # This is S3's limit.
 # Settings that only the services get. Workers open strangers' files, so they have no secrets but the store's key and
 # Redis's password.
 SERVICES_ALONE = frozenset({
-    "transcode_api_key", "playback_secret", "playback_keys_file", "playback_keys_url", "webhook_url", "webhook_secret",
-    "minio_upload_bucket", "minio_upload_usr", "minio_upload_pwd",
+    "transcode_api_key", "service_key", "api_keys_file", "playback_secret", "playback_keys_file", "playback_keys_url",
+    "webhook_url", "webhook_secret", "minio_upload_bucket", "minio_upload_usr", "minio_upload_pwd",
 })  # fmt: skip
 LEAST_KEY_LENGTH = 32  # That makes 128 bits even of hex digits. A generated key has 43 characters.
 LEAST_KEY_CHARACTERS = 4  # So many characters must differ: `aaaaaaaaaaaaaaaa` is long, too.
 SECRETS = (  # Their example values are public, and must be replaced.
     "transcode_api_key", "minio_usr", "minio_pwd", "minio_upload_usr", "minio_upload_pwd", "redis_password",
-    "webhook_secret", "playback_secret",
+    "webhook_secret", "playback_secret", "service_key",
 )  # fmt: skip
 PLACEHOLDER = "change-me"  # Example values that must be replaced begin with it.
 WEBHOOK_PREFIX = "whsec_"  # Secrets in the format of Standard Webhooks begin with it.
@@ -45,6 +45,14 @@ def _split(value: object) -> object:
 
 def _keys_in(value: SecretStr) -> list[str]:
     return [key.strip() for key in value.get_secret_value().split(",")]
+
+
+def _check_strength(name: str, keys: Iterable[str]) -> None:
+    """Raises ValueError for a key that can be guessed."""
+    for key in keys:
+        is_example = key.lower().startswith(PLACEHOLDER)  # refused later, in other words
+        if not is_example and (len(key) < LEAST_KEY_LENGTH or len(set(key)) < LEAST_KEY_CHARACTERS):
+            raise ValueError(f"{name} has less than {LEAST_KEY_LENGTH} characters, or few of them: {MAKE_KEY}")
 
 
 def _webhook_key(secret: str) -> bytes:
@@ -107,6 +115,8 @@ class Settings(BaseSettings):
 
     # the two services
     transcode_api_key: SecretStr
+    service_key: Annotated[list[SecretStr], NoDecode, BeforeValidator(_split)] | None = None
+    api_keys_file: Path | None = None
     transcode_api_url: str = "http://localhost:8001"
     max_waiting_conversions: int = Field(default=256, gt=0)
     max_queued_jobs: int = Field(default=1000, gt=0)
@@ -162,12 +172,13 @@ class Settings(BaseSettings):
     @field_validator("transcode_api_key")
     @classmethod
     def _strong(cls, value: SecretStr) -> SecretStr:
-        for key in _keys_in(value):
-            is_example = key.lower().startswith(PLACEHOLDER)  # refused below, in other words
-            if not is_example and (len(key) < LEAST_KEY_LENGTH or len(set(key)) < LEAST_KEY_CHARACTERS):
-                raise ValueError(
-                    f"TRANSCODE_API_KEY has less than {LEAST_KEY_LENGTH} characters, or few of them: {MAKE_KEY}"
-                )
+        _check_strength("TRANSCODE_API_KEY", _keys_in(value))
+        return value
+
+    @field_validator("service_key")
+    @classmethod
+    def _strong_too(cls, value: list[SecretStr] | None) -> list[SecretStr] | None:
+        _check_strength("SERVICE_KEY", [key.get_secret_value() for key in value or ()])
         return value
 
     @model_validator(mode="after")
@@ -269,8 +280,12 @@ class Settings(BaseSettings):
         return self.minio_secure if self.minio_public_secure is None else self.minio_public_secure
 
     def api_keys(self) -> list[str]:
-        """The API keys: the first is sent to the other service, all are accepted."""
+        """The values of TRANSCODE_API_KEY: all are accepted, and may do everything."""
         return _keys_in(self.transcode_api_key)
+
+    def service_keys(self) -> list[str]:
+        """The keys between the services: the first is sent, all are accepted. TRANSCODE_API_KEY without SERVICE_KEY."""
+        return [key.get_secret_value() for key in self.service_key or ()] or self.api_keys()
 
     def playback_keys(self) -> list[bytes]:
         """The keys of playback tokens, the signing one first; derived from the API keys where none is set."""

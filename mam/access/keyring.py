@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from pathlib import Path
 
 import httpx
 
 from mam.access.keys import Key, Keys, own_keys, read_keys
 from mam.background import Periodic
 from mam.settings import Settings
+from mam.watched_file import WatchedFile
 
-FILE_SECONDS = 2.0  # A changed file is noticed within this time.
 URL_SECONDS = 300.0  # The set at the URL is read this often.
 STALE_SECONDS = 24 * 3600.0  # The last set from the URL is valid this long without its server.
 FETCH_SECONDS = 10.0
@@ -32,13 +30,21 @@ class Keyring:
 
     def __init__(self, settings: Settings) -> None:
         self._own = own_keys(settings.playback_keys())
-        self._file = _File(settings.playback_keys_file, self._merge) if settings.playback_keys_file else None
+        self._listed: Keys = {}
+        path = settings.playback_keys_file
+        self._file = (
+            WatchedFile("PLAYBACK_KEYS_FILE", path, read_keys, self._take, what="playback keys") if path else None
+        )
         self._url = _Url(settings.playback_keys_url, self._merge) if settings.playback_keys_url else None
         self.keys: Keys = self._own
 
+    def _take(self, listed: Keys) -> None:
+        self._listed = listed
+        self._merge()
+
     def _merge(self) -> None:
         merged = dict(self._own)
-        for keys in (self._file.keys if self._file else {}, self._url.keys if self._url else {}):
+        for keys in (self._listed, self._url.keys if self._url else {}):
             merged |= {kid: key for kid, key in keys.items() if kid not in merged}
         self.keys = merged
 
@@ -53,38 +59,6 @@ class Keyring:
     async def stop(self) -> None:
         for source in filter(None, (self._file, self._url)):
             await source.stop()
-
-
-class _File(Periodic):
-    """A file of keys. While a changed one cannot be read, the keys of before stay."""
-
-    def __init__(self, path: Path, changed: Callable[[], None]) -> None:
-        super().__init__("keys of playback tokens", FILE_SECONDS)
-        self._path = path
-        self._changed = changed
-        self._seen: object = None
-        self.keys: Mapping[str, Key] = {}
-
-    async def start(self) -> None:
-        try:
-            await asyncio.to_thread(self._look)
-        except (OSError, ValueError) as error:
-            raise ValueError(f"PLAYBACK_KEYS_FILE={self._path}: {error}") from error
-        await super().start()
-
-    async def take_turn(self) -> None:
-        try:
-            await asyncio.to_thread(self._look)
-        except (OSError, ValueError) as error:
-            log.error("playback keys not read", extra={"file": str(self._path), "error": str(error)})
-
-    def _look(self) -> None:
-        stat = self._path.stat()
-        seen = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
-        if seen != self._seen:
-            self._seen = seen  # a faulty file is reported once
-            self.keys = read_keys(self._path.read_text("utf-8"))
-            self._changed()
 
 
 class _Url(Periodic):

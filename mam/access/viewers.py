@@ -9,21 +9,30 @@ from dataclasses import dataclass, field
 
 from mam.access.denials import Denied, is_denied
 from mam.access.grants import Grant
+from mam.credentials.scopes import Caller, Scope
 from mam.hls.recipe import Profile
 
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """A client, or the person behind it. `is_keyed`: it has an API key or a session. `grant`: that of its token.
+    """A client, or the person behind it. `caller`: that of its API key or session. `grant`: that of its token.
 
     `denied`: the denials when the request came. `place`: a digest of the token's viewer or of the network; '' where
     conversions are not counted.
     """
 
-    is_keyed: bool = False
+    caller: Caller | None = None
     grant: Grant | None = None
     denied: Denied = field(default_factory=dict)
     place: str = ""
+
+    def may(self, scope: Scope) -> bool:
+        """Whether its API key or session has a scope."""
+        return self.caller is not None and self.caller.may(scope)
+
+    def may_read(self, source: str) -> bool:
+        """Whether its API key or session is for this asset, `bucket/key`."""
+        return self.caller is not None and self.caller.may(Scope.READ) and self.caller.covers(source)
 
     def holds_grant(self, source: str) -> bool:
         """Whether its token is for this asset, `bucket/key`, and was not revoked."""
@@ -34,7 +43,7 @@ class Viewer:
 
     def may_make(self, profile: Profile) -> bool:
         """Whether it may have a video converted by this profile. A token must say so."""
-        return self.is_keyed or self.grant is None or profile in self.grant.makes
+        return self.may(Scope.CONVERT) or self.grant is None or profile in self.grant.makes
 
 
 def place_of(viewer: str, address: str) -> str:
@@ -52,4 +61,3 @@ def _network(address: str) -> str:
 
 
 ANYONE = Viewer()
-KEYED = Viewer(is_keyed=True)

@@ -1,28 +1,30 @@
-"""Permissions: by the API key, a header compared in constant time, or by the session of a page."""
+"""Permissions: by an API key in a header, or by the session of a page; each route names the scope that it needs."""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Header, Request, Security
 from fastapi.security import APIKeyCookie, APIKeyHeader
 
+from mam.credentials import delegation, rates
+from mam.credentials.api_keys import ApiKey
+from mam.credentials.scopes import Caller, Scope
 from mam.errors import Forbidden, MamError
-from mam.http import journal
-from mam.http.journal import SESSION_COOKIE
+from mam.http import audit
+from mam.http.audit import SESSION_COOKIE
+from mam.http.caller import HEADER, known_caller, set_caller
 from mam.http.services import services_of
-from mam.settings import Settings
 
-HEADER = "x-api-key"
 PAGE_HEADER = "x-mam-request"  # A form of another site cannot send this header.
 _SAFE = ("GET", "HEAD")
 _PASSED = "mam.passed"  # This key of an ASGI scope holds the checks that the request has passed.
 
-_header = APIKeyHeader(name=HEADER, auto_error=False, description="The value of TRANSCODE_API_KEY.")
+_header = APIKeyHeader(
+    name=HEADER, auto_error=False, description="A value of TRANSCODE_API_KEY, or a key of API_KEYS_FILE."
+)
 _cookie = APIKeyCookie(
     name=SESSION_COOKIE, auto_error=False, description="The cookie that POST /session sets for pages."
 )
@@ -38,63 +40,67 @@ async def passes(request: Request, guard: Guard) -> None:
         passed.add(guard)
 
 
-def has_key(request: Request) -> bool:
-    """Whether the request carries an API key."""
-    return is_api_key(request.headers.get(HEADER, ""), services_of(request).settings)
-
-
-def is_api_key(text: str, settings: Settings) -> bool:
-    # Digests are compared: compare_digest refuses text that is not ASCII, and its time depends on the length.
-    return any(hmac.compare_digest(_digest(text), _digest(key)) for key in settings.api_keys())
-
-
-async def check_key(request: Request) -> None:
-    """Raises Forbidden unless the request carries the API key, TooManyAttempts."""
-    if not request.headers.get(HEADER):
-        raise Forbidden("The API key is missing.")
-    is_right, tries = has_key(request), services_of(request).tries
-    try:
-        tries.count(journal.address(request), is_right=is_right)
-        if not is_right:
-            raise Forbidden("The API key is wrong.")
-    except MamError as error:
-        journal.note(request, "API key", request.url.path, outcome=error.code)
-        raise
-
-
 def session_of(request: Request) -> str | None:
     """The session token of a request; None where it has an API key, or neither."""
     return None if request.headers.get(HEADER) else request.cookies.get(SESSION_COOKIE)
 
 
-async def check_access(request: Request) -> None:
-    """Admits clients with the API key and, where there are pages, pages with a session.
+async def check_caller(request: Request) -> None:
+    """Admits clients with an API key and, where there are pages, pages with a session.
 
-    Raises Forbidden, SessionExpired, TooManyAttempts.
+    Raises Forbidden, SessionExpired, TooManyAttempts, TooManyRequests.
     """
     sessions, cookie = services_of(request).sessions, session_of(request)
     if not cookie or sessions is None:
-        await check_key(request)
+        await _admit_by_key(request)
         return
     if request.method not in _SAFE:
         await check_page(request)
-    await sessions.check(cookie)
+    set_caller(request, await sessions.caller(cookie))
 
 
-async def is_keyed(request: Request) -> bool:
-    """Whether the request has the API key or an open session: for routes that need neither.
+async def _admit_by_key(request: Request) -> None:
+    text, keys = request.headers.get(HEADER, ""), services_of(request).keys
+    if not text:
+        raise Forbidden("The API key is missing.")
+    try:
+        delegated, is_service = request.headers.get(delegation.HEADER), keys.is_service(text)
+        key = keys.find(text)
+        await services_of(request).tries.count(audit.address(request), is_right=is_service or key is not None)
+        if delegated and is_service:
+            set_caller(request, delegation.read(delegated), is_delegated=True)
+            return
+        if key is None:
+            raise Forbidden("The API key is wrong.")
+        await _check_use(request, key)
+    except MamError as error:
+        audit.note(request, "API key", request.url.path, outcome=error.code)
+        raise
+    set_caller(request, key.caller)
 
-    Raises TooManyAttempts: whoever tries keys is counted here too.
+
+async def _check_use(request: Request, key: ApiKey) -> None:
+    """Raises Forbidden for an expired key, TooManyRequests."""
+    services = services_of(request)
+    if services.keys.named(key.id) is None:
+        raise Forbidden("The API key has expired.")
+    await rates.charge(services.redis, key)
+
+
+async def caller_if_any(request: Request) -> Caller | None:
+    """The client's key or open session, for routes that need neither; None without a valid one.
+
+    Raises TooManyAttempts, TooManyRequests: whoever tries keys is counted here too.
     """
     if not request.headers.get(HEADER) and not session_of(request):
-        return False
+        return None
     try:
-        await passes(request, check_access)
+        await passes(request, check_caller)
     except MamError as error:
         if error.status == HTTPStatus.TOO_MANY_REQUESTS:
             raise
-        return False
-    return True
+        return None
+    return known_caller(request)
 
 
 async def check_page(request: Request) -> None:
@@ -106,16 +112,34 @@ async def check_page(request: Request) -> None:
         )
 
 
-async def _key(request: Request, _: Annotated[str | None, Security(_header)] = None) -> None:
-    await passes(request, check_key)
+def _guard(scope: Scope) -> Guard:
+    async def check(request: Request) -> None:
+        await passes(request, check_caller)
+        known_caller(request).check(scope)
+
+    return check
 
 
-async def _access(
-    request: Request,
-    _key: Annotated[str | None, Security(_header)] = None,
-    _session: Annotated[str | None, Security(_cookie)] = None,
-) -> None:
-    await passes(request, check_access)
+class _WithKey:
+    """A dependency of routes that only clients with a key call."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.guard = _guard(scope)
+
+    async def __call__(self, request: Request, _: Annotated[str | None, Security(_header)] = None) -> None:
+        await passes(request, self.guard)
+
+
+class _WithAccess(_WithKey):
+    """A dependency of routes that pages call too."""
+
+    async def __call__(
+        self,
+        request: Request,
+        _key: Annotated[str | None, Security(_header)] = None,
+        _session: Annotated[str | None, Security(_cookie)] = None,
+    ) -> None:
+        await passes(request, self.guard)
 
 
 async def _page(
@@ -124,13 +148,30 @@ async def _page(
     await passes(request, check_page)
 
 
-def _digest(text: str) -> bytes:
-    return hashlib.sha256(text.encode()).digest()
-
-
-require_api_key = Depends(_key)
-require_access = Depends(_access)
 require_page = Depends(_page)
 
 # The checks that run before a request's body is read, in the order of a route's dependencies (`routing.py`).
-GUARDS: dict[object, Guard] = {_key: check_key, _access: check_access, _page: check_page}
+GUARDS: dict[object, Guard] = {_page: check_page}
+
+
+def require_key(scope: Scope) -> Any:
+    """A dependency: only clients whose API key has the scope."""
+    return _registered(_WithKey(scope))
+
+
+def require_access(scope: Scope) -> Any:
+    """A dependency: only clients whose API key or session has the scope."""
+    return _registered(_WithAccess(scope))
+
+
+def _registered(needed: _WithKey) -> Any:
+    GUARDS[needed] = needed.guard
+    return Depends(needed)
+
+
+async def caller_of(request: Request) -> Caller:
+    """The client that a route's guard has admitted."""
+    return known_caller(request)
+
+
+Asking = Annotated[Caller, Depends(caller_of)]

@@ -10,6 +10,7 @@ import time
 from mam.http import request_id
 
 _STANDARD = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
+AUDIT = "mam.audit"  # The lines of this logger are JSON.
 _TOKEN = re.compile(r"eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")  # a JSON Web Token
 _SECRETS = re.compile(r"(X-Amz-(?:Signature|Credential|Security-Token)=|x-api-key[:=]\s*)[^&\s\"']+", re.IGNORECASE)
 
@@ -22,6 +23,8 @@ class EventFormatter(logging.Formatter):
         self._service = service
 
     def format(self, record: logging.LogRecord) -> str:
+        if record.name == AUDIT:
+            return _masked(record.getMessage())
         moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
         head = f"{moment}.{int(record.msecs):03d}Z {record.levelname} {self._service} {record.getMessage()}"
         fields = {key: value for key, value in vars(record).items() if key not in _STANDARD and key[0] != "_"}
@@ -30,7 +33,11 @@ class EventFormatter(logging.Formatter):
         line = " ".join([head, *(f"{key}={_quoted(value)}" for key, value in fields.items() if key != "data")])
         if record.exc_info:
             line += "\n" + self.formatException(record.exc_info)
-        return _SECRETS.sub(r"\1...", _TOKEN.sub("eyJ...", line))
+        return _masked(line)
+
+
+def _masked(line: str) -> str:
+    return _SECRETS.sub(r"\1...", _TOKEN.sub("eyJ...", line))
 
 
 def _quoted(value: object) -> str:

@@ -13,8 +13,9 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from mam.errors import InvalidRequest, MamError
-from mam.http import journal
+from mam.http import audit
 from mam.http.auth import GUARDS, Guard, passes
+from mam.http.trail import DONE
 
 _SURROGATES = re.compile("[\ud800-\udfff]")  # halves of characters: JSON can express them, and no store can hold them
 
@@ -26,7 +27,7 @@ class Route(APIRoute):
         handle = super().get_route_handler()
         calls = [dependency.dependency for dependency in self.dependencies]
         guards: list[Guard] = [GUARDS[call] for call in calls if call in GUARDS]
-        entries = [call.action for call in calls if isinstance(call, journal.Entry)]
+        entries = [call.action for call in calls if isinstance(call, audit.Journaled)]
 
         async def answer(request: Request) -> Response:
             for guard in guards:
@@ -37,15 +38,15 @@ class Route(APIRoute):
             return response
 
         async def journaled(request: Request) -> Response:
-            target = "/".join(str(value) for value in request.path_params.values())
             try:
                 response = await answer(request)
             except MamError as error:
-                journal.note(request, entries[0], target, outcome=error.code)
+                audit.note(request, entries[0], audit.target_of(request), outcome=error.code)
                 raise
             # For requests that are passed on to the other service.
             failed = response.status_code >= HTTPStatus.BAD_REQUEST
-            journal.note(request, entries[0], target, outcome=str(response.status_code) if failed else "done")
+            outcome = str(response.status_code) if failed else DONE
+            audit.note(request, entries[0], audit.target_of(request), outcome=outcome)
             return response
 
         return journaled if entries else answer

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 import redis.asyncio
 from fastapi import Request
 
+from mam.credentials.known_keys import KnownKeys
+from mam.credentials.scopes import Caller
+from mam.http.trail import Trail
 from mam.http.tries import Tries
 from mam.settings import Settings
 
@@ -19,7 +22,7 @@ class Store(Protocol):
 
 
 class Sessions(Protocol):
-    async def check(self, token: str) -> None: ...
+    async def caller(self, token: str) -> Caller: ...
 
 
 class Part(Protocol):
@@ -34,15 +37,17 @@ class Part(Protocol):
 class Services:
     """The parts of both applications; each adds its own. `stopping`: set when the process gets a stop signal.
 
-    `sessions`: of pages, where there are pages. `tries`: the wrong API keys.
+    `sessions`: of pages, where there are pages. `keys`: the accepted API keys. `tries`: the wrong ones.
     """
 
     settings: Settings
     store: Store
     redis: redis.asyncio.Redis
     stopping: asyncio.Event
+    keys: KnownKeys
+    tries: Tries
+    trail: Trail
     sessions: Sessions | None = None
-    tries: Tries = field(default_factory=Tries)
 
 
 def services_of(request: Request) -> Services:

@@ -8,10 +8,11 @@ from typing import Any
 
 import httpx
 
-from mam.errors import ConversionFailed, TranscoderUnavailable
+from mam.credentials import delegation
+from mam.errors import ConversionFailed, Forbidden, TranscoderUnavailable
 from mam.hls.recipe import profile_and_format
 from mam.http import request_id
-from mam.http.auth import HEADER
+from mam.http.caller import HEADER
 from mam.naming import Asset
 from mam.settings import Settings
 
@@ -95,7 +96,7 @@ class Transcoder:
             raise away(error) from error
         if response.is_success and isinstance(body, dict):
             return body
-        if response.status_code == HTTPStatus.FORBIDDEN:
+        if is_refusal(response.status_code, body):
             raise refused()
         if isinstance(body, dict) and "code" in body:
             raise ConversionFailed(
@@ -109,7 +110,7 @@ def client(settings: Settings, *, seconds: float) -> httpx.AsyncClient:
     """A client for any number of simultaneous requests, each of which may take `seconds`. The caller closes it."""
     return httpx.AsyncClient(
         base_url=settings.transcode_api_url,
-        headers={HEADER: settings.api_keys()[0]},
+        headers={HEADER: settings.service_keys()[0], delegation.HEADER: delegation.NOBODY},
         timeout=httpx.Timeout(seconds, connect=CONNECT_SECONDS, pool=None),
         limits=httpx.Limits(max_connections=None, keepalive_expiry=KEEPALIVE_SECONDS),
         trust_env=False,  # the environment's proxy is not for requests between the two services
@@ -121,6 +122,11 @@ async def _name(request: httpx.Request) -> None:
     """Passes the request id on, so that both services log the same one."""
     if request_id.current():
         request.headers[request_id.HEADER] = request_id.current()
+
+
+def is_refusal(status: int, body: object) -> bool:
+    """Whether the service refuses this service's key, rather than something that a client may not do."""
+    return status == HTTPStatus.FORBIDDEN and (not isinstance(body, dict) or body.get("code") == Forbidden.code)
 
 
 def refused() -> TranscoderUnavailable:

@@ -55,9 +55,11 @@ class Conversions:
         priority: Priority = Priority.NORMAL,
         callback: str = "",
         client: str = "",
+        request_id: str = "",
     ) -> Conversion:
         """The conversion of an asset as it is now. `viewer`: it may stop when no viewer watches, and does not become
         the main revision where there is one. `callback`: a webhook URL for the job. `client`: the viewer's place.
+        `request_id`: that of the HTTP request.
 
         Raises NotFound, NotAVideo for an empty object, TooLarge, NameTaken, TooManyJobs, TooManyStarts,
         StoreUnavailable, or the remembered failure of the job.
@@ -69,7 +71,8 @@ class Conversions:
         if live:
             return self._live_conversion(order, viewer)
         callback = callback or self._settings.webhook_url or ""
-        order = replace(order, viewer=viewer, callback=callback, keyed_at=0 if viewer else time.time())
+        keyed_at = 0 if viewer else time.time()
+        order = replace(order, viewer=viewer, callback=callback, keyed_at=keyed_at, request=request_id)
         fields = {**_fields(order), "priority": priority.value}
         self._admission.check(job, viewer=viewer, client=client)
         claim, epoch = self._jobs.claim(job, fields, viewer=viewer, callback=callback)
@@ -122,7 +125,7 @@ class Conversions:
         )  # fmt: skip
         return _order(source, job, video, recipe), job in (serving, main)
 
-    def rung(self, video: str, revision: str, group: str) -> Order | None:
+    def rung(self, video: str, revision: str, group: str, *, request_id: str = "") -> Order | None:
         """Claims the job that makes a rung of a planned revision. None where it has a leader, or the rung is whole.
 
         Raises NotFound where the revision has no such rung or its source has changed, and the remembered failure of the
@@ -131,6 +134,7 @@ class Conversions:
         if self._jobs.replaced(job_id(revision, group)):
             raise NotFound("The source of the video has changed.", hint="Ask for the playlist again.")
         order, plan = self._rung_order(video, revision, group)
+        order = replace(order, request=request_id)
         self._admission.check(order.job, viewer=True)
         timeline = plan.timeline
         fields = {**_fields(order), "segments": str(len(timeline)), "duration": f"{float(timeline.duration):.3f}"}
@@ -260,4 +264,4 @@ def _fields(order: Order) -> dict[str, str]:
     recipe = order.recipe
     return {"video": order.video, "bucket": order.bucket, "key": order.key, "version": order.version,
             "profile": recipe.profile.value, "format": recipe.format.value, "audio_language": recipe.audio_language,
-            "order": order.to_json()}  # fmt: skip
+            "request": order.request, "order": order.to_json()}  # fmt: skip

@@ -134,6 +134,7 @@ class Job:
     error: dict[str, Any] | None
     replaced_by: str | None
     pictures: frozenset[Picture]
+    request_id: str = ""
     ladder: tuple[str, ...] = ()
     renditions: tuple[RenditionState, ...] = ()
 
@@ -240,5 +241,6 @@ def parse(
         error=stored.read(dict[str, Any], fields.get("error")),
         replaced_by=fields.get("replaced_by"),
         pictures=frozenset(picture for picture in Picture if picture.value in fields.get("pictures", "").split()),
+        request_id=fields.get("request", ""),
         ladder=tuple(fields.get("ladder", "").split()),
     )

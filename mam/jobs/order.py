@@ -33,6 +33,7 @@ class Order:
     viewer: bool = False  # a viewer waits for its first segment
     keyed_at: float = 0  # Unix seconds of the last request with an API key; 0 where only viewers asked
     callback: str = ""  # a webhook URL for the job
+    request: str = ""  # the id of the HTTP request that began it
 
     @property
     def revision(self) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from typing import Any
 
@@ -117,10 +117,11 @@ class Jobs:
         key: str = "",
         limit: int = 50,
         cursor: str | None = None,
+        shown: Callable[[str], bool] = lambda source: True,
     ) -> Page:
         """A page of jobs by creation time, newest first; only one asset's jobs where `bucket` and `key` are given.
 
-        `cursor`: that of the previous page.
+        `cursor`: that of the previous page. `shown`: whether jobs of an asset, `bucket/key`, are listed.
         """
         index = keys.ACTIVE if states and not any(state.is_final for state in states) else keys.ALL
         index = f"{keys.ASSET}{bucket}/{key}" if key else index
@@ -133,7 +134,12 @@ class Jobs:
             jobs = self._read([stored.text(row[0]) or "" for row in rows])
             self._forget(index, [row[0] for row, job in zip(rows, jobs, strict=True) if job is None])
             for number, job in enumerate(jobs):
-                if job and (not states or job.state in states) and bucket in ("", job.asset_bucket):
+                if (
+                    job
+                    and (not states or job.state in states)
+                    and bucket in ("", job.asset_bucket)
+                    and shown(f"{job.asset_bucket}/{job.asset_object}")
+                ):
                     if len(matches) == limit:
                         return Page(matches, position.before(rows, number))
                     matches.append(job)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from cachetools import LRUCache
 
 from mam.library.entries import SORTS, Entry, Sort, fold
-from mam.library.folders import Folder, Folders
+from mam.library.folders import Folder, Folders, below
 from mam.library.sorting import SortOrder, cursor_behind, position
 from mam.library.status import AssetStatus
 from mam.library.videos import Listed
@@ -22,6 +22,8 @@ KEPT_RESULTS = 16  # of queries that clients scroll through
 FEW = 500  # changes that are put in their places one by one; more, and everything is sorted anew
 TRIES = 3  # of sorting beside those who ask
 
+EVERYTHING = ("",)  # All assets begin with this prefix.
+
 Place = tuple[str, str]  # bucket and key
 
 
@@ -29,7 +31,8 @@ Place = tuple[str, str]  # bucket and key
 class Query:
     """What is asked for. With words or a state: everything below `folder`, else what lies directly in it.
 
-    `bucket`: '' for all. `folder`: '' or a path that ends in a slash.
+    `bucket`: '' for all. `folder`: '' or a path that ends in a slash. `prefixes`: only assets, `bucket/key`, that begin
+    with one of them.
     """
 
     bucket: str = ""
@@ -37,11 +40,21 @@ class Query:
     words: tuple[str, ...] = ()  # folded
     state: str = ""
     sort: str = "name"
+    prefixes: tuple[str, ...] = EVERYTHING
 
     @classmethod
-    def of(cls, *, bucket: str = "", folder: str = "", q: str = "", state: str = "", sort: str = "name") -> Query:
+    def of(
+        cls,
+        *,
+        bucket: str = "",
+        folder: str = "",
+        q: str = "",
+        state: str = "",
+        sort: str = "name",
+        prefixes: tuple[str, ...] = EVERYTHING,
+    ) -> Query:
         folder = folder.strip("/")
-        return cls(bucket, folder and f"{folder}/", tuple(dict.fromkeys(fold(q).split())), state, sort)
+        return cls(bucket, folder and f"{folder}/", tuple(dict.fromkeys(fold(q).split())), state, sort, prefixes)
 
     @property
     def is_flat(self) -> bool:
@@ -222,6 +235,7 @@ class Catalogue:
                 start = 0 if after is None else bisect_right(matching, after, key=sort.key)
                 entries, more = matching[start : start + limit], start + limit < len(matching)
             folders = [] if query.is_flat or cursor else self._folders.within(self._shown(query), query.folder)
+            folders = below(query.prefixes, folders)
             return Page(entries, folders, len(matching), cursor_behind(entries[-1], sort) if more else None)
 
     def _matching(self, query: Query, sort: Sort) -> list[Entry]:
@@ -254,6 +268,8 @@ class Catalogue:
             entries = [entry for entry in entries if entry.state == query.state]
         for word in words:
             entries = [entry for entry in entries if word in entry.folded]
+        if query.prefixes != EVERYTHING:
+            entries = [entry for entry in entries if f"{entry.bucket}/{entry.key}".startswith(query.prefixes)]
         return [entry for entry in entries if entry.bucket is bucket] if bucket else entries
 
     def _shown(self, query: Query) -> set[str]:

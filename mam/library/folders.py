@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mam.library.entries import Entry, fold, natural
 
@@ -53,3 +53,15 @@ class Folders:
         paths = ((bucket, path) for bucket in buckets for path in self._inner.get((bucket, folder), ()))
         found = [Folder(bucket, path, self._below[bucket, path]) for bucket, path in paths]
         return sorted(found, key=lambda each: (natural(fold(each.name)), each.bucket, each.path))
+
+
+def below(prefixes: tuple[str, ...], folders: Iterable[Folder]) -> list[Folder]:
+    """The folders in which assets with one of the prefixes may lie. What else is in a folder is not counted out."""
+    shown = []
+    for folder in folders:
+        path = f"{folder.bucket}/{folder.path}"
+        if path.startswith(prefixes):
+            shown.append(folder)
+        elif any(prefix.startswith(path) for prefix in prefixes):
+            shown.append(replace(folder, assets=None))
+    return shown

@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
 
+from mam.credentials.scopes import Scope
 from mam.http import problems
-from mam.http.auth import require_access
+from mam.http.auth import Asking, require_access
 from mam.http.names import Bucket, ObjectKey
 from mam.http.routing import Route
 from mam.http.services import Services
@@ -22,7 +23,7 @@ MAX_WORDS, MAX_CURSOR = 200, 6000  # In characters: both fit into one URL with t
 
 Sorting = Literal["name", "-name", "date", "-date", "size", "-size", "duration", "-duration"]
 
-router = APIRouter(route_class=Route, dependencies=[require_access], tags=["library"])
+router = APIRouter(route_class=Route, dependencies=[require_access(Scope.READ)], tags=["library"])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +51,7 @@ Provided = Annotated[LibraryService, Depends(library_of)]
 )
 async def assets(
     library: Provided,
+    caller: Asking,
     bucket: Annotated[
         str, Query(max_length=63, description="Only this bucket; empty for all.", examples=["myvideos"])
     ] = "",
@@ -65,7 +67,7 @@ async def assets(
         str | None, Query(max_length=MAX_CURSOR, description="`next_cursor` of the previous page; it never expires.")
     ] = None,
 ) -> AssetList:
-    query = LibraryQuery.of(bucket=bucket, folder=folder, q=q, state=state or "", sort=sort)
+    query = LibraryQuery.of(bucket=bucket, folder=folder, q=q, state=state or "", sort=sort, prefixes=caller.prefixes)
     return await library.page(query, limit=limit, cursor=cursor)
 
 
@@ -74,5 +76,7 @@ async def assets(
     summary="One asset, with its status",
     responses=problems.responses(400, 401, 403, 404, 503),
 )
-async def asset(bucket: Bucket, path: ObjectKey, library: Provided) -> AssetView:
-    return await library.asset(Asset(bucket, path))
+async def asset(bucket: Bucket, path: ObjectKey, library: Provided, caller: Asking) -> AssetView:
+    asset = Asset(bucket, path)
+    caller.check_source(str(asset))
+    return await library.asset(asset)

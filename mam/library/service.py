@@ -15,7 +15,7 @@ from mam.events import sync_client
 from mam.library.bucket_scan import BucketScan, Trees
 from mam.library.catalogue import Catalogue, Page, Query
 from mam.library.entries import Entry
-from mam.library.folders import Folder
+from mam.library.folders import Folder, below
 from mam.library.listing import Listing, listed
 from mam.library.sync import LibrarySync
 from mam.library.sync_work import SyncWork
@@ -144,5 +144,5 @@ class LibraryService:
         part.change(objects)
         part.know({(one.bucket, one.key): self._work.catalogue.record(one.bucket, one.key) for one in objects})
         page = part.page(query, limit=limit)
-        shown: list[Folder] = [] if query.is_flat else folders
+        shown: list[Folder] = [] if query.is_flat else below(query.prefixes, folders)
         return Page(page.entries, shown, page.total, None)

@@ -26,6 +26,7 @@ from mam.errors import (
 )
 from mam.events import FINAL, Listener
 from mam.hls.recipe import Wanted
+from mam.http import request_id
 from mam.http.streams import KEEPALIVE_SECONDS
 from mam.jobs import dispatch, previews
 from mam.jobs.claims import Conversions
@@ -129,6 +130,7 @@ class TranscodingService:
             priority=request.priority,
             callback=request.callback_url or "",
             client=request.client if request.viewer else "",
+            request_id=request_id.current(),
         )
 
     async def _begin(self, asset: Asset, wanted: Wanted, **options: Any) -> Conversion:
@@ -234,7 +236,7 @@ class TranscodingService:
         (state,) = await asyncio.to_thread(self._jobs.states, [job_id(revision, group)])
         if state in (State.QUEUED, State.RUNNING):
             return
-        order = await self._in_thread(self._conversions.rung, video, revision, group)
+        order = await self._in_thread(self._conversions.rung, video, revision, group, request_id=request_id.current())
         if order:
             await self._queue_plan(order)
 

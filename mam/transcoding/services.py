@@ -11,10 +11,13 @@ from fastapi import Depends, Request
 
 import redis_adapter
 from mam.connections import REQUEST
+from mam.credentials.known_keys import KnownKeys
 from mam.events import Listener, async_client, sync_client
 from mam.http import bucket, health, stopping
 from mam.http.metrics import Recorder
 from mam.http.services import Services, start
+from mam.http.trail import Trail
+from mam.http.tries import Tries
 from mam.jobs.admission import Admission
 from mam.jobs.claims import Conversions
 from mam.jobs.counters import Counters
@@ -57,6 +60,9 @@ async def started(settings: Settings, stack: AsyncExitStack, recorder: Recorder)
     client, broker = sync_client(settings, REQUEST), broker_client(settings)
     redis = async_client(settings)
     stack.push_async_callback(redis.aclose)
+    keys, trail = KnownKeys(settings), Trail(redis)
+    stack.push_async_callback(trail.stop)
+    await start(stack, keys)
     jobs, counters, listener = Jobs(client), Counters(client), Listener(redis)
     admission = Admission(settings, client, jobs)
     conversions = Conversions(settings, store, jobs, admission, forget=redis_adapter.invalidate_playlist_cache)
@@ -75,6 +81,9 @@ async def started(settings: Settings, stack: AsyncExitStack, recorder: Recorder)
         settings=settings,
         store=store,
         redis=redis,
+        keys=keys,
+        tries=Tries(redis),
+        trail=trail,
         stopping=is_stopping,
         jobs=jobs,
         transcoding=transcoding,

@@ -55,6 +55,11 @@ class AssetRequest(BaseModel):
         return self
 
     @property
+    def source(self) -> str:
+        """The asset, `bucket/key`."""
+        return f"{self.asset_bucket}/{self.asset_object}"
+
+    @property
     def wanted(self) -> Wanted:
         profile = self.profile or (Profile.H264 if self.reencode else Profile.SOURCE)
         fmt = Format.FMP4 if profile is Profile.LADDER else self.format
@@ -166,6 +171,7 @@ class BriefJobView(BaseModel):
     )
     poster: str | None = Field(description="The poster's path at the VoD service; null until it exists.")
     storyboard: str | None = Field(description="The path of the storyboard's WebVTT, likewise.")
+    request_id: str = Field(description="The id of the request that began it, also in logs; empty where not known.")
     created_at: float = Field(description="Unix seconds.")
     started_at: float | None
     finished_at: float | None
@@ -205,6 +211,7 @@ class BriefJobView(BaseModel):
             replaced_by=job.replaced_by,
             poster=poster_path(job.video, job.id) if Picture.POSTER in job.pictures else None,
             storyboard=storyboard_path(job.video, job.id) if Picture.STORYBOARD in job.pictures else None,
+            request_id=job.request_id,
             created_at=job.created_at,
             started_at=job.started_at,
             finished_at=job.finished_at,

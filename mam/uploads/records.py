@@ -41,6 +41,11 @@ class UploadSpec:
     claim: str
     created: stored.Moment
 
+    @property
+    def source(self) -> str:
+        """The object that the upload becomes, `bucket/key`."""
+        return f"{self.bucket}/{self.key}"
+
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:

@@ -97,6 +97,14 @@ class Uploads:
         await self._drop(spec)  # another process started an upload of the same file first
         return await self.get(winner), False
 
+    def path_of(self, folder: str, name: str) -> str:
+        """Where a file would be, `bucket/key`, if nothing has its name. Raises InvalidName, UnsupportedFile."""
+        return f"{self.bucket}/{self.prefix}{naming.clean_folder(folder)}{naming.clean_name(name)}"
+
+    async def record(self, upload: str) -> Record:
+        """What is recorded of an upload. Raises UploadNotFound, RedisError."""
+        return await self._arrivals.record(upload)
+
     async def get(self, upload: str) -> Upload:
         """Raises UploadNotFound, StoreUnavailable, RedisError."""
         return await self._arrivals.upload(await self._arrivals.record(upload))

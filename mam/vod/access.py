@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from mam.access.viewers import KEYED, Viewer
+from mam.access.viewers import Viewer
+from mam.credentials.scopes import Caller, NotPermitted, Scope
 from mam.errors import NotFound, VideoNotFound
 from mam.naming import Asset, users_path
 from mam.playback_rules import Policy
 from mam.settings import Settings
 
+_WITH_ANY_KEY = Viewer(Caller("library"))
 KNOWN = 4096  # The policies of so many assets are remembered.
 
 
@@ -43,7 +45,7 @@ class Access:
             return True
         if policy is Policy.OFF:
             return False
-        return viewer.is_keyed or (policy is Policy.SIGNED and viewer.holds_grant(source))
+        return viewer.may_read(source) or (policy is Policy.SIGNED and viewer.holds_grant(source))
 
     def may_watch_some(self, name: str, viewer: Viewer) -> bool:
         """Whether a video of this name may be one that the viewer may watch: nothing but its name is known yet."""
@@ -52,13 +54,13 @@ class Access:
         possible = self._rules.possible(users_path(name))
         if Policy.PUBLIC in possible:
             return True
-        if viewer.is_keyed:
+        if viewer.may(Scope.READ):
             return possible != {Policy.OFF}
         return Policy.SIGNED in possible and viewer.grant is not None and viewer.grant.may_cover(name)
 
     def shows(self, source: str) -> bool:
         """Whether an asset is in the library, for clients with a key: unless nobody may watch it."""
-        return self.may_watch(source, KEYED)
+        return self.may_watch(source, _WITH_ANY_KEY)
 
     def check_bucket(self, bucket: str) -> None:
         """Raises NotFound unless assets of the bucket may become streams."""
@@ -79,6 +81,12 @@ class Access:
         """Raises VideoNotFound where no video of this name may be watched."""
         if not self.may_watch_some(name, viewer):
             raise no_video(name)
+
+    def check_own_name(self, name: str, caller: Caller) -> None:
+        """Raises NotPermitted where no video of this name can be of an asset that the caller's key is for."""
+        path = users_path(name)
+        if not any(path.startswith(prefix.partition("/")[2]) for prefix in caller.prefixes):
+            raise NotPermitted(f"The key {caller.key!r} is not for {name[:200]!r}.")
 
     def check_video(self, name: str, source: str, viewer: Viewer) -> None:
         """Raises VideoNotFound unless the video may be watched. `source`: '' for a tree of another tool."""

@@ -21,10 +21,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from mam.access.denials import Denials
 from mam.access.grants import Grant
 from mam.access.tokens import REMEMBERED, InvalidToken, Tokens
-from mam.access.viewers import ANYONE, KEYED, Viewer, place_of
+from mam.access.viewers import ANYONE, Viewer, place_of
+from mam.credentials import scopes
+from mam.credentials.scopes import Caller
 from mam.errors import MamError, NotFound
 from mam.http import problems
-from mam.http.auth import is_keyed
+from mam.http.auth import caller_if_any
 from mam.http.token_path import PREFIX, SCOPE_KEY
 from mam.naming import Asset
 from mam.playback_rules import Policy
@@ -65,7 +67,7 @@ class Entrance:
                 return None
             if len(self._viewers) >= REMEMBERED:
                 self._viewers.clear()
-            viewer = self._viewers[token] = Viewer(False, grant, denied)
+            viewer = self._viewers[token] = Viewer(grant=grant, denied=denied)
         return path, raw_path, viewer
 
     async def enter(self, scope: Scope, token: str) -> Viewer:
@@ -73,7 +75,7 @@ class Entrance:
         grant = self._tokens.grant(token)
         if grant.is_bound and not self._admits(grant, scope):
             raise InvalidToken("It is for another address, page or country.")
-        return Viewer(False, grant, await self._denials.read())
+        return Viewer(grant=grant, denied=await self._denials.read())
 
     def _admits(self, grant: Grant, scope: Scope) -> bool:
         headers, country = Headers(scope=scope), self._settings.playback_country_header
@@ -175,9 +177,15 @@ async def viewer_of(request: Request) -> Viewer:
     if entered.grant or access.is_open or _is_public(request, access):
         return entered
     with suppress(RedisError):  # whether the session is open is not known: the request counts as anybody's
-        if await is_keyed(request):
-            return KEYED
+        if caller := await caller_if_any(request):
+            return viewer_with(caller, address)
     return entered
+
+
+def viewer_with(caller: Caller, address: str) -> Viewer:
+    """The viewer behind a key or session. Conversions of one that may not convert everything are counted."""
+    is_free = caller.may(scopes.Scope.CONVERT) and not caller.is_restricted
+    return Viewer(caller, place="" if is_free else place_of(f"key {caller.key}", address))
 
 
 def _is_public(request: Request, access: Access) -> bool:

@@ -346,7 +346,7 @@ class Playback:
 
 def _identity(viewer: Viewer) -> tuple[object, ...]:
     """Part of a shared build's key: viewers that differ share no build, for one of them may be refused."""
-    return viewer.is_keyed, viewer.grant
+    return viewer.caller, viewer.grant
 
 
 def _generations(lookups: Mapping[str, Lookup]) -> Generations:

@@ -10,15 +10,16 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 from starlette.convertors import StringConvertor, register_url_convertor
 
-from mam.access.viewers import KEYED
+from mam.access.viewers import Viewer
 from mam.cache.response import Answers
 from mam.cache.store import CachedPlaylist
+from mam.credentials.scopes import Scope
 from mam.errors import ConversionFailed, TooManyStarts
 from mam.hls import storyboard
 from mam.hls.playlist import CONTENT_TYPE
 from mam.hls.recipe import Format, Profile
-from mam.http import journal, problems
-from mam.http.auth import is_keyed, require_access
+from mam.http import audit, problems
+from mam.http.auth import Asking, caller_if_any, require_access
 from mam.http.names import Bucket, ObjectKey, VideoName
 from mam.http.routing import Route
 from mam.http.token_path import token_prefix
@@ -206,9 +207,10 @@ async def stream(
         playlist = await playback.by_asset(asset, kind, rendition, viewer, default=made)
     except ConversionFailed as error:
         # Only now it matters who asks: viewers of public videos wait for no session.
-        if error.code != TooManyStarts.code or not await is_keyed(request):
+        caller = await caller_if_any(request) if error.code == TooManyStarts.code else None
+        if caller is None or not caller.may(Scope.CONVERT) or not caller.covers(str(asset)):
             raise
-        playlist = await playback.by_asset(asset, kind, rendition, KEYED, default=made)
+        playlist = await playback.by_asset(asset, kind, rendition, Viewer(caller), default=made)
     return _playlist(request, playlist)
 
 
@@ -270,11 +272,12 @@ async def segment_of_video(
 @router.delete(
     "/cache/{video_name:path}",
     summary="Forget a video's cached playlists",
-    dependencies=[require_access, journal.entry("clear cache")],
+    dependencies=[require_access(Scope.EDIT), audit.entry("clear cache")],
     responses=problems.responses(400, 401, 403, 503),
     tags=["operations"],
 )
-async def clear_cache(video_name: VideoName, services: Provided) -> Message:
+async def clear_cache(video_name: VideoName, services: Provided, caller: Asking) -> Message:
+    services.access.check_own_name(video_name, caller)
     await services.playback.clear(video_name)
     return Message(message=f"Cache cleared for '{video_name}'")
 
@@ -284,7 +287,7 @@ async def clear_cache(video_name: VideoName, services: Provided) -> Message:
     summary="Delete the HLS of an asset, never the asset",
     description="It also cancels the asset's active jobs. It can be repeated after a failure. With `rendition`, only "
     "that rung of the asset's ladder is removed: it is promised again, and made when a player asks for it.",
-    dependencies=[require_access, journal.entry("delete stream")],
+    dependencies=[require_access(Scope.DELETE), audit.entry("delete stream")],
     responses=problems.responses(400, 401, 403, 404, 503),
     tags=["operations"],
 )
@@ -292,8 +295,10 @@ async def delete_stream(
     bucket: Bucket,
     path: ObjectKey,
     services: Provided,
+    caller: Asking,
     rendition: Annotated[str, Query(max_length=200, description="A rung of a ladder, such as `v540`.")] = "",
 ) -> Message:
+    caller.check_source(str(Asset(bucket, path)))
     if rendition:
         name = await services.playback.remove_rung(Asset(bucket, path), rendition)
         return Message(message=f"Rung {rendition} deleted for '{name}'")

@@ -16,11 +16,14 @@ from mam.cache.memory import PlaylistMemory
 from mam.cache.shared_reads import SharedReads
 from mam.cache.store import PlaylistCache
 from mam.connections import QUICK, REQUEST
+from mam.credentials.known_keys import KnownKeys
 from mam.events import Listener, async_client, sync_client
 from mam.http import bucket, stopping
 from mam.http.metrics import Recorder
 from mam.http.services import start
+from mam.http.trail import Trail
 from mam.http.transcoder import Transcoder
+from mam.http.tries import Tries
 from mam.library.routes import LibraryServices
 from mam.library.service import running as running_library
 from mam.library.status_store import StatusStore
@@ -71,8 +74,10 @@ async def started(settings: Settings, stack: AsyncExitStack, recorder: Recorder,
     transcoder, proxy = Transcoder(settings), TranscoderProxy(settings)
     for close in (redis.aclose, quick.aclose, transcoder.close, proxy.close):
         stack.push_async_callback(close)
+    keys, tries, trail = KnownKeys(settings), Tries(redis), Trail(redis)
+    stack.push_async_callback(trail.stop)
     trees, listener, memory = Trees(store, settings.minio_bucket_vod), Listener(redis), PlaylistMemory(redis)
-    for part in (keyring, listener, memory):
+    for part in (keys, keyring, listener, memory):
         await start(stack, part)
     budget = settings.playlist_cache_bytes
     cache = PlaylistCache(
@@ -91,6 +96,9 @@ async def started(settings: Settings, stack: AsyncExitStack, recorder: Recorder,
         settings=settings,
         store=store,
         redis=redis,
+        keys=keys,
+        tries=tries,
+        trail=trail,
         stopping=is_stopping,
         access=access,
         entrance=entrance,
@@ -108,7 +116,7 @@ async def started(settings: Settings, stack: AsyncExitStack, recorder: Recorder,
         ),
         library=library,
         uploads=await stack.enter_async_context(uploads),
-        sessions=Sessions(settings, redis),
+        sessions=Sessions(settings, redis, keys, tries),
         assets=assets,
         pages=Pages(settings, assets),
         proxy=proxy,

@@ -7,14 +7,15 @@ import time
 from math import isfinite
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from mam.access.denials import Claim, Denial
 from mam.access.grants import MOST_SECONDS, TEXT, Restrictions, asset_of, grant_of
+from mam.credentials.scopes import Caller, Scope
 from mam.errors import MamError, NotFound
-from mam.http import journal, problems
-from mam.http.auth import require_access
+from mam.http import audit, problems
+from mam.http.auth import Asking, require_access
 from mam.http.numbers import Whole
 from mam.http.routing import Route
 from mam.http.token_path import PREFIX
@@ -35,7 +36,7 @@ class NoDenial(NotFound):
     code, title, hint = "no_denial", "There is no such denial", "GET /playback/denials lists those that exist."
 
 
-router = APIRouter(route_class=Route, prefix="/playback", tags=["tokens"], dependencies=[require_access])
+router = APIRouter(route_class=Route, prefix="/playback", tags=["tokens"], dependencies=[require_access(Scope.SIGN)])
 
 Value = Annotated[str, Field(min_length=1, max_length=1100, examples=["user-1234"])]
 
@@ -87,10 +88,16 @@ class DenialList(BaseModel):
     summary="Issue a playback token",
     description="With it, a viewer may watch assets whose policy is `signed` (PLAYBACK_RULES).",
     status_code=201,
-    dependencies=[journal.entry("issue token")],
+    dependencies=[audit.entry("issue token")],
     responses=problems.responses(400, 401, 403, 404, 422, 503),
 )
-async def issue(request: TokenRequest, services: Provided, response: Response) -> TokenView:
+async def issue(
+    request: TokenRequest, services: Provided, caller: Asking, connection: Request, response: Response
+) -> TokenView:
+    audit.about(connection, request.sub)
+    caller.check_source(request.sub)
+    if request.make:
+        caller.check(Scope.CONVERT)
     asset = asset_of(request.sub)
     services.access.check_bucket(request.sub.partition("/")[0])
     now, token_id = int(time.time()), secrets.token_urlsafe(ID_BYTES)
@@ -114,7 +121,7 @@ async def issue(request: TokenRequest, services: Provided, response: Response) -
     description="When this is answered, no process admits the token any more. A segment's address that was given out "
     "before is valid for two minutes at most.",
     status_code=204,
-    dependencies=[journal.entry("revoke token")],
+    dependencies=[audit.entry("revoke token")],
     responses=problems.responses(401, 403, 409, 422, 503),
 )
 async def revoke(jti: Annotated[str, Path(max_length=TEXT)], services: Provided) -> Response:
@@ -123,7 +130,8 @@ async def revoke(jti: Annotated[str, Path(max_length=TEXT)], services: Provided)
 
 
 @router.get("/denials", summary="All denials of playback tokens", responses=problems.responses(401, 403, 503))
-async def denials(services: Provided) -> DenialList:
+async def denials(services: Provided, caller: Asking) -> DenialList:
+    caller.check_all()
     return DenialList(denials=[_view(denial) for denial in await services.denials.listed()])
 
 
@@ -132,10 +140,12 @@ async def denials(services: Provided) -> DenialList:
     summary="Deny playback tokens by a claim",
     description="When this is answered, no process admits such a token any more.",
     status_code=201,
-    dependencies=[journal.entry("deny tokens")],
+    dependencies=[audit.entry("deny tokens")],
     responses=problems.responses(401, 403, 409, 422, 503),
 )
-async def deny(denial: DenialView, services: Provided) -> DenialView:
+async def deny(denial: DenialView, services: Provided, caller: Asking, connection: Request) -> DenialView:
+    audit.about(connection, f"{denial.claim.value} {denial.value}")
+    _check_own(denial.claim, denial.value, caller)
     until = float("inf") if denial.until is None else denial.until
     await services.denials.add(Denial(denial.claim, denial.value, until))
     return denial
@@ -145,13 +155,24 @@ async def deny(denial: DenialView, services: Provided) -> DenialView:
     "/denials/{claim}/{value:path}",
     summary="Remove a denial",
     status_code=204,
-    dependencies=[journal.entry("admit tokens")],
+    dependencies=[audit.entry("admit tokens")],
     responses=problems.responses(401, 403, 404, 422, 503),
 )
-async def admit(claim: Claim, value: Annotated[str, Path(max_length=1100)], services: Provided) -> Response:
+async def admit(
+    claim: Claim, value: Annotated[str, Path(max_length=1100)], services: Provided, caller: Asking
+) -> Response:
+    _check_own(claim, value, caller)
     if not await services.denials.remove(Denial(claim, value)):
         raise NoDenial(f"No denial names {claim.value} {value[:80]!r}.")
     return Response(status_code=204)
+
+
+def _check_own(claim: Claim, value: str, caller: Caller) -> None:
+    """Raises NotPermitted where a denial concerns assets that the caller's key is not for."""
+    if claim is Claim.SUBJECT:
+        caller.check_source(value)
+    elif claim is not Claim.TOKEN:
+        caller.check_all()
 
 
 def _urls(token: str, asset: Asset) -> TokenUrls:

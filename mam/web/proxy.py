@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from http import HTTPStatus
 
 import httpx
 from starlette.requests import Request
 from starlette.responses import Response
 
+from mam.credentials import delegation
 from mam.http import transcoder
+from mam.http.caller import known_caller
 from mam.http.streams import EventStream
 from mam.settings import Settings
 
@@ -31,33 +32,35 @@ class TranscoderProxy:
         """The transcoding service's answer to the same request at `path`. Raises TranscoderUnavailable."""
         body = await request.body()
         headers = {name: request.headers[name] for name in ("content-type",) if name in request.headers}
+        headers[delegation.HEADER] = delegation.written(known_caller(request))
         try:
             response = await self._client.request(
                 request.method, path, params=request.url.query, content=body, headers=headers
             )
         except httpx.HTTPError as error:
             raise transcoder.away(error) from error
-        if response.status_code == HTTPStatus.FORBIDDEN:
-            raise transcoder.refused()
+        _check_key(response)
         return Response(response.content, response.status_code, headers=_passed_on(response.headers))
 
-    async def events(self, path: str, *, until: Sequence[Callable[[], Awaitable[object]]]) -> Response:
+    async def events(
+        self, request: Request, path: str, *, until: Sequence[Callable[[], Awaitable[object]]]
+    ) -> Response:
         """An event stream of the transcoding service, passed on as it arrives until the first of `until` returns.
 
         Raises TranscoderUnavailable.
         """
         timeout = httpx.Timeout(STREAM_SECONDS, connect=transcoder.CONNECT_SECONDS)
-        request = self._client.build_request("GET", path, timeout=timeout)
+        headers = {delegation.HEADER: delegation.written(known_caller(request))}
+        passed = self._client.build_request("GET", path, timeout=timeout, headers=headers)
         try:
-            response = await self._client.send(request, stream=True)
+            response = await self._client.send(passed, stream=True)
         except httpx.HTTPError as error:
             raise transcoder.away(error) from error
 
         if not response.is_success:
             body = await response.aread()
             await response.aclose()
-            if response.status_code == HTTPStatus.FORBIDDEN:
-                raise transcoder.refused()
+            _check_key(response)
             return Response(body, response.status_code, headers=_passed_on(response.headers))
 
         async def chunks() -> AsyncGenerator[bytes, None]:
@@ -70,6 +73,16 @@ class TranscoderProxy:
                 await response.aclose()
 
         return EventStream(chunks(), until=until)
+
+
+def _check_key(response: httpx.Response) -> None:
+    """Raises TranscoderUnavailable where the service refuses this service's key."""
+    try:
+        body = response.json()
+    except ValueError:
+        body = None
+    if transcoder.is_refusal(response.status_code, body):
+        raise transcoder.refused()
 
 
 def _passed_on(headers: Mapping[str, str]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Sessions of pages: a person exchanges the API key once for a cookie that scripts cannot read."""
+"""Sessions of pages: a person exchanges an API key once for a cookie that scripts cannot read."""
 
 from __future__ import annotations
 
@@ -8,18 +8,20 @@ import hmac
 import secrets
 import time
 from contextlib import suppress
+from dataclasses import dataclass, replace
 
 import redis.asyncio
 from redis.exceptions import RedisError
 
 from mam import stored
+from mam.credentials.api_keys import ApiKey
+from mam.credentials.known_keys import KnownKeys
+from mam.credentials.scopes import Caller
 from mam.errors import Forbidden, MamError
-from mam.http.auth import is_api_key
-from mam.http.tries import TRIES, TRIES_SECONDS, TooManyAttempts
+from mam.http.tries import Tries
 from mam.settings import Settings
 
 PREFIX = "mam:session:"
-TRIES_PREFIX = "mam:sign-in:"
 LOOK_SECONDS = 30  # A stream that outlives its request checks its session so often.
 
 
@@ -28,15 +30,26 @@ class SessionExpired(MamError):
     hint = "Sign in again."
 
 
+@dataclass(frozen=True, slots=True)
+class Session:
+    """An open session. `ends`: Unix seconds."""
+
+    caller: Caller
+    ends: int
+
+
 class Sessions:
     """Sessions in Redis, under digests of their tokens: an attacker who can read Redis cannot use them.
 
-    The digests are keyed with the API key that signed in: a session ends when that key is no longer accepted.
+    A token names the API key that signed in, and its digest is keyed with that of the key: a session has the scopes of
+    its key, and ends when the key is no longer accepted.
     """
 
-    def __init__(self, settings: Settings, client: redis.asyncio.Redis) -> None:
+    def __init__(self, settings: Settings, client: redis.asyncio.Redis, keys: KnownKeys, tries: Tries) -> None:
         self._settings = settings
         self._client = client
+        self._keys = keys
+        self._tries = tries
         self._watched: dict[str, set[asyncio.Event]] = {}  # By token; set when this process ends the session.
 
     @property
@@ -44,37 +57,40 @@ class Sessions:
         """How long a session lives."""
         return round(3600 * self._settings.session_hours)
 
-    async def open(self, api_key: str, *, address: str) -> tuple[str, int]:
-        """Opens a session. Returns its token, and its end in Unix seconds. Raises Forbidden, TooManyAttempts."""
-        # An attempt counts before its key is compared, so that parallel attempts cannot pass the limit.
-        async with self._client.pipeline(transaction=True) as pipe:
-            pipe.set(TRIES_PREFIX + address, 0, ex=TRIES_SECONDS, nx=True)
-            pipe.incr(TRIES_PREFIX + address)
-            _, tries = await pipe.execute()
-        if tries > TRIES:
-            raise TooManyAttempts(f"{TRIES} wrong keys came from this address.")
-        if not is_api_key(api_key, self._settings):
+    async def open(self, api_key: str, *, address: str) -> tuple[str, Session]:
+        """Opens a session. Returns its token, and the session. Raises Forbidden, TooManyAttempts."""
+        found = self._keys.find(api_key)
+        await self._tries.count(address, is_right=found is not None)
+        if found is None:
             raise Forbidden("The API key is wrong.", hint="Type the value of TRANSCODE_API_KEY; `make run` prints it.")
-        token, ends = secrets.token_urlsafe(32), int(time.time()) + self.seconds
-        async with self._client.pipeline(transaction=True) as pipe:
-            pipe.set(_key(api_key, token), str(ends), exat=ends)
-            pipe.delete(TRIES_PREFIX + address)
-            await pipe.execute()
-        return token, ends
+        key = self._keys.named(found.id)
+        if key is None:
+            raise Forbidden("The API key has expired.", hint="Ask an operator for another one.")
+        token = f"{key.id}.{secrets.token_urlsafe(32)}"
+        ends = int(min(time.time() + self.seconds, key.expires))
+        await self._client.set(_name(key, token), str(ends), exat=ends)
+        return token, Session(_caller(key, token), ends)
 
-    async def ends(self, token: str) -> int | None:
-        """The end of the session in Unix seconds; None when there is no session. Raises RedisError."""
-        found = await self._client.mget(self._keys(token))
-        return next((end for value in found if (end := stored.whole(value)) is not None), None)
+    async def find(self, token: str) -> Session | None:
+        """The open session of a token; None when there is none. Raises RedisError."""
+        key = self._keys.named(token.partition(".")[0])
+        if key is None:
+            return None
+        ends = stored.whole(await self._client.get(_name(key, token)))
+        return None if ends is None else Session(_caller(key, token), ends)
 
-    async def check(self, token: str) -> None:
-        """Raises SessionExpired unless the session is open."""
-        if await self.ends(token) is None:
+    async def caller(self, token: str) -> Caller:
+        """Who a session is of. Raises SessionExpired unless it is open, RedisError."""
+        session = await self.find(token)
+        if session is None:
             raise SessionExpired("There is no such session any more.")
+        return session.caller
 
     async def close(self, token: str) -> None:
         """Ends the session, for every copy of its cookie."""
-        await self._client.delete(*self._keys(token))
+        key = self._keys.named(token.partition(".")[0])
+        if key:
+            await self._client.delete(_name(key, token))
         for closed in self._watched.get(token, ()):
             closed.set()
 
@@ -94,13 +110,14 @@ class Sessions:
 
     async def _is_open(self, token: str) -> bool:
         try:
-            return await self.ends(token) is not None
+            return await self.find(token) is not None
         except RedisError:
             return True  # The session's state is unknown, and is read again later.
 
-    def _keys(self, token: str) -> list[str]:
-        return [_key(api_key, token) for api_key in self._settings.api_keys()]
+
+def _name(key: ApiKey, token: str) -> str:
+    return PREFIX + hmac.new(key.digest.encode(), token.encode(), hashlib.sha256).hexdigest()
 
 
-def _key(api_key: str, token: str) -> str:
-    return PREFIX + hmac.new(api_key.encode(), token.encode(), hashlib.sha256).hexdigest()
+def _caller(key: ApiKey, token: str) -> Caller:
+    return replace(key.caller, session=hashlib.sha256(token.encode()).hexdigest()[:8])

@@ -34,7 +34,8 @@ class Run:
     @property
     def fields(self) -> dict[str, str]:
         """The fields of its log lines."""
-        return {"video": self.order.video, "revision": self.order.job, "task": self.name}
+        fields = {"video": self.order.video, "revision": self.order.job, "task": self.name}
+        return {**fields, "request": self.order.request} if self.order.request else fields
 
     @property
     def parent(self) -> str:

@@ -401,11 +401,21 @@ def stopped(*processes: int) -> Iterator[None]:
     for process in processes:
         os.kill(process, signal.SIGSTOP)
     try:
+        until(lambda: all(map(stands_still, processes)), "the processes stand still", seconds=10)
         yield
     finally:
         for process in processes:
             with suppress(ProcessLookupError):
                 os.kill(process, signal.SIGCONT)
+
+
+def stands_still(process: int) -> bool:
+    """Whether all threads of a process have stopped, or have ended: each gets on until it sees the signal."""
+    for thread in Path(f"/proc/{process}/task").glob("*/stat"):
+        with suppress(OSError):
+            if thread.read_text().rpartition(")")[2].split()[0] not in "TZX":
+                return False
+    return True
 
 
 def parent_of(process: int) -> int | None:

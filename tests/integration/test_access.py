@@ -13,7 +13,7 @@ import vod_main_server
 from dev.servers import LOOPBACK, Server, free_port
 from mam.access.viewers import Viewer
 from mam.errors import NotFound
-from mam.http.auth import HEADER
+from mam.http.caller import HEADER
 from mam.naming import Asset, segment_key
 from mam.vod.access import Access
 from tests.integration.system import API_KEY, BUCKET, OTHER_BUCKET, Stack, is_problem, until
@@ -25,7 +25,7 @@ NEITHER = {
     "/healthz", "/readyz", "/metrics", "/openapi.json", "/docs", "/docs/{name}", "/session", "/static/{name}",
     "/", "/jobs", "/watch/{bucket}/{path}", "/embed/{bucket}/{path}",  # pages: they say what their address says
     "/uploads", "/uploads/{upload}",  # what clients send
-    "/playback/denials",  # what operators say
+    "/playback/denials", "/audit",  # what operators say and did
     "/segment/{token}/{video_name}/{revision}/{rendition}/{file}",  # it leads to one of the others
     "/api/jobs", "/api/jobs/{job_id}", "/api/jobs/{job_id}/chunks", "/api/fleet", "/api/events",  # what workers do
 }  # fmt: skip

@@ -9,7 +9,7 @@ import redis
 
 from dev.servers import LOOPBACK, Server
 from mam.errors import TooManyStarts
-from mam.http.auth import HEADER
+from mam.http.caller import HEADER
 from mam.jobs.admission import HOUR, Admission
 from mam.jobs.state import Jobs
 from mam.settings import Settings

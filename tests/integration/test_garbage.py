@@ -16,6 +16,8 @@ import requests
 from redis.client import Pipeline
 
 from dev.servers import LOOPBACK, ROOT, Server
+from mam.credentials.api_keys import KeyRecord, digest_of, written
+from mam.credentials.scopes import Scope
 from mam.jobs.presence import BEAT_SECONDS
 from mam.jobs.progress import Progress
 from mam.jobs.queues import LISTS, UNACKNOWLEDGED
@@ -41,6 +43,7 @@ GARBAGE = {
     "infinite": b"1e999",
 }
 UNFINISHED = "0123456789ab"
+COUNTED_KEY = "a key of the tests whose requests are counted"
 # Locks: spoiled, they would keep loops from looking.
 RARELY = {"mam:reaper", "mam:library:lister", "mam:library:looker", "mam:uploads:sweeper"}
 
@@ -122,7 +125,7 @@ class Used:
         """Any answer will do, in time."""
         for path in ("/healthz", "/readyz", "/fleet", "/jobs", f"/jobs/{UNFINISHED}", "/metrics"):
             self.answer(f"http://{self.stack.transcoder.address}{path}")
-        for path in ("/healthz", "/readyz", "/assets", "/uploads", "/session", "/metrics"):
+        for path in ("/healthz", "/readyz", "/assets", "/uploads", "/session", "/metrics", "/audit"):
             self.answer(f"http://{self.stack.vod.address}{path}")
         self.answer(self.stack.video_url(self.video))
         self.answer(self.stack.stream_url(f"{self.video}.mp4"))
@@ -203,7 +206,11 @@ def _spoil(pipe: Pipeline, key: bytes, garbage: bytes) -> None:
 def used(one_s3: S3, tmp_path_factory: pytest.TempPathFactory, media: MediaFolder) -> Iterator[Used]:
     more = {"WEBHOOK_SECRET": "known to the receiver", "WEBHOOK_ALLOW_PRIVATE": "true", "UPLOAD_HOURS": "0.2"}
     more |= {"VIEWER_CONVERSIONS_PER_HOUR": "1000"}
-    with own_stack(one_s3, tmp_path_factory.mktemp("garbage"), **more) as stack:
+    folder = tmp_path_factory.mktemp("garbage")
+    file = folder / "keys.json"
+    record = KeyRecord(id="counted", sha256=digest_of(COUNTED_KEY), scopes=[Scope.READ], rate=10_000)
+    file.write_text(written([record]))
+    with own_stack(one_s3, folder, API_KEYS_FILE=str(file), **more) as stack:
         session = requests.Session()
         session.trust_env = False
         found = Used(stack, "garbage/a", session)
@@ -238,6 +245,11 @@ def use(used: Used, media: MediaFolder) -> None:
         f"http://{stack.vod.address}/playback/denials", json=denial, headers={"x-api-key": API_KEY}
     )
     assert denied.status_code == 201, denied.text
+    for api_key, status in (("a wrong key", 403), (COUNTED_KEY, 200)):
+        # From another address: this one is trusted. uvicorn believes the header, since it comes from this machine.
+        headers = {"x-api-key": api_key, "x-forwarded-for": "203.0.113.1"}
+        asked = requests.get(f"http://{stack.transcoder.address}/jobs", headers=headers, timeout=PATIENCE)
+        assert asked.status_code == status, asked.text
     used.ask_everything()
     upload = Client(f"http://{stack.vod.address}", API_KEY)
     upload.begin("begun.mp4", 1000, folder="garbage")

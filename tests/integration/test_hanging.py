@@ -18,8 +18,9 @@ from fastapi import FastAPI
 import video_transcoding_main_server
 import vod_main_server
 from dev.servers import Server, start_redis, start_s3
+from mam.credentials.api_keys import master_keys
+from mam.http.audit import SESSION_COOKIE
 from mam.http.auth import PAGE_HEADER
-from mam.http.journal import SESSION_COOKIE
 from mam.http.streams import MEDIA_TYPE
 from tests.conftest import KINDS
 from tests.integration.system import (
@@ -42,6 +43,7 @@ ALONE_SECONDS = 2.0  # for what does not need the dependency at all, also while 
 CROWD = 40  # more than a service has threads
 WATCHED_SECONDS = 4.0  # longer than a process may answer from its memory
 UNKNOWN = "0123456789ab"
+KEY_ID = next(iter(master_keys([API_KEY]).values())).id
 
 Dependency = Literal["redis", "store"]
 CODES: dict[Dependency, str] = {"redis": "redis_unavailable", "store": "store_unavailable"}
@@ -65,7 +67,7 @@ WITHOUT: dict[Dependency, set[str]] = {
         "/jobs/{job_id}/retry", "/api/jobs", "/api/jobs/{job_id}", "/api/jobs/{job_id}/events",
         "/api/jobs/{job_id}/chunks", "/api/jobs/{job_id}/retry", "/assets", "/session", "/cache/{video_name}",
         "/uploads/{upload}", "/uploads/{upload}/parts", "/uploads/{upload}/complete",
-        "/playback/tokens/{jti}", "/playback/denials", "/playback/denials/{claim}/{value}",
+        "/playback/tokens/{jti}", "/playback/denials", "/playback/denials/{claim}/{value}", "/audit",
     },
 }  # fmt: skip
 ALSO: dict[Dependency, set[str]] = {"redis": {"GET vod /jobs", "HEAD vod /jobs"}, "store": {"GET vod /uploads"}}
@@ -163,7 +165,7 @@ class Hanging:
             params={"video": video} if call.path == "/jobs/{job_id}/segments" else {},
             json=bodies(f"{video}.mp4").get(f"{call.method} {call.path}"),
             headers={"x-api-key": API_KEY, PAGE_HEADER: "1"},
-            cookies={SESSION_COOKIE: "a session"}, allow_redirects=False, stream=True, timeout=60,
+            cookies={SESSION_COOKIE: f"{KEY_ID}.a session"}, allow_redirects=False, stream=True, timeout=60,
         )  # fmt: skip
         if not answer.headers.get("content-type", "").startswith(MEDIA_TYPE):
             assert answer.content is not None

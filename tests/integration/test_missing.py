@@ -6,7 +6,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 import vod_main_server
-from mam.http.auth import HEADER
+from mam.http.caller import HEADER
 from mam.vod.missing import CROWD
 from tests.integration.outgoing import outgoing
 from tests.integration.system import API_KEY, BUCKET, Stack, is_problem

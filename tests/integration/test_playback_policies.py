@@ -19,7 +19,8 @@ from fastapi.testclient import TestClient
 
 import vod_main_server
 from mam.access.grants import AUDIENCE
-from mam.http.auth import HEADER, PAGE_HEADER
+from mam.http.auth import PAGE_HEADER
+from mam.http.caller import HEADER
 from mam.naming import stem
 from tests.integration.outgoing import outgoing
 from tests.integration.system import API_KEY, BUCKET, S3, Stack, another_vod, is_problem, own_stack, until

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from mam.http.auth import HEADER
+from mam.http.caller import HEADER
 from mam.settings import Settings
 from tests.integration.system import BUCKET, S3, Stack, another_vod, own_stack
 from tests.media import CLIP, MediaFolder

@@ -9,7 +9,9 @@ from typing import TypeVar
 import pytest
 
 from dev.servers import Server
+from mam.credentials.known_keys import KnownKeys
 from mam.events import async_client
+from mam.http.tries import Tries
 from mam.web.sessions import Sessions
 from tests.integration.system import configuration, settings_of
 
@@ -21,7 +23,7 @@ async def with_key_at_once(api_key: str, redis_server: Server, act: Callable[[Se
     settings = settings_of({**configuration("localhost:1", redis_server.port, db=11), "TRANSCODE_API_KEY": api_key})
     client = async_client(settings)
     try:
-        return await act(Sessions(settings, client))
+        return await act(Sessions(settings, client, KnownKeys(settings), Tries(client)))
     finally:
         await client.aclose()
 
@@ -55,8 +57,8 @@ def test_who_waits_for_the_end_of_a_session_hears_of_it(redis_server: Server, mo
 
 def test_a_new_api_key_ends_the_sessions_of_the_old_one(redis_server: Server) -> None:
     old, new = "the old key of all the sessions here", "the new key of all the sessions here"
-    token, ends = with_key(old, redis_server, lambda sessions: sessions.open(old, address="a"))
-    assert with_key(old, redis_server, lambda sessions: sessions.ends(token)) == ends
+    token, opened = with_key(old, redis_server, lambda sessions: sessions.open(old, address="a"))
+    assert with_key(old, redis_server, lambda sessions: sessions.find(token)) == opened
     for both in (f"{old},{new}", f"{new}, {old}"):  # while one replaces the other
-        assert with_key(both, redis_server, lambda sessions: sessions.ends(token)) == ends
-    assert with_key(new, redis_server, lambda sessions: sessions.ends(token)) is None
+        assert with_key(both, redis_server, lambda sessions: sessions.find(token)) == opened
+    assert with_key(new, redis_server, lambda sessions: sessions.find(token)) is None

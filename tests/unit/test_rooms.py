@@ -21,6 +21,7 @@ LEAVES = {
     "mam.rung_table",
     "mam.settings",
     "mam.stored",
+    "mam.watched_file",
 }
 
 # What a room's modules may import of this project, besides their own room and what every room may.
@@ -34,6 +35,8 @@ ROOMS: dict[str, set[str]] = {
     "mam.sandbox": set(),
     "mam.stored": set(),
     "mam.background": set(),
+    "mam.watched_file": {"mam.background"},
+    "mam.credentials": LEAVES,
     "mam.breaker": set(),
     "mam.connections": {"mam.breaker", "mam.settings"},
     "mam.events": {"mam.background", "mam.connections", "mam.settings", "mam.stored"},
@@ -43,19 +46,21 @@ ROOMS: dict[str, set[str]] = {
     "mam.origin": LEAVES | {"mam.hls", "mam.store"},
     "mam.singleflight": set(),
     "mam.cache": LEAVES | {"mam.events", "mam.hls"},
-    "mam.access": LEAVES | {"mam.cache", "mam.hls"},
+    "mam.access": LEAVES | {"mam.cache", "mam.credentials", "mam.hls"},
     "mam.media": LEAVES | {"mam.hls", "mam.mp4", "mam.processes", "mam.sandbox", "mam.store"},
     "mam.check": {"mam.errors"},  # it must not believe what it judges
     "mam.__main__": {"mam.check", "mam.errors"},
-    "mam.http": LEAVES | {"mam.hls"},  # the words of a conversion, for the client of the transcoding service
-    "mam.web": LEAVES | {"mam.http"},
-    "mam.uploads": LEAVES | {"mam.events", "mam.hls", "mam.http", "mam.singleflight", "mam.store"},
-    "mam.library": LEAVES | {"mam.connections", "mam.events", "mam.hls", "mam.http", "mam.store"},
+    "mam.http": LEAVES
+    | {"mam.credentials", "mam.hls"},  # the words of a conversion, for the client of the transcoding service
+    "mam.web": LEAVES | {"mam.credentials", "mam.http"},
+    "mam.uploads": LEAVES | {"mam.credentials", "mam.events", "mam.hls", "mam.http", "mam.singleflight", "mam.store"},
+    "mam.library": LEAVES | {"mam.connections", "mam.credentials", "mam.events", "mam.hls", "mam.http", "mam.store"},
     "mam.vod": LEAVES
     | {
         "mam.access",
         "mam.cache",
         "mam.connections",
+        "mam.credentials",
         "mam.events",
         "mam.hls",
         "mam.http",
@@ -97,6 +102,7 @@ ROOMS: dict[str, set[str]] = {
     | {
         "mam.cache",
         "mam.connections",
+        "mam.credentials",
         "mam.events",
         "mam.hls",
         "mam.http",
@@ -121,6 +127,8 @@ PACKAGES: dict[str, set[str]] = {
     "mam.settings": {"pydantic", "pydantic_settings"},
     "mam.events": {"redis"},
     "mam.background": set(),
+    "mam.watched_file": set(),
+    "mam.credentials": {"pydantic", "pydantic_settings", "redis"},
     "mam.stored": {"pydantic", "redis"},
     "mam.hls": {"charset_normalizer", "pydantic"},
     "mam.mp4": {"numpy"},

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
-from types import SimpleNamespace
 
 import pytest
 from fastapi import FastAPI
@@ -12,10 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
+from mam.credentials.scopes import Scope
 from mam.http import problems
-from mam.http.auth import HEADER, require_api_key
+from mam.http.auth import require_key
+from mam.http.caller import HEADER
 from mam.http.routing import Route
 from mam.http.tries import TRIES, TRIES_SECONDS, TooManyAttempts, Tries
+from tests.unit.http.permissions import away, permissions
 
 KEY = "the key"
 HOSTILE = [
@@ -28,10 +31,9 @@ def client(key: str = KEY) -> TestClient:
     app = FastAPI()
     app.router.route_class = Route
     problems.install(app)
-    settings = SimpleNamespace(api_keys=lambda: [key])
-    app.state.services = SimpleNamespace(settings=settings, sessions=None, tries=Tries())
+    app.state.services = permissions(key)
 
-    @app.post("/", dependencies=[require_api_key])
+    @app.post("/", dependencies=[require_key(Scope.READ)])
     async def guarded() -> str:
         return "done"
 
@@ -47,7 +49,7 @@ def with_body() -> TestClient:
     app = guarded.app
     assert isinstance(app, FastAPI)
 
-    @app.post("/body", dependencies=[require_api_key])
+    @app.post("/body", dependencies=[require_key(Scope.READ)])
     async def body(body: Body) -> str:
         return body.a
 
@@ -143,17 +145,22 @@ def test_an_address_that_has_the_key_is_not_locked_out_by_others_who_share_it() 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.booleans(), st.floats(0, 50)), max_size=80))
 def test_an_untrusted_address_never_has_more_tries_in_a_minute(tries: list[tuple[str, bool, float]]) -> None:
-    now, counting, looked = 0.0, Tries(), dict[str, list[float]]()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("mam.http.tries.time.monotonic", lambda: now)
-        trusted: set[str] = set()
+    now, counting, looked = 1.0, Tries(away()), dict[str, list[float]]()
+    trusted: set[str] = set()
+
+    async def send() -> None:
+        nonlocal now
         for address, right, pause in tries:
             now += pause
             with suppress(TooManyAttempts):
-                counting.count(address, is_right=right)
-                trusted |= {address} if right else set()
+                await counting.count(address, is_right=right)
+                trusted.update({address} if right else ())
                 if address not in trusted:
                     looked.setdefault(address, []).append(now)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mam.http.tries.time.monotonic", lambda: now)
+        asyncio.run(send())
     for address in set(looked) - trusted:
         moments = looked[address]
         assert all(late - early >= TRIES_SECONDS for early, late in zip(moments, moments[2 * TRIES :], strict=False))

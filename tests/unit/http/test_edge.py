@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 import re
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,11 +17,14 @@ from fastapi.testclient import TestClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mam.http import journal, request_id
-from mam.http.auth import HEADER, require_api_key
+from mam.credentials import delegation
+from mam.credentials.scopes import Caller, Scope
+from mam.http import audit, request_id
+from mam.http.auth import require_key
+from mam.http.caller import HEADER
 from mam.http.logging import EventFormatter
 from mam.http.service import Service
-from mam.http.tries import Tries
+from tests.unit.http.permissions import permissions
 
 KEY = "the key of the tests is no secret"
 log = logging.getLogger(__name__)
@@ -32,19 +37,18 @@ async def nothing(_: FastAPI) -> AsyncIterator[None]:
 
 def service() -> Service:
     app = Service("test", title="Test", description="A service.", lifespan=nothing)
-    settings = SimpleNamespace(api_keys=lambda: [KEY])
-    app.state.services = SimpleNamespace(settings=settings, sessions=None, tries=Tries())
+    app.state.services = permissions(KEY)
 
     @app.get("/thing/{name:path}/end")
     async def thing(name: str, request: Request) -> dict[str, Any]:
         log.info("asked", extra={"thing": name})
         return {"name": name, "id": request_id.current()}
 
-    @app.delete("/thing/{name:path}/end", dependencies=[require_api_key, journal.entry("delete thing")])
+    @app.delete("/thing/{name:path}/end", dependencies=[require_key(Scope.READ), audit.entry("delete thing")])
     async def delete(name: str) -> str:
         return name
 
-    @app.post("/thing/{name:path}/end", dependencies=[require_api_key])
+    @app.post("/thing/{name:path}/end", dependencies=[require_key(Scope.READ)])
     async def change(name: str) -> str:
         return name
 
@@ -177,18 +181,25 @@ def test_every_log_line_of_a_request_has_its_id(caplog: pytest.LogCaptureFixture
 
 
 def test_what_changes_something_and_what_is_refused_is_one_line_each(caplog: pytest.LogCaptureFixture) -> None:
-    def lines() -> list[tuple[str, str, str, str]]:
-        found = [record for record in caplog.records if record.name == "mam.journal"]
+    def lines() -> list[tuple[str, str, str, str, str]]:
+        found = [json.loads(record.getMessage()) for record in caplog.records if record.name == "mam.audit"]
         caplog.clear()
-        return [(r.getMessage(), vars(r)["object"], vars(r)["outcome"], vars(r)["actor"]) for r in found]
+        assert all(time.time() - entry["time"] < 60 and entry["request_id"] for entry in found)
+        return [(e["action"], e["object"], e["outcome"], e.get("key", ""), e["address"]) for e in found]
 
+    ours = f"master-{hashlib.sha256(KEY.encode()).hexdigest()[:6]}"
     with caplog.at_level(logging.INFO):
         assert CLIENT.delete("/thing/a/b/end", headers={HEADER: KEY}).status_code == 200
-        assert lines() == [("delete thing", "a/b", "done", "testclient")]
+        assert lines() == [("delete thing", "a/b", "done", ours, "testclient")]
         CLIENT.delete("/thing/a/b/end")
-        assert lines() == [("delete thing", "a/b", "forbidden", "testclient")]
+        assert lines() == [("delete thing", "a/b", "forbidden", "", "testclient")]
         CLIENT.post("/thing/a/end", headers={HEADER: "wrong"})
-        assert lines() == [("API key", "/thing/a/end", "forbidden", "testclient")]
+        assert lines() == [("API key", "/thing/a/end", "forbidden", "", "testclient")]
         CLIENT.get("/thing/a/end")
         assert lines() == []
+        named = {HEADER: KEY, delegation.HEADER: delegation.written(Caller("ci", frozenset({Scope.READ})))}
+        assert CLIENT.delete("/thing/a/b/end", headers=named).status_code == 200
+        assert lines() == [], "the service that the client called records it"
+        CLIENT.delete("/thing/a/b/end", headers={**named, HEADER: "wrong"})
+        assert [line[2] for line in lines()] == ["forbidden"] * 2, "nobody else can hide behind that header"
     assert KEY not in caplog.text

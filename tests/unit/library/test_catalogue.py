@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -59,7 +61,7 @@ def places(entries: list[Entry]) -> list[tuple[str, str]]:
     return [(entry.bucket, entry.key) for entry in entries]
 
 
-def keys_of(made: Catalogue, **query: str) -> list[str]:
+def keys_of(made: Catalogue, **query: Any) -> list[str]:
     return [entry.key for entry in made.page(Query.of(**query), limit=200).entries]
 
 

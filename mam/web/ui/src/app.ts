@@ -102,7 +102,8 @@ class App extends Element {
       <a class="skip" href="#content" @click=${(event: Event) => this.skip(event)}>${texts.skip}</a>
       <header class="top">
         <a class="brand" href="/" aria-label=${`${texts.name}: ${texts.library}`}><img src="/static/icon.svg" alt="" width="24" height="24" />${texts.name}</a>
-        <nav aria-label=${texts.navigation}>${link("library", "/", texts.library)} ${link("jobs", "/jobs", texts.jobs)}</nav>
+        <nav aria-label=${texts.navigation}>${link("library", "/", texts.library)}
+          ${this.signedIn && !session.seesAll ? nothing : link("jobs", "/jobs", texts.jobs)}</nav>
         ${this.signedIn
           ? html`<button class="icon-button" aria-label=${texts.signOut} title=${texts.signOut}
               @click=${() => session.signOut().catch(toastError)}>${icon("signOut")}</button>`

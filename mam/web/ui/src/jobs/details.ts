@@ -6,6 +6,7 @@ import { hasEnded } from "../shared/events.js";
 import { dateTime, decimal, duration } from "../shared/format.js";
 import { icon } from "../shared/icons.js";
 import { navigate } from "../shared/router.js";
+import { session } from "../shared/session.js";
 import { copyText, toast, toastError } from "../shared/toasts.js";
 import type { BriefJobView, JobView, PlanView, Problem, RenditionView, StreamInfo } from "../shared/types.js";
 import { texts } from "../texts/index.js";
@@ -73,7 +74,7 @@ class JobDetails extends Element {
     return html`${error
       ? html`<div class="notice is-bad">${icon("warning")}
           <div><strong>${error.message}</strong><p>${error.hint}</p><p class="job-code">${t.code}: <code>${error.code}</code></p>
-          ${error.code === UNCOPYABLE && profile === "source"
+          ${error.code === UNCOPYABLE && profile === "source" && session.may("convert")
             ? html`<button class="button" @click=${() => void this.encode()}>${icon("convert")}${t.encode}</button>`
             : nothing}</div></div>`
       : nothing}

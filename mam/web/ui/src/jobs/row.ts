@@ -6,6 +6,7 @@ import { Element } from "../shared/element.js";
 import { hasEnded } from "../shared/events.js";
 import { ago, dateTime, duration } from "../shared/format.js";
 import { icon } from "../shared/icons.js";
+import { session } from "../shared/session.js";
 import type { BriefJobView } from "../shared/types.js";
 import { texts } from "../texts/index.js";
 import { progressBar } from "./progress.js";
@@ -102,15 +103,16 @@ class JobRow extends Element {
 
   private buttons(title: string): TemplateResult {
     const { job, actions } = this;
+    const mayChange = session.may("convert");
     const button = (name: "close" | "convert", label: string, act: () => void) =>
       html`<button class="icon-button" aria-label=${label} title=${label} @click=${act}>${icon(name)}</button>`;
     return html`${isWatchable(job)
         ? html`<a class="icon-button" href=${`/watch/${encodeURIComponent(job.asset_bucket)}/${quotePath(job.asset_object)}`}
             aria-label=${t.watch(title)} title=${t.watch(title)}>${icon("play")}</a>`
         : nothing}
-      ${hasEnded(job) ? nothing : this.priority(title)}
-      ${hasEnded(job) ? nothing : button("close", t.cancel(title), () => actions.cancel(job))}
-      ${job.state === "failed" || job.state === "cancelled"
+      ${hasEnded(job) || !mayChange ? nothing : this.priority(title)}
+      ${hasEnded(job) || !mayChange ? nothing : button("close", t.cancel(title), () => actions.cancel(job))}
+      ${mayChange && (job.state === "failed" || job.state === "cancelled")
         ? button("convert", t.retry(title), () => actions.retry(job))
         : nothing}`;
   }

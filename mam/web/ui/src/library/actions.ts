@@ -1,6 +1,7 @@
 /** The actions of a video's menu. */
 import { call, quotePath } from "../shared/api.js";
 import { icon } from "../shared/icons.js";
+import { session } from "../shared/session.js";
 import { copyText, toast, toastError } from "../shared/toasts.js";
 import type { AssetView, Conversion, ConversionRequest } from "../shared/types.js";
 import { texts } from "../texts/index.js";
@@ -17,21 +18,22 @@ export class Actions {
     private readonly confirm: () => Confirm,
   ) {}
 
-  /** The actions that fit the video's state. */
+  /** The actions that fit the video's state and that the user may perform. */
   of({ asset, job }: Row): MenuItem[] {
     const { state, video, watch } = asset;
     const isBusy = state === "making" || job !== null;
+    const mayConvert = session.may("convert");
     const making = job?.id ?? (state === "making" ? asset.job : null);
     const items: (MenuItem | false)[] = [
       { icon: icon("play"), text: said.watch, href: watch },
-      state === "new" && !isBusy && this.converting(asset, said.convert, "ladder"),
-      (state === "failed" || state === "live") && !isBusy && this.converting(asset, said.convertAgain, "ladder"),
-      !isBusy && this.converting(asset, said.reencode, "h264"),
-      isBusy && making !== null && { icon: icon("close"), text: said.cancel, run: () => this.cancel(asset, making) },
-      video !== null && { icon: icon("broom"), text: said.clearCache, run: () => this.clearCache(asset, video) },
+      mayConvert && state === "new" && !isBusy && this.converting(asset, said.convert, "ladder"),
+      mayConvert && (state === "failed" || state === "live") && !isBusy && this.converting(asset, said.convertAgain, "ladder"),
+      mayConvert && !isBusy && this.converting(asset, said.reencode, "h264"),
+      mayConvert && isBusy && making !== null && { icon: icon("close"), text: said.cancel, run: () => this.cancel(asset, making) },
+      session.may("edit") && video !== null && { icon: icon("broom"), text: said.clearCache, run: () => this.clearCache(asset, video) },
       { icon: icon("copy"), text: said.copyPlaying, run: () => copyText(playingLine(asset)) },
-      { icon: icon("copy"), text: said.copyConverting, run: () => copyText(convertingLine(asset)) },
-      state === "live" && { icon: icon("trash"), text: said.deleteStream, isDanger: true, run: () => this.remove(asset) },
+      mayConvert && { icon: icon("copy"), text: said.copyConverting, run: () => copyText(convertingLine(asset)) },
+      session.may("delete") && state === "live" && { icon: icon("trash"), text: said.deleteStream, isDanger: true, run: () => this.remove(asset) },
     ];
     return items.filter((item) => item !== false);
   }

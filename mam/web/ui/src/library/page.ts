@@ -179,7 +179,7 @@ class Library extends Element {
             <p class="quiet number" role="status">${this.count()}</p>
           </div>
         </div>
-        ${session.view?.uploads
+        ${session.mayUpload
           ? html`<mam-upload-button .folder=${query.folder} .bucket=${query.bucket}></mam-upload-button>`
           : nothing}
       </div>
@@ -222,7 +222,7 @@ class Library extends Element {
 
   private emptiness(): TemplateResult {
     const { query } = this;
-    return isFlat(query) ? nothingFound(query) : empty(query, session.view?.uploads ?? false);
+    return isFlat(query) ? nothingFound(query) : empty(query, session.mayUpload);
   }
 
   private content(): TemplateResult {

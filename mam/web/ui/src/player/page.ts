@@ -119,7 +119,7 @@ class Watch extends Element {
       <h2 id="mam-use">${words.use}</h2>
       <ul class="mam-uses">
         ${use(words.link, words.linkHint, null, () => this.link())}
-        ${this.status?.policy === "signed" && session.view?.signed_in ? this.share() : nothing}
+        ${this.status?.policy === "signed" && session.may("sign") ? this.share() : nothing}
         ${use(words.playlist, about, playlist, () => playlist)}
         ${use(words.embed, words.embedHint, embedCode(this.bucket, this.path))}
         ${use(words.curl, words.curlHint, playlistLine(playlist))}

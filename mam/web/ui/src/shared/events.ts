@@ -1,5 +1,6 @@
 /** Events of jobs and of the fleet: one stream for the whole site. */
 import { call, SIGNED_OUT } from "./api.js";
+import { session } from "./session.js";
 import type { BriefJobView, FleetView, SessionView } from "./types.js";
 
 export interface JobListener {
@@ -50,7 +51,7 @@ class JobEvents {
   private settle(later: number): void {
     clearTimeout(this.timer);
     this.timer = window.setTimeout(() => {
-      const wanted = this.listeners.size > 0 && !document.hidden;
+      const wanted = this.listeners.size > 0 && !document.hidden && session.seesAll;
       if (wanted && !this.source) this.open();
       if (!wanted) this.close();
     }, later);

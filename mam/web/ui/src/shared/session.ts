@@ -1,6 +1,6 @@
 /** The session: whether the user is signed in. */
 import { call, SIGNED_OUT } from "./api.js";
-import type { SessionView } from "./types.js";
+import type { ApiScope, SessionView } from "./types.js";
 
 /** Fired on `window` when `session.view` has changed. */
 export const SESSION = "mam-session";
@@ -12,8 +12,23 @@ class Session {
   constructor() {
     window.addEventListener(SIGNED_OUT, () => {
       if (this.view?.signed_in) this.expired = true;
-      this.set({ uploads: false, ends_at: null, ...this.view, signed_in: false });
+      const uploads = this.view?.uploads ?? false;
+      this.set({ signed_in: false, ends_at: null, uploads, key: null, scopes: [], prefixes: [] });
     });
+  }
+
+  /** Whether the user may do this: what is not permitted is not on the page. */
+  may(scope: ApiScope): boolean {
+    return this.view?.scopes.includes(scope) ?? false;
+  }
+
+  get mayUpload(): boolean {
+    return Boolean(this.view?.uploads && this.may("upload"));
+  }
+
+  /** Whether the user sees all jobs and the fleet: not with a key that is for some assets alone. */
+  get seesAll(): boolean {
+    return this.may("read") && !this.view?.prefixes.length;
   }
 
   async load(): Promise<void> {

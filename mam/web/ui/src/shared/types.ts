@@ -1,5 +1,5 @@
 /** The services' types, generated from their OpenAPI documents (`npm run api`). */
-import type { StatusView, UploadList, UploadView } from "./openapi/vod.js";
+import type { SessionView, StatusView, UploadList, UploadView } from "./openapi/vod.js";
 import type { Accepted, Transcoded, TranscodeRequest } from "./openapi/transcoding.js";
 
 export type {
@@ -10,6 +10,7 @@ export type {
   BriefJobList, BriefJobView, ChunksView, FleetView, JobView, NoteView, PlanView, RenditionView, State as JobState, WorkerView,
 } from "./openapi/transcoding.js";
 
+export type ApiScope = SessionView["scopes"][number];
 export type AssetState = StatusView["state"];
 /** What a conversion is asked for: all but the asset has a default. */
 export type ConversionRequest = Pick<TranscodeRequest, "asset_bucket" | "asset_object"> & Partial<TranscodeRequest>;

@@ -52,7 +52,7 @@ export class Queue extends EventTarget {
   }
 
   get isOn(): boolean {
-    return Boolean(session.view?.signed_in && session.view.uploads);
+    return session.mayUpload;
   }
 
   /** Adds files for a folder. `unread`: files of the same drop that cannot be read. */
