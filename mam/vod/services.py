@@ -31,13 +31,16 @@ from mam.store.objects import Store
 from mam.uploads.routes import UploadServices
 from mam.uploads.service import running as running_uploads
 from mam.vod.access import Access
+from mam.vod.conversions import Conversions
 from mam.vod.entrance import Entrance
 from mam.vod.hotpath import HotPath
 from mam.vod.missing import MissingAssets
+from mam.vod.operations import Operations
 from mam.vod.outcomes import Outcomes
 from mam.vod.pending_segments import PendingSegments
 from mam.vod.playback import Playback
 from mam.vod.redirects import Redirects
+from mam.vod.rendering import Renderer
 from mam.vod.status import Statuses
 from mam.vod.thumbnails import Thumbnails
 from mam.web.assets import PageAssets
@@ -62,6 +65,7 @@ class VodServices(PageServices, LibraryServices, UploadServices):
     statuses: Statuses
     pictures: Thumbnails
     playback: Playback
+    operations: Operations
 
 
 async def started(settings: Settings, stack: AsyncExitStack, recorder: Recorder, outcomes: Outcomes) -> VodServices:
@@ -102,9 +106,13 @@ async def started(settings: Settings, stack: AsyncExitStack, recorder: Recorder,
         statuses=Statuses(settings, access, store, trees, transcoder),
         pictures=Thumbnails(settings, access, store, trees),
         playback=Playback(
-            settings, access=access, store=store, trees=trees, cache=cache, reads=reads, transcoder=transcoder,
-            outcomes=outcomes, known=StatusStore(sync_client(settings, REQUEST)),
-            pending=pending, missing=MissingAssets(library.knows),
+            settings, access=access, store=store, trees=trees, reads=reads, outcomes=outcomes,
+            missing=MissingAssets(library.knows), conversions=Conversions(settings, store, transcoder),
+            renderer=Renderer(settings, access=access, trees=trees, cache=cache, pending=pending, outcomes=outcomes),
+        ),
+        operations=Operations(
+            access=access, trees=trees, cache=cache, transcoder=transcoder,
+            known=StatusStore(sync_client(settings, REQUEST)),
         ),
         library=library,
         uploads=await stack.enter_async_context(uploads),
