@@ -12,6 +12,7 @@ from mam.playback_rules import Policy
 from mam.settings import Settings
 from mam.vod import playlists
 from mam.vod.access import Access
+from mam.vod.origins import Origins
 from mam.vod.outcomes import Outcomes
 from mam.vod.pending_segments import PendingSegments
 
@@ -29,6 +30,7 @@ class Renderer:
         trees: Trees,
         cache: PlaylistCache,
         pending: PendingSegments,
+        origins: Origins,
         outcomes: Outcomes,
     ) -> None:
         self._settings = settings
@@ -36,12 +38,13 @@ class Renderer:
         self._trees = trees
         self._cache = cache
         self._pending = pending
+        self._origins = origins
         self._outcomes = outcomes
 
     async def live(self, tree: Tree, cache_slot: str, rendition: str, lookup: Lookup) -> CachedPlaylist:
         promised = playlists.promised_rung(tree.plan, tree.text, rendition) if tree.plan else None
         if tree.plan:
-            self._pending.learn(tree.plan)
+            self._origins.learn(tree.plan)
         if tree.plan and promised:
             self._pending.warm(tree.plan, promised, live=True)
         presigned = tree.plan is None or self._access.policy(tree.source) is Policy.PUBLIC
@@ -70,7 +73,7 @@ class Renderer:
                 return compressed(playlists.renditions(plan))
             return compressed(playlists.unfinished(plan, chosen))
 
-        self._pending.learn(plan)
+        self._origins.learn(plan)
         rung = plan.rendition(rendition) if rendition else None
         if rung and rung.group:
             self._pending.warm(plan, rung, live=False)

@@ -67,7 +67,7 @@ async def segment_of_asset(
 ) -> Response:
     asset = Asset(bucket, path)
     services.access.check_asset(asset, viewer)
-    video = await services.pending.video_of(asset, revision)
+    video = await services.origins.video_of(asset, revision)
     name = SegmentName(video, revision, rendition, file)
     return await _located(request, services, name, source=str(asset), route=STREAM_SEGMENT)
 
@@ -85,7 +85,7 @@ async def segment_of_video(
 ) -> Response:
     check_video_name(video_name)
     services.access.check_name(video_name, viewer)
-    source = await services.pending.source_of(video_name, revision)
+    source = await services.origins.source_of(video_name, revision)
     services.access.check_video(video_name, source, viewer)
     name = SegmentName(video_name, revision, rendition, file)
     return await _located(request, services, name, source=source, route=VIDEO_SEGMENT)

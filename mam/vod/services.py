@@ -36,6 +36,7 @@ from mam.vod.entrance import Entrance
 from mam.vod.hotpath import HotPath
 from mam.vod.missing import MissingAssets
 from mam.vod.operations import Operations
+from mam.vod.origins import Origins
 from mam.vod.outcomes import Outcomes
 from mam.vod.pending_segments import PendingSegments
 from mam.vod.playback import Playback
@@ -62,6 +63,7 @@ class VodServices(PageServices, LibraryServices, UploadServices):
     tokens: Tokens
     denials: Denials
     pending: PendingSegments
+    origins: Origins
     statuses: Statuses
     pictures: Thumbnails
     playback: Playback
@@ -87,7 +89,7 @@ async def started(settings: Settings, stack: AsyncExitStack, recorder: Recorder,
     entrance = Entrance(settings, tokens, denials)
     is_stopping = stack.enter_context(stopping.noticed())
     await stack.enter_async_context(bucket.ensured(partial(store.ensure_bucket, settings.minio_bucket_vod)))
-    pending = PendingSegments(settings, store, trees, transcoder, listener)
+    pending, origins = PendingSegments(settings, store, trees, transcoder, listener), Origins(trees)
     pending.on_forgotten(redirects.forget)
     library = await stack.enter_async_context(running_library(settings, access, store, redis, Trees))
     uploads = running_uploads(settings, store, redis, transcoder, library.library)
@@ -103,12 +105,15 @@ async def started(settings: Settings, stack: AsyncExitStack, recorder: Recorder,
         tokens=tokens,
         denials=denials,
         pending=pending,
+        origins=origins,
         statuses=Statuses(settings, access, store, trees, transcoder),
         pictures=Thumbnails(settings, access, store, trees),
         playback=Playback(
             settings, access=access, store=store, trees=trees, reads=reads, outcomes=outcomes,
             missing=MissingAssets(library.knows), conversions=Conversions(settings, store, transcoder),
-            renderer=Renderer(settings, access=access, trees=trees, cache=cache, pending=pending, outcomes=outcomes),
+            renderer=Renderer(
+                settings, access=access, trees=trees, cache=cache, pending=pending, origins=origins, outcomes=outcomes,
+            ),
         ),
         operations=Operations(
             access=access, trees=trees, cache=cache, transcoder=transcoder,

@@ -26,6 +26,7 @@ from mam.store.objects import Store
 from mam.vod.access import Access
 from mam.vod.conversions import Conversions
 from mam.vod.missing import MissingAssets
+from mam.vod.origins import Origins
 from mam.vod.outcomes import Outcomes
 from mam.vod.pending_segments import PendingSegments
 from mam.vod.playback import Playback
@@ -79,7 +80,7 @@ def with_viewing(
             conversions=Conversions(settings, store, cast(Transcoder, slow)),
             renderer=Renderer(
                 settings, access=access, trees=trees, cache=cache,
-                pending=create_autospec(PendingSegments, instance=True), outcomes=outcomes,
+                pending=create_autospec(PendingSegments, instance=True), origins=Origins(trees), outcomes=outcomes,
             ),
         )  # fmt: skip
         try:
