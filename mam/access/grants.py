@@ -17,7 +17,8 @@ from mam.stored import LAST_MOMENT
 AUDIENCE = "mam-playback"
 MOST_SECONDS = 7 * 24 * 3600  # A token is valid this long at most. A denied token is remembered as long.
 MOST_ENTRIES = 50  # A claim lists this many values at most.
-UNSUPPORTED = ("max", "max_height")  # Claims for limits that this version does not have.
+UNSUPPORTED = ("max",)  # Claims for limits that this version does not have.
+MOST_HEIGHT = 10_000  # Pixels of the shorter side.
 TEXT = 200  # A claim's text has this many characters at most, names of objects apart.
 
 Moment = Annotated[int, Field(ge=0, le=int(LAST_MOMENT))]  # Unix seconds
@@ -56,6 +57,10 @@ class Restrictions(BaseModel):
     make: list[Annotated[Profile, Field(strict=False)]] | None = Field(
         default=None, max_length=len(Profile),
         description="The profiles by which it may have videos converted; none by default.",
+    )  # fmt: skip
+    max_height: int | None = Field(
+        default=None, ge=1, le=MOST_HEIGHT, description="The longest shorter side of a picture in pixels.",
+        examples=[720],
     )  # fmt: skip
 
     @model_validator(mode="before")
@@ -119,6 +124,7 @@ class Grant:
     hosts: frozenset[str] = frozenset()
     countries: frozenset[str] = frozenset()
     makes: frozenset[Profile] = frozenset()
+    max_height: int = 0  # pixels of the shorter side; 0 for any picture
 
     def covers(self, source: str) -> bool:
         """Whether the grant is for an asset, `bucket/key`."""
@@ -171,6 +177,7 @@ def grant_of(payload: dict[str, Any], *, key_id: str, leeway: float) -> Grant:
         hosts=frozenset(host.lower() for host in claims.ref or ()),
         countries=frozenset(country.upper() for country in claims.cc or ()),
         makes=frozenset(claims.make or ()),
+        max_height=claims.max_height or 0,
     )
 
 

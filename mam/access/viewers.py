@@ -25,6 +25,11 @@ class Viewer:
     denied: Denied = field(default_factory=dict)
     place: str = ""
 
+    @property
+    def max_height(self) -> int:
+        """The longest shorter side of a picture that it may watch, in pixels; 0 for any."""
+        return self.grant.max_height if self.grant is not None else 0
+
     def holds_grant(self, source: str) -> bool:
         """Whether its token is for this asset, `bucket/key`, and was not revoked."""
         grant = self.grant

@@ -84,11 +84,11 @@ class Playback:
     async def by_name(self, name: str, kind: str, rendition: str, viewer: Viewer) -> CachedPlaylist:
         """The playlist of a video, live or in the making; `kind`: the wanted stream, '' for the main one.
 
-        Raises InvalidName, VideoNotFound, NotConverted, StoreUnavailable.
+        Raises InvalidName, VideoNotFound, NotConverted, TooHigh, StoreUnavailable.
         """
         check_video_name(name)
         self._access.check_name(name, viewer)
-        cache_slot = slot(kind, rendition)
+        cache_slot = slot(kind, rendition, most=viewer.max_height)
         (read,) = await self._reads.read((name,), cache_slot)
         lookup = read.lookup
         if lookup.playlist:
@@ -100,7 +100,7 @@ class Playback:
             tree = await asyncio.to_thread(self._trees.by_name, name, kind)
             if tree is not None:
                 self._access.check_video(name, tree.source, viewer)
-                return await self._renderer.live(tree, cache_slot, rendition, lookup)
+                return await self._renderer.live(tree, cache_slot, rendition, lookup, most=viewer.max_height)
             plan = await asyncio.to_thread(self._trees.plan, name)
             if plan is None or not satisfies(" ".join(plan.kinds), kind):
                 raise no_video(name)
@@ -118,12 +118,12 @@ class Playback:
 
         `default`: the kind to convert it to where any would do and there is none; DEFAULT_PROFILE unless given.
 
-        Raises NotFound, NotConverted, the error of the conversion, TooManyConversions, StoreUnavailable.
+        Raises NotFound, NotConverted, TooHigh, the error of the conversion, TooManyConversions, StoreUnavailable.
         """
         self._access.check_asset(asset, viewer)
         if asset in self._missing:
             raise no_asset(asset)
-        names, cache_slot = video_names(asset), slot(kind, rendition, default)
+        names, cache_slot = video_names(asset), slot(kind, rendition, default, most=viewer.max_height)
         reads = await self._reads.read(names, cache_slot)
         lookups = {name: read.lookup for name, read in zip(names, reads, strict=True)}
         for name, lookup in lookups.items():
@@ -135,7 +135,9 @@ class Playback:
         async def build() -> CachedPlaylist:
             begun = self._begun.get((asset, kind)) if rendition else None
             if begun and begun.generation and begun.generation == lookups[begun.plan.video].generation:
-                return await self._renderer.unfinished(begun.plan, cache_slot, rendition, lookups[begun.plan.video])
+                return await self._renderer.unfinished(
+                    begun.plan, cache_slot, rendition, lookups[begun.plan.video], most=viewer.max_height
+                )
             async with self._lookups:
                 tree = await asyncio.to_thread(self._trees.by_asset, asset, kind)
                 if tree is None and self._missing.is_crowd:
@@ -143,7 +145,9 @@ class Playback:
             if tree is not None:
                 self._check_tree(asset, tree.name, tree.source, viewer)
                 self._conversions.refresh_if_stale(asset, tree)
-                return await self._renderer.live(tree, cache_slot, rendition, lookups[tree.name])
+                return await self._renderer.live(
+                    tree, cache_slot, rendition, lookups[tree.name], most=viewer.max_height
+                )
             made = kind or default or self._settings.default_profile
             await self._conversions.check(asset, made, viewer)
             return await self._convert(asset, made, cache_slot, rendition, lookups, viewer)
@@ -187,12 +191,12 @@ class Playback:
             tree = await asyncio.to_thread(self._trees.by_name, accepted.video, kind)
             if tree is None:
                 raise Unavailable("The video was converted, and is gone again.", hint="Ask again.")
-            return await self._renderer.live(tree, cache_slot, rendition, lookup)
+            return await self._renderer.live(tree, cache_slot, rendition, lookup, most=viewer.max_height)
         plan = await asyncio.to_thread(self._trees.plan, accepted.video, accepted.job)
         if plan is None:
             raise Unavailable("The conversion was cancelled.", hint="Ask again.")
         self._begun[asset, plan.kind] = _Begun(plan, lookup.generation)
-        return await self._renderer.unfinished(plan, cache_slot, rendition, lookup)
+        return await self._renderer.unfinished(plan, cache_slot, rendition, lookup, most=viewer.max_height)
 
 
 def _identity(viewer: Viewer) -> tuple[object, ...]:

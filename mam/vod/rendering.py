@@ -6,11 +6,12 @@ import asyncio
 
 from mam.cache.store import CachedPlaylist, Lookup, PlaylistCache, compressed
 from mam.errors import VideoNotFound
+from mam.hls.heights import of_plan
 from mam.hls.plan import Plan
 from mam.origin.tree import Tree, Trees
 from mam.playback_rules import Policy
 from mam.settings import Settings
-from mam.vod import playlists
+from mam.vod import heights, playlists
 from mam.vod.access import Access
 from mam.vod.origins import Origins
 from mam.vod.outcomes import Outcomes
@@ -41,7 +42,11 @@ class Renderer:
         self._origins = origins
         self._outcomes = outcomes
 
-    async def live(self, tree: Tree, cache_slot: str, rendition: str, lookup: Lookup) -> CachedPlaylist:
+    async def live(self, tree: Tree, cache_slot: str, rendition: str, lookup: Lookup, *, most: int) -> CachedPlaylist:
+        """The playlist of a live video. `most`: the limit on the height of pictures; 0 for none. Raises TooHigh."""
+        if most:
+            sides = playlists.sides_of(tree.text, tree.plan)
+            heights.check(sides, rendition, most, is_ladder=bool(tree.plan and tree.plan.ladder))
         promised = playlists.promised_rung(tree.plan, tree.text, rendition) if tree.plan else None
         if tree.plan:
             self._origins.learn(tree.plan)
@@ -53,7 +58,7 @@ class Renderer:
             if tree.plan and promised:
                 return compressed(playlists.unfinished(tree.plan, promised))
             media = self._trees.media_playlist(tree, rendition)
-            return compressed(playlists.live(media, self._settings, presigned=presigned))
+            return compressed(playlists.live(media, self._settings, presigned=presigned, most=most))
 
         body = await asyncio.to_thread(render)
         self._outcomes.built.inc()
@@ -61,7 +66,13 @@ class Renderer:
         await self._cache.put(tree.name, playlist, cache_slot, lookup.generation)
         return playlist
 
-    async def unfinished(self, plan: Plan, cache_slot: str, rendition: str, lookup: Lookup) -> CachedPlaylist:
+    async def unfinished(
+        self, plan: Plan, cache_slot: str, rendition: str, lookup: Lookup, *, most: int
+    ) -> CachedPlaylist:
+        """The playlist of a video in the making, from its plan. `most`: as of `live`. Raises TooHigh, VideoNotFound."""
+        if most:
+            heights.check(of_plan(plan), rendition, most, is_ladder=bool(plan.ladder))
+
         def render() -> bytes:
             chosen = plan.rendition(rendition) if rendition else plan.renditions[0]
             if chosen is None:
@@ -70,7 +81,7 @@ class Renderer:
                 )
             is_multivariant = len(plan.renditions) > 1 and not rendition
             if is_multivariant:
-                return compressed(playlists.renditions(plan))
+                return compressed(playlists.renditions(plan, most))
             return compressed(playlists.unfinished(plan, chosen))
 
         self._origins.learn(plan)

@@ -137,7 +137,7 @@ async def status(
     "/video/{video_name:path}/playlist.m3u8",
     summary="The playlist of a video",
     response_class=Response,
-    responses={**PLAYLIST_RESPONSE, **problems.responses(400, 404, 503)},
+    responses={**PLAYLIST_RESPONSE, **problems.responses(400, 403, 404, 503)},
     tags=["playback"],
 )
 async def video(
@@ -162,7 +162,7 @@ async def video(
     "copies playable streams and encodes the others. A stream requested by profile or format exists beside the "
     "main one, and changes nothing for other viewers.",
     response_class=Response,
-    responses={**PLAYLIST_RESPONSE, **problems.responses(400, 404, 409, 422, 429, 503)},
+    responses={**PLAYLIST_RESPONSE, **problems.responses(400, 403, 404, 409, 422, 429, 503)},
     tags=["playback"],
 )
 async def stream(

@@ -13,6 +13,7 @@ from mam.http.routing import Route
 from mam.http.token_path import token_prefix
 from mam.naming import INIT, RENDITION, REVISION, SEGMENT, Asset, check_video_name, quote_path
 from mam.vod.entrance import Watching
+from mam.vod.origins import Origin
 from mam.vod.pending_segments import SegmentName
 from mam.vod.services import Provided
 
@@ -67,9 +68,10 @@ async def segment_of_asset(
 ) -> Response:
     asset = Asset(bucket, path)
     services.access.check_asset(asset, viewer)
-    video = await services.origins.video_of(asset, revision)
-    name = SegmentName(video, revision, rendition, file)
-    return await _located(request, services, name, source=str(asset), route=STREAM_SEGMENT)
+    origin = await services.origins.of_asset(asset, revision)
+    origin.check_height(rendition, viewer.max_height)
+    name = SegmentName(origin.video, revision, rendition, file)
+    return await _located(request, services, name, origin, route=STREAM_SEGMENT)
 
 
 @router.head(VIDEO_SEGMENT, include_in_schema=False)
@@ -85,16 +87,18 @@ async def segment_of_video(
 ) -> Response:
     check_video_name(video_name)
     services.access.check_name(video_name, viewer)
-    source = await services.origins.source_of(video_name, revision)
-    services.access.check_video(video_name, source, viewer)
+    origin = await services.origins.of_video(video_name, revision)
+    services.access.check_video(video_name, origin.source, viewer)
+    origin.check_height(rendition, viewer.max_height)
     name = SegmentName(video_name, revision, rendition, file)
-    return await _located(request, services, name, source=source, route=VIDEO_SEGMENT)
+    return await _located(request, services, name, origin, route=VIDEO_SEGMENT)
 
 
-async def _located(request: Request, services: Provided, name: SegmentName, *, source: str, route: str) -> Response:
+async def _located(request: Request, services: Provided, name: SegmentName, origin: Origin, *, route: str) -> Response:
     """The redirect to a segment, once it exists; the hot path sends it again to later requests."""
     url = await services.pending.locate(name)
-    services.redirects.keep(request.scope["raw_path"], url, source=source, route=route)
+    side = origin.side(name.rendition)
+    services.redirects.keep(request.scope["raw_path"], url, source=origin.source, route=route, side=side)
     return redirect(url)
 
 

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from mam.access.denials import Claim, Denial
-from mam.access.grants import MOST_SECONDS, TEXT, Restrictions, asset_of, grant_of
+from mam.access.grants import MOST_HEIGHT, MOST_SECONDS, TEXT, Restrictions, asset_of, grant_of
 from mam.errors import MamError, NotFound
 from mam.http import journal, problems
 from mam.http.auth import require_access
@@ -51,6 +51,10 @@ class TokenRequest(Restrictions):
     )  # fmt: skip
     expires_in: Whole = Field(default=DEFAULT_SECONDS, strict=False, ge=1, le=MOST_SECONDS, description="Seconds.")
     nbf: Whole | None = Field(default=None, strict=False, ge=0, description="Unix seconds of its beginning.")
+    max_height: Whole | None = Field(
+        default=None, strict=False, ge=1, le=MOST_HEIGHT, examples=[720],
+        description="The longest shorter side of a picture in pixels.",
+    )  # fmt: skip
 
 
 class TokenUrls(BaseModel):
