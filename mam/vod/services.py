@@ -11,6 +11,7 @@ from fastapi import Depends, Request
 
 from mam.access.denials import Denials
 from mam.access.keyring import Keyring
+from mam.access.streams import Streams
 from mam.access.tokens import Tokens
 from mam.cache.memory import PlaylistMemory
 from mam.cache.shared_reads import SharedReads
@@ -86,7 +87,7 @@ async def started(settings: Settings, stack: AsyncExitStack, recorder: Recorder,
     )
     reads, assets, redirects = SharedReads(cache, memory), PageAssets(), Redirects()
     tokens, denials = Tokens(lambda: keyring.keys), Denials(redis, quick, memory)
-    entrance = Entrance(settings, tokens, denials)
+    entrance = Entrance(settings, tokens, denials, Streams(redis))
     is_stopping = stack.enter_context(stopping.noticed())
     await stack.enter_async_context(bucket.ensured(partial(store.ensure_bucket, settings.minio_bucket_vod)))
     pending, origins = PendingSegments(settings, store, trees, transcoder, listener), Origins(trees)
