@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from mam.access.denials import Denied, is_denied
@@ -37,9 +38,12 @@ class Viewer:
             return False
         return not self.denied or not is_denied(grant, source, self.denied, time.time())
 
-    def may_make(self, profile: Profile) -> bool:
-        """Whether it may have a video converted by this profile. A token must say so."""
-        return self.is_keyed or self.grant is None or profile in self.grant.makes
+    def may_make(self, profile: Profile, everyone: Collection[Profile]) -> bool:
+        """Whether it may have a video converted by this profile. `everyone`: the profiles of viewers without a token.
+
+        A token must say so itself, and may name other profiles.
+        """
+        return self.is_keyed or profile in (self.grant.makes if self.grant else everyone)
 
 
 def place_of(viewer: str, address: str) -> str:

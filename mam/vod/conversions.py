@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Collection, Iterable
 
 from mam.access.viewers import Viewer
 from mam.background import Errands
 from mam.errors import MamError, NotFound, Unavailable
 from mam.hls.plan import Plan
-from mam.hls.recipe import Format, Profile, kind_of
+from mam.hls.recipe import Format, Profile, kind_of, profile_and_format
 from mam.http.transcoder import Accepted, Transcoder
 from mam.naming import Asset
 from mam.origin.tree import Tree
@@ -31,7 +32,10 @@ class TooManyConversions(Unavailable):
 
 class NotConverted(NotFound):
     code, title = "not_converted", "The video has not been converted"
-    hint = "Have it converted with POST /transcode, or use a token whose claim `make` names the profile."
+    hint = (
+        "Have it converted with POST /transcode, use a token whose claim `make` names the profile, or let viewers use "
+        "it: VIEWER_PROFILES."
+    )
 
 
 class Conversions:
@@ -39,20 +43,25 @@ class Conversions:
 
     def __init__(self, settings: Settings, store: Store, transcoder: Transcoder) -> None:
         self._settings = settings
+        self._everyones = frozenset(map(Profile, settings.profiles_of_viewers))
         self._store = store
         self._transcoder = transcoder
         self._accepting = SingleFlight()
         self._refreshing = Errands("refreshing of changed sources")
 
-    async def check(self, asset: Asset, kind: str, viewer: Viewer) -> None:
-        """Raises NotConverted unless the viewer may have the asset converted, or that is already under way."""
-        if viewer.may_make(Profile(kind.partition(".")[0])):
-            return
-        for job in await self._transcoder.jobs(asset, limit=JOBS):
-            made = kind_of(Profile(job["profile"]), Format(job["format"]))
-            if job["state"] in ("queued", "running") and not job["rendition"] and made == kind:
-                return
-        raise NotConverted(f"{asset} is not a stream yet.")
+    async def kind_for(self, asset: Asset, viewer: Viewer, kinds: Iterable[str]) -> str:
+        """The first of the kinds that the viewer may have the asset converted to, or that is already under way.
+
+        Raises NotConverted where there is none, TranscoderUnavailable.
+        """
+        under_way: Collection[str] | None = None
+        for kind in kinds:
+            if viewer.may_make(profile_and_format(kind)[0], self._everyones):
+                return kind
+            under_way = await self._under_way(asset) if under_way is None else under_way
+            if kind in under_way:
+                return kind
+        raise NotConverted(f"{asset} is not such a stream yet.")
 
     async def accepted(self, asset: Asset, kind: str, generations: Generations = (), *, place: str = "") -> Accepted:
         """The acceptance of a conversion, shared by simultaneous requests; a limited number of them wait at a time."""
@@ -60,6 +69,14 @@ class Conversions:
         if key not in self._accepting and len(self._accepting) >= self._settings.max_waiting_conversions:
             raise TooManyConversions(f"{len(self._accepting)} conversions are being waited for.")
         return await self._accepting.run(key, lambda: self._transcoder.convert(asset, kind, client=place))
+
+    async def _under_way(self, asset: Asset) -> set[str]:
+        """The kinds to which an asset is being converted."""
+        return {
+            kind_of(Profile(job["profile"]), Format(job["format"]))
+            for job in await self._transcoder.jobs(asset, limit=JOBS)
+            if job["state"] in ("queued", "running") and not job["rendition"]
+        }
 
     def refresh_if_stale(self, asset: Asset, tree: Tree) -> None:
         """Has a changed source converted again; the live stream plays on meanwhile."""

@@ -106,7 +106,7 @@ class Playback:
                 raise no_video(name)
             asset = plan.source.asset
             self._access.check_video(name, str(asset), viewer)
-            await self._conversions.check(asset, plan.kind, viewer)
+            await self._conversions.kind_for(asset, viewer, [plan.kind])
             return await self._convert(asset, plan.kind, cache_slot, rendition, {name: lookup}, viewer)
 
         return await self._builds.run(("name", name, cache_slot, lookup.generation, *_identity(viewer)), build)
@@ -116,7 +116,8 @@ class Playback:
     ) -> CachedPlaylist:
         """The playlist of an asset, which is converted first unless it was converted to this kind already.
 
-        `default`: the kind to convert it to where any would do and there is none; DEFAULT_PROFILE unless given.
+        `default`: the kind to convert it to where any would do and there is none; DEFAULT_PROFILE unless given, and
+        where the viewer may have it converted by that alone.
 
         Raises NotFound, NotConverted, TooHigh, the error of the conversion, TooManyConversions, StoreUnavailable.
         """
@@ -148,8 +149,8 @@ class Playback:
                 return await self._renderer.live(
                     tree, cache_slot, rendition, lookups[tree.name], most=viewer.max_height
                 )
-            made = kind or default or self._settings.default_profile
-            await self._conversions.check(asset, made, viewer)
+            wanted = [kind] if kind else [default or self._settings.default_profile, self._settings.default_profile]
+            made = await self._conversions.kind_for(asset, viewer, wanted)
             return await self._convert(asset, made, cache_slot, rendition, lookups, viewer)
 
         key = ("asset", asset, cache_slot, _generations(lookups), *_identity(viewer))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
-from mam.access.viewers import KEYED
+from mam.access.viewers import KEYED, Viewer
 from mam.cache.response import Answers
 from mam.cache.store import CachedPlaylist
 from mam.errors import ConversionFailed, TooManyStarts
@@ -22,6 +23,7 @@ from mam.http.routing import Route
 from mam.http.token_path import token_prefix
 from mam.naming import REVISION, SHEET, Asset
 from mam.settings import SAME_URL_SECONDS
+from mam.vod.conversions import NotConverted
 from mam.vod.entrance import Watching
 from mam.vod.playback import kind_asked
 from mam.vod.segment_routes import Revision, redirect, register
@@ -150,7 +152,10 @@ async def video(
     rendition: RenditionQuery = "",
 ) -> Response:
     kind = kind_asked(False, profile, format)
-    return _playlist(request, await services.playback.by_name(video_name, kind, rendition, viewer))
+    playlist = await _with_key_if_it_helps(
+        request, viewer, lambda viewer: services.playback.by_name(video_name, kind, rendition, viewer)
+    )
+    return _playlist(request, playlist)
 
 
 @router.head("/stream/{bucket}/{path:path}/playlist.m3u8", include_in_schema=False)
@@ -179,14 +184,23 @@ async def stream(
 ) -> Response:
     kind, made = kind_asked(reencode, profile, format), kind_asked(False, default, None)
     asset, playback = Asset(bucket, path), services.playback
-    try:
-        playlist = await playback.by_asset(asset, kind, rendition, viewer, default=made)
-    except ConversionFailed as error:
-        # Only now it matters who asks: viewers of public videos wait for no session.
-        if error.code != TooManyStarts.code or not await is_keyed(request):
-            raise
-        playlist = await playback.by_asset(asset, kind, rendition, KEYED, default=made)
+    playlist = await _with_key_if_it_helps(
+        request, viewer, lambda viewer: playback.by_asset(asset, kind, rendition, viewer, default=made)
+    )
     return _playlist(request, playlist)
+
+
+async def _with_key_if_it_helps(
+    request: Request, viewer: Viewer, ask: Callable[[Viewer], Awaitable[CachedPlaylist]]
+) -> CachedPlaylist:
+    """Asks for a viewer; what is refused only because it has no key is asked again for one that has."""
+    try:
+        return await ask(viewer)
+    except (ConversionFailed, NotConverted) as error:
+        # Only now it matters who asks: viewers of public videos wait for no session.
+        if error.code not in (TooManyStarts.code, NotConverted.code) or not await is_keyed(request):
+            raise
+    return await ask(KEYED)
 
 
 def _playlist(request: Request, playlist: CachedPlaylist) -> Response:

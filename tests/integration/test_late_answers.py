@@ -67,6 +67,7 @@ def with_viewing(
             redis_host=LOOPBACK,
             redis_port=server.port,
             transcode_api_key="the key of the tests is no secret",
+            viewer_profiles=["auto", "source"],
             _env_file=None,
         )
         client = async_client(settings)
