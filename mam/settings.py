@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, SecretStr, field_validator, model_validator
@@ -73,6 +73,7 @@ def _host_and_port(value: str) -> str:
 
 
 Names = Annotated[list[str], NoDecode, BeforeValidator(_split)]
+ProfileName = Literal["auto", "source", "h264", "ladder"]
 Endpoint = Annotated[str, AfterValidator(_host_and_port)]
 
 
@@ -148,7 +149,7 @@ class Settings(BaseSettings):
     library_seconds: float = Field(default=30, ge=1)
 
     # conversion
-    default_profile: Literal["auto", "source", "h264", "ladder"] = "auto"
+    default_profile: ProfileName = "auto"
     ladder_file: Path | None = None
     ladder_fill: Literal["watched", "all", "none"] = "watched"
     max_key_frame_seconds: int = Field(default=20, ge=1)
@@ -159,6 +160,7 @@ class Settings(BaseSettings):
     audio_bitrate: int = Field(default=128_000, ge=16_000, le=512_000)
     stop_idle_minutes: float = Field(default=10, ge=0)
     viewer_conversions_per_hour: int = Field(default=60, ge=0)
+    viewer_profiles: Names | None = None
     max_source_bytes: int = Field(default=1 << 40, gt=0)
     max_duration_seconds: int = Field(default=24 * 3600, gt=0)
     encoder_stall_seconds: int = Field(default=60, gt=0)
@@ -248,6 +250,17 @@ class Settings(BaseSettings):
             raise ValueError(f"PLAYBACK_RULES: {error}") from error
         return self
 
+    @field_validator("viewer_profiles")
+    @classmethod
+    def _known_profiles(cls, value: list[str] | None) -> list[str] | None:
+        names = get_args(ProfileName)
+        for name in value or ():
+            if name not in names:
+                raise ValueError(f"VIEWER_PROFILES: {name[:40]!r} is no profile; they are {', '.join(names)}")
+        if value == []:
+            raise ValueError(f"VIEWER_PROFILES must name a profile; they are {', '.join(names)}")
+        return value
+
     @field_validator("playback_keys_url")
     @classmethod
     def _web_address(cls, value: str | None) -> str | None:
@@ -264,6 +277,12 @@ class Settings(BaseSettings):
     def rules(self) -> Rules:
         """Who may watch, by bucket and prefix: PLAYBACK_RULES."""
         return self._rules
+
+    @property
+    def profiles_of_viewers(self) -> frozenset[str]:
+        """The profiles by which viewers without a key, a session or a token may have videos converted."""
+        # `h264` is that of ?reencode=true, and `ladder` that of the pages.
+        return frozenset(self.viewer_profiles or (self.default_profile, "ladder", "h264"))
 
     @property
     def broker_db(self) -> int:

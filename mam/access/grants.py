@@ -17,7 +17,8 @@ from mam.stored import LAST_MOMENT
 AUDIENCE = "mam-playback"
 MOST_SECONDS = 7 * 24 * 3600  # A token is valid this long at most. A denied token is remembered as long.
 MOST_ENTRIES = 50  # A claim lists this many values at most.
-UNSUPPORTED = ("max", "max_height")  # Claims for limits that this version does not have.
+MOST_STREAMS = 1000  # At once.
+MOST_HEIGHT = 10_000  # Pixels of the shorter side.
 TEXT = 200  # A claim's text has this many characters at most, names of objects apart.
 
 Moment = Annotated[int, Field(ge=0, le=int(LAST_MOMENT))]  # Unix seconds
@@ -57,15 +58,20 @@ class Restrictions(BaseModel):
         default=None, max_length=len(Profile),
         description="The profiles by which it may have videos converted; none by default.",
     )  # fmt: skip
+    max_height: int | None = Field(
+        default=None, ge=1, le=MOST_HEIGHT, description="The longest shorter side of a picture in pixels.",
+        examples=[720],
+    )  # fmt: skip
+    max: int | None = Field(
+        default=None, ge=1, le=MOST_STREAMS, description="On how many devices the viewer `vid` may play at once.",
+        examples=[3],
+    )  # fmt: skip
 
-    @model_validator(mode="before")
-    @classmethod
-    def _known_restrictions(cls, value: Any) -> Any:
-        """A restriction that is not enforced must not be accepted."""
-        for name in UNSUPPORTED:
-            if isinstance(value, dict) and name in value:
-                raise ValueError(f"{name} is not supported")
-        return value
+    @model_validator(mode="after")
+    def _counted_by_viewer(self) -> Restrictions:
+        if self.max is not None and self.vid is None:
+            raise ValueError("max needs the claim vid: the devices of one viewer are counted")
+        return self
 
 
 class Claims(Restrictions):
@@ -119,6 +125,8 @@ class Grant:
     hosts: frozenset[str] = frozenset()
     countries: frozenset[str] = frozenset()
     makes: frozenset[Profile] = frozenset()
+    max_height: int = 0  # pixels of the shorter side; 0 for any picture
+    max_streams: int = 0  # devices of the viewer at once; 0 for any number
 
     def covers(self, source: str) -> bool:
         """Whether the grant is for an asset, `bucket/key`."""
@@ -171,6 +179,8 @@ def grant_of(payload: dict[str, Any], *, key_id: str, leeway: float) -> Grant:
         hosts=frozenset(host.lower() for host in claims.ref or ()),
         countries=frozenset(country.upper() for country in claims.cc or ()),
         makes=frozenset(claims.make or ()),
+        max_height=claims.max_height or 0,
+        max_streams=claims.max or 0,
     )
 
 

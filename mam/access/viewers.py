@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from mam.access.denials import Denied, is_denied
@@ -34,6 +35,11 @@ class Viewer:
         """Whether its API key or session is for this asset, `bucket/key`."""
         return self.caller is not None and self.caller.may(Scope.READ) and self.caller.covers(source)
 
+    @property
+    def max_height(self) -> int:
+        """The longest shorter side of a picture that it may watch, in pixels; 0 for any."""
+        return self.grant.max_height if self.grant is not None else 0
+
     def holds_grant(self, source: str) -> bool:
         """Whether its token is for this asset, `bucket/key`, and was not revoked."""
         grant = self.grant
@@ -41,9 +47,16 @@ class Viewer:
             return False
         return not self.denied or not is_denied(grant, source, self.denied, time.time())
 
-    def may_make(self, profile: Profile) -> bool:
-        """Whether it may have a video converted by this profile. A token must say so."""
-        return self.may(Scope.CONVERT) or self.grant is None or profile in self.grant.makes
+    def may_make(self, source: str, profile: Profile, everyone: Collection[Profile]) -> bool:
+        """Whether it may have an asset, `bucket/key`, converted by this profile.
+
+        `everyone`: the profiles of viewers without a token.
+
+        A token must say so itself, and may name other profiles.
+        """
+        if self.caller is not None and self.caller.may(Scope.CONVERT) and self.caller.covers(source):
+            return True
+        return profile in (self.grant.makes if self.grant else everyone)
 
 
 def place_of(viewer: str, address: str) -> str:

@@ -159,13 +159,19 @@ def make_room(client: redis.Redis) -> None:
     client.eval(MAKE_ROOM, 0)
 
 
-def slot(kind: str, rendition: str, default: str = "") -> str:
+def slot(kind: str, rendition: str, default: str = "", *, most: int = 0) -> str:
     """The slot of one of a video's playlists. `kind` and `rendition`: those of the request, '' for the main ones.
 
-    `default`: the kind that is made where there is no main stream yet, if the request says one.
+    `default`: the kind that is made where there is no main stream yet, if the request says one. `most`: the limit on
+    the height of pictures; 0 for none.
     """
     wanted = f"~{default}" if default and not kind else kind
-    return f"{wanted}:{rendition}"  # no kind holds a colon, nor begins with a tilde
+    return limited(f"{wanted}:{rendition}", most)  # no kind holds a colon, nor begins with a tilde
+
+
+def limited(slot: str, most: int) -> str:
+    """The slot of the same playlist without pictures that exceed a limit; 0 for none."""
+    return f"{most}!{slot}" if most else slot  # no kind holds an exclamation mark
 
 
 def _put_keys(name: str) -> list[str]:

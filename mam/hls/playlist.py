@@ -75,10 +75,15 @@ def entries(text: str) -> Iterator[Entry]:
     """Every URI in the playlist, in order."""
     for line in _lines(text):
         if line.startswith("#EXT"):
-            for uri in _URI_ATTRIBUTE.findall(line):
+            for uri in attribute_uris(line):
                 yield Entry(uri, attribute=True)
         elif line and not line.startswith("#"):
             yield Entry(line.strip(), attribute=False)
+
+
+def attribute_uris(line: str) -> list[str]:
+    """The URIs that a line names in attributes; none where it is no tag."""
+    return _URI_ATTRIBUTE.findall(line) if line.startswith("#EXT") else []
 
 
 def rewrite(text: str, replace: Callable[[str], str]) -> str:

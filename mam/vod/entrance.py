@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mam.access.denials import Denials
 from mam.access.grants import Grant
+from mam.access.streams import Device, Streams
 from mam.access.tokens import REMEMBERED, InvalidToken, Tokens
 from mam.access.viewers import ANYONE, Viewer, place_of
 from mam.credentials import scopes
@@ -28,7 +29,7 @@ from mam.errors import MamError, NotFound
 from mam.http import problems
 from mam.http.auth import caller_if_any
 from mam.http.token_path import PREFIX, SCOPE_KEY
-from mam.naming import Asset
+from mam.naming import POSTER, SHEET, STORYBOARD, Asset
 from mam.playback_rules import Policy
 from mam.settings import Settings
 from mam.vod.access import Access
@@ -37,16 +38,18 @@ _VIEWER = "mam.viewer"  # This key of an ASGI scope holds the viewer with a toke
 _PATHS = ("/stream/", "/video/", "/watch/", "/embed/")  # what a token can be for
 _PAGE = re.compile(r"^(?:/p/[^/]*)?/(?:watch|embed)/")
 _BEARER = re.compile(r"Bearer +([A-Za-z0-9_.-]+) *", re.IGNORECASE)
+_NOT_PLAYED = re.compile(rf"/(?:{POSTER}|{STORYBOARD}|{SHEET.pattern}|status)$")  # what no stream is counted for
 _IN_QUERY = re.compile(rb"(?:^|&)token=")
 
 
 class Entrance:
     """Admits requests with a token. One per service."""
 
-    def __init__(self, settings: Settings, tokens: Tokens, denials: Denials) -> None:
+    def __init__(self, settings: Settings, tokens: Tokens, denials: Denials, streams: Streams) -> None:
         self._settings = settings
         self._tokens = tokens
         self._denials = denials
+        self._streams = streams
         self._viewers: dict[str, Viewer] = {}  # by token, with the grant and the denials of their last request
 
     def known(self, scope: Scope) -> tuple[str, bytes, Viewer] | None:
@@ -61,6 +64,8 @@ class Entrance:
             grant = self._tokens.grant(token)
         except InvalidToken:
             return None
+        if grant.max_streams and not self._streams.has_seen(_device(grant, scope)):
+            return None
         viewer = self._viewers.get(token)
         if viewer is None or viewer.grant is not grant or viewer.denied is not denied:
             if grant.is_bound:
@@ -71,17 +76,20 @@ class Entrance:
         return path, raw_path, viewer
 
     async def enter(self, scope: Scope, token: str) -> Viewer:
-        """The viewer with this token. Raises InvalidToken, RedisUnavailable."""
+        """The viewer with this token. Raises InvalidToken, TooManyStreams, RedisUnavailable."""
         grant = self._tokens.grant(token)
         if grant.is_bound and not self._admits(grant, scope):
             raise InvalidToken("It is for another address, page or country.")
-        return Viewer(grant=grant, denied=await self._denials.read())
+        viewer = Viewer(grant=grant, denied=await self._denials.read())
+        if grant.max_streams and scope["method"] == "GET" and not _NOT_PLAYED.search(scope["path"]):
+            await self._streams.admit(_device(grant, scope), grant.max_streams)
+        return viewer
 
     def _admits(self, grant: Grant, scope: Scope) -> bool:
         headers, country = Headers(scope=scope), self._settings.playback_country_header
         page = headers.get("origin") or headers.get("referer", "")
         return grant.admits(
-            address=scope["client"][0] if scope.get("client") else "",
+            address=_address(scope),
             page=page,
             is_ours=page.split("://")[-1].split("/")[0] == headers.get("host"),
             country=headers.get(country, "") if country else "",
@@ -92,6 +100,15 @@ class Entrance:
         with suppress(InvalidToken):
             return self._tokens.grant(token) is not None
         return False
+
+
+def _address(scope: Scope) -> str:
+    return scope["client"][0] if scope.get("client") else ""
+
+
+def _device(grant: Grant, scope: Scope) -> Device:
+    agent = next((value for name, value in scope["headers"] if name == b"user-agent"), b"")
+    return Device.of(grant, address=_address(scope), agent=agent)
 
 
 class TokenPaths:

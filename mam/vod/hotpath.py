@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl
 
 from starlette.types import Scope, Send
@@ -17,8 +17,9 @@ from mam.access.viewers import ANYONE, Viewer
 from mam.cache.memory import PlaylistMemory
 from mam.cache.response import Answer, Answers, Headers
 from mam.cache.shared_reads import SharedReads
-from mam.cache.store import slot
+from mam.cache.store import limited, slot
 from mam.errors import MamError
+from mam.hls.heights import fits
 from mam.hls.recipe import Format, Profile, kind_of
 from mam.http.edge import hides_bucket
 from mam.http.metrics import Recorder
@@ -130,11 +131,12 @@ class HotPath:
         if wanted is None or (wanted.source and not self._access.may_watch(wanted.source, viewer)):
             return False
         started = time.perf_counter()
-        answers = self._from_memory(wanted, viewer)
+        asked = replace(wanted, slot=limited(wanted.slot, viewer.max_height)) if viewer.max_height else wanted
+        answers = self._from_memory(asked, viewer)
         if answers is not None:
             self._outcomes.memory.inc()
         else:
-            answers = await self._from_redis(wanted, viewer)
+            answers = await self._from_redis(asked, viewer)
             if answers is None:
                 return False
             self._outcomes.redis.inc()
@@ -149,6 +151,8 @@ class HotPath:
         started = time.perf_counter()
         redirect = None if scope["query_string"] else self._redirects.get(raw_path)
         if redirect is None or not self._access.may_watch(redirect.source, viewer):
+            return False
+        if viewer.max_height and not fits(redirect.side, viewer.max_height):
             return False
         await self._send(scope, send, Answer(302, redirect.headers, b""), redirect.route, started)
         return True

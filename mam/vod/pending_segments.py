@@ -18,13 +18,12 @@ from mam.events import Event, Listener
 from mam.hls.plan import Plan
 from mam.hls.renditions import Rendition
 from mam.http.transcoder import Transcoder
-from mam.naming import Asset, group_of, job_id, revision_and_group, segment_key, segment_number, video_names
+from mam.naming import group_of, job_id, revision_and_group, segment_key, segment_number
 from mam.origin.tree import Trees
 from mam.settings import Settings
 from mam.singleflight import SingleFlight
 from mam.store.objects import Store
 from mam.store.signing import Sign, signer
-from mam.vod.access import no_asset, no_video
 
 ASK_SECONDS = 2  # An awaited segment is requested this often: a request may be lost with a worker.
 # The URL of a redirect is the same for all requests of such a period, and is valid a little longer: players follow it
@@ -33,7 +32,6 @@ REDIRECT_SECONDS, REDIRECT_LEEWAY_SECONDS = 60, 60
 WATCHING_SECONDS = 30  # The transcoding service hears this often that a video is watched.
 LOST = ("queued", "cancelled", "failed")  # After these events a job's segments may be gone and are looked up again.
 KNOWN_REVISIONS = 256  # The existing segments of this many revisions are remembered.
-KNOWN_SOURCES = 4096  # The assets of this many revisions are remembered.
 
 
 class SegmentPending(Unavailable):
@@ -114,7 +112,6 @@ class PendingSegments:
         self._listener = listener
         self._flights = SingleFlight()
         self._known: LRUCache[str, _Revision] = LRUCache(KNOWN_REVISIONS)
-        self._sources: LRUCache[tuple[str, str], str] = LRUCache(KNOWN_SOURCES)  # by video and revision
         self._reports = Errands("telling who watches")
         self._signer: tuple[int, Sign] | None = None
         self._forgetters: list[Callable[[str], None]] = []
@@ -123,24 +120,6 @@ class PendingSegments:
     def on_forgotten(self, forget: Callable[[str], None]) -> None:
         """Has `forget` called with each revision whose segments may be gone."""
         self._forgetters.append(forget)
-
-    async def video_of(self, asset: Asset, revision: str) -> str:
-        """The video of an asset that the revision belongs to. Raises NotFound, as if the asset were refused."""
-        for name in video_names(asset):
-            if await self._source(name, revision) == str(asset):
-                return name
-        raise no_asset(asset)
-
-    async def source_of(self, video: str, revision: str) -> str:
-        """The asset of a revision, `bucket/key`. Raises VideoNotFound, as if the video were refused."""
-        source = await self._source(video, revision)
-        if source is None:
-            raise no_video(video)
-        return source
-
-    def learn(self, plan: Plan) -> None:
-        """Remembers whose revision a plan describes, so that its first segment needs no look at the bucket."""
-        self._sources[plan.video, plan.revision] = str(plan.source.asset)
 
     async def locate(self, segment: SegmentName) -> str:
         """A signed URL of the segment, once it exists. Whether it may be watched was checked before.
@@ -173,16 +152,6 @@ class PendingSegments:
         """Tells the transcoding service what is watched. A failure does no harm: the next segment tells it again."""
         with suppress(MamError):
             await self._transcoder.seek(job, number, video)
-
-    async def _source(self, video: str, revision: str) -> str | None:
-        known = self._sources.get((video, revision))
-        if known is None:
-            plan = await asyncio.to_thread(self._trees.plan, video, revision)
-            if plan is None or (plan.video, plan.revision) != (video, revision):
-                return None  # a missing plan may exist later
-            self.learn(plan)
-            known = str(plan.source.asset)
-        return known
 
     async def _check_rendition(self, segment: SegmentName, known: _Revision) -> None:
         """Raises NotFound unless the rendition has such files: numbers are known for all renditions together."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from urllib.parse import quote, urlencode
 
-from mam.hls import multivariant, playlist
+from mam.hls import heights, multivariant, playlist
 from mam.hls.plan import Plan
 from mam.hls.rates import Rate
 from mam.hls.recipe import Format, Profile
@@ -16,16 +16,16 @@ from mam.settings import Settings
 from mam.store.signing import signer
 
 
-def live(media: MediaPlaylist, settings: Settings, *, presigned: bool) -> str:
+def live(media: MediaPlaylist, settings: Settings, *, presigned: bool, most: int = 0) -> str:
     """A playlist of the bucket, with renditions on the requested route. Absolute URLs are unchanged.
 
     `presigned`: with signed URLs of segments; else segments are on the requested route too, which checks access anew.
-    The tree of another tool always has signed URLs.
+    The tree of another tool always has signed URLs. `most`: the limit on the height of pictures; 0 for none.
     """
     if playlist.is_multivariant(media.text):
         if media.plan and media.plan.ladder:
-            return _with_promises(media.text, media.plan)
-        return _with_renditions(media.text, media.plan)
+            return _with_promises(media.text, media.plan, most)
+        return _with_renditions(media.text, media.plan, most)
     sign = signer(settings, expires=settings.signature_ttl(playlist.duration(media.text)))
 
     def written(uri: str) -> str:
@@ -43,9 +43,9 @@ def unfinished(plan: Plan, rendition: Rendition) -> str:
     return multivariant.media_playlist(plan, rendition, f"{plan.revision}/{rendition.name}/")
 
 
-def renditions(plan: Plan) -> str:
-    """The multivariant playlist of an unfinished video."""
-    return _rendered(plan, _promised(plan), ())
+def renditions(plan: Plan, most: int = 0) -> str:
+    """The multivariant playlist of an unfinished video. `most`: as of `live`."""
+    return _rendered(plan, _promised(plan), (), most)
 
 
 def promised_rung(plan: Plan, text: str, name: str) -> Rendition | None:
@@ -54,18 +54,24 @@ def promised_rung(plan: Plan, text: str, name: str) -> Rendition | None:
     return rendition if rendition and rendition.group and name not in playlist.rendition_names(text) else None
 
 
-def _with_promises(text: str, plan: Plan) -> str:
+def sides_of(text: str, plan: Plan | None) -> heights.Sides:
+    """The shorter sides of a live video's pictures by rendition. `text`: its commit. Raises InvalidPlaylist."""
+    return heights.of_plan(plan) if plan else heights.of_playlist(text)
+
+
+def _with_promises(text: str, plan: Plan, most: int) -> str:
     """The multivariant playlist of a live ladder: its commit, and the rungs that it does not list yet."""
     names = {uri: name for name, uri in playlist.rendition_names(text).items()}
     listed = {names[uri]: line for uri, line in multivariant.variants_of(text).items()}
-    return _rendered(plan, _promised(plan) | listed, listed)
+    return _rendered(plan, _promised(plan) | listed, listed, most)
 
 
 def _promised(plan: Plan) -> dict[str, str]:
     return multivariant.variants(plan, {r.name: Rate(r.bandwidth, r.average_bandwidth) for r in plan.renditions})
 
 
-def _rendered(plan: Plan, variants: Mapping[str, str], whole: Collection[str]) -> str:
+def _rendered(plan: Plan, variants: Mapping[str, str], whole: Collection[str], most: int) -> str:
+    variants = heights.fitting(variants, heights.of_plan(plan), most)
     copied = [r.name for r in plan.renditions if r.video and r.video.action == "copy"]
     variants = multivariant.ordered(variants, {*whole, *copied})
     return multivariant.render(plan, lambda rendition: _rendition_uri(rendition.name, plan), variants)
@@ -79,6 +85,7 @@ def _rendition_uri(name: str, plan: Plan | None) -> str:
     return f"playlist.m3u8?{urlencode({**query, 'rendition': name}, quote_via=quote, safe='')}"
 
 
-def _with_renditions(text: str, plan: Plan | None) -> str:
+def _with_renditions(text: str, plan: Plan | None, most: int) -> str:
     names = {uri: name for name, uri in playlist.rendition_names(text).items()}
-    return playlist.rewrite(text, lambda uri: _rendition_uri(names[uri], plan))
+    kept = heights.below(text, sides_of(text, plan), most) if most else text
+    return playlist.rewrite(kept, lambda uri: _rendition_uri(names[uri], plan))

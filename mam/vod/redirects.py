@@ -13,11 +13,15 @@ LONGEST = 3 << 10  # Paths of more bytes are not kept.
 
 @dataclass(frozen=True, slots=True)
 class Redirect:
-    """A redirect to the store. `source`: the asset, `bucket/key`; `route`: the template that the path matches."""
+    """A redirect to the store. `source`: the asset, `bucket/key`; `route`: the template that the path matches.
+
+    `side`: the shorter side of the picture in pixels; 0 without a picture.
+    """
 
     source: str
     route: str
     headers: Headers
+    side: int
 
 
 class Redirects:
@@ -33,7 +37,7 @@ class Redirects:
         files = self._kept.get(folder)
         return files.get(file) if files and self._period == redirect_period() else None
 
-    def keep(self, raw_path: bytes, url: str, *, source: str, route: str) -> None:
+    def keep(self, raw_path: bytes, url: str, *, source: str, route: str, side: int) -> None:
         if len(raw_path) > LONGEST:
             return
         period = redirect_period()
@@ -42,7 +46,7 @@ class Redirects:
             self._period, self._count = period, 0
         folder, _, file = raw_path.rpartition(b"/")
         headers = [(b"location", url.encode()), (b"cache-control", b"no-store"), (b"content-length", b"0")]
-        self._kept.setdefault(folder, {})[file] = Redirect(source, route, headers)
+        self._kept.setdefault(folder, {})[file] = Redirect(source, route, headers, side)
         self._count += 1
 
     def forget(self, revision: str) -> None:

@@ -1,14 +1,13 @@
-"""The routes of the VoD service: playlists, segments in the making, posters, storyboards, the state of streams."""
+"""The routes of playback: playlists, posters, storyboards, the state of streams."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Request, Response
-from pydantic import BaseModel, Field
-from starlette.convertors import StringConvertor, register_url_convertor
+from fastapi import APIRouter, Query, Request, Response
 
 from mam.access.viewers import Viewer
 from mam.cache.response import Answers
@@ -19,15 +18,16 @@ from mam.hls import storyboard
 from mam.hls.playlist import CONTENT_TYPE
 from mam.hls.recipe import Format, Profile
 from mam.http import audit, problems
-from mam.http.auth import Asking, caller_if_any, require_access
+from mam.http.auth import caller_if_any
 from mam.http.names import Bucket, ObjectKey, VideoName
 from mam.http.routing import Route
 from mam.http.token_path import token_prefix
-from mam.naming import INIT, RENDITION, REVISION, SEGMENT, SHEET, Asset, check_video_name, quote_path
+from mam.naming import REVISION, SHEET, Asset
 from mam.settings import SAME_URL_SECONDS
-from mam.vod.entrance import Watching
-from mam.vod.pending_segments import SegmentName
+from mam.vod.conversions import NotConverted
+from mam.vod.entrance import Watching, viewer_with
 from mam.vod.playback import kind_asked
+from mam.vod.segment_routes import Revision, redirect, register
 from mam.vod.services import Provided
 from mam.vod.status import StatusView
 
@@ -50,29 +50,8 @@ RevisionQuery = Annotated[
     Query(pattern=f"^{REVISION.pattern}$", description="The revision; else the live one, or the newest."),
 ]
 
-Revision = Annotated[str, Path(pattern=f"^{REVISION.pattern}$", description="A revision of the video.")]
-Rendition = Annotated[str, Path(pattern=f"^{RENDITION.pattern}$", examples=["v540"])]
-File = Annotated[str, Path(pattern=f"^{SEGMENT.pattern}$|^{INIT}$", examples=["00000.m4s"])]
-
-
-def _register(name: str, pattern: str) -> None:
-    """Lets a route take a part of a path in one form alone: another form is another route's, or nobody's."""
-    register_url_convertor(name, type(f"{name}Convertor", (StringConvertor,), {"regex": pattern})())
-
-
-_register("revision", REVISION.pattern)
-_register("rendition", RENDITION.pattern)
-_register("segment", SEGMENT.pattern.replace("(", "(?:", 1) + f"|{INIT}")
-_register("sheet", SHEET.pattern)
-_FILE = "{revision:revision}/{rendition:rendition}/{file:segment}"
-STREAM_SEGMENT = f"/stream/{{bucket}}/{{path:path}}/{_FILE}"
-VIDEO_SEGMENT = f"/video/{{video_name:path}}/{_FILE}"
-
+register("sheet", SHEET.pattern)
 router = APIRouter(route_class=Route)
-
-
-class Message(BaseModel):
-    message: str = Field(examples=["Cache cleared for 'sample'"])
 
 
 @router.head("/video/{video_name:path}/poster.jpg", include_in_schema=False)
@@ -125,7 +104,7 @@ async def sheet_of(
     video_name: VideoName, revision: Revision, sheet: str, viewer: Watching, services: Provided
 ) -> Response:
     url = await asyncio.to_thread(services.pictures.sheet, video_name, revision, sheet, viewer)
-    return _redirect(url)
+    return redirect(url)
 
 
 @router.get(
@@ -161,7 +140,7 @@ async def status(
     "/video/{video_name:path}/playlist.m3u8",
     summary="The playlist of a video",
     response_class=Response,
-    responses={**PLAYLIST_RESPONSE, **problems.responses(400, 404, 503)},
+    responses={**PLAYLIST_RESPONSE, **problems.responses(400, 403, 404, 503)},
     tags=["playback"],
 )
 async def video(
@@ -174,7 +153,10 @@ async def video(
     rendition: RenditionQuery = "",
 ) -> Response:
     kind = kind_asked(False, profile, format)
-    return _playlist(request, await services.playback.by_name(video_name, kind, rendition, viewer))
+    playlist = await _with_key_if_it_helps(
+        request, viewer, lambda viewer: services.playback.by_name(video_name, kind, rendition, viewer)
+    )
+    return _playlist(request, playlist)
 
 
 @router.head("/stream/{bucket}/{path:path}/playlist.m3u8", include_in_schema=False)
@@ -186,7 +168,7 @@ async def video(
     "copies playable streams and encodes the others. A stream requested by profile or format exists beside the "
     "main one, and changes nothing for other viewers.",
     response_class=Response,
-    responses={**PLAYLIST_RESPONSE, **problems.responses(400, 404, 409, 422, 429, 503)},
+    responses={**PLAYLIST_RESPONSE, **problems.responses(400, 403, 404, 409, 422, 429, 503)},
     tags=["playback"],
 )
 async def stream(
@@ -203,118 +185,24 @@ async def stream(
 ) -> Response:
     kind, made = kind_asked(reencode, profile, format), kind_asked(False, default, None)
     asset, playback = Asset(bucket, path), services.playback
-    try:
-        playlist = await playback.by_asset(asset, kind, rendition, viewer, default=made)
-    except ConversionFailed as error:
-        # Only now it matters who asks: viewers of public videos wait for no session.
-        caller = await caller_if_any(request) if error.code == TooManyStarts.code else None
-        if caller is None or not caller.may(Scope.CONVERT) or not caller.covers(str(asset)):
-            raise
-        playlist = await playback.by_asset(asset, kind, rendition, Viewer(caller), default=made)
+    playlist = await _with_key_if_it_helps(
+        request, viewer, lambda viewer: playback.by_asset(asset, kind, rendition, viewer, default=made)
+    )
     return _playlist(request, playlist)
 
 
-@router.api_route(f"/segment/{{token}}/{{video_name:path}}/{_FILE}", methods=["GET", "HEAD"], include_in_schema=False)
-async def segment_of_before(request: Request, video_name: str, revision: str, rendition: str, file: str) -> Response:
-    """The address of a segment in playlists of an earlier version, which players may still have: for a release."""
-    location = f"{token_prefix(request)}/video/{quote_path(video_name)}/{revision}/{rendition}/{file}"
-    return _redirect(location)
-
-
-_SEGMENT: dict[str, Any] = {
-    "description": "Waits until the segment exists, then redirects to a signed URL, which is valid for two minutes. "
-    "Playlists name such addresses where a video is in the making or is not public.",
-    "status_code": 302,
-    "response_class": Response,
-    "responses": problems.responses(400, 403, 404, 422, 503),
-    "tags": ["playback"],
-}
-
-
-@router.head(STREAM_SEGMENT, include_in_schema=False)
-@router.get(STREAM_SEGMENT, summary="A segment of an asset's stream", **_SEGMENT)
-async def segment_of_asset(
-    bucket: Bucket,
-    path: ObjectKey,
-    revision: Revision,
-    rendition: Rendition,
-    file: File,
-    request: Request,
-    viewer: Watching,
-    services: Provided,
-) -> Response:
-    asset = Asset(bucket, path)
-    services.access.check_asset(asset, viewer)
-    video = await services.pending.video_of(asset, revision)
-    name = SegmentName(video, revision, rendition, file)
-    return await _located(request, services, name, source=str(asset), route=STREAM_SEGMENT)
-
-
-@router.head(VIDEO_SEGMENT, include_in_schema=False)
-@router.get(VIDEO_SEGMENT, summary="A segment of a video", **_SEGMENT)
-async def segment_of_video(
-    video_name: VideoName,
-    revision: Revision,
-    rendition: Rendition,
-    file: File,
-    request: Request,
-    viewer: Watching,
-    services: Provided,
-) -> Response:
-    check_video_name(video_name)
-    services.access.check_name(video_name, viewer)
-    source = await services.pending.source_of(video_name, revision)
-    services.access.check_video(video_name, source, viewer)
-    name = SegmentName(video_name, revision, rendition, file)
-    return await _located(request, services, name, source=source, route=VIDEO_SEGMENT)
-
-
-@router.delete(
-    "/cache/{video_name:path}",
-    summary="Forget a video's cached playlists",
-    dependencies=[require_access(Scope.EDIT), audit.entry("clear cache")],
-    responses=problems.responses(400, 401, 403, 503),
-    tags=["operations"],
-)
-async def clear_cache(video_name: VideoName, services: Provided, caller: Asking) -> Message:
-    services.access.check_own_name(video_name, caller)
-    await services.playback.clear(video_name)
-    return Message(message=f"Cache cleared for '{video_name}'")
-
-
-@router.delete(
-    "/stream/{bucket}/{path:path}/playlist.m3u8",
-    summary="Delete the HLS of an asset, never the asset",
-    description="It also cancels the asset's active jobs. It can be repeated after a failure. With `rendition`, only "
-    "that rung of the asset's ladder is removed: it is promised again, and made when a player asks for it.",
-    dependencies=[require_access(Scope.DELETE), audit.entry("delete stream")],
-    responses=problems.responses(400, 401, 403, 404, 503),
-    tags=["operations"],
-)
-async def delete_stream(
-    bucket: Bucket,
-    path: ObjectKey,
-    services: Provided,
-    caller: Asking,
-    rendition: Annotated[str, Query(max_length=200, description="A rung of a ladder, such as `v540`.")] = "",
-) -> Message:
-    caller.check_source(str(Asset(bucket, path)))
-    if rendition:
-        name = await services.playback.remove_rung(Asset(bucket, path), rendition)
-        return Message(message=f"Rung {rendition} deleted for '{name}'")
-    name = await services.playback.delete(Asset(bucket, path))
-    return Message(message=f"Stream deleted for '{name}'")
-
-
-async def _located(request: Request, services: Provided, name: SegmentName, *, source: str, route: str) -> Response:
-    """The redirect to a segment, once it exists; the hot path sends it again to later requests."""
-    url = await services.pending.locate(name)
-    services.redirects.keep(request.scope["raw_path"], url, source=source, route=route)
-    return _redirect(url)
-
-
-def _redirect(url: str) -> Response:
-    return Response(status_code=302, headers={"Location": url, "Cache-Control": "no-store"})
+async def _with_key_if_it_helps(
+    request: Request, viewer: Viewer, ask: Callable[[Viewer], Awaitable[CachedPlaylist]]
+) -> CachedPlaylist:
+    """Asks for a viewer; what is refused only because it has no key is asked again for one that has."""
+    try:
+        return await ask(viewer)
+    except (ConversionFailed, NotConverted) as error:
+        # Only now it matters who asks: viewers of public videos wait for no session.
+        caller = await caller_if_any(request) if error.code in (TooManyStarts.code, NotConverted.code) else None
+        if caller is None or not caller.may(Scope.CONVERT):
+            raise
+    return await ask(viewer_with(caller, audit.address(request)))
 
 
 def _playlist(request: Request, playlist: CachedPlaylist) -> Response:

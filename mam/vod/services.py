@@ -11,6 +11,7 @@ from fastapi import Depends, Request
 
 from mam.access.denials import Denials
 from mam.access.keyring import Keyring
+from mam.access.streams import Streams
 from mam.access.tokens import Tokens
 from mam.cache.memory import PlaylistMemory
 from mam.cache.shared_reads import SharedReads
@@ -34,13 +35,17 @@ from mam.store.objects import Store
 from mam.uploads.routes import UploadServices
 from mam.uploads.service import running as running_uploads
 from mam.vod.access import Access
+from mam.vod.conversions import Conversions
 from mam.vod.entrance import Entrance
 from mam.vod.hotpath import HotPath
 from mam.vod.missing import MissingAssets
+from mam.vod.operations import Operations
+from mam.vod.origins import Origins
 from mam.vod.outcomes import Outcomes
 from mam.vod.pending_segments import PendingSegments
 from mam.vod.playback import Playback
 from mam.vod.redirects import Redirects
+from mam.vod.rendering import Renderer
 from mam.vod.status import Statuses
 from mam.vod.thumbnails import Thumbnails
 from mam.web.assets import PageAssets
@@ -62,9 +67,11 @@ class VodServices(PageServices, LibraryServices, UploadServices):
     tokens: Tokens
     denials: Denials
     pending: PendingSegments
+    origins: Origins
     statuses: Statuses
     pictures: Thumbnails
     playback: Playback
+    operations: Operations
 
 
 async def started(settings: Settings, stack: AsyncExitStack, recorder: Recorder, outcomes: Outcomes) -> VodServices:
@@ -85,10 +92,10 @@ async def started(settings: Settings, stack: AsyncExitStack, recorder: Recorder,
     )
     reads, assets, redirects = SharedReads(cache, memory), PageAssets(), Redirects()
     tokens, denials = Tokens(lambda: keyring.keys), Denials(redis, quick, memory)
-    entrance = Entrance(settings, tokens, denials)
+    entrance = Entrance(settings, tokens, denials, Streams(redis))
     is_stopping = stack.enter_context(stopping.noticed())
     await stack.enter_async_context(bucket.ensured(partial(store.ensure_bucket, settings.minio_bucket_vod)))
-    pending = PendingSegments(settings, store, trees, transcoder, listener)
+    pending, origins = PendingSegments(settings, store, trees, transcoder, listener), Origins(trees)
     pending.on_forgotten(redirects.forget)
     library = await stack.enter_async_context(running_library(settings, access, store, redis, Trees))
     uploads = running_uploads(settings, store, redis, transcoder, library.library)
@@ -107,12 +114,19 @@ async def started(settings: Settings, stack: AsyncExitStack, recorder: Recorder,
         tokens=tokens,
         denials=denials,
         pending=pending,
+        origins=origins,
         statuses=Statuses(settings, access, store, trees, transcoder),
         pictures=Thumbnails(settings, access, store, trees),
         playback=Playback(
-            settings, access=access, store=store, trees=trees, cache=cache, reads=reads, transcoder=transcoder,
-            outcomes=outcomes, known=StatusStore(sync_client(settings, REQUEST)),
-            pending=pending, missing=MissingAssets(library.knows),
+            settings, access=access, store=store, trees=trees, reads=reads, outcomes=outcomes,
+            missing=MissingAssets(library.knows), conversions=Conversions(settings, store, transcoder),
+            renderer=Renderer(
+                settings, access=access, trees=trees, cache=cache, pending=pending, origins=origins, outcomes=outcomes,
+            ),
+        ),
+        operations=Operations(
+            access=access, trees=trees, cache=cache, transcoder=transcoder,
+            known=StatusStore(sync_client(settings, REQUEST)),
         ),
         library=library,
         uploads=await stack.enter_async_context(uploads),

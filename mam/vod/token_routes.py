@@ -11,7 +11,7 @@ from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from mam.access.denials import Claim, Denial
-from mam.access.grants import MOST_SECONDS, TEXT, Restrictions, asset_of, grant_of
+from mam.access.grants import MOST_HEIGHT, MOST_SECONDS, MOST_STREAMS, TEXT, Restrictions, asset_of, grant_of
 from mam.credentials.scopes import Caller, Scope
 from mam.errors import MamError, NotFound
 from mam.http import audit, problems
@@ -52,6 +52,14 @@ class TokenRequest(Restrictions):
     )  # fmt: skip
     expires_in: Whole = Field(default=DEFAULT_SECONDS, strict=False, ge=1, le=MOST_SECONDS, description="Seconds.")
     nbf: Whole | None = Field(default=None, strict=False, ge=0, description="Unix seconds of its beginning.")
+    max_height: Whole | None = Field(
+        default=None, strict=False, ge=1, le=MOST_HEIGHT, examples=[720],
+        description="The longest shorter side of a picture in pixels.",
+    )  # fmt: skip
+    max: Whole | None = Field(
+        default=None, strict=False, ge=1, le=MOST_STREAMS, examples=[3],
+        description="On how many devices the viewer `vid` may play at once.",
+    )  # fmt: skip
 
 
 class TokenUrls(BaseModel):

@@ -38,18 +38,20 @@ class Pages:
     def refusal(self, error: MamError) -> HTMLResponse:
         """A page without scripts for a viewer who was refused."""
         entry = self._assets.entry("app")
+        too_many = error.status == HTTPStatus.TOO_MANY_REQUESTS
+        heading = escape(error.title if too_many else "This link does not work")
         text = f"""<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<title>This link does not work</title>
+<title>{heading}</title>
 <link rel="icon" href="/static/icon.svg" type="image/svg+xml">
 {"".join(f'<link rel="stylesheet" href="/static/{quote(file)}">' for file in entry.styles)}
 </head>
 <body>
-<main class="refusal"><h1>This link does not work</h1><p>{escape(error.detail)} {escape(error.hint)}</p></main>
+<main class="refusal"><h1>{heading}</h1><p>{escape(error.detail)} {escape(error.hint)}</p></main>
 </body>
 </html>
 """
@@ -59,6 +61,7 @@ class Pages:
             "Cache-Control": "no-store",
             "X-Content-Type-Options": "nosniff",
             "Referrer-Policy": "no-referrer",
+            **({"Retry-After": str(error.retry_seconds)} if too_many else {}),
         }
         return HTMLResponse(text, error.status, headers=headers)
 

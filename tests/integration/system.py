@@ -92,6 +92,7 @@ def configuration(s3_address: str, redis_port: int, *, db: int = 0, **more: str)
         "REDIS_DB": str(db),
         "TRANSCODE_API_KEY": API_KEY,
         "VIEWER_CONVERSIONS_PER_HOUR": "0",  # all tests come from one address
+        "VIEWER_PROFILES": "auto,source,h264,ladder",  # tests play what they like, without a key
         "EMBEDDED_WORKERS": "1",
         "SEGMENT_WAIT_SECONDS": "30",  # ffmpeg does not come back after a 503, as players do
         "LIBRARY_SECONDS": "5",  # what tests put into the store by themselves is found soon

@@ -55,6 +55,7 @@ class Used:
     stack: Stack
     video: str
     session: requests.Session
+    counted: str = ""  # the token of a viewer whose devices are counted
     keys: dict[int, set[bytes]] = field(default_factory=dict)
 
     def client(self, db: int) -> redis.Redis:
@@ -129,6 +130,7 @@ class Used:
             self.answer(f"http://{self.stack.vod.address}{path}")
         self.answer(self.stack.video_url(self.video))
         self.answer(self.stack.stream_url(f"{self.video}.mp4"))
+        self.answer(self.stack.video_url(self.video).replace("/video/", f"/p/{self.counted}/video/"))
 
     def answer(self, url: str) -> requests.Response:
         return self.session.get(url, timeout=PATIENCE, headers={"x-api-key": API_KEY})
@@ -250,6 +252,11 @@ def use(used: Used, media: MediaFolder) -> None:
         headers = {"x-api-key": api_key, "x-forwarded-for": "203.0.113.1"}
         asked = requests.get(f"http://{stack.transcoder.address}/jobs", headers=headers, timeout=PATIENCE)
         assert asked.status_code == status, asked.text
+    limited = {"sub": f"{BUCKET}/garbage/", "vid": "somebody", "max": 1}
+    issued = used.session.post(
+        f"http://{stack.vod.address}/playback/tokens", json=limited, headers={"x-api-key": API_KEY}
+    )
+    used.counted = issued.json()["token"]
     used.ask_everything()
     upload = Client(f"http://{stack.vod.address}", API_KEY)
     upload.begin("begun.mp4", 1000, folder="garbage")

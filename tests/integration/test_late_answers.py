@@ -17,18 +17,20 @@ from mam.access.viewers import ANYONE
 from mam.cache.memory import PlaylistMemory
 from mam.cache.shared_reads import SharedReads
 from mam.cache.store import PlaylistCache
-from mam.events import async_client, sync_client
+from mam.events import async_client
 from mam.http.transcoder import Accepted, Transcoder
-from mam.library.status_store import StatusStore
 from mam.naming import Asset
 from mam.origin.tree import Trees
 from mam.settings import Settings
 from mam.store.objects import Store
 from mam.vod.access import Access
+from mam.vod.conversions import Conversions
 from mam.vod.missing import MissingAssets
+from mam.vod.origins import Origins
 from mam.vod.outcomes import Outcomes
 from mam.vod.pending_segments import PendingSegments
 from mam.vod.playback import Playback
+from mam.vod.rendering import Renderer
 from tests.unit.hls.plans import every, plan_of
 
 PLAN = plan_of(every(6, 3))
@@ -65,17 +67,22 @@ def with_viewing(
             redis_host=LOOPBACK,
             redis_port=server.port,
             transcode_api_key="the key of the tests is no secret",
+            viewer_profiles=["auto", "source"],
             _env_file=None,
         )
         client = async_client(settings)
         cache, slow = PlaylistCache(client, ttl=60), SlowTranscoder()
         trees = create_autospec(Trees, instance=True)
         trees.by_asset.return_value, trees.by_name.return_value, trees.plan.return_value = None, None, PLAN
+        access, store, outcomes = Access(settings), create_autospec(Store, instance=True), Outcomes(CollectorRegistry())
         viewing = Playback(
-            settings, access=Access(settings), store=create_autospec(Store, instance=True), trees=trees, cache=cache,
-            reads=SharedReads(cache, PlaylistMemory(client)), transcoder=cast(Transcoder, slow),
-            outcomes=Outcomes(CollectorRegistry()), known=StatusStore(sync_client(settings)),
-            pending=create_autospec(PendingSegments, instance=True), missing=MissingAssets(lambda _: False),
+            settings, access=access, store=store, trees=trees, reads=SharedReads(cache, PlaylistMemory(client)),
+            outcomes=outcomes, missing=MissingAssets(lambda _: False),
+            conversions=Conversions(settings, store, cast(Transcoder, slow)),
+            renderer=Renderer(
+                settings, access=access, trees=trees, cache=cache,
+                pending=create_autospec(PendingSegments, instance=True), origins=Origins(trees), outcomes=outcomes,
+            ),
         )  # fmt: skip
         try:
             await claim(viewing, cache, slow, client)

@@ -286,3 +286,29 @@ def test_uploads_go_where_they_can_be_streamed_from() -> None:
 @pytest.mark.parametrize(("given_prefix", "prefix"), [("", ""), ("a", "a/"), ("/a/b/", "a/b/")])
 def test_the_upload_prefix_is_a_folder(given_prefix: str, prefix: str) -> None:
     assert with_key(**UPLOADS, minio_upload_prefix=given_prefix).minio_upload_prefix == prefix
+
+
+@pytest.mark.parametrize(
+    ("default", "named", "profiles"),
+    [
+        ("auto", None, {"auto", "ladder", "h264"}),
+        ("source", "", {"source", "ladder", "h264"}),
+        ("ladder", None, {"ladder", "h264"}),
+        ("auto", "source, auto", {"source", "auto"}),
+    ],
+)
+def test_viewers_have_videos_converted_by_the_profiles_that_they_need(
+    monkeypatch: pytest.MonkeyPatch, default: str, named: str | None, profiles: set[str]
+) -> None:
+    monkeypatch.setenv("TRANSCODE_API_KEY", KEY)
+    monkeypatch.setenv("DEFAULT_PROFILE", default)
+    if named is not None:
+        monkeypatch.setenv("VIEWER_PROFILES", named)
+    assert Settings().profiles_of_viewers == profiles
+
+
+@pytest.mark.parametrize(("named", "words"), [(",", "must name a profile"), ("auto,1080p", "'1080p' is no profile")])
+def test_profiles_of_viewers_that_do_not_exist_are_refused_in_words(named: str, words: str) -> None:
+    said = refusal(viewer_profiles=named)
+    assert words in said
+    assert "auto, source, h264, ladder" in said

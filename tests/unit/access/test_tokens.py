@@ -46,12 +46,15 @@ def issued(**more: Any) -> str:
 
 @pytest.mark.parametrize("kid", ALGORITHMS)
 def test_a_token_of_a_known_key_is_a_grant(kid: str) -> None:
-    grant = tokens().grant(signed(kid, vid="a viewer", jti="1", make=["auto"], cc="de", ref=["A.example"]))
+    grant = tokens().grant(
+        signed(kid, vid="a viewer", jti="1", make=["auto"], cc="de", ref=["A.example"], max_height=720, max=3)
+    )
     assert (grant.subject, grant.viewer, grant.token_id, grant.key_id) == ("films/paid/", "a viewer", "1", kid)
     assert grant.covers("films/paid/a.mp4")
     assert not grant.covers("films/paidly.mp4")
     assert grant.countries == {"DE"}
     assert grant.hosts == {"a.example"}
+    assert (grant.max_height, grant.max_streams) == (720, 3)
 
 
 def test_a_token_that_was_issued_here_is_a_grant_and_so_is_one_of_an_older_secret() -> None:
@@ -87,7 +90,7 @@ JSON = st.recursive(
 HEADERS = st.fixed_dictionaries(
     {}, optional={"kid": st.sampled_from(sorted(KEYS)) | JSON, "crit": JSON, "jwk": JSON, "b64": JSON, "typ": JSON}
 )
-OURS = ("sub", "exp", "nbf", "iat", "jti", "vid", "ip", "ref", "cc", "max_height", "make", "aud")
+OURS = ("sub", "exp", "nbf", "iat", "jti", "vid", "ip", "ref", "cc", "max_height", "max", "make", "aud")
 
 
 @given(HEADERS, st.fixed_dictionaries({}, optional=dict.fromkeys(OURS, JSON)))
@@ -132,8 +135,14 @@ def test_a_token_with_any_claims_is_a_grant_or_refused(header: dict[str, Any], p
         (signed(sub="films/a//b"), "claim sub"),
         (signed(ip="all"), "claim ip"),
         (signed(make=["film"]), "claim make"),
-        (signed(max_height=540), "claim max_height is not supported"),
-        (signed(max=1), "claim max is not supported"),
+        (signed(max_height=0), "claim max_height"),
+        (signed(max_height=10_001), "claim max_height"),
+        (signed(max_height="540"), "claim max_height"),
+        (signed(max_height=True), "claim max_height"),
+        (signed(max=1), "claim max needs the claim vid"),
+        (signed(max=0, vid="a"), "claim max"),
+        (signed(max=1001, vid="a"), "claim max"),
+        (signed(max=True, vid="a"), "claim max"),
         (signed(vid="v" * LONGEST), "not a token"),
     ],
     ids=lambda value: "" if value.count(".") == 2 else value,  # a token is another one in each process of the tests
