@@ -107,9 +107,28 @@ def _as_text(report: Report) -> str:
     return "\n".join([*map(str, report.findings), summary])
 
 
+# store-keys
+
+
+def _store_keys_arguments(parser: argparse.ArgumentParser) -> None:
+    only = "print the policy of each user as JSON, and create nothing"
+    parser.add_argument("--print", action="store_true", dest="only_print", help=only)
+
+
+def _load_store_keys() -> Run:
+    from mam.store import keys
+
+    return lambda options: keys.main(only_print=options.only_print)
+
+
 COMMANDS = {
     "check": Command(
         "check a stream over HTTP against RFC 8216 and Apple's rules", load=_load_check, arguments=_check_arguments
+    ),
+    "store-keys": Command(
+        "create the store's buckets, and on MinIO its users with their policies (docs/access.md)",
+        load=_load_store_keys,
+        arguments=_store_keys_arguments,
     ),
 }
 

@@ -369,7 +369,7 @@ def test_the_source_buckets_are_made(programs: list[Program]) -> None:
     made = {"compose": shlex.split(services()["buckets"]["command"]), "kubernetes": container_of(job)["command"]}
     where = programs[0].where.partition(":")[0]
     assert made[where] == ["python", "-m", "mam.store.buckets"]
-    assert importlib.import_module("mam.store.buckets").make
+    assert importlib.import_module("mam.store.buckets").keys
 
 
 # what the image is made of

@@ -46,7 +46,7 @@ ROOMS: dict[str, set[str]] = {
     "mam.access": LEAVES | {"mam.cache", "mam.hls"},
     "mam.media": LEAVES | {"mam.hls", "mam.mp4", "mam.processes", "mam.sandbox", "mam.store"},
     "mam.check": {"mam.errors"},  # it must not believe what it judges
-    "mam.__main__": {"mam.check", "mam.errors"},
+    "mam.__main__": {"mam.check", "mam.errors", "mam.store"},
     "mam.http": LEAVES | {"mam.hls"},  # the words of a conversion, for the client of the transcoding service
     "mam.web": LEAVES | {"mam.http"},
     "mam.uploads": LEAVES | {"mam.events", "mam.hls", "mam.http", "mam.singleflight", "mam.store"},
