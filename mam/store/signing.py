@@ -36,6 +36,12 @@ class Place:
         """A bucket at this system's own endpoint, with its own key."""
         return cls(bucket, settings.minio_endpoint, settings.minio_secure, settings.minio_region, *settings.store_key)
 
+    @classmethod
+    def playing(cls, settings: Settings) -> Place:
+        """The VoD bucket at this system's own endpoint, with the play key."""
+        bucket, endpoint, secure = settings.minio_bucket_vod, settings.minio_endpoint, settings.minio_secure
+        return cls(bucket, endpoint, secure, settings.minio_region, *settings.play_key)
+
 
 def signer(settings: Settings, *, expires: int, now: datetime | None = None) -> Sign:
     """A function from a key in the VoD bucket to a GET URL at the public endpoint, valid for `expires` seconds.

@@ -168,6 +168,31 @@ def test_the_library_lists_the_source_buckets(apart: Apart) -> None:
     assert listed
 
 
+def test_readiness_asks_the_store_for_the_play_key(apart: Apart) -> None:
+    assert checks_of(f"http://{apart.stack.vod.address}/readyz")["play key"] == "ok"
+
+
+def test_a_play_key_that_the_store_does_not_know_is_none_to_be_ready_with(apart: Apart, tmp_path: Path) -> None:
+    other = Stack(apart.stack.s3, {**apart.stack.env, "MINIO_PLAY_PWD": "not-the-secret"}, tmp_path)
+    other.start_vod()
+    try:
+        url = f"http://{other.vod.address}/readyz"
+        checks = until(lambda: checks_of(url), "the service answers")
+        assert "SignatureDoesNotMatch" in checks["play key"]
+        assert requests.get(url, timeout=20).status_code == 503
+    finally:
+        other.http.close()
+        other.vod.stop()
+
+
+def checks_of(url: str) -> dict[str, str]:
+    """What /readyz says of each check; nothing while the service does not listen yet."""
+    try:
+        return dict(requests.get(url, headers=WITH_KEY, timeout=20).json()["checks"])
+    except requests.ConnectionError:
+        return {}
+
+
 # what each key may do
 
 # The requests that may spoil something name objects of their own.
@@ -285,8 +310,11 @@ def test_a_new_play_key_leaves_the_old_one_and_its_urls(apart: Apart) -> None:
     new = settings_of({**apart.stack.env, "MINIO_PLAY_USR": "apart-play-2", "MINIO_PLAY_PWD": "another-play-secret"})
     urls = [signer(settings, expires=60)(commit_key(apart.video)) for settings in (old, new)]
     assert [fetch(url)[0] for url in urls] == [200, 403]
+    with pytest.raises(StoreForbids, match="MINIO_PLAY_USR"):
+        Store(new).check_play_key()
     keys.make(new, root=ROOT_KEY)
     assert [fetch(url)[0] for url in urls] == [200, 200]
+    Store(new).check_play_key()
     assert old.playlist_form() != new.playlist_form()
 
 
