@@ -54,7 +54,7 @@ def create_app() -> FastAPI:
     app.add_middleware(TokenPaths)
     app.add_middleware(_ConfiguredCORS)
     app.outcomes = Outcomes(app.recorder.registry)
-    app.include_router(health.router(health.store_and_redis))
+    app.include_router(health.router(health.store_redis_and_play_key))
     app.include_router(audit_routes.router)
     app.include_router(uploads.router)
     app.include_router(library.router)

@@ -23,7 +23,7 @@ from dotenv import dotenv_values
 from dev import sample, servers, steps
 from dev.servers import LOOPBACK, Server, ServerError, start_redis, start_s3
 from mam.settings import Settings
-from mam.store import upload_key
+from mam.store import keys as store_keys
 
 ROOT = servers.ROOT
 DATA = ROOT / ".data"
@@ -211,9 +211,12 @@ def live(system: System) -> tuple[int, str]:
 
 
 def given_environment() -> dict[str, str]:
-    """What the user set: the environment over .env, as in Settings; an empty value is none."""
+    """What the user set: the environment over .env, as in Settings; an empty value is none.
+
+    Without root's key: neither the services nor the S3 server that this starts have a use for it.
+    """
     given = {**dotenv_values(ROOT / ".env"), **os.environ}
-    return {name: value for name, value in given.items() if value}
+    return {name: value for name, value in given.items() if value and not name.startswith("MINIO_ROOT_")}
 
 
 def start(system: System, given: dict[str, str]) -> None:
@@ -235,21 +238,20 @@ def start(system: System, given: dict[str, str]) -> None:
         host, _, port = settings.minio_endpoint.partition(":")
         require_reachable("MINIO_ENDPOINT", host, int(port or (443 if settings.minio_secure else 80)))
     else:
-        keys = env["MINIO_USR"], env["MINIO_PWD"]
-        uploads = (env["MINIO_UPLOAD_USR"], env["MINIO_UPLOAD_PWD"]) if settings.minio_upload_bucket else None
+        others = [key for key in (settings.play_key, settings.upload_key) if key and key != settings.store_key]
         system.add(
             start_s3(
                 folder / "s3",
                 port=ports.s3,
-                access_key=keys[0],
-                secret_key=keys[1],
-                upload_key=uploads,
+                access_key=settings.minio_usr,
+                secret_key=settings.minio_pwd.get_secret_value(),
+                more_keys=[(user, secret.get_secret_value()) for user, secret in others],
                 log=LOGS / "s3.log",
             )
         )
         fill_store(settings)
         if store == "minio":
-            upload_key.make(settings)
+            store_keys.make(settings)
 
     services = [
         system.add_service("transcoder", "video_transcoding_main_server:app", port=ports.transcoder),
@@ -274,6 +276,8 @@ def service_environment(given: dict[str, str], ports: Ports) -> dict[str, str]:
             "MINIO_ENDPOINT": f"localhost:{ports.s3}",
             "MINIO_USR": "mam",
             "MINIO_PWD": given.get("MINIO_PWD") or kept_secret(DATA / "s3-secret"),
+            "MINIO_PLAY_USR": "mam-play",
+            "MINIO_PLAY_PWD": given.get("MINIO_PLAY_PWD") or kept_secret(DATA / "s3-play-secret"),
         }
         if sample.BUCKET in given.get("MINIO_SOURCE_BUCKETS", sample.BUCKET).split(","):
             env |= {

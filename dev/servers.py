@@ -172,7 +172,7 @@ def start_s3(
     port: int | None = None,
     access_key: str,
     secret_key: str,
-    upload_key: tuple[str, str] | None = None,
+    more_keys: Sequence[tuple[str, str]] = (),
     kind: S3Kind | None = None,
     log: Path | None = None,
     setting: str = "S3_PORT",
@@ -180,8 +180,8 @@ def start_s3(
     """An S3 server on loopback with its data in `folder`, MinIO where there is one; returns when it answers.
 
     `name` of the returned server is its kind. `secret_key`: eight characters at least, or MinIO refuses it.
-    `upload_key`: a second pair of keys, which rclone must know from the start; MinIO is given it with its policy later
-    (mam/store/upload_key.py). `setting`: what PortBusyError tells the user to change. `log`: a file;
+    `more_keys`: further pairs, which rclone must know from the start; MinIO is given them with their policies later
+    (mam/store/keys.py). `setting`: what PortBusyError tells the user to change. `log`: a file;
     `folder`/server.log unless given.
     """
     available = available_s3()
@@ -194,7 +194,7 @@ def start_s3(
     if kind == "minio":
         argv, env = minio_command(data, port=port), minio_environment(access_key, secret_key)
     else:
-        argv, env = rclone_command(data, port=port), rclone_environment(access_key, secret_key, upload_key)
+        argv, env = rclone_command(data, port=port), rclone_environment(access_key, secret_key, *more_keys)
     server = spawn(kind, argv, port=port, env=env, log=log or _log_in(folder))
     _wait_until(lambda: _answers_http(server), server)
     return server
@@ -249,13 +249,13 @@ def rclone_command(data: Path, *, port: int) -> list[str]:
     ]
 
 
-def rclone_environment(access_key: str, secret_key: str, upload_key: tuple[str, str] | None = None) -> dict[str, str]:
+def rclone_environment(access_key: str, secret_key: str, *more_keys: tuple[str, str]) -> dict[str, str]:
     """The keys, in CSV as rclone wants them; on the command line every user of the machine could read them.
 
     All of them may do everything: rclone knows no policies. It refuses headers that are not signed, which is what an
     upload key is confined for.
     """
-    keys = [(access_key, secret_key), *([upload_key] if upload_key else [])]
+    keys = [(access_key, secret_key), *more_keys]
     return {
         **_environment_without("RCLONE_"),
         "RCLONE_AUTH_KEY": ",".join(f'"{user},{secret}"' for user, secret in keys),

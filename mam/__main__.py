@@ -6,9 +6,12 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from mam.credentials.arguments import add_arguments
 
 if TYPE_CHECKING:
     from mam.check import Report
@@ -20,6 +23,18 @@ INSTALLED = ROOT / ".venv" / "bin" / "python"  # `make` installs all packages fo
 NAMED = "MAM_PYTHON"
 
 
+Run = Callable[[argparse.Namespace], int]
+
+
+@dataclass(frozen=True)
+class Command:
+    """`load` imports what the command needs, and returns the function that runs it and gives the exit status."""
+
+    about: str
+    load: Callable[[], Run]
+    arguments: Callable[[argparse.ArgumentParser], None]
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
@@ -27,17 +42,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.print_help()
         return 0
     try:
-        from mam.check import check
-        from mam.errors import MamError
+        run = COMMANDS[options.command].load()
     except ModuleNotFoundError as error:
         return _elsewhere(error, arguments)
-    try:
-        report = check(options.url, every=not options.quick)
-    except MamError as error:
-        print(f"{error.detail} {error.hint}", file=sys.stderr)
-        return NOT_FETCHED
-    print(json.dumps(report.as_json(), indent=2) if options.json else _as_text(report))
-    return 0 if report.ok else FOUND
+    return run(options)
 
 
 def _elsewhere(missing: ModuleNotFoundError, arguments: Sequence[str] | None) -> int:
@@ -61,12 +69,34 @@ def _parser() -> argparse.ArgumentParser:
         prog="python3 -m mam", epilog="The services are started by `make run`, or by uvicorn: see README.md."
     )
     commands = parser.add_subparsers(dest="command", metavar="command")
-    about = "check a stream over HTTP against RFC 8216 and Apple's rules"
-    checking = commands.add_parser("check", help=about, description=about)
-    checking.add_argument("url", help="of a playlist")
-    checking.add_argument("--quick", action="store_true", help="only the first, the last and a few segments")
-    checking.add_argument("--json", action="store_true", help="the findings and what was measured, as JSON")
+    for name, command in COMMANDS.items():
+        command.arguments(commands.add_parser(name, help=command.about, description=command.about))
     return parser
+
+
+# check
+
+
+def _check_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("url", help="of a playlist")
+    parser.add_argument("--quick", action="store_true", help="only the first, the last and a few segments")
+    parser.add_argument("--json", action="store_true", help="the findings and what was measured, as JSON")
+
+
+def _load_check() -> Run:
+    from mam.check import check
+    from mam.errors import MamError
+
+    def run(options: argparse.Namespace) -> int:
+        try:
+            report = check(options.url, every=not options.quick)
+        except MamError as error:
+            print(f"{error.detail} {error.hint}", file=sys.stderr)
+            return NOT_FETCHED
+        print(json.dumps(report.as_json(), indent=2) if options.json else _as_text(report))
+        return 0 if report.ok else FOUND
+
+    return run
 
 
 def _as_text(report: Report) -> str:
@@ -77,6 +107,44 @@ def _as_text(report: Report) -> str:
     counts = f"{len(report.errors)} errors, {len(report.findings) - len(report.errors)} notes"
     summary = f"{counts}; {report.segments} segments, {float(report.duration):.3f} s; {tracks or 'no media'}"
     return "\n".join([*map(str, report.findings), summary])
+
+
+# store-keys
+
+
+def _store_keys_arguments(parser: argparse.ArgumentParser) -> None:
+    only = "print the policy of each user as JSON, and create nothing"
+    parser.add_argument("--print", action="store_true", dest="only_print", help=only)
+
+
+def _load_store_keys() -> Run:
+    from mam.store import keys
+
+    return lambda options: keys.main(only_print=options.only_print)
+
+
+# keys
+
+
+def _load_keys() -> Run:
+    from mam.credentials import command
+
+    return command.main
+
+
+COMMANDS = {
+    "check": Command(
+        "check a stream over HTTP against RFC 8216 and Apple's rules", load=_load_check, arguments=_check_arguments
+    ),
+    "keys": Command(
+        "add, list and remove API keys with scopes (docs/access.md)", load=_load_keys, arguments=add_arguments
+    ),
+    "store-keys": Command(
+        "create the store's buckets, and on MinIO its users with their policies (docs/access.md)",
+        load=_load_store_keys,
+        arguments=_store_keys_arguments,
+    ),
+}
 
 
 if __name__ == "__main__":

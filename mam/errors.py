@@ -249,7 +249,9 @@ class StoreForbids(StoreUnavailable):
     """Retryable like a store that is away: the operator may be about to correct the policy."""
 
     code, title = "store_forbids", "The object store denies access"
-    hint = "Let the policy of MINIO_USR allow reading and listing the source buckets, and writing to the VoD bucket."
+    hint = (
+        "Let MINIO_USR read and list the source buckets and write to the VoD bucket (python -m mam store-keys --print)."
+    )
 
 
 class RedisUnavailable(Unavailable):

@@ -23,10 +23,14 @@ JOB = re.compile(rf"{REVISION.pattern}(?:-{RUNG.pattern})?")
 COMMIT = "index.m3u8"  # The media playlists of several renditions have this name too.
 INIT = "init.mp4"  # This is the media initialization section of a rendition.
 PLAN = "plan.json"
+INDEX = "samples.npz"  # This is the sample index that was made for a source without one.
 POSTER, STORYBOARD = "poster.jpg", "storyboard.vtt"
 UNFINISHED = ".unfinished/"
 REPLACED = ".replaced/"
 _KINDS = ".kinds"
+# The objects in the VoD bucket that this program alone reads, where * is any text: plans, orders, notes and other JSON,
+# the names of live revisions, sample indexes. All else there is HLS. No name of a user's matches (`kept_apart`).
+INTERNAL = ("*.json", f"*/{_KINDS}/*", f"*/{INDEX}")
 _APART = "~"  # It follows a component of a user's name that could be a key of ours.
 # The types of files that are converted: their boxes are those of ISO base media or QuickTime.
 MEDIA_TYPES = {
@@ -190,7 +194,7 @@ def revision_plan_key(video: str, revision: str) -> str:
 
 def index_key(video: str, revision: str) -> str:
     """The sample index that was made for a source without one of its own."""
-    return f"{video}/{revision}/samples.npz"
+    return f"{video}/{revision}/{INDEX}"
 
 
 def poster_key(video: str, revision: str) -> str:

@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, ClassVar, Literal, get_args
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, SecretStr, field_validator, model_validator
@@ -26,13 +26,14 @@ MAX_OBJECT_BYTES = 5 << 40  # This is S3's limit.
 # Redis's password.
 SERVICES_ALONE = frozenset({
     "transcode_api_key", "service_key", "api_keys_file", "playback_secret", "playback_keys_file", "playback_keys_url",
-    "webhook_url", "webhook_secret", "minio_upload_bucket", "minio_upload_usr", "minio_upload_pwd",
+    "webhook_url", "webhook_secret", "minio_play_usr", "minio_play_pwd", "minio_upload_bucket", "minio_upload_usr",
+    "minio_upload_pwd",
 })  # fmt: skip
 LEAST_KEY_LENGTH = 32  # That makes 128 bits even of hex digits. A generated key has 43 characters.
 LEAST_KEY_CHARACTERS = 4  # So many characters must differ: `aaaaaaaaaaaaaaaa` is long, too.
 SECRETS = (  # Their example values are public, and must be replaced.
-    "transcode_api_key", "minio_usr", "minio_pwd", "minio_upload_usr", "minio_upload_pwd", "redis_password",
-    "webhook_secret", "playback_secret", "service_key",
+    "transcode_api_key", "service_key", "minio_usr", "minio_pwd", "minio_play_usr", "minio_play_pwd",
+    "minio_upload_usr", "minio_upload_pwd", "redis_password", "webhook_secret", "playback_secret",
 )  # fmt: skip
 PLACEHOLDER = "change-me"  # Example values that must be replaced begin with it.
 WEBHOOK_PREFIX = "whsec_"  # Secrets in the format of Standard Webhooks begin with it.
@@ -72,6 +73,18 @@ def _host_and_port(value: str) -> str:
     return (urlsplit(value).netloc if "://" in value else value).strip("/")
 
 
+def _no_key() -> SecretStr:
+    """A random API key, so that a mistaken use of it gives no access."""
+    return SecretStr(secrets.token_hex())
+
+
+StoreKey = tuple[str, SecretStr]  # A user of the store and its secret.
+
+
+def _store_key(user: str | None, secret: SecretStr | None) -> StoreKey | None:
+    return (user, secret) if user and secret else None
+
+
 Names = Annotated[list[str], NoDecode, BeforeValidator(_split)]
 ProfileName = Literal["auto", "source", "h264", "ladder"]
 Endpoint = Annotated[str, AfterValidator(_host_and_port)]
@@ -98,6 +111,8 @@ class Settings(BaseSettings):
     minio_source_buckets: Names | None = None
     minio_public_endpoint: Endpoint | None = None
     minio_public_secure: bool | None = None
+    minio_play_usr: str | None = None
+    minio_play_pwd: SecretStr | None = None
 
     # uploads: off without a bucket
     minio_upload_bucket: str | None = None
@@ -168,6 +183,7 @@ class Settings(BaseSettings):
     task_lease_seconds: int = Field(default=30, ge=2)
     worker_metrics_port: int | None = Field(default=None, ge=0, le=65535)
 
+    replaced_examples: ClassVar[tuple[str, ...]] = SECRETS
     _rungs: tuple[Rung, ...] = PrivateAttr(())
     _rules: Rules = PrivateAttr(Rules())
 
@@ -185,7 +201,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _no_examples(self) -> Settings:
-        for name in SECRETS:
+        for name in self.replaced_examples:
             value = getattr(self, name)
             values = value if isinstance(value, list) else [value]
             if name == "transcode_api_key":
@@ -212,6 +228,18 @@ class Settings(BaseSettings):
         if self.webhook_url and not self.webhook_secret:
             raise ValueError("WEBHOOK_URL needs a WEBHOOK_SECRET to sign with")
         self.webhook_keys()
+        return self
+
+    @model_validator(mode="after")
+    def _play_key_of_its_own(self) -> Settings:
+        user = self.minio_play_usr
+        if (user is None) != (self.minio_play_pwd is None):
+            raise ValueError("MINIO_PLAY_USR and MINIO_PLAY_PWD belong together: set both, or neither")
+        if user and user in (self.minio_usr, self.minio_upload_usr):
+            raise ValueError(
+                "MINIO_PLAY_USR must be neither MINIO_USR nor MINIO_UPLOAD_USR: it is a key that may do nothing but "
+                "read HLS (docs/access.md)"
+            )
         return self
 
     @model_validator(mode="after")
@@ -298,6 +326,21 @@ class Settings(BaseSettings):
     def public_secure(self) -> bool:
         return self.minio_secure if self.minio_public_secure is None else self.minio_public_secure
 
+    @property
+    def store_key(self) -> StoreKey:
+        """The key with which services and workers use the store."""
+        return self.minio_usr, self.minio_pwd
+
+    @property
+    def upload_key(self) -> StoreKey | None:
+        """The key that signs uploads; None while uploads are off."""
+        return _store_key(self.minio_upload_usr, self.minio_upload_pwd) if self.minio_upload_bucket else None
+
+    @property
+    def play_key(self) -> StoreKey:
+        """The key that signs the URLs of viewers: the play key if there is one."""
+        return _store_key(self.minio_play_usr, self.minio_play_pwd) or self.store_key
+
     def api_keys(self) -> list[str]:
         """The values of TRANSCODE_API_KEY: all are accepted, and may do everything."""
         return _keys_in(self.transcode_api_key)
@@ -314,9 +357,10 @@ class Settings(BaseSettings):
 
     def playlist_form(self) -> str:
         """A digest of the settings that are baked into rendered playlists: it changes with each of them."""
-        parts = (self.public_endpoint, self.public_secure, self.minio_region, self.minio_bucket_vod, self.minio_usr,
+        user, password = self.play_key
+        parts = (self.public_endpoint, self.public_secure, self.minio_region, self.minio_bucket_vod, user,
                  self.signed_url_ttl_seconds, self.playback_rules)  # fmt: skip
-        secret = self.minio_pwd.get_secret_value().encode()
+        secret = password.get_secret_value().encode()
         # So short that whoever reads Redis cannot tell a guessed secret from others.
         return hmac.digest(secret, repr(parts).encode(), "sha256").hex()[:8]
 
@@ -349,13 +393,38 @@ class Settings(BaseSettings):
 class WorkerSettings(Settings):
     """The settings of workers, without those of SERVICES_ALONE."""
 
-    # The key is random, so that a mistaken use of it gives no access.
-    transcode_api_key: SecretStr = Field(default_factory=lambda: SecretStr(secrets.token_hex()))
+    transcode_api_key: SecretStr = Field(default_factory=_no_key)
 
     @model_validator(mode="before")
     @classmethod
     def _without_services_alone(cls, values: Mapping[str, object]) -> dict[str, object]:
         return {name: value for name, value in values.items() if name.lower() not in SERVICES_ALONE}
+
+
+class StoreKeySettings(Settings):
+    """The settings of `python -m mam store-keys`: root's key besides, which no service and no worker reads."""
+
+    replaced_examples: ClassVar[tuple[str, ...]] = (*SECRETS, "minio_root_usr", "minio_root_pwd")
+    transcode_api_key: SecretStr = Field(default_factory=_no_key)
+    minio_root_usr: str | None = None
+    minio_root_pwd: SecretStr | None = None
+
+    @model_validator(mode="after")
+    def _root_apart(self) -> StoreKeySettings:
+        root = self.minio_root_usr
+        if (root is None) != (self.minio_root_pwd is None):
+            raise ValueError("MINIO_ROOT_USR and MINIO_ROOT_PWD belong together: set both, or neither")
+        if root and root in (self.minio_usr, self.minio_play_usr, self.minio_upload_usr):
+            raise ValueError(
+                "MINIO_ROOT_USR must be none of MINIO_USR, MINIO_PLAY_USR and MINIO_UPLOAD_USR; where MINIO_USR is the "
+                "store's administrator, leave it unset"
+            )
+        return self
+
+    @property
+    def root_key(self) -> StoreKey | None:
+        """The administrator's key; None where it is MINIO_USR's."""
+        return _store_key(self.minio_root_usr, self.minio_root_pwd)
 
 
 @cache

@@ -16,7 +16,7 @@ import pytest
 
 from dev.servers import S3Kind, Server, available_s3, start_redis, start_s3
 from mam.processes import cores
-from mam.settings import Settings
+from mam.settings import Settings, StoreKeySettings
 from mam.store.objects import Store
 from tests.integration.system import (
     ACCESS_KEY,
@@ -31,7 +31,7 @@ from tests.integration.system import (
 )
 from tests.media import MediaFolder
 
-for _name in Settings.model_fields:  # before any test module is imported: Celery's settings are read at import
+for _name in StoreKeySettings.model_fields:  # before any test module is imported: Celery's settings are read at import
     os.environ.pop(_name.upper(), None)
 os.environ["TRANSCODE_API_KEY"] = "the key of the tests is no secret"
 Settings.model_config["env_file"] = None  # nor of a .env in the checkout
@@ -95,7 +95,7 @@ def start_store(closing: ExitStack, tmp_path_factory: pytest.TempPathFactory) ->
     @cache
     def start(kind: S3Kind) -> S3:
         folder = tmp_path_factory.mktemp(kind)
-        server = start_s3(folder, access_key=ACCESS_KEY, secret_key=SECRET_KEY, upload_key=UPLOAD_KEY, kind=kind)
+        server = start_s3(folder, access_key=ACCESS_KEY, secret_key=SECRET_KEY, more_keys=[UPLOAD_KEY], kind=kind)
         return S3.of(kind, closing.enter_context(server))
 
     return start

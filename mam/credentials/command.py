@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 import tempfile
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -12,27 +13,12 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from mam.credentials.api_keys import KeyRecord, digest_of, new_key, read_records, written
-from mam.credentials.scopes import Scope, in_order
+from mam.credentials.arguments import SETTING
+from mam.credentials.scopes import in_order
 
-SETTING = "API_KEYS_FILE"
 UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 LENGTH = re.compile(r"([1-9][0-9]{0,4})([hdw])")
 MODE = 0o644  # The file has digests alone, and the services run under another user.
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the arguments of the command to its parser."""
-    parser.add_argument("--file", type=Path, help=f"instead of {SETTING}")
-    actions = parser.add_subparsers(dest="action", metavar="action", required=True)
-    adding = actions.add_parser("add", help="make a key, print it once, and write its digest into the file")
-    adding.add_argument("id", help="its name in the audit trail, such as ci")
-    adding.add_argument("--scopes", required=True, help=f"comma-separated: {', '.join(in_order(Scope))}")
-    adding.add_argument("--prefixes", help="comma-separated: only for assets that begin so, such as myvideos/ci/")
-    adding.add_argument("--expires", help="after this time, such as 12h, 90d or 4w; without it never")
-    adding.add_argument("--rate", type=int, default=0, help="requests a minute; without it any number")
-    actions.add_parser("list", help="the keys, without their text")
-    removing = actions.add_parser("remove", help="remove a key; services refuse it within seconds")
-    removing.add_argument("id")
 
 
 class _Configured(BaseSettings):
@@ -113,3 +99,13 @@ def _write(path: Path, text: str) -> None:
     written_file = Path(file.name)
     written_file.chmod(MODE)
     written_file.replace(path)
+
+
+def main(options: argparse.Namespace) -> int:
+    """Runs the command; the exit status is 1 where it changed nothing because of a mistake."""
+    try:
+        print(run(options))
+    except (OSError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0

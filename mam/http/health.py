@@ -86,6 +86,17 @@ def store_and_redis(request: Request) -> dict[str, Check]:
     return {"store": store, "redis": redis}
 
 
+def store_redis_and_play_key(request: Request) -> dict[str, Check]:
+    """Those of a service whose viewers get URLs of the play key, if there is one: an unknown key is no use to them."""
+    services = services_of(request)
+
+    async def play_key() -> None:
+        await asyncio.to_thread(services.store.check_play_key)
+
+    apart = {"play key": play_key} if services.settings.minio_play_usr else {}
+    return {**store_and_redis(request), **apart}
+
+
 async def _outcome(check: Check) -> str:
     try:
         await asyncio.wait_for(check(), CHECK_SECONDS)

@@ -23,6 +23,7 @@ from mam.errors import (
 MAX_FILE_NAME_BYTES = 255  # Most file systems, in which stores keep objects, have this limit.
 DENIED = "AccessDenied"
 SKEWED = "RequestTimeTooSkewed"
+UNKNOWN_KEY = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch"})
 ABSENT = frozenset({"NoSuchKey", "NoSuchBucket", "NoSuchObject", "ResourceNotFound"})
 # These codes refuse names that the store cannot hold, such as too long ones. Such objects do not exist, either.
 IMPOSSIBLE = frozenset(

@@ -12,16 +12,18 @@ from minio import Minio
 from minio.deleteobjects import DeleteObject
 from minio.error import S3Error
 
-from mam.errors import StoreUnavailable
+from mam.errors import StoreForbids, StoreUnavailable
 from mam.settings import Settings
 from mam.store import connections, list_xml
 from mam.store.connections import TASK, Patience
-from mam.store.errors import ABSENT, Act, store_errors
+from mam.store.errors import ABSENT, DENIED, UNKNOWN_KEY, Act, Refused, store_errors
 from mam.store.info import ObjectInfo
 from mam.store.requests import send
 from mam.store.signing import Place
 
 CONNECTIONS = 32  # A process keeps this many connections open: more than the threads of any pool here.
+NO_OBJECT = ".no-object"  # No object has this key.
+NO_PLAY_KEY = "Create the key with `python -m mam store-keys` (docs/access.md)."
 BROKEN_READS = 3  # A small object whose body ends early is read this often.
 
 
@@ -30,6 +32,7 @@ class Store:
 
     def __init__(self, settings: Settings, patience: Patience = TASK) -> None:
         self._place = partial(Place.inside, settings)
+        self._play = Place.playing(settings)
         self._pool = connections.pool(CONNECTIONS, patience)
         self._client = Minio(
             settings.minio_endpoint,
@@ -150,6 +153,22 @@ class Store:
         with store_errors():
             if not self._client.bucket_exists(bucket):
                 raise StoreUnavailable(f"The bucket {bucket!r} is missing.")
+
+    def check_play_key(self) -> None:
+        """Raises StoreForbids when the store does not know the play key, StoreUnavailable.
+
+        The requested object does not exist: a store answers that it is missing, or that the key may not list.
+        """
+        with store_errors():
+            try:
+                send(self._pool, self._play, "GET", NO_OBJECT)
+            except Refused as error:
+                if error.code in UNKNOWN_KEY:
+                    raise StoreForbids(
+                        f"The object store does not accept MINIO_PLAY_USR: {error.code}.", hint=NO_PLAY_KEY
+                    ) from error
+                if error.code not in {*ABSENT, DENIED}:
+                    raise
 
 
 def _seconds(moment: datetime | None) -> int:

@@ -34,19 +34,26 @@ class Place:
     @classmethod
     def inside(cls, settings: Settings, bucket: str) -> Place:
         """A bucket at this system's own endpoint, with its own key."""
-        keys = settings.minio_usr, settings.minio_pwd
-        return cls(bucket, settings.minio_endpoint, settings.minio_secure, settings.minio_region, *keys)
+        return cls(bucket, settings.minio_endpoint, settings.minio_secure, settings.minio_region, *settings.store_key)
+
+    @classmethod
+    def playing(cls, settings: Settings) -> Place:
+        """The VoD bucket at this system's own endpoint, with the play key."""
+        bucket, endpoint, secure = settings.minio_bucket_vod, settings.minio_endpoint, settings.minio_secure
+        return cls(bucket, endpoint, secure, settings.minio_region, *settings.play_key)
 
 
 def signer(settings: Settings, *, expires: int, now: datetime | None = None) -> Sign:
-    """A function from a key in the VoD bucket to a GET URL at the public endpoint, valid for `expires` seconds."""
+    """A function from a key in the VoD bucket to a GET URL at the public endpoint, valid for `expires` seconds.
+
+    The play key signs, as all URLs are for viewers.
+    """
     place = Place(
         settings.minio_bucket_vod,
         settings.public_endpoint,
         settings.public_secure,
         settings.minio_region,
-        settings.minio_usr,
-        settings.minio_pwd,
+        *settings.play_key,
     )
     return signer_at(place, expires=expires, now=now)
 

@@ -21,7 +21,7 @@ import pytest
 import requests
 
 from dev.servers import free_port
-from mam.settings import Settings
+from mam.settings import StoreKeySettings
 from tests.integration.system import until
 from tests.integration.uploading import Client
 from tests.media import complaints, ffmpeg
@@ -32,7 +32,7 @@ LARGEST = 352_000_000  # bytes on top of python:3.13-slim, which has 118 of the 
 STEP_SECONDS = 300  # for one command: a build on a busy machine
 GRACE_SECONDS = 40  # stop_grace_period of workers: then they would be killed
 # Compose prefers what is in the environment to what is in `.env`.
-SURROUNDINGS = {name: value for name, value in os.environ.items() if name.lower() not in Settings.model_fields}
+SURROUNDINGS = {name: value for name, value in os.environ.items() if name.lower() not in StoreKeySettings.model_fields}
 LEASE_SECONDS = 5  # so that a killed worker's chunk is soon another's
 
 pytestmark = [
@@ -169,6 +169,7 @@ def test_a_newcomer_gets_a_picture(system: System) -> None:
     segments = [line for line in playlist.splitlines() if not line.startswith("#")]
     assert segments
     assert all(line.startswith(f"http://localhost:{system.environment['MINIO_PORT']}/vod/film/") for line in segments)
+    assert all("X-Amz-Credential=mam-play%2F" in line for line in segments)
     assert complaints(f"{system.vod}/video/film/playlist.m3u8") == ""
 
 
@@ -205,8 +206,14 @@ def test_what_opens_media_reaches_the_store_and_the_queues_alone(system: System)
 def test_nothing_that_is_secret_is_on_a_command_line(system: System) -> None:
     lines = system.sh("docker compose top")
     values = re.findall(r"^\w+_(?:PWD|KEY|PASSWORD)=(.+)$", (system.folder / ".env").read_text(), re.M)
-    assert len(values) == 4
+    assert len(values) == 6
     assert not [value for value in values if value in lines]
+
+
+def test_the_administrator_of_the_store_is_known_to_it_and_to_what_creates_users_alone(system: System) -> None:
+    (secret,) = re.findall(r"^MINIO_ROOT_PWD=(.+)$", (system.folder / ".env").read_text(), re.M)
+    holders = [found for found in system.containers() if secret in str(found["Config"]["Env"])]
+    assert {found["Config"]["Labels"]["com.docker.compose.service"] for found in holders} == {"minio", "buckets"}
 
 
 def test_workers_become_more(system: System) -> None:

@@ -24,19 +24,21 @@ import requests.adapters
 import urllib3
 from minio import Minio
 from minio.error import S3Error
+from pydantic import SecretStr
 
 from dev.servers import LOOPBACK, ROOT, S3Kind, Server, free_port, spawn, start_redis
 from mam.hls import playlist
 from mam.hls.plan import Plan
 from mam.jobs.keys import ACTIVE
 from mam.naming import STORYBOARD, commit_key, plan_key, revision_of
-from mam.settings import Settings
-from mam.store import upload_key
+from mam.settings import Settings, StoreKeySettings
+from mam.store import keys
 from mam.store.objects import BROKEN_READS
 from mam.stored import texts
 
 BUCKET, OTHER_BUCKET, UNLISTED_BUCKET, VOD = "myvideos", "lectures", "private", "vod"
 ACCESS_KEY, SECRET_KEY, API_KEY = "test-access", "test-secret-key", "test api key that is not a secret"
+ROOT_KEY = ACCESS_KEY, SecretStr(SECRET_KEY)
 UPLOAD_KEY = "test-upload", "test-upload-secret"
 SMALL_RUNGS = {180: 3_000_000, 120: 2_000_000, 80: 500_000}  # {side: maxrate}; cheap to encode and to decode
 READY_SECONDS = 60.0
@@ -146,7 +148,8 @@ class Stack:
             if not self.s3.client.bucket_exists(bucket):
                 self.s3.client.make_bucket(bucket)
         if self.s3.kind == "minio":
-            upload_key.make(self.settings)
+            # Root's key is MINIO_USR's in most tests.
+            keys.make(self.settings, root=None if self.settings.minio_usr == ACCESS_KEY else ROOT_KEY)
         self.start_transcoder()
         self.start_vod()
         self.wait_until_ready()
@@ -168,7 +171,7 @@ class Stack:
         self.folder.mkdir(parents=True, exist_ok=True)
         # In a folder of its own: a .env in the checkout is not ours.
         argv = ["/bin/sh", "-c", 'cd "$0" && exec "$@"', str(self.folder), *argv]
-        clean = {name: value for name, value in os.environ.items() if name.lower() not in Settings.model_fields}
+        clean = {name: value for name, value in os.environ.items() if name.lower() not in StoreKeySettings.model_fields}
         env = {**clean, **self.env, "PYTHONPATH": str(ROOT)}
         log = self.folder / f"{name}-{time.time_ns()}.log"  # one for each start
         return spawn(name, argv, port=port, log=log, env=env)

@@ -133,7 +133,7 @@ class Hanging:
     def __init__(self, folder: Path, media: MediaFolder, **settings: str) -> None:
         redis = start_redis(folder / "redis", persist=False)
         store = start_s3(
-            folder / "s3", access_key=ACCESS_KEY, secret_key=SECRET_KEY, upload_key=UPLOAD_KEY, kind=KINDS[0]
+            folder / "s3", access_key=ACCESS_KEY, secret_key=SECRET_KEY, more_keys=[UPLOAD_KEY], kind=KINDS[0]
         )
         self.servers: dict[Dependency, Server] = {"redis": redis, "store": store}
         self.stack = Stack(S3.of(KINDS[0], store), own(store.address, redis.port, **settings), folder / "services")

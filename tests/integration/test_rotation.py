@@ -55,6 +55,7 @@ def test_a_process_with_another_public_address_hands_out_no_cached_playlist_of_t
         {"minio_public_secure": True},
         {"minio_usr": "another"},
         {"minio_pwd": "another"},
+        {"minio_play_usr": "another", "minio_play_pwd": "minioadmin"},
         {"minio_region": "another"},
         {"minio_bucket_vod": "another"},
         {"signed_url_ttl_seconds": 7},
@@ -65,3 +66,12 @@ def test_the_form_of_playlists_changes_with_all_that_is_baked_into_them(change: 
     before = {"transcode_api_key": OLD}
     assert Settings.model_validate(before).playlist_form() == Settings.model_validate(before).playlist_form()
     assert Settings.model_validate(before | change).playlist_form() != Settings.model_validate(before).playlist_form()
+
+
+def test_with_a_play_key_the_form_of_playlists_is_that_keys() -> None:
+    def form(**given: str) -> str:
+        settings = {"transcode_api_key": OLD, "minio_play_usr": "player", "minio_play_pwd": "one", **given}
+        return Settings.model_validate(settings).playlist_form()
+
+    assert form(minio_usr="another", minio_pwd="another") == form()
+    assert len({form(), form(minio_play_usr="another"), form(minio_play_pwd="another")}) == 3

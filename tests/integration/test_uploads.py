@@ -24,7 +24,7 @@ from dev.servers import ROOT, start_redis
 from mam.events import async_client
 from mam.http.transcoder import Transcoder
 from mam.naming import Asset, stem
-from mam.store import upload_key
+from mam.store import keys
 from mam.store.multipart import Multipart
 from mam.store.objects import Store
 from mam.store.signing import Place, signer_at
@@ -487,7 +487,7 @@ def test_a_bucket_without_any_upload_has_none(s3: S3, folder: str) -> None:
     env = configuration(s3.server.address, 1, MINIO_UPLOAD_BUCKET=folder, MINIO_SOURCE_BUCKETS=folder)
     settings = settings_of(env)
     if s3.kind == "minio":
-        upload_key.make(settings)
+        keys.make(settings)
     assert list(Multipart(settings).unfinished("")) == []
 
 

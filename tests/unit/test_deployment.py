@@ -27,10 +27,11 @@ from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 from pydantic import ValidationError
 
+from mam.__main__ import COMMANDS
 from mam.jobs.counters import COUNTED
 from mam.jobs.job import State
 from mam.jobs.queues import BATCH, HIGH, LISTS, LOW, QUEUES, UNACKNOWLEDGED, VIEWERS, served
-from mam.settings import PLACEHOLDER, SERVICES_ALONE, Settings, WorkerSettings
+from mam.settings import PLACEHOLDER, SERVICES_ALONE, Settings, StoreKeySettings, WorkerSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE_FILE = ROOT / "docker-compose.yml"
@@ -53,6 +54,7 @@ OF_COMPOSE = {  # what only the compose file reads
     "VOD_PORT",
     "WORKER_MEMORY",
 }
+ROOT_KEY = StoreKeySettings.model_fields.keys() - Settings.model_fields.keys()  # of the store's administrator
 WORKER_SECONDS = 30  # after SIGTERM a worker is gone
 SERVICES = ("transcoder", "vod")
 
@@ -296,7 +298,7 @@ def test_what_is_started_exists(program: Program) -> None:
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=IDS)
 def test_every_variable_is_a_setting_and_its_value_is_one_that_is_accepted(program: Program) -> None:
-    given = {name for name, _ in program.environment} - OF_CELERY
+    given = {name for name, value in program.environment if value or name.lower() not in ROOT_KEY} - OF_CELERY
     assert given <= {name.upper() for name in Settings.model_fields}
     assert settings_of(program)
 
@@ -337,14 +339,41 @@ def test_a_file_of_settings_tells_workers_no_more() -> None:
     workers = [service for service in services().values() if str(service.get("command")).startswith("celery")]
     assert workers
     for service in workers:
-        assert {name.lower() for name, value in service["environment"].items() if value == ""} == SERVICES_ALONE
+        blank = {name.lower() for name, value in service["environment"].items() if value == ""}
+        assert blank == SERVICES_ALONE | ROOT_KEY
+
+
+def test_the_administrator_of_the_store_is_known_to_it_and_to_what_creates_users_alone() -> None:
+    assert {"minio_root_usr", "minio_root_pwd"} == ROOT_KEY
+    told = {
+        name
+        for name, service in services().items()
+        for variable, value in service.get("environment", {}).items()
+        if "MINIO_ROOT_" in f"{variable}{value}" and value
+    }
+    assert told == {"minio", "buckets"}
+    blank = [name for name, service in services().items() if "env_file" in service and name not in told]
+    for name in blank:
+        assert all(services()[name]["environment"][each.upper()] == "" for each in ROOT_KEY), name
+    assert {name_of(found) for found in all_pods() if "mam-root" in str(found)} == {"minio", "buckets"}
+
+
+def test_without_an_administrator_of_its_own_the_store_has_minio_usr() -> None:
+    environment = services()["minio"]["environment"]
+    assert environment["MINIO_ROOT_USER"] == "${MINIO_ROOT_USR:-${MINIO_USR}}"
+    assert environment["MINIO_ROOT_PASSWORD"] == "${MINIO_ROOT_PWD:-${MINIO_PWD}}"
+
+
+def test_what_uses_the_store_waits_for_its_users() -> None:
+    using = [name for name, service in services().items() if service["image"] == IMAGE_OF_COMPOSE]
+    assert [name for name in using if not waits_for("buckets", name)] == ["buckets", "volume"]
 
 
 def test_what_the_compose_file_reads_from_the_environment_are_settings_or_told_in_the_readme() -> None:
     named = set(re.findall(r"(?<!\$)\$\{(\w+)", COMPOSE_FILE.read_text("utf-8")))
-    assert named - {name.upper() for name in Settings.model_fields} == OF_COMPOSE
+    assert named - {name.upper() for name in StoreKeySettings.model_fields} == OF_COMPOSE
     readme, head = (ROOT / "README.md").read_text("utf-8"), COMPOSE_FILE.read_text("utf-8").partition("\nname:")[0]
-    assert all(f"`{name}`" in readme and name in head for name in OF_COMPOSE)
+    assert all(f"`{name}`" in readme and name in head for name in OF_COMPOSE | {name.upper() for name in ROOT_KEY})
 
 
 @deployments
@@ -368,8 +397,8 @@ def test_the_source_buckets_are_made(programs: list[Program]) -> None:
     (job,) = of_kind("Job")
     made = {"compose": shlex.split(services()["buckets"]["command"]), "kubernetes": container_of(job)["command"]}
     where = programs[0].where.partition(":")[0]
-    assert made[where] == ["python", "-m", "mam.store.buckets"]
-    assert importlib.import_module("mam.store.buckets").make
+    assert made[where] == ["python", "-m", "mam", "store-keys"]
+    assert "store-keys" in COMMANDS
 
 
 # what the image is made of

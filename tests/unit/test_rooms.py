@@ -49,7 +49,7 @@ ROOMS: dict[str, set[str]] = {
     "mam.access": LEAVES | {"mam.cache", "mam.credentials", "mam.hls"},
     "mam.media": LEAVES | {"mam.hls", "mam.mp4", "mam.processes", "mam.sandbox", "mam.store"},
     "mam.check": {"mam.errors"},  # it must not believe what it judges
-    "mam.__main__": {"mam.check", "mam.errors"},
+    "mam.__main__": {"mam.check", "mam.credentials", "mam.errors", "mam.store"},
     "mam.http": LEAVES
     | {"mam.credentials", "mam.hls"},  # the words of a conversion, for the client of the transcoding service
     "mam.web": LEAVES | {"mam.credentials", "mam.http"},

@@ -7,13 +7,21 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
-from mam.settings import LEAST_KEY_LENGTH, MAX_SIGNED_URL_SECONDS, SECRETS, Settings
+from mam.settings import (
+    LEAST_KEY_LENGTH,
+    MAX_SIGNED_URL_SECONDS,
+    SECRETS,
+    Settings,
+    StoreKeySettings,
+    WorkerSettings,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = st.integers(1, 30 * 24 * 3600)
@@ -251,7 +259,7 @@ def test_longer_videos_have_no_shorter_signatures(one: float, other: float) -> N
 def test_the_example_names_every_setting_and_nothing_else() -> None:
     text = (ROOT / ".env.example").read_text("utf-8")
     named = re.findall(r"^#?[ ]?([A-Z][A-Z0-9_]*)=", text, re.MULTILINE)
-    assert sorted(name.upper() for name in Settings.model_fields) == sorted(named)
+    assert sorted(name.upper() for name in StoreKeySettings.model_fields) == sorted(named)
 
 
 def test_the_example_is_a_working_set_of_settings(tmp_path: Path) -> None:
@@ -273,6 +281,58 @@ def test_uploads_need_a_key_of_their_own() -> None:
             with_key(**{**UPLOADS, name: None})
     with pytest.raises(ValidationError, match="must not be MINIO_USR"):
         with_key(**UPLOADS, minio_usr="u")
+
+
+PLAY = {"minio_play_usr": "player", "minio_play_pwd": SecretStr("p")}
+
+
+def test_the_play_key_signs_for_viewers_where_there_is_one() -> None:
+    plain, apart = with_key(minio_usr="worker"), with_key(minio_usr="worker", **PLAY)
+    assert plain.play_key == plain.store_key
+    assert apart.play_key == ("player", SecretStr("p"))
+    assert apart.store_key == plain.store_key
+
+
+def test_the_play_key_is_a_pair_and_no_other_key() -> None:
+    for name in PLAY:
+        with pytest.raises(ValidationError, match="MINIO_PLAY_USR and MINIO_PLAY_PWD belong together"):
+            with_key(**{**PLAY, name: None})
+    for other in ({"minio_usr": "player"}, {**UPLOADS, "minio_upload_usr": "player"}):
+        with pytest.raises(ValidationError, match="MINIO_PLAY_USR must be neither"):
+            with_key(**PLAY, **other)
+
+
+ROOT_KEY = {"minio_root_usr": "root", "minio_root_pwd": "r"}
+
+
+def store_key_settings(**values: Any) -> StoreKeySettings:
+    return StoreKeySettings(_env_file=None, **values)
+
+
+def test_roots_key_is_known_to_the_command_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Neither services nor workers have a field for it, wherever it stands."""
+    monkeypatch.setenv("MINIO_ROOT_PWD", "of the environment")
+    (tmp_path / ".env").write_text("MINIO_ROOT_USR=root\nMINIO_ROOT_PWD=of-the-file\n", "utf-8")
+    for kind in (Settings, WorkerSettings):
+        told = repr(kind(_env_file=tmp_path / ".env", transcode_api_key=KEY).model_dump())
+        assert "root" not in told.lower()
+    assert store_key_settings(**ROOT_KEY).root_key == ("root", SecretStr("r"))
+
+
+def test_the_command_needs_no_api_key_and_no_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TRANSCODE_API_KEY", raising=False)
+    assert store_key_settings().root_key is None
+
+
+def test_roots_key_is_a_pair_and_no_other_key() -> None:
+    for name in ROOT_KEY:
+        with pytest.raises(ValidationError, match="MINIO_ROOT_USR and MINIO_ROOT_PWD belong together"):
+            store_key_settings(**{**ROOT_KEY, name: None})
+    for other in ({"minio_usr": "root"}, {**PLAY, "minio_play_usr": "root"}, {**UPLOADS, "minio_upload_usr": "root"}):
+        with pytest.raises(ValidationError, match="MINIO_ROOT_USR must be none of"):
+            store_key_settings(**ROOT_KEY, **other)
+    with pytest.raises(ValidationError, match="MINIO_ROOT_PWD still has the example's value"):
+        store_key_settings(**{**ROOT_KEY, "minio_root_pwd": "change-me"})
 
 
 def test_uploads_go_where_they_can_be_streamed_from() -> None:

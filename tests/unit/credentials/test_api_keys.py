@@ -23,6 +23,7 @@ from mam.credentials.api_keys import (
     read_records,
     written,
 )
+from mam.credentials.arguments import add_arguments
 from mam.credentials.scopes import Caller, NotPermitted, Scope
 from mam.errors import Forbidden
 
@@ -145,7 +146,7 @@ def test_the_documentation_names_every_scope() -> None:
 
 def run(file: Path, *arguments: str) -> str:
     parser = argparse.ArgumentParser()
-    command.add_arguments(parser)
+    add_arguments(parser)
     return command.run(parser.parse_args(["--file", str(file), *arguments]))
 
 
@@ -192,7 +193,7 @@ def test_without_a_file_the_command_says_which_setting_names_it(
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("API_KEYS_FILE", raising=False)
     parser = argparse.ArgumentParser()
-    command.add_arguments(parser)
+    add_arguments(parser)
     with pytest.raises(ValueError, match="API_KEYS_FILE is not set"):
         command.run(parser.parse_args(["list"]))
     monkeypatch.setenv("API_KEYS_FILE", str(tmp_path / "none.json"))

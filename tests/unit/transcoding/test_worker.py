@@ -13,11 +13,12 @@ from mam.jobs.worker_environment import environment
 from mam.settings import SERVICES_ALONE, Settings, WorkerSettings
 
 ROOT = Path(__file__).resolve().parents[3]
-SECRETS = ("TRANSCODE_API_KEY", "PLAYBACK_SECRET", "WEBHOOK_SECRET", "MINIO_UPLOAD_PWD")
+SECRETS = ("TRANSCODE_API_KEY", "PLAYBACK_SECRET", "WEBHOOK_SECRET", "MINIO_PLAY_PWD", "MINIO_UPLOAD_PWD")
 HELD = {"MINIO_USR": "held-user", "MINIO_PWD": "held-store", "REDIS_PASSWORD": "held-redis"}
 GIVEN = {name: f"given-{name.lower()}" for name in SECRETS} | {
     "WEBHOOK_URL": "https://given-webhook-url.example", "MINIO_UPLOAD_BUCKET": "given-bucket",
-    "MINIO_UPLOAD_USR": "given-upload-user", "AWS_SECRET_ACCESS_KEY": "given-elsewhere",
+    "MINIO_UPLOAD_USR": "given-upload-user", "MINIO_PLAY_USR": "given-play-user",
+    "MINIO_ROOT_PWD": "given-root", "AWS_SECRET_ACCESS_KEY": "given-elsewhere",
 }  # fmt: skip
 
 
