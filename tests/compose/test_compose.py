@@ -216,6 +216,16 @@ def test_the_administrator_of_the_store_is_known_to_it_and_to_what_creates_users
     assert {found["Config"]["Labels"]["com.docker.compose.service"] for found in holders} == {"minio", "buckets"}
 
 
+def test_a_key_with_scopes_is_made_with_one_command(system: System) -> None:
+    key = system.sh("docker compose run --rm -T keys add ci --scopes read").split()[0]
+    jobs = f"{system.transcoder}/jobs"
+    until(lambda: requests.get(jobs, headers={"x-api-key": key}, timeout=10).ok, "the services know the key")
+    assert requests.get(f"{system.vod}/assets", headers={"x-api-key": key}, timeout=10).ok
+    refused = requests.delete(f"{system.vod}/cache/none", headers={"x-api-key": key}, timeout=10)
+    assert (refused.status_code, refused.json()["code"]) == (403, "not_permitted")
+    assert "ci  read" in system.sh("docker compose run --rm -T keys list")
+
+
 def test_workers_become_more(system: System) -> None:
     system.sh(told()[2].splitlines()[0])
     until(lambda: len(system.get("/fleet")["workers"]) == 4, "three workers and one for viewers")
