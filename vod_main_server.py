@@ -18,7 +18,7 @@ from mam.http.service import Service
 from mam.library import routes as library
 from mam.settings import Settings
 from mam.uploads import routes as uploads
-from mam.vod import operation_routes, routes, segment_routes, token_routes
+from mam.vod import download_routes, operation_routes, routes, segment_routes, share_routes, token_routes
 from mam.vod.entrance import TokenPaths
 from mam.vod.outcomes import Outcomes
 from mam.vod.services import started
@@ -59,6 +59,8 @@ def create_app() -> FastAPI:
     app.include_router(uploads.router)
     app.include_router(library.router)
     app.include_router(token_routes.router)
+    app.include_router(share_routes.router)
+    app.include_router(download_routes.router)
     app.include_router(routes.router)
     app.include_router(segment_routes.router)
     app.include_router(operation_routes.router)

@@ -28,6 +28,7 @@ POSTER, STORYBOARD = "poster.jpg", "storyboard.vtt"
 UNFINISHED = ".unfinished/"
 REPLACED = ".replaced/"
 _KINDS = ".kinds"
+SHARES = ".shares.json"  # The share links, at the top of the VoD bucket.
 # The objects in the VoD bucket that this program alone reads, where * is any text: plans, orders, notes and other JSON,
 # the names of live revisions, sample indexes. All else there is HLS. No name of a user's matches (`kept_apart`).
 INTERNAL = ("*.json", f"*/{_KINDS}/*", f"*/{INDEX}")

@@ -37,7 +37,7 @@ Texts = Annotated[
 
 
 class Restrictions(BaseModel):
-    """The optional claims of a token: each restricts it, but for `make`."""
+    """The optional claims of a token: each restricts it, but for `make` and `download`."""
 
     model_config = ConfigDict(strict=True, extra="ignore")
 
@@ -66,6 +66,8 @@ class Restrictions(BaseModel):
         default=None, ge=1, le=MOST_STREAMS, description="On how many devices the viewer `vid` may play at once.",
         examples=[3],
     )  # fmt: skip
+
+    download: bool = Field(default=False, description="Whether the viewer may download the asset itself.")
 
     @model_validator(mode="after")
     def _counted_by_viewer(self) -> Restrictions:
@@ -127,6 +129,8 @@ class Grant:
     makes: frozenset[Profile] = frozenset()
     max_height: int = 0  # pixels of the shorter side; 0 for any picture
     max_streams: int = 0  # devices of the viewer at once; 0 for any number
+    download: bool = False  # the asset itself
+    share: str = ""  # the id of the share link that it comes from
 
     def covers(self, source: str) -> bool:
         """Whether the grant is for an asset, `bucket/key`."""
@@ -181,6 +185,7 @@ def grant_of(payload: dict[str, Any], *, key_id: str, leeway: float) -> Grant:
         makes=frozenset(claims.make or ()),
         max_height=claims.max_height or 0,
         max_streams=claims.max or 0,
+        download=claims.download,
     )
 
 

@@ -11,7 +11,8 @@ from mam.http import request_id
 
 _STANDARD = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 AUDIT = "mam.audit"  # The lines of this logger are JSON.
-_TOKEN = re.compile(r"eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")  # a JSON Web Token
+# A JSON Web Token, the key of a share link, an API key.
+_TOKEN = re.compile(r"eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+|(?:sh|mam)_[A-Za-z0-9_-]{32,}")
 _SECRETS = re.compile(r"(X-Amz-(?:Signature|Credential|Security-Token)=|x-api-key[:=]\s*)[^&\s\"']+", re.IGNORECASE)
 
 
@@ -37,7 +38,7 @@ class EventFormatter(logging.Formatter):
 
 
 def _masked(line: str) -> str:
-    return _SECRETS.sub(r"\1...", _TOKEN.sub("eyJ...", line))
+    return _SECRETS.sub(r"\1...", _TOKEN.sub(lambda found: f"{found[0][:3]}...", line))
 
 
 def _quoted(value: object) -> str:

@@ -29,7 +29,7 @@ Place = tuple[str, str]  # bucket and key
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What is asked for. With words or a state: everything below `folder`, else what lies directly in it.
+    """What is asked for. With words, a state or `deep`: everything below `folder`, else what lies directly in it.
 
     `bucket`: '' for all. `folder`: '' or a path that ends in a slash. `prefixes`: only assets, `bucket/key`, that begin
     with one of them.
@@ -41,6 +41,7 @@ class Query:
     state: str = ""
     sort: str = "name"
     prefixes: tuple[str, ...] = EVERYTHING
+    deep: bool = False
 
     @classmethod
     def of(
@@ -52,13 +53,14 @@ class Query:
         state: str = "",
         sort: str = "name",
         prefixes: tuple[str, ...] = EVERYTHING,
+        deep: bool = False,
     ) -> Query:
         folder = folder.strip("/")
-        return cls(bucket, folder and f"{folder}/", tuple(dict.fromkeys(fold(q).split())), state, sort, prefixes)
+        return cls(bucket, folder and f"{folder}/", tuple(dict.fromkeys(fold(q).split())), state, sort, prefixes, deep)
 
     @property
     def is_flat(self) -> bool:
-        return bool(self.words or self.state)
+        return bool(self.words or self.state or self.deep)
 
 
 @dataclass(frozen=True, slots=True)

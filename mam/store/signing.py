@@ -43,6 +43,14 @@ class Place:
         return cls(bucket, endpoint, secure, settings.minio_region, *settings.play_key)
 
 
+def download_url(settings: Settings, bucket: str, key: str, *, name: str, expires: int) -> str:
+    """A GET URL of an object at the public endpoint, which browsers save under a name."""
+    place = Place(bucket, settings.public_endpoint, settings.public_secure, settings.minio_region, *settings.store_key)
+    plain = "".join(c if c.isascii() and c.isprintable() and c not in '"\\%' else "_" for c in name)
+    disposition = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"  # RFC 6266
+    return signer_at(place, expires=expires, query={"response-content-disposition": disposition})(key)
+
+
 def signer(settings: Settings, *, expires: int, now: datetime | None = None) -> Sign:
     """A function from a key in the VoD bucket to a GET URL at the public endpoint, valid for `expires` seconds.
 

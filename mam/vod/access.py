@@ -72,6 +72,15 @@ class Access:
         if asset.bucket == self._settings.minio_bucket_vod or not self.may_watch(str(asset), viewer):
             raise no_asset(asset)
 
+    def may_download(self, source: str, viewer: Viewer) -> bool:
+        """Whether the viewer may have the asset itself: with a key or session, or a token or link that says so."""
+        policy = self.policy(source)
+        if policy is Policy.OFF:
+            return False
+        grant = viewer.grant
+        by_grant = grant is not None and grant.download and policy is not Policy.PRIVATE
+        return viewer.may_read(source) or (by_grant and viewer.holds_grant(source))
+
     def check_listed(self, asset: Asset) -> None:
         """Raises NotFound unless the asset's bucket is listed: for clients with a key, whatever the rules say."""
         if not self._settings.may_stream(asset.bucket):

@@ -7,6 +7,7 @@ A token stands in the path, `/p/{token}/stream/…`, so that all relative addres
 from __future__ import annotations
 
 import re
+import time
 from contextlib import suppress
 from dataclasses import replace
 from typing import Annotated, Any
@@ -20,6 +21,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mam.access.denials import Denials
 from mam.access.grants import Grant
+from mam.access.share_links import ShareLinks
+from mam.access.shares import is_key as is_link
 from mam.access.streams import Device, Streams
 from mam.access.tokens import REMEMBERED, InvalidToken, Tokens
 from mam.access.viewers import ANYONE, Viewer, place_of
@@ -35,8 +38,9 @@ from mam.settings import Settings
 from mam.vod.access import Access
 
 _VIEWER = "mam.viewer"  # This key of an ASGI scope holds the viewer with a token.
-_PATHS = ("/stream/", "/video/", "/watch/", "/embed/")  # what a token can be for
-_PAGE = re.compile(r"^(?:/p/[^/]*)?/(?:watch|embed)/")
+# What a token can be for.
+_PATHS = ("/stream/", "/video/", "/watch/", "/embed/", "/download/", "/shared/", "/contents/")
+_PAGE = re.compile(r"^(?:/p/[^/]*)?/(?:watch|embed|shared)/|^/s/")
 _BEARER = re.compile(r"Bearer +([A-Za-z0-9_.-]+) *", re.IGNORECASE)
 _NOT_PLAYED = re.compile(rf"/(?:{POSTER}|{STORYBOARD}|{SHEET.pattern}|status)$")  # what no stream is counted for
 _IN_QUERY = re.compile(rb"(?:^|&)token=")
@@ -45,9 +49,12 @@ _IN_QUERY = re.compile(rb"(?:^|&)token=")
 class Entrance:
     """Admits requests with a token. One per service."""
 
-    def __init__(self, settings: Settings, tokens: Tokens, denials: Denials, streams: Streams) -> None:
+    def __init__(
+        self, settings: Settings, tokens: Tokens, links: ShareLinks, denials: Denials, streams: Streams
+    ) -> None:
         self._settings = settings
         self._tokens = tokens
+        self._links = links
         self._denials = denials
         self._streams = streams
         self._viewers: dict[str, Viewer] = {}  # by token, with the grant and the denials of their last request
@@ -61,8 +68,10 @@ class Entrance:
             return None
         try:
             token, path, raw_path = parted(scope)
-            grant = self._tokens.grant(token)
+            grant = self._links.current(token) if is_link(token) else self._tokens.grant(token)
         except InvalidToken:
+            return None
+        if grant is None or not grant.is_current(time.time()):
             return None
         if grant.max_streams and not self._streams.has_seen(_device(grant, scope)):
             return None
@@ -77,13 +86,20 @@ class Entrance:
 
     async def enter(self, scope: Scope, token: str) -> Viewer:
         """The viewer with this token. Raises InvalidToken, TooManyStreams, RedisUnavailable."""
-        grant = self._tokens.grant(token)
+        grant = await self._of_link(token) if is_link(token) else self._tokens.grant(token)
         if grant.is_bound and not self._admits(grant, scope):
             raise InvalidToken("It is for another address, page or country.")
         viewer = Viewer(grant=grant, denied=await self._denials.read())
         if grant.max_streams and scope["method"] == "GET" and not _NOT_PLAYED.search(scope["path"]):
             await self._streams.admit(_device(grant, scope), grant.max_streams)
         return viewer
+
+    async def _of_link(self, key: str) -> Grant:
+        """What a share link permits. Raises InvalidToken, StoreUnavailable."""
+        found = await self._links.find(key)
+        if found is None or not found[1].is_current(time.time()):
+            raise InvalidToken("The link has expired, or was revoked.")
+        return found[1]
 
     def _admits(self, grant: Grant, scope: Scope) -> bool:
         headers, country = Headers(scope=scope), self._settings.playback_country_header
@@ -98,7 +114,7 @@ class Entrance:
     def verifies(self, token: str) -> bool:
         """Whether it is a token of this service: other services put their own into the same header."""
         with suppress(InvalidToken):
-            return self._tokens.grant(token) is not None
+            return is_link(token) or self._tokens.grant(token) is not None
         return False
 
 
@@ -124,7 +140,7 @@ class TokenPaths:
         try:
             answer = await self._answer(scope)
         except MamError as error:
-            answer = _refusal(scope, error)
+            answer = refusal(scope, error)
         await (answer or self._app)(scope, receive, send)
 
     async def _answer(self, scope: Scope) -> Response | None:
@@ -154,7 +170,7 @@ class TokenPaths:
         return None
 
 
-def _refusal(scope: Scope, error: MamError) -> Response:
+def refusal(scope: Scope, error: MamError) -> Response:
     """A page where a browser wants one, else the problem."""
     services, accepted = scope["app"].state.services, Headers(scope=scope).get("accept", "")
     if services.settings.web and _PAGE.search(scope["path"]) and "text/html" in accepted:
@@ -209,7 +225,7 @@ def _is_public(request: Request, access: Access) -> bool:
     """Whether the path names an asset that everyone may watch."""
     names: dict[str, Any] = request.path_params
     with suppress(MamError):
-        return "bucket" in names and access.policy(str(Asset(names["bucket"], names["path"]))) is Policy.PUBLIC
+        return {"bucket", "path"} <= names.keys() and access.policy(str(Asset(names["bucket"], names["path"]))) is Policy.PUBLIC
     return False
 
 

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl
 
 from starlette.types import Scope, Send
 
+from mam.access.share_links import ShareLinks
 from mam.access.viewers import ANYONE, Viewer
 from mam.cache.memory import PlaylistMemory
 from mam.cache.response import Answer, Answers, Headers
@@ -100,6 +101,7 @@ class HotPath:
         settings: Settings,
         access: Access,
         entrance: Entrance,
+        links: ShareLinks,
         redirects: Redirects,
         memory: PlaylistMemory,
         reads: SharedReads,
@@ -108,6 +110,7 @@ class HotPath:
     ) -> None:
         self._access = access
         self._entrance = entrance
+        self._links = links
         self._redirects = redirects
         self._memory = memory
         self._reads = reads
@@ -140,6 +143,8 @@ class HotPath:
             if answers is None:
                 return False
             self._outcomes.redis.inc()
+        if viewer.grant and viewer.grant.share:
+            self._links.count(viewer.grant, scope)
         answer = answers.to(scope["headers"])
         await self._send(scope, send, answer, wanted.route, started)
         if request not in self._known:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
+from mam.access.share_links import ShareLinks
 from mam.access.viewers import Viewer
 from mam.cache.response import Answers
 from mam.cache.store import CachedPlaylist
@@ -132,7 +133,8 @@ async def status(
     found = await services.statuses.of(Asset(bucket, path), kind, viewer, default=made)
     prefix = token_prefix(request)
     pictures = {name: f"{prefix}{at}" for name in ("poster", "storyboard") if (at := getattr(found, name))}
-    return found.model_copy(update=pictures) if prefix else found
+    may_download = services.access.may_download(str(Asset(bucket, path)), viewer)
+    return found.model_copy(update={**pictures, "download": may_download}) if prefix else found
 
 
 @router.head("/video/{video_name:path}/playlist.m3u8", include_in_schema=False)
@@ -156,7 +158,7 @@ async def video(
     playlist = await _with_key_if_it_helps(
         request, viewer, lambda viewer: services.playback.by_name(video_name, kind, rendition, viewer)
     )
-    return _playlist(request, playlist)
+    return _playlist(request, playlist, viewer, services.links)
 
 
 @router.head("/stream/{bucket}/{path:path}/playlist.m3u8", include_in_schema=False)
@@ -188,7 +190,7 @@ async def stream(
     playlist = await _with_key_if_it_helps(
         request, viewer, lambda viewer: playback.by_asset(asset, kind, rendition, viewer, default=made)
     )
-    return _playlist(request, playlist)
+    return _playlist(request, playlist, viewer, services.links)
 
 
 async def _with_key_if_it_helps(
@@ -205,7 +207,9 @@ async def _with_key_if_it_helps(
     return await ask(viewer_with(caller, audit.address(request)))
 
 
-def _playlist(request: Request, playlist: CachedPlaylist) -> Response:
+def _playlist(request: Request, playlist: CachedPlaylist, viewer: Viewer, links: ShareLinks) -> Response:
+    if viewer.grant and viewer.grant.share:
+        links.count(viewer.grant, request.scope)
     answer = Answers(playlist).to(request.headers.raw)
     response = Response(answer.body, answer.status)
     response.raw_headers = list(answer.headers)

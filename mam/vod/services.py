@@ -11,6 +11,7 @@ from fastapi import Depends, Request
 
 from mam.access.denials import Denials
 from mam.access.keyring import Keyring
+from mam.access.share_links import ShareLinks
 from mam.access.streams import Streams
 from mam.access.tokens import Tokens
 from mam.cache.memory import PlaylistMemory
@@ -66,6 +67,7 @@ class VodServices(PageServices, LibraryServices, UploadServices):
     redirects: Redirects
     tokens: Tokens
     denials: Denials
+    links: ShareLinks
     pending: PendingSegments
     origins: Origins
     statuses: Statuses
@@ -84,7 +86,8 @@ async def started(settings: Settings, stack: AsyncExitStack, recorder: Recorder,
     keys, tries, trail = KnownKeys(settings), Tries(redis), Trail(redis)
     stack.push_async_callback(trail.stop)
     trees, listener, memory = Trees(store, settings.minio_bucket_vod), Listener(redis), PlaylistMemory(redis)
-    for part in (keys, keyring, listener, memory):
+    links = ShareLinks(store, settings.minio_bucket_vod, redis, memory)
+    for part in (keys, keyring, listener, memory, links):
         await start(stack, part)
     budget = settings.playlist_cache_bytes
     cache = PlaylistCache(
@@ -92,7 +95,7 @@ async def started(settings: Settings, stack: AsyncExitStack, recorder: Recorder,
     )
     reads, assets, redirects = SharedReads(cache, memory), PageAssets(), Redirects()
     tokens, denials = Tokens(lambda: keyring.keys), Denials(redis, quick, memory)
-    entrance = Entrance(settings, tokens, denials, Streams(redis))
+    entrance = Entrance(settings, tokens, links, denials, Streams(redis))
     is_stopping = stack.enter_context(stopping.noticed())
     await stack.enter_async_context(bucket.ensured(partial(store.ensure_bucket, settings.minio_bucket_vod)))
     pending, origins = PendingSegments(settings, store, trees, transcoder, listener), Origins(trees)
@@ -109,10 +112,11 @@ async def started(settings: Settings, stack: AsyncExitStack, recorder: Recorder,
         stopping=is_stopping,
         access=access,
         entrance=entrance,
-        hot=HotPath(settings, access, entrance, redirects, memory, reads, recorder, outcomes),
+        hot=HotPath(settings, access, entrance, links, redirects, memory, reads, recorder, outcomes),
         redirects=redirects,
         tokens=tokens,
         denials=denials,
+        links=links,
         pending=pending,
         origins=origins,
         statuses=Statuses(settings, access, store, trees, transcoder),

@@ -67,6 +67,7 @@ class StatusView(BaseModel):
     poster: str | None = None
     storyboard: str | None = None
     error: Failure | None = Field(default=None, description="Why the conversion failed.")
+    download: bool = Field(default=False, description="Whether the link or token permits to download the asset.")
 
 
 class Statuses:

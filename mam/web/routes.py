@@ -109,6 +109,11 @@ async def watch(bucket: str, path: str, request: Request, services: Provided) ->
     return services.pages.watch(Asset(bucket, path), token_prefix(request))
 
 
+@router.api_route("/shared/{bucket}/{path:path}", methods=SHOWS, include_in_schema=False)
+async def shared_folder(bucket: str, path: str, request: Request, services: Provided) -> Response:
+    return services.pages.app() if token_prefix(request) else services.pages.missing()
+
+
 @router.api_route("/embed/{bucket}/{path:path}", methods=SHOWS, include_in_schema=False)
 async def embed(bucket: str, path: str, request: Request, services: Provided) -> Response:
     return services.pages.embed(Asset(bucket, path), token_prefix(request))

@@ -25,7 +25,9 @@ NEITHER = {
     "/healthz", "/readyz", "/metrics", "/openapi.json", "/docs", "/docs/{name}", "/session", "/static/{name}",
     "/", "/jobs", "/watch/{bucket}/{path}", "/embed/{bucket}/{path}",  # pages: they say what their address says
     "/uploads", "/uploads/{upload}",  # what clients send
-    "/playback/denials", "/audit",  # what operators say and did
+    "/playback/denials", "/audit", "/shares", "/shares/{share}",  # what operators say and did
+    "/s/{key}", "/shared/{bucket}/{path}",  # they lead to one of the others, which ask
+    "/contents/{bucket}/{folder}",  # it needs a link: tests/integration/test_shares.py asks
     "/segment/{token}/{video_name}/{revision}/{rendition}/{file}",  # it leads to one of the others
     "/api/jobs", "/api/jobs/{job_id}", "/api/jobs/{job_id}/chunks", "/api/fleet", "/api/events",  # what workers do
 }  # fmt: skip

@@ -126,7 +126,7 @@ class Used:
         """Any answer will do, in time."""
         for path in ("/healthz", "/readyz", "/fleet", "/jobs", f"/jobs/{UNFINISHED}", "/metrics"):
             self.answer(f"http://{self.stack.transcoder.address}{path}")
-        for path in ("/healthz", "/readyz", "/assets", "/uploads", "/session", "/metrics", "/audit"):
+        for path in ("/healthz", "/readyz", "/assets", "/uploads", "/session", "/metrics", "/audit", "/shares"):
             self.answer(f"http://{self.stack.vod.address}{path}")
         self.answer(self.stack.video_url(self.video))
         self.answer(self.stack.stream_url(f"{self.video}.mp4"))
@@ -252,6 +252,13 @@ def use(used: Used, media: MediaFolder) -> None:
         headers = {"x-api-key": api_key, "x-forwarded-for": "203.0.113.1"}
         asked = requests.get(f"http://{stack.transcoder.address}/jobs", headers=headers, timeout=PATIENCE)
         assert asked.status_code == status, asked.text
+    linked = used.session.post(
+        f"http://{stack.vod.address}/shares", json={"sub": f"{BUCKET}/{key}"}, headers={"x-api-key": API_KEY}
+    )
+    assert linked.status_code == 201, linked.text
+    token = linked.json()["path"].rpartition("/")[2]
+    shared = f"http://{stack.vod.address}/p/{token}/stream/{BUCKET}/{key}/playlist.m3u8"
+    assert used.session.get(shared, timeout=PATIENCE).status_code == 200
     limited = {"sub": f"{BUCKET}/garbage/", "vid": "somebody", "max": 1}
     issued = used.session.post(
         f"http://{stack.vod.address}/playback/tokens", json=limited, headers={"x-api-key": API_KEY}

@@ -53,6 +53,7 @@ CODES: dict[Dependency, str] = {"redis": "redis_unavailable", "store": "store_un
 ALWAYS = {
     "/docs", "/docs/{name}", "/openapi.json", "/metrics", "/healthz", "/static/{name}",
     "/", "/watch/{bucket}/{path}", "/embed/{bucket}/{path}", "/fleet", "/events", "/api/fleet", "/api/events",
+    "/shared/{bucket}/{path}", "/s/{key}", "/contents/{bucket}/{folder}",  # without a link
     "/playback/tokens", "/segment/{token}/{video_name}/{revision}/{rendition}/{file}",
 }  # fmt: skip
 WITHOUT: dict[Dependency, set[str]] = {
@@ -60,7 +61,7 @@ WITHOUT: dict[Dependency, set[str]] = {
         "/assets", "/assets/{bucket}/{path}",
         "/video/{video_name}/playlist.m3u8", "/video/{video_name}/poster.jpg", "/video/{video_name}/storyboard.vtt",
         "/stream/{bucket}/{path}/{revision}/{rendition}/{file}", "/video/{video_name}/{revision}/{rendition}/{file}",
-        "/video/{video_name}/{revision}/{sheet}",
+        "/video/{video_name}/{revision}/{sheet}", "/download/{bucket}/{path}",
     },
     "store": {  # what Redis knows
         "/jobs", "/jobs/{job_id}", "/jobs/{job_id}/events", "/jobs/{job_id}/chunks", "/jobs/{job_id}/seek",
@@ -88,6 +89,7 @@ def bodies(key: str) -> dict[str, Any]:
         "POST /uploads/{upload}/parts": {"numbers": [1]},
         "POST /session": {"api_key": API_KEY},
         "POST /playback/tokens": {"sub": f"{BUCKET}/{key}"},
+        "POST /shares": {"sub": f"{BUCKET}/hanging/"},
         "POST /playback/denials": {"claim": "vid", "value": key},
     }
 
@@ -157,7 +159,7 @@ class Hanging:
         path = call.path.format(
             bucket=BUCKET, path=f"{video}.mp4", video_name=video, name="x.js", job_id=UNKNOWN, upload=32 * "0",
             revision=UNKNOWN, rendition="main", file="00000.ts", sheet="storyboard-00.jpg", jti="id", claim="vid",
-            value="viewer", token="x",
+            value="viewer", token="x", key="x", folder="none/", share=UNKNOWN,
         )  # fmt: skip
         began = time.monotonic()
         answer = requests.request(

@@ -40,9 +40,9 @@ def hot_path() -> HotPath:
     reads: Any = SimpleNamespace(read=read)
     kept: Any = Kept()
     nobody: Any = SimpleNamespace(known=lambda _: None)
-    return HotPath(
-        SETTINGS, Access(SETTINGS), nobody, Redirects(), kept, reads, Recorder("vod"), Outcomes(CollectorRegistry())
-    )
+    links: Any = None  # no viewer comes by a link
+    access, recorder, outcomes = Access(SETTINGS), Recorder("vod"), Outcomes(CollectorRegistry())
+    return HotPath(SETTINGS, access, nobody, links, Redirects(), kept, reads, recorder, outcomes)
 
 
 def ask(hot: HotPath, path: str, query: bytes = b"", raw: bytes | None = None) -> bool:

@@ -12,13 +12,14 @@ import { toastError } from "./shared/toasts.js";
 import type { Problem } from "./shared/types.js";
 import "./library/page.js";
 import "./uploads/tray.js";
+import { tokenPrefix } from "./player/address.js";
 import { texts } from "./texts/index.js";
 
 const AGAIN = 5000; // Milliseconds until the session is requested again after a failure.
 
 /** The page of an address. `open`: without a session too. */
 interface Page {
-  name: "library" | "jobs" | "watch";
+  name: "library" | "jobs" | "watch" | "shared";
   open: boolean;
   load?: () => Promise<unknown>;
   content: () => TemplateResult;
@@ -30,8 +31,12 @@ function pageOf(path: string): Page | null {
     const load = () => import("./jobs/page.js");
     return { name: "jobs", open: false, load, content: () => html`<mam-jobs></mam-jobs>` };
   }
-  const [, watch, bucket, ...key] = path.replace(/^\/p\/[^/]+/, "").split("/").map(unquote);
-  if (watch !== "watch" || !bucket || !key.length) return null;
+  const [, page, bucket, ...key] = path.replace(/^\/p\/[^/]+/, "").split("/").map(unquote);
+  if (page === "shared" && bucket && key.at(-1) === "") {
+    const folder = () => html`<mam-shared-folder .bucket=${bucket} .folder=${key.join("/")}></mam-shared-folder>`;
+    return { name: "shared", open: true, load: () => import("./sharing/folder.js"), content: folder };
+  }
+  if (page !== "watch" || !bucket || !key.length) return null;
   const content = () => html`<mam-watch .bucket=${bucket} .path=${key.join("/")}></mam-watch>`;
   return { name: "watch", open: true, load: () => import("./player/page.js"), content };
 }
@@ -98,6 +103,7 @@ class App extends Element {
     const page = pageOf(this.path);
     const link = (name: string, href: string, text: string) =>
       html`<a href=${href} aria-current=${page?.name === name ? "page" : nothing}>${text}</a>`;
+    if (tokenPrefix()) return this.forViewers(page);
     return html`
       <a class="skip" href="#content" @click=${(event: Event) => this.skip(event)}>${texts.skip}</a>
       <header class="top">
@@ -111,6 +117,15 @@ class App extends Element {
       </header>
       <main id="content" tabindex="-1">${this.content(page)}</main>
       ${this.signedIn ? html`<mam-uploads></mam-uploads>` : nothing}
+      <mam-toasts></mam-toasts>
+    `;
+  }
+
+  /** Viewers with a link see the video or folder that it is for, and nothing else. */
+  private forViewers(page: Page | null): TemplateResult {
+    return html`
+      <header class="top"><span class="brand"><img src="/static/icon.svg" alt="" width="24" height="24" />${texts.name}</span></header>
+      <main id="content" tabindex="-1">${this.content(page)}</main>
       <mam-toasts></mam-toasts>
     `;
   }

@@ -6,6 +6,7 @@ import { copyText, toast, toastError } from "../shared/toasts.js";
 import type { AssetView, Conversion, ConversionRequest } from "../shared/types.js";
 import { texts } from "../texts/index.js";
 import type { Confirm } from "./confirm.js";
+import type { ShareDialog } from "../sharing/dialog.js";
 import { convertingLine, playingLine } from "./curl.js";
 import type { Listing, Row } from "./listing.js";
 import type { MenuItem } from "./menu.js";
@@ -16,6 +17,7 @@ export class Actions {
   constructor(
     private readonly listing: Listing,
     private readonly confirm: () => Confirm,
+    private readonly sharing: () => ShareDialog,
   ) {}
 
   /** The actions that fit the video's state and that the user may perform. */
@@ -31,6 +33,7 @@ export class Actions {
       mayConvert && !isBusy && this.converting(asset, said.reencode, "h264"),
       mayConvert && isBusy && making !== null && { icon: icon("close"), text: said.cancel, run: () => this.cancel(asset, making) },
       session.may("edit") && video !== null && { icon: icon("broom"), text: said.clearCache, run: () => this.clearCache(asset, video) },
+      session.may("sign") && { icon: icon("link"), text: texts.sharing.share, run: () => this.share(asset) },
       { icon: icon("copy"), text: said.copyPlaying, run: () => copyText(playingLine(asset)) },
       mayConvert && { icon: icon("copy"), text: said.copyConverting, run: () => copyText(convertingLine(asset)) },
       session.may("delete") && state === "live" && { icon: icon("trash"), text: said.deleteStream, isDanger: true, run: () => this.remove(asset) },
@@ -48,6 +51,10 @@ export class Actions {
       const { status } = await call<Conversion>("POST", "/api/transcode", wanted);
       return status === "accepted" ? said.begun(asset.title) : said.isLive(asset.title);
     });
+  }
+
+  private share(asset: AssetView): Promise<void> {
+    return this.sharing().open(`${asset.bucket}/${asset.key}`, asset.title);
   }
 
   private cancel(asset: AssetView, job: string): Promise<void> {

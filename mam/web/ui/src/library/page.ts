@@ -21,6 +21,8 @@ import type { Rows } from "./rows.js";
 import { Position } from "./scroll.js";
 import { preloadOnHover, preloadOnPress } from "./preload.js";
 import { Preview } from "./preview.js";
+import "../sharing/dialog.js";
+import type { ShareDialog } from "../sharing/dialog.js";
 import { toolbar } from "./toolbar.js";
 
 const said = texts.libraryPage;
@@ -34,7 +36,11 @@ class Library extends Element {
   static override properties = { query: { state: true } };
   declare query: Query;
   private readonly listing = new Listing(() => this.requestUpdate());
-  private readonly actions = new Actions(this.listing, () => this.querySelector<Confirm>("mam-confirm")!);
+  private readonly actions = new Actions(
+    this.listing,
+    () => this.querySelector<Confirm>("mam-confirm")!,
+    () => this.querySelector<ShareDialog>("mam-share-dialog")!,
+  );
   private readonly position = new Position(this);
   private readonly preview = new Preview((id) => this.rowOf(id)?.asset);
   private readonly end = new IntersectionObserver(([entry]) => entry?.isIntersecting && void this.listing.more(), {
@@ -179,6 +185,9 @@ class Library extends Element {
             <p class="quiet number" role="status">${this.count()}</p>
           </div>
         </div>
+        ${session.may("sign") && query.bucket
+          ? html`<button class="button library-share" @click=${() => this.shareFolder()}>${texts.sharing.shareFolder}</button>`
+          : nothing}
         ${session.mayUpload
           ? html`<mam-upload-button .folder=${query.folder} .bucket=${query.bucket}></mam-upload-button>`
           : nothing}
@@ -194,7 +203,13 @@ class Library extends Element {
       ${isEmpty && !listing.problem ? this.emptiness() : this.content()}
       <mam-menu></mam-menu>
       <mam-confirm></mam-confirm>
+      <mam-share-dialog></mam-share-dialog>
     `;
+  }
+
+  private shareFolder(): void {
+    const { bucket, folder } = this.query;
+    void this.querySelector<ShareDialog>("mam-share-dialog")!.open(`${bucket}/${folder}`, placeName(this.query));
   }
 
   private count(): string {

@@ -31,6 +31,11 @@ export function watchUrl(bucket: string, path: string): string {
   return `${tokenPrefix()}/watch/${encodeURIComponent(bucket)}/${quotePath(path)}`;
 }
 
+/** The file itself. */
+export function downloadUrl(bucket: string, path: string): string {
+  return `${tokenPrefix()}/download/${encodeURIComponent(bucket)}/${quotePath(path)}`;
+}
+
 export function embedUrl(bucket: string, path: string): string {
   return `${tokenPrefix()}/embed/${encodeURIComponent(bucket)}/${quotePath(path)}`;
 }

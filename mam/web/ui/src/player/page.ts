@@ -6,18 +6,18 @@ import { dateTime, duration } from "../shared/format.js";
 import { icon } from "../shared/icons.js";
 import { titleOf } from "../shared/names.js";
 import { playlistLine } from "../shared/shell.js";
-import { call } from "../shared/api.js";
 import { session } from "../shared/session.js";
-import { copyText, toastError } from "../shared/toasts.js";
-import type { StatusView, StreamInfo, TokenView } from "../shared/types.js";
+import { copyText } from "../shared/toasts.js";
+import type { StatusView, StreamInfo } from "../shared/types.js";
+import "../sharing/dialog.js";
+import type { ShareDialog } from "../sharing/dialog.js";
 import { texts } from "../texts/index.js";
-import { playlistUrl } from "./address.js";
+import { downloadUrl, playlistUrl, tokenPrefix } from "./address.js";
 import { SIGNED, STATUS } from "./element.js";
 import { embedCode, ffmpegLine, linkAt, vlcLine } from "./share.js";
 import { percentOf } from "./status.js";
 
 const words = texts.player.page;
-const SHARE_SECONDS = { hour: 3600, day: 86400, week: 7 * 86400 };
 const BADGES = { new: "", making: "is-busy", live: "is-good", failed: "is-bad" };
 
 class Watch extends Element {
@@ -58,11 +58,10 @@ class Watch extends Element {
         ${keyed(`${bucket}/${path}`, player)}
         <header class="mam-heading">
           <h1>${titleOf(path)}</h1>
-          ${this.facts()}
+          ${this.facts()} ${this.acts()}
         </header>
-        <div class="mam-about">
-          ${this.streams()} ${this.uses()}
-        </div>
+        ${tokenPrefix() ? nothing : html`<div class="mam-about">${this.streams()} ${this.uses()}</div>`}
+        <mam-share-dialog></mam-share-dialog>
       </div>
     `;
   }
@@ -73,29 +72,25 @@ class Watch extends Element {
     return html`<p class="mam-facts quiet">
       ${status ? html`<span class="badge ${BADGES[status.state]}">${texts.player.state[status.state]}${percent}</span>` : nothing}
       ${status?.duration ? html`<span class="number"><span class="visually-hidden">${words.duration}: </span>${duration(status.duration)}</span>` : nothing}
-      <span class="mam-where">${this.bucket}/${this.path}</span>
+      ${tokenPrefix() ? nothing : html`<span class="mam-where">${this.bucket}/${this.path}</span>`}
     </p>`;
   }
 
-  private share(): TemplateResult {
-    const choices = Object.entries(words.shareFor) as [keyof typeof SHARE_SECONDS, string][];
-    return html`<li>
-      <div>
-        <strong>${words.share}</strong>
-        <label class="quiet">${words.shareHint}
-          <select name="share">${choices.map(([name, text]) => html`<option value=${name}>${text}</option>`)}</select>
-        </label>
-      </div>
-      <button class="icon-button" aria-label=${words.copy(words.share)} title=${words.copy(words.share)}
-        @click=${() => this.shareLink().then(copyText, toastError)}>${icon("copy")}</button>
-    </li>`;
+  /** What a user may do with the video, beside its title. */
+  private acts(): TemplateResult | typeof nothing {
+    const { policy, download } = this.status ?? {};
+    const mayShare = session.may("sign") && (policy === "public" || policy === "signed");
+    const mayDownload = download || (session.may("read") && policy !== undefined && policy !== "off");
+    if (!mayShare && !mayDownload) return nothing;
+    return html`<div class="mam-acts">
+      ${mayShare ? html`<button class="button" @click=${() => this.share()}>${texts.sharing.share}</button>` : nothing}
+      ${mayDownload ? html`<a class="button" href=${downloadUrl(this.bucket, this.path)} download>${texts.sharing.downloadIt}</a>` : nothing}
+    </div>`;
   }
 
-  private async shareLink(): Promise<string> {
-    const chosen = this.querySelector<HTMLSelectElement>("select[name=share]")!.value as keyof typeof SHARE_SECONDS;
-    const wanted = { sub: `${this.bucket}/${this.path}`, expires_in: SHARE_SECONDS[chosen] };
-    const { urls } = await call<TokenView>("POST", "/playback/tokens", wanted);
-    return location.origin + urls!.watch;
+  private share(): void {
+    const at = this.querySelector("mam-player")?.currentTime ?? 0;
+    void this.querySelector<ShareDialog>("mam-share-dialog")!.open(`${this.bucket}/${this.path}`, titleOf(this.path), at);
   }
 
   private streams(): TemplateResult {
@@ -119,7 +114,6 @@ class Watch extends Element {
       <h2 id="mam-use">${words.use}</h2>
       <ul class="mam-uses">
         ${use(words.link, words.linkHint, null, () => this.link())}
-        ${this.status?.policy === "signed" && session.may("sign") ? this.share() : nothing}
         ${use(words.playlist, about, playlist, () => playlist)}
         ${use(words.embed, words.embedHint, embedCode(this.bucket, this.path))}
         ${use(words.curl, words.curlHint, playlistLine(playlist))}

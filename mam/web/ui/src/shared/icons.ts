@@ -13,6 +13,7 @@ const PATHS = {
   convert: svg`<path d="M4.5 9a8 8 0 0 1 14-2.5M19.5 15a8 8 0 0 1-14 2.5M19 3v4h-4M5 21v-4h4"/>`,
   trash: svg`<path d="M5 7h14M10 7V4.5h4V7M7 7l.8 12.5h8.4L17 7M10.2 10.5v5.5M13.8 10.5v5.5"/>`,
   copy: svg`<rect x="8.5" y="8.5" width="11" height="11" rx="2"/><path d="M15.5 8.5v-2a2 2 0 0 0-2-2h-7a2 2 0 0 0-2 2v7a2 2 0 0 0 2 2h2"/>`,
+  link: svg`<path d="M10 14a4 4 0 0 0 5.7 0l3-3a4 4 0 0 0-5.7-5.7l-1.2 1.2M14 10a4 4 0 0 0-5.7 0l-3 3A4 4 0 0 0 11 18.7l1.2-1.2"/>`,
   warning: svg`<path d="M12 4L2.8 19.5h18.4zM12 10v4.5M12 17h.01"/>`,
   check: svg`<path d="M5 12.5l4.5 4.5L19 7.5"/>`,
   clock: svg`<circle cx="12" cy="12" r="8"/><path d="M12 7.5V12l3 2"/>`,

@@ -3,7 +3,8 @@ import type { SessionView, StatusView, UploadList, UploadView } from "./openapi/
 import type { Accepted, Transcoded, TranscodeRequest } from "./openapi/transcoding.js";
 
 export type {
-  AssetList, AssetView, Completed, Failure, FolderView, PartUrls, Problem, SessionView, StatusView, StreamInfo, TokenView, UploadList,
+  AssetList, AssetView, Completed, Failure, FolderView, NewShareView, PartUrls, Problem, SessionView, SharedAsset, SharedFolder, ShareList,
+  ShareView, StatusView, StreamInfo, UploadList,
   UploadRequest, UploadView,
 } from "./openapi/vod.js";
 export type {
