@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -19,6 +20,7 @@ from mam.library import routes as library
 from mam.settings import Settings
 from mam.uploads import routes as uploads
 from mam.vod import download_routes, operation_routes, routes, segment_routes, share_routes, token_routes
+from mam.vod.concealment import BEGAN
 from mam.vod.entrance import TokenPaths
 from mam.vod.outcomes import Outcomes
 from mam.vod.services import started
@@ -35,9 +37,11 @@ class VodService(Service):
     outcomes: Outcomes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        began = time.perf_counter()
         hot = scope["type"] == "http" and scope["method"] in ("GET", "HEAD") and self.edge.admits(scope["headers"])
         if hot and await self.state.services.hot.answer(scope, send):
             return
+        scope[BEGAN] = began
         await super().__call__(scope, receive, send)
 
 

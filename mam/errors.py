@@ -38,6 +38,7 @@ class MamError(Exception):
     title = "Something went wrong"
     hint = "Try again; if it happens again, the service's log has the details."
     retryable = False  # Whether the same task may succeed a little later.
+    is_refusal = False  # Whether it only looks like an answer about what is missing, which takes longer.
     retry_seconds = 5  # The value of Retry-After, where waiting helps (429, 503).
 
     def __init__(self, detail: str, *, hint: str | None = None) -> None:

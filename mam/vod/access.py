@@ -70,7 +70,7 @@ class Access:
     def check_asset(self, asset: Asset, viewer: Viewer) -> None:
         """Raises NotFound unless the asset may be watched."""
         if asset.bucket == self._settings.minio_bucket_vod or not self.may_watch(str(asset), viewer):
-            raise no_asset(asset)
+            raise refusal(no_asset(asset))
 
     def may_download(self, source: str, viewer: Viewer) -> bool:
         """Whether the viewer may have the asset itself: with a key or session, or a token or link that says so."""
@@ -89,7 +89,7 @@ class Access:
     def check_name(self, name: str, viewer: Viewer) -> None:
         """Raises VideoNotFound where no video of this name may be watched."""
         if not self.may_watch_some(name, viewer):
-            raise no_video(name)
+            raise refusal(no_video(name))
 
     def check_own_name(self, name: str, caller: Caller) -> None:
         """Raises NotPermitted where no video of this name can be of an asset that the caller's key is for."""
@@ -100,11 +100,17 @@ class Access:
     def check_video(self, name: str, source: str, viewer: Viewer) -> None:
         """Raises VideoNotFound unless the video may be watched. `source`: '' for a tree of another tool."""
         if not self.may_watch(self.source_of(name, source), viewer):
-            raise no_video(name)
+            raise refusal(no_video(name))
 
     def source_of(self, name: str, source: str) -> str:
         """The source of a video by its own: the tree of another tool has none, and counts as an object there."""
         return source or f"{self._settings.minio_bucket_vod}/{name}"
+
+
+def refusal(error: NotFound) -> NotFound:
+    """The same error where something exists, or may exist, that the viewer may not watch (mam/vod/concealment.py)."""
+    error.is_refusal = True
+    return error
 
 
 def no_asset(asset: Asset) -> NotFound:

@@ -225,7 +225,9 @@ def _is_public(request: Request, access: Access) -> bool:
     """Whether the path names an asset that everyone may watch."""
     names: dict[str, Any] = request.path_params
     with suppress(MamError):
-        return {"bucket", "path"} <= names.keys() and access.policy(str(Asset(names["bucket"], names["path"]))) is Policy.PUBLIC
+        return {"bucket", "path"} <= names.keys() and access.policy(
+            str(Asset(names["bucket"], names["path"]))
+        ) is Policy.PUBLIC
     return False
 
 

@@ -19,7 +19,7 @@ from mam.origin.tree import Trees
 from mam.settings import Settings
 from mam.singleflight import SingleFlight
 from mam.store.objects import Store
-from mam.vod.access import Access, no_asset, no_video
+from mam.vod.access import Access, no_asset, no_video, refusal
 from mam.vod.conversions import Conversions, Generations
 from mam.vod.missing import MissingAssets
 from mam.vod.outcomes import Outcomes
@@ -165,7 +165,7 @@ class Playback:
     def _check_tree(self, asset: Asset, name: str, source: str, viewer: Viewer) -> None:
         """Raises NotFound unless the tree that answers for an asset may be watched: another tool may have made it."""
         if not self._access.may_watch(self._access.source_of(name, source), viewer):
-            raise no_asset(asset)
+            raise refusal(no_asset(asset))
 
     async def _convert(
         self,

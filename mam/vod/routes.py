@@ -21,10 +21,10 @@ from mam.hls.recipe import Format, Profile
 from mam.http import audit, problems
 from mam.http.auth import caller_if_any
 from mam.http.names import Bucket, ObjectKey, VideoName
-from mam.http.routing import Route
 from mam.http.token_path import token_prefix
 from mam.naming import REVISION, SHEET, Asset
 from mam.settings import SAME_URL_SECONDS
+from mam.vod.concealment import PlaybackRoute
 from mam.vod.conversions import NotConverted
 from mam.vod.entrance import Watching, viewer_with
 from mam.vod.playback import kind_asked
@@ -52,7 +52,7 @@ RevisionQuery = Annotated[
 ]
 
 register("sheet", SHEET.pattern)
-router = APIRouter(route_class=Route)
+router = APIRouter(route_class=PlaybackRoute)
 
 
 @router.head("/video/{video_name:path}/poster.jpg", include_in_schema=False)

@@ -9,9 +9,9 @@ from starlette.convertors import StringConvertor, register_url_convertor
 
 from mam.http import problems
 from mam.http.names import Bucket, ObjectKey, VideoName
-from mam.http.routing import Route
 from mam.http.token_path import token_prefix
 from mam.naming import INIT, RENDITION, REVISION, SEGMENT, Asset, check_video_name, quote_path
+from mam.vod.concealment import PlaybackRoute
 from mam.vod.entrance import Watching
 from mam.vod.origins import Origin
 from mam.vod.pending_segments import SegmentName
@@ -34,7 +34,7 @@ _FILE = "{revision:revision}/{rendition:rendition}/{file:segment}"
 STREAM_SEGMENT = f"/stream/{{bucket}}/{{path:path}}/{_FILE}"
 VIDEO_SEGMENT = f"/video/{{video_name:path}}/{_FILE}"
 
-router = APIRouter(route_class=Route)
+router = APIRouter(route_class=PlaybackRoute)
 
 
 @router.api_route(f"/segment/{{token}}/{{video_name:path}}/{_FILE}", methods=["GET", "HEAD"], include_in_schema=False)

@@ -36,6 +36,7 @@ from mam.store.objects import Store
 from mam.uploads.routes import UploadServices
 from mam.uploads.service import running as running_uploads
 from mam.vod.access import Access
+from mam.vod.concealment import Durations
 from mam.vod.conversions import Conversions
 from mam.vod.entrance import Entrance
 from mam.vod.hotpath import HotPath
@@ -65,6 +66,7 @@ class VodServices(PageServices, LibraryServices, UploadServices):
     entrance: Entrance
     hot: HotPath
     redirects: Redirects
+    durations: Durations
     tokens: Tokens
     denials: Denials
     links: ShareLinks
@@ -114,6 +116,7 @@ async def started(settings: Settings, stack: AsyncExitStack, recorder: Recorder,
         entrance=entrance,
         hot=HotPath(settings, access, entrance, links, redirects, memory, reads, recorder, outcomes),
         redirects=redirects,
+        durations=Durations(),
         tokens=tokens,
         denials=denials,
         links=links,

@@ -21,7 +21,7 @@ from mam.playback_rules import Policy
 from mam.settings import MAX_SIGNED_URL_SECONDS, SAME_URL_SECONDS, Settings
 from mam.store.objects import Store
 from mam.store.signing import Sign, signer
-from mam.vod.access import Access
+from mam.vod.access import Access, refusal
 
 BRIEF_SECONDS = 120  # The URL of a picture that is not public is valid this long: it is requested at once.
 
@@ -83,11 +83,13 @@ class Thumbnails:
         check_video_name(video)
         missing = NoPictures(f"There is no video {video!r} with pictures.")
         if not self._access.may_watch_some(video, viewer):
-            raise missing
+            raise refusal(missing)
         wanted = revision or self._trees.revision(video)
         plan = self._trees.plan(video, wanted) if wanted else None
-        if plan is None or not self._access.may_watch(str(plan.source.asset), viewer):
+        if plan is None:
             raise missing
+        if not self._access.may_watch(str(plan.source.asset), viewer):
+            raise refusal(missing)
         return plan.revision, self._access.policy(str(plan.source.asset)) is Policy.PUBLIC
 
     def _sign(self, *, lives: int) -> Sign:

@@ -45,6 +45,7 @@ class StoreProxy:
     mood: Mood = field(default_factory=Mood)
     puts: list[Put] = field(default_factory=list)
     spoiled: int = 0  # requests that met a bad mood
+    asked: list[str] = field(default_factory=list)  # the methods and targets of all requests
 
     @property
     def address(self) -> str:
@@ -100,6 +101,7 @@ class StoreProxy:
         """Forwards one request; False at the end of the connection."""
         head = await reader.readuntil(b"\r\n\r\n")
         method, target, _ = head.split(b" ", 2)
+        self.asked.append(f"{method.decode()} {target.decode()}")
         length = next(
             (int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")), 0
         )
