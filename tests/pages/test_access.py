@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import requests
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
+from mam.credentials.api_keys import KeyRecord, digest_of, new_key, read_records, written
 from tests.integration.system import API_KEY, BUCKET, S3, Stack, own_stack, until
 from tests.media import FILM, MediaFolder
 from tests.pages.browsing import Tab, tab
@@ -20,7 +22,8 @@ pytestmark = pytest.mark.browser
 @pytest.fixture(scope="module")
 def guarded(one_s3: S3, tmp_path_factory: pytest.TempPathFactory, media: MediaFolder) -> Iterator[Stack]:
     rules = f"{BUCKET}/signed/=signed, {BUCKET}/private/=private, {BUCKET}/=public"
-    with own_stack(one_s3, tmp_path_factory.mktemp("guarded"), PLAYBACK_RULES=rules) as stack:
+    folder = tmp_path_factory.mktemp("guarded")
+    with own_stack(one_s3, folder, PLAYBACK_RULES=rules, API_KEYS_FILE=str(folder / "keys.json")) as stack:
         for policy in ("signed", "private"):
             stack.convert(stack.put(f"{policy}/film.mp4", media.path(FILM)))
             until(lambda policy=policy: has_storyboard(stack, policy), "there are pictures")  # type: ignore[misc]
@@ -81,20 +84,129 @@ def test_a_link_with_a_token_plays_for_whoever_has_it_with_all_its_pictures(
     assert any("poster.jpg" in url for url in requested)
 
 
-def test_whoever_is_signed_in_makes_a_link_for_others(browser: Browser, person: Tab, guarded: Stack) -> None:
-    page = person.sign_in(f"/watch/{BUCKET}/signed/film.mp4")
-    page.get_by_label("Whoever has it can watch").select_option("a day")
-    page.get_by_role("button", name="Copy: Link for others").click()
+def made_link(page: Page) -> str:
+    """Makes the link in the open dialog; returns its address as it is shown."""
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Create link").click()
+    field = dialog.get_by_label("Link", exact=True)
+    expect(field).to_have_value(re.compile(r"/s/sh_"))
+    dialog.get_by_role("button", name="Copy link").click()
     expect(page.get_by_role("status").filter(has_text="Copied")).to_be_visible()
-    address = str(page.evaluate("navigator.clipboard.readText()"))
-    assert address.startswith(f"{person.origin}/p/")
+    address = str(field.input_value())
+    assert page.evaluate("navigator.clipboard.readText()") == address
+    return address
+
+
+def test_whoever_is_signed_in_makes_links_to_a_video_sees_their_views_and_revokes_them(
+    browser: Browser, person: Tab, guarded: Stack, tmp_path: Path
+) -> None:
+    page = person.sign_in(f"/watch/{BUCKET}/signed/film.mp4?t=18")
+    plays_from(page, 18)
+    page.get_by_role("button", name="Share …").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("There are no links yet.")
+    dialog.get_by_label("Valid for").select_option("a month")
+    dialog.get_by_label("Start at").check()
+    dialog.get_by_label("Allow to download the file").check()
+    address = made_link(page)
+    assert person.violations() == []
+    page.screenshot(path=tmp_path / "share.png")
     with tab(browser, guarded) as stranger:
-        plays_from(stranger.open(address.removeprefix(stranger.origin)), 0)
-        expect(stranger.page.get_by_role("button", name="Sign out")).to_have_count(0)
-        expect(stranger.page.get_by_role("button", name="Copy: Link for others")).to_have_count(0)
-    private = person.open(f"/watch/{BUCKET}/private/film.mp4")
+        shown = stranger.open(address.removeprefix(stranger.origin))
+        plays_from(shown, 18)
+        expect(shown.get_by_role("heading", name="film")).to_be_visible()
+        for name in ("Sign out", "Share …", "Copy: curl"):
+            expect(shown.get_by_role("button", name=name)).to_have_count(0)
+        expect(shown.get_by_role("link")).to_have_count(1)
+        with shown.expect_download() as download:
+            shown.get_by_role("link", name="Download").click()
+        assert download.value.suggested_filename == "film.mp4"
+        assert stranger.violations() == []
+        dialog.get_by_role("button", name="Close").click()
+        until(lambda: views_shown(page) == "1 view", "the view is counted")
+        dialog.get_by_role("button", name=re.compile("Revoke the link")).click()
+        expect(dialog).to_contain_text("There are no links yet.")
+        stranger.allowed = ["403", "Failed to load"]
+        expect(stranger.open(address.removeprefix(stranger.origin)).get_by_role("heading")).to_have_text(
+            "This link does not work"
+        )
+
+
+def views_shown(page: Page) -> str:
+    """The views that the dialog shows when it is opened again."""
+    page.get_by_role("button", name="Share …").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("listitem")).to_have_count(1)
+    text = str(dialog.get_by_role("listitem").locator("strong").inner_text())
+    if text != "1 view":
+        dialog.get_by_role("button", name="Close").click()
+    return text
+
+
+def test_a_folder_is_shared_from_the_library_and_shows_nothing_beside_it(
+    browser: Browser, person: Tab, guarded: Stack, tmp_path: Path
+) -> None:
+    page = person.sign_in(f"/?bucket={BUCKET}&folder=signed%2F")
+    page.get_by_role("button", name="Share folder …").click()
+    address = made_link(page)
+    with tab(browser, guarded) as stranger:
+        shown = stranger.open(address.removeprefix(stranger.origin))
+        expect(shown.get_by_role("heading", name="signed")).to_be_visible()
+        expect(shown.get_by_role("listitem")).to_have_count(1)
+        expect(shown.get_by_role("navigation")).to_have_count(0)
+        assert stranger.violations() == []
+        shown.screenshot(path=tmp_path / "folder.png")
+        shown.get_by_role("link", name="film").click()
+        plays_from(shown, 0)
+        assert "/p/sh_" in shown.url
+
+
+def test_what_no_link_opens_is_not_shared(person: Tab) -> None:
+    private = person.sign_in(f"/watch/{BUCKET}/private/film.mp4")
     plays_from(private, 0)
-    expect(private.get_by_role("button", name="Copy: Link for others")).to_have_count(0)
+    expect(private.get_by_role("link", name="Download")).to_be_visible()
+    expect(private.get_by_role("button", name="Share …")).to_have_count(0)
+
+
+@pytest.mark.parametrize("scopes", ["read", "read,convert", "read,sign", "read,delete,edit", "read,upload", "admin"])
+def test_a_page_shows_only_what_its_session_may_do(person: Tab, guarded: Stack, scopes: str) -> None:
+    """The scopes of the key that signed in: what they do not permit is not there."""
+    key, held = guarded_key(guarded, scopes.split(",")), scopes.split(",")
+    page = person.sign_in(f"/?bucket={BUCKET}&folder=signed%2F", key=key)
+    page.get_by_role("button", name="Actions for film").click()
+    items = page.get_by_role("menuitem")
+    expect(items.first).to_be_visible()
+    shown = {str(name).strip() for name in items.all_inner_texts()}
+    by_scope = {
+        "convert": {"Convert again", "Re-encode to H.264", "Copy curl line: convert"},
+        "sign": {"Share …"}, "edit": {"Clear cache"}, "delete": {"Delete the stream …"},
+    }  # fmt: skip
+    expected = {"Watch", "Copy curl line: playlist"}
+    for scope, names in by_scope.items():
+        expected |= names if scope in held or "admin" in held else set()
+    assert shown == expected
+    may = {name: name in held or "admin" in held for name in ("sign", "upload")}
+    expect(page.get_by_role("button", name="Share folder …")).to_have_count(int(may["sign"]))
+    expect(page.locator("mam-upload-button")).to_have_count(int(may["upload"]))
+
+
+def test_a_session_for_some_assets_sees_no_jobs_of_others(person: Tab, guarded: Stack) -> None:
+    key = guarded_key(guarded, ["read"], [f"{BUCKET}/signed/"])
+    page = person.sign_in(f"/?bucket={BUCKET}", key=key)
+    expect(page.get_by_role("link", name="signed")).to_be_visible()
+    expect(page.get_by_role("link", name="private")).to_have_count(0)
+    expect(page.get_by_role("link", name="Jobs")).to_have_count(0)
+    plays_from(person.open(f"/watch/{BUCKET}/signed/film.mp4"), 0)
+
+
+def guarded_key(stack: Stack, scopes: list[str], prefixes: list[str] | None = None) -> str:
+    """A new key that the service knows."""
+    file, key = Path(stack.env["API_KEYS_FILE"]), new_key()
+    records = read_records(file.read_text()) if file.exists() else []
+    record = {"id": f"key-{len(records)}", "sha256": digest_of(key), "scopes": scopes, "prefixes": prefixes}
+    file.write_text(written([*records, KeyRecord.model_validate(record)]))
+    until(lambda: stack.get(f"http://{stack.vod.address}/assets", headers={"x-api-key": key}).ok, "the key is known")
+    return key
 
 
 def test_a_link_that_is_no_longer_valid_says_so_to_a_viewer(browser: Browser, guarded: Stack, tmp_path: Path) -> None:

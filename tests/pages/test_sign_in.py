@@ -55,7 +55,7 @@ def test_signing_out_ends_the_session_in_every_tab(browser: Browser, person: Tab
 
 def test_an_expired_session_asks_again_where_one_was(person: Tab) -> None:
     page = person.sign_in("/jobs")
-    expect(page.get_by_role("heading", name="Jobs")).to_be_visible()
+    expect(page.get_by_role("heading", name="Jobs", exact=True)).to_be_visible()
     for key in person.site.redis.scan_iter("mam:session:*"):
         person.site.redis.delete(key)
     person.allowed.append("401|403")
@@ -63,7 +63,7 @@ def test_an_expired_session_asks_again_where_one_was(person: Tab) -> None:
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
     page.get_by_label("API key").fill(API_KEY)
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name="Jobs")).to_be_visible()
+    expect(page.get_by_role("heading", name="Jobs", exact=True)).to_be_visible()
     assert page.url.endswith("/jobs")
 
 
@@ -95,7 +95,7 @@ def test_a_page_whose_parts_went_with_an_update_is_loaded_anew_once(person: Tab,
     person.allowed.append("404|dynamically imported")
     page.get_by_role("link", name="Jobs").click()
     if is_back:
-        expect(page.get_by_role("heading", name="Jobs")).to_be_visible()
+        expect(page.get_by_role("heading", name="Jobs", exact=True)).to_be_visible()
     else:
         expect(page.get_by_role("alert")).to_contain_text("A part of this page is missing.")
         expect(page.get_by_role("button", name="Reload the page")).to_be_visible()
@@ -155,13 +155,10 @@ def test_what_changes_something_wants_a_header_that_no_form_sends(site: Stack) -
 
 
 def test_guessing_keys_is_slow(site: Stack) -> None:
-    url, headers = f"http://{site.vod.address}/session", {"x-mam-request": "1"}
-    try:
-        codes = [
-            site.http.post(url, json={"api_key": str(n)}, headers=headers, timeout=10).status_code for n in range(12)
-        ]
-        assert codes == [403] * 10 + [429] * 2
-        right = site.http.post(url, json={"api_key": API_KEY}, headers=headers, timeout=10)
-        assert is_problem(right, 429, "too_many_attempts")
-    finally:
-        site.redis.delete("mam:sign-in:127.0.0.1")
+    # From an address of its own, which uvicorn believes, since it comes from this machine.
+    url, headers = f"http://{site.vod.address}/session", {"x-mam-request": "1", "x-forwarded-for": "203.0.113.77"}
+    site.redis.delete("mam:tries:203.0.113.77")
+    codes = [site.http.post(url, json={"api_key": str(n)}, headers=headers, timeout=10).status_code for n in range(12)]
+    assert codes == [403] * 10 + [429] * 2
+    right = site.http.post(url, json={"api_key": API_KEY}, headers=headers, timeout=10)
+    assert is_problem(right, 429, "too_many_attempts")

@@ -26,8 +26,8 @@ class SharedFolderPage extends Element {
     this.assets = this.cursor = this.problem = null;
   }
 
-  override connectedCallback(): void {
-    super.connectedCallback();
+  // An element that is defined after it came into the page has its properties from its first update on.
+  protected override firstUpdated(): void {
     document.title = `${this.heading} · ${texts.name}`;
     void this.load();
   }
@@ -60,11 +60,11 @@ customElements.define("mam-shared-folder", SharedFolderPage);
 
 function card(asset: SharedAsset): TemplateResult {
   const { poster, duration: seconds, title, watch } = asset;
-  return html`<article class="asset" role="listitem">
+  return html`<div class="asset" role="listitem">
     <div class="asset-picture">
       ${poster ? html`<img src=${poster} alt="" loading="lazy" decoding="async" width="320" height="180" />` : icon("film")}
       ${seconds === null ? nothing : html`<span class="asset-length">${duration(Math.max(1, seconds))}</span>`}
     </div>
     <div class="asset-words"><h2 class="asset-title"><a href=${watch}>${title}</a></h2></div>
-  </article>`;
+  </div>`;
 }
