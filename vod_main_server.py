@@ -19,7 +19,7 @@ from mam.http.service import Service
 from mam.library import routes as library
 from mam.settings import Settings
 from mam.uploads import routes as uploads
-from mam.vod import operation_routes, routes, segment_routes, token_routes
+from mam.vod import file_routes, operation_routes, routes, segment_routes, token_routes
 from mam.vod.concealment import BEGAN
 from mam.vod.entrance import TokenPaths
 from mam.vod.outcomes import Outcomes
@@ -65,6 +65,7 @@ def create_app() -> FastAPI:
     app.include_router(routes.router)
     app.include_router(segment_routes.router)
     app.include_router(operation_routes.router)
+    app.include_router(file_routes.router)
     app.include_router(web.router)
     return app
 

@@ -35,6 +35,7 @@ from mam.vod.access import Access
 from mam.vod.concealment import Durations
 from mam.vod.conversions import Conversions
 from mam.vod.entrance import Entrance
+from mam.vod.foreign import ForeignTrees
 from mam.vod.hotpath import HotPath
 from mam.vod.missing import MissingAssets
 from mam.vod.operations import Operations
@@ -67,6 +68,7 @@ class VodServices(PageServices, LibraryServices, UploadServices):
     denials: Denials
     pending: PendingSegments
     origins: Origins
+    foreign: ForeignTrees
     statuses: Statuses
     pictures: Thumbnails
     playback: Playback
@@ -110,6 +112,7 @@ async def started(settings: Settings, stack: AsyncExitStack, recorder: Recorder,
         denials=denials,
         pending=pending,
         origins=origins,
+        foreign=ForeignTrees(trees),
         statuses=Statuses(settings, access, store, trees, transcoder),
         pictures=Thumbnails(settings, access, store, trees),
         playback=Playback(
