@@ -33,7 +33,7 @@ _FILE: dict[str, Any] = {
     "another tool wrote the tree and it is not public. Files that no playlist of the tree names are not given out.",
     "status_code": 302,
     "response_class": Response,
-    "responses": problems.responses(400, 403, 404, 502, 503),
+    "responses": problems.responses(400, 403, 404, 429, 502, 503),
     "tags": ["playback"],
 }
 
