@@ -19,7 +19,15 @@ from mam.http.service import Service
 from mam.library import routes as library
 from mam.settings import Settings
 from mam.uploads import routes as uploads
-from mam.vod import download_routes, operation_routes, routes, segment_routes, share_routes, token_routes
+from mam.vod import (
+    download_routes,
+    file_routes,
+    operation_routes,
+    routes,
+    segment_routes,
+    share_routes,
+    token_routes,
+)
 from mam.vod.concealment import BEGAN
 from mam.vod.entrance import TokenPaths
 from mam.vod.outcomes import Outcomes
@@ -68,6 +76,7 @@ def create_app() -> FastAPI:
     app.include_router(routes.router)
     app.include_router(segment_routes.router)
     app.include_router(operation_routes.router)
+    app.include_router(file_routes.router)
     app.include_router(web.router)
     return app
 

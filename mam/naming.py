@@ -27,6 +27,7 @@ INDEX = "samples.npz"  # This is the sample index that was made for a source wit
 POSTER, STORYBOARD = "poster.jpg", "storyboard.vtt"
 UNFINISHED = ".unfinished/"
 REPLACED = ".replaced/"
+FILES = "~"  # In an address, it stands between another tool's tree and the path of one of its files.
 _KINDS = ".kinds"
 SHARES = ".shares.json"  # The share links, at the top of the VoD bucket.
 # The objects in the VoD bucket that this program alone reads, where * is any text: plans, orders, notes and other JSON,
@@ -45,6 +46,11 @@ MEDIA_TYPES = {
     "mp4": "video/mp4",
     "qt": "video/quicktime",
 }
+# What follows the name of a video, or of an asset, in the addresses of playlists, pictures, states and segments.
+_OTHER_ADDRESS = re.compile(
+    rf"/(?:playlist\.m3u8|{re.escape(POSTER)}|{re.escape(STORYBOARD)}|status)$"
+    rf"|/{REVISION.pattern}/(?:{SHEET.pattern}|{RENDITION.pattern}/(?:{SEGMENT.pattern}|{re.escape(INIT)}))$"
+)
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _ADDRESS = re.compile(r"\d+(\.\d+){3}")  # A bucket's name must not be an IP address.
 # The rules of `check_bucket` and `check_key` as far as JSON Schema can state them. They document, and check nothing.
@@ -300,6 +306,21 @@ def path_below(video: str, key: str) -> str | None:
     revision, rendition, name = parts
     is_file = name == INIT or SEGMENT.fullmatch(name)
     return path if REVISION.fullmatch(revision) and RENDITION.fullmatch(rendition) and is_file else None
+
+
+def file_below(video: str, key: str) -> str | None:
+    """The address of a file in another tool's tree, relative to that of its playlist; None where it can have none.
+
+    It can have none where the address would be another route's, or where no address can carry the path.
+    """
+    path = key.removeprefix(f"{video}/")
+    if path == key or FILES in path.split("/") or _OTHER_ADDRESS.search(f"/{path}"):
+        return None
+    try:
+        check_key(path)
+    except InvalidName:
+        return None
+    return f"{FILES}/{quote_path(path)}"
 
 
 def revision_of(uri: str) -> str | None:

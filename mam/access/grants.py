@@ -141,7 +141,7 @@ class Grant:
         asset = asset_of(self.subject)
         if asset is None:
             return users_path(video).startswith(self.subject.partition("/")[2])
-        return video in video_names(asset)
+        return video in video_names(asset) or video == asset.key  # the tree of another tool is its own asset
 
     def is_current(self, now: float) -> bool:
         return self.begins <= now < self.expires

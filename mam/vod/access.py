@@ -67,6 +67,11 @@ class Access:
         if not self._settings.may_stream(bucket):
             raise NotFound(f"There is no bucket {bucket!r} in the library.")
 
+    def check_subject(self, bucket: str) -> None:
+        """Raises NotFound unless tokens may be for objects of the bucket. Other tools' trees are in the VoD bucket."""
+        if bucket != self._settings.minio_bucket_vod:
+            self.check_bucket(bucket)
+
     def check_asset(self, asset: Asset, viewer: Viewer) -> None:
         """Raises NotFound unless the asset may be watched."""
         if asset.bucket == self._settings.minio_bucket_vod or not self.may_watch(str(asset), viewer):

@@ -91,7 +91,8 @@ class Entrance:
             raise InvalidToken("It is for another address, page or country.")
         viewer = Viewer(grant=grant, denied=await self._denials.read())
         if grant.max_streams and scope["method"] == "GET" and not _NOT_PLAYED.search(scope["path"]):
-            await self._streams.admit(_device(grant, scope), grant.max_streams)
+            plays = _PAGE.search(scope["path"]) is None  # A page's own player may call itself otherwise.
+            await self._streams.admit(_device(grant, scope), grant.max_streams, plays=plays)
         return viewer
 
     async def _of_link(self, key: str) -> Grant:

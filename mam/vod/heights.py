@@ -26,11 +26,12 @@ def check(sides: Sides, rendition: str, most: int, *, is_ladder: bool) -> None:
     if fits(side, most):
         return
     if fits(lowest, most):
-        raise TooHigh(_detail(side, most))
+        raise too_high(side, most)
     hint = TELL_SIZES if lowest == UNKNOWN else ASK_FOR_MORE if is_ladder else ASK_FOR_LADDER
-    raise TooHigh(_detail(side, most), hint=hint)
+    raise too_high(side, most, hint=hint)
 
 
-def _detail(side: int, most: int) -> str:
+def too_high(side: int, most: int, *, hint: str | None = None) -> TooHigh:
+    """The refusal of a picture that exceeds the limit. `side`: its shorter side, UNKNOWN where it is not told."""
     found = "How high the picture is, is not told" if side == UNKNOWN else f"The picture is {side} pixels high"
-    return f"{found}; the token permits {most}."
+    return TooHigh(f"{found}; the token permits {most}.", hint=hint)

@@ -135,7 +135,7 @@ class PendingSegments:
             async with self._listener.watch(segment.job) as happened:
                 await self._wait(segment, known, happened)
             await self._check_rendition(segment, known)
-        return self._sign(segment.key)
+        return self.signed(segment.key)
 
     def warm(self, plan: Plan, rung: Rendition, *, live: bool) -> None:
         """Has a rung started whose playlist a player requests, before it requests a segment.
@@ -232,7 +232,8 @@ class PendingSegments:
                 known.existing.clear()
                 known.kinds = set()
 
-    def _sign(self, key: str) -> str:
+    def signed(self, key: str) -> str:
+        """The URL of a file for a redirect: the same for all requests of a period."""
         period = redirect_period()
         if self._signer is None or self._signer[0] != period:
             began = datetime.fromtimestamp(period * REDIRECT_SECONDS, timezone.utc)

@@ -10,17 +10,18 @@ from mam.hls.plan import Plan
 from mam.hls.rates import Rate
 from mam.hls.recipe import Format, Profile
 from mam.hls.renditions import Rendition
-from mam.naming import path_below
+from mam.naming import file_below, path_below
 from mam.origin.tree import MediaPlaylist
 from mam.settings import Settings
 from mam.store.signing import signer
 
 
-def live(media: MediaPlaylist, settings: Settings, *, presigned: bool, most: int = 0) -> str:
+def live(media: MediaPlaylist, settings: Settings, *, presigned: bool, foreign: bool, most: int = 0) -> str:
     """A playlist of the bucket, with renditions on the requested route. Absolute URLs are unchanged.
 
     `presigned`: with signed URLs of segments; else segments are on the requested route too, which checks access anew.
-    The tree of another tool always has signed URLs. `most`: the limit on the height of pictures; 0 for none.
+    `foreign`: whether another tool wrote the tree. A file of it that can have no address there has a signed URL.
+    `most`: the limit on the height of pictures; 0 for none.
     """
     if playlist.is_multivariant(media.text):
         if media.plan and media.plan.ladder:
@@ -28,11 +29,13 @@ def live(media: MediaPlaylist, settings: Settings, *, presigned: bool, most: int
         return _with_renditions(media.text, media.plan, most)
     sign = signer(settings, expires=settings.signature_ttl(playlist.duration(media.text)))
 
+    below = file_below if foreign else path_below
+
     def written(uri: str) -> str:
         key = playlist.resolve(media.folder, uri)
         if key is None:
             return uri
-        path = None if presigned else path_below(media.video, key)
+        path = None if presigned else below(media.video, key)
         return path or sign(key)
 
     return playlist.rewrite(media.text, written)

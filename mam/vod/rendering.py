@@ -52,13 +52,14 @@ class Renderer:
             self._origins.learn(tree.plan)
         if tree.plan and promised:
             self._pending.warm(tree.plan, promised, live=True)
-        presigned = tree.plan is None or self._access.policy(tree.source) is Policy.PUBLIC
+        presigned = self._access.policy(self._access.source_of(tree.name, tree.source)) is Policy.PUBLIC
+        foreign = tree.plan is None
 
         def render() -> bytes:
             if tree.plan and promised:
                 return compressed(playlists.unfinished(tree.plan, promised))
             media = self._trees.media_playlist(tree, rendition)
-            return compressed(playlists.live(media, self._settings, presigned=presigned, most=most))
+            return compressed(playlists.live(media, self._settings, presigned=presigned, foreign=foreign, most=most))
 
         body = await asyncio.to_thread(render)
         self._outcomes.built.inc()

@@ -142,7 +142,7 @@ async def status(
     "/video/{video_name:path}/playlist.m3u8",
     summary="The playlist of a video",
     response_class=Response,
-    responses={**PLAYLIST_RESPONSE, **problems.responses(400, 403, 404, 503)},
+    responses={**PLAYLIST_RESPONSE, **problems.responses(400, 403, 404, 429, 503)},
     tags=["playback"],
 )
 async def video(

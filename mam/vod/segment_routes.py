@@ -49,7 +49,7 @@ _SEGMENT: dict[str, Any] = {
     "Playlists name such addresses where a video is in the making or is not public.",
     "status_code": 302,
     "response_class": Response,
-    "responses": problems.responses(400, 403, 404, 422, 503),
+    "responses": problems.responses(400, 403, 404, 422, 429, 503),
     "tags": ["playback"],
 }
 

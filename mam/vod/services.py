@@ -39,6 +39,7 @@ from mam.vod.access import Access
 from mam.vod.concealment import Durations
 from mam.vod.conversions import Conversions
 from mam.vod.entrance import Entrance
+from mam.vod.foreign import ForeignTrees
 from mam.vod.hotpath import HotPath
 from mam.vod.missing import MissingAssets
 from mam.vod.operations import Operations
@@ -72,6 +73,7 @@ class VodServices(PageServices, LibraryServices, UploadServices):
     links: ShareLinks
     pending: PendingSegments
     origins: Origins
+    foreign: ForeignTrees
     statuses: Statuses
     pictures: Thumbnails
     playback: Playback
@@ -122,6 +124,7 @@ async def started(settings: Settings, stack: AsyncExitStack, recorder: Recorder,
         links=links,
         pending=pending,
         origins=origins,
+        foreign=ForeignTrees(trees),
         statuses=Statuses(settings, access, store, trees, transcoder),
         pictures=Thumbnails(settings, access, store, trees),
         playback=Playback(

@@ -107,7 +107,7 @@ async def issue(
     if request.make:
         caller.check(Scope.CONVERT)
     asset = asset_of(request.sub)
-    services.access.check_bucket(request.sub.partition("/")[0])
+    services.access.check_subject(request.sub.partition("/")[0])
     now, token_id = int(time.time()), secrets.token_urlsafe(ID_BYTES)
     expires = now + request.expires_in
     if request.nbf is not None and request.nbf >= expires:

@@ -16,7 +16,7 @@ from mam.errors import NotFound
 from mam.http.caller import HEADER
 from mam.naming import Asset, segment_key
 from mam.vod.access import Access
-from tests.integration.system import API_KEY, BUCKET, OTHER_BUCKET, Stack, is_problem, until
+from tests.integration.system import API_KEY, BUCKET, OTHER_BUCKET, VOD, Stack, is_problem, until
 from tests.integration.test_hanging import calls
 from tests.media import CLIP, MediaFolder
 
@@ -31,6 +31,7 @@ NEITHER = {
     "/segment/{token}/{video_name}/{revision}/{rendition}/{file}",  # it leads to one of the others
     "/api/jobs", "/api/jobs/{job_id}", "/api/jobs/{job_id}/chunks", "/api/fleet", "/api/events",  # what workers do
 }  # fmt: skip
+FOREIGN = b"#EXTM3U\n#EXT-X-TARGETDURATION:6\n#EXTINF:6,\na.ts\n#EXT-X-ENDLIST\n"  # of another tool
 
 
 class Gate(Access):
@@ -119,6 +120,9 @@ def test_every_route_that_plays_or_shows_a_video_asks_who_may_watch(
     video = one_stack.convert(key)
     revision = one_stack.revision(video)
     rendition, file = next(iter(one_stack.making(video))).split("/")[-2:]
+    one_stack.put(f"{folder}/foreign/index.m3u8", FOREIGN, bucket=VOD)
+    one_stack.put(f"{folder}/foreign/a.ts", b"G", bucket=VOD)
+    foreign = {"path": f"{folder}/foreign.mp4", "video_name": f"{folder}/foreign", "file": "a.ts"}
     names = {
         "bucket": BUCKET, "path": key, "video_name": video, "revision": revision, "rendition": rendition, "file": file,
         "sheet": "storyboard-00.jpg", "token": "x",
@@ -130,7 +134,11 @@ def test_every_route_that_plays_or_shows_a_video_asks_who_may_watch(
     monkeypatch.setattr(Gate, "is_shut", False)
     app = vod_main_server.create_app()
     asking = [
-        (call.method, call.path.format(**names) + (f"?bucket={BUCKET}" if call.path == "/assets" else ""))
+        (
+            call.method,
+            call.path.format(**names | (foreign if "/~/" in call.path else {}))
+            + (f"?bucket={BUCKET}" if call.path == "/assets" else ""),
+        )
         for call in calls("vod", app)
         if call.method in ("GET", "HEAD") and call.path not in NEITHER
     ]

@@ -23,6 +23,7 @@ WAYS = {
     "playlist": "/stream/{bucket}/{name}.mp4/playlist.m3u8",
     "status": "/stream/{bucket}/{name}.mp4/status",
     "segment": f"/stream/{{bucket}}/{{name}}.mp4/{REVISION}/main/00000.ts",
+    "file of another tool's tree": "/stream/{bucket}/{name}.mp4/~/a.ts",
     "playlist by name": "/video/{name}/playlist.m3u8",
     "segment by name": f"/video/{{name}}/{REVISION}/main/00000.ts",
     "poster": "/video/{name}/poster.jpg",

@@ -61,7 +61,8 @@ WITHOUT: dict[Dependency, set[str]] = {
         "/assets", "/assets/{bucket}/{path}",
         "/video/{video_name}/playlist.m3u8", "/video/{video_name}/poster.jpg", "/video/{video_name}/storyboard.vtt",
         "/stream/{bucket}/{path}/{revision}/{rendition}/{file}", "/video/{video_name}/{revision}/{rendition}/{file}",
-        "/video/{video_name}/{revision}/{sheet}", "/download/{bucket}/{path}",
+        "/video/{video_name}/{revision}/{sheet}", "/stream/{bucket}/{path}/~/{file}", "/video/{video_name}/~/{file}",
+        "/download/{bucket}/{path}",
     },
     "store": {  # what Redis knows
         "/jobs", "/jobs/{job_id}", "/jobs/{job_id}/events", "/jobs/{job_id}/chunks", "/jobs/{job_id}/seek",

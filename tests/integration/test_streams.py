@@ -146,7 +146,10 @@ def test_what_is_no_playing_does_not_count(watched: Watched) -> None:
 
 def test_the_page_says_that_too_many_devices_are_playing(watched: Watched) -> None:
     token, page = watched.token(1), f"/watch/{BUCKET}/{KEYS[0]}"
+    assert watched.ask(token, "second", page, Accept="text/html").status_code == 200
+    assert watched.devices == {}, "a page alone does not play"
     watched.ask(token, "first")
+    assert watched.ask(token, "first", page, Accept="text/html").status_code == 200
     refused = watched.ask(token, "second", page, Accept="text/html")
     assert (refused.status_code, refused.headers["retry-after"]) == (429, "30")
     assert refused.headers["content-type"].startswith("text/html")

@@ -58,6 +58,30 @@ def test_a_device_stays_one_while_it_changes_its_own_part_of_the_address_and_its
     assert Device.of(replace(GRANT, subject="films/b.mp4", key_id="l"), address="2001:db8::3", agent=b"") == one
 
 
+IPHONE = b"Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
+MACINTOSH = b"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) "
+SAFARI, CHROME = b"Version/17.5 Safari/605.1.15", b"Chrome/126.0.0.0 Safari/537.36"
+
+
+@pytest.mark.parametrize(
+    ("browser", "player", "is_same"),
+    [
+        (IPHONE + SAFARI, b"AppleCoreMedia/1.0.0.21F79 (iPhone; U; CPU OS 17_5 like Mac OS X; en_us)", True),
+        (IPHONE + b"CriOS/126.0 Mobile/15E148 " + SAFARI, b"AppleCoreMedia/1.0.0.21F79 (iPhone; U; CPU OS 17_5)", True),
+        (MACINTOSH + SAFARI, b"AppleCoreMedia/1.0.0.21F79 (iPad; U; CPU OS 17_5 like Mac OS X; de_de)", True),
+        (MACINTOSH + SAFARI, b"AppleCoreMedia/1.0.0.23F79 (Macintosh; U; Intel Mac OS X 14_5; de_de)", True),
+        (MACINTOSH + SAFARI, b"AppleCoreMedia/1.0.0.21F79 (iPhone; U; CPU OS 17_5 like Mac OS X; en_us)", False),
+        (MACINTOSH + CHROME, MACINTOSH + SAFARI, False),
+        (MACINTOSH + CHROME, MACINTOSH + CHROME.replace(b"126", b"127"), False),
+    ],
+)
+def test_the_player_of_an_apple_device_and_its_browser_are_one_device(
+    browser: bytes, player: bytes, is_same: bool
+) -> None:
+    one, other = (Device.of(GRANT, address="203.0.113.7", agent=agent) for agent in (browser, player))
+    assert (one == other) is is_same
+
+
 def test_redis_is_asked_once_for_many_requests_and_again_for_what_it_refused() -> None:
     async def claim() -> None:
         found, asked = scripted(0, 1)
@@ -68,7 +92,7 @@ def test_redis_is_asked_once_for_many_requests_and_again_for_what_it_refused() -
             await found.admit(TELEVISION, 1)
         assert found.has_seen(TELEVISION)
         assert len(asked) == 2
-        assert asked[0] == ([f"{streams.PREFIX}{TELEVISION.viewer}"], [TELEVISION.name, 1, SILENT_SECONDS])
+        assert asked[0] == ([f"{streams.PREFIX}{TELEVISION.viewer}"], [TELEVISION.name, 1, SILENT_SECONDS, 1])
 
     asyncio.run(claim())
 
