@@ -31,6 +31,7 @@ from bench import (
     playlist,
     remux,
     segments,
+    signed_viewers,
     start,
     viewers,
 )
@@ -60,6 +61,7 @@ LINES: dict[str, Callable[[Run], Iterator[Row]]] = {
     "click": click.first_picture,
     "cached": playlist.cached,
     "signed": access.signed,
+    "signed-viewers": signed_viewers.watching,
     "segments": segments.direct,
     "library": library.hundred_thousand,
     "viewers": viewers.thousand,

@@ -27,7 +27,7 @@ def signed(run: Run) -> Iterator[Row]:
     stack = run.stack_with(PLAYBACK_RULES=f"{FILMS}/=signed")
     with stack.fresh(run.clip()) as key:
         stack.transcode(key)
-        url = f"http://{stack.vod.address}/p/{_token(stack, key)}/stream/{FILMS}/{key}/playlist.m3u8"
+        url = f"http://{stack.vod.address}/p/{token(stack, key)}/stream/{FILMS}/{key}/playlist.m3u8"
         body = body_of(url)
         first = next(line for line in gzip.decompress(body).decode().splitlines() if not line.startswith("#"))
         urls = {PLAYLIST: (url, body), REDIRECT: (url.replace("playlist.m3u8", first), b"")}
@@ -47,8 +47,9 @@ def _rates(run: Run, what: str, *urls: str) -> tuple[list[float], ...]:
     return rates
 
 
-def _token(stack: Stack, key: str) -> str:
-    data = json.dumps({"sub": f"{FILMS}/{key}"}).encode()
+def token(stack: Stack, key: str, **claims: str) -> str:
+    """A playback token for a film. `claims`: further ones."""
+    data = json.dumps({"sub": f"{FILMS}/{key}", **claims}).encode()
     headers = {"x-api-key": API_KEY, "content-type": "application/json"}
     request = urllib.request.Request(f"http://{stack.vod.address}/playback/tokens", data, headers)
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))

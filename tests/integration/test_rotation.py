@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import random
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import pytest
 import requests
 
 from mam.http.caller import HEADER
 from mam.settings import Settings
-from tests.integration.system import BUCKET, S3, Stack, another_vod, own_stack
+from mam.store import keys as store_keys
+from tests.conftest import KINDS, StartS3
+from tests.integration.system import BUCKET, S3, Stack, another_vod, own_stack, settings_of, until
 from tests.media import CLIP, MediaFolder
 
 OLD, NEW = "the old key of a system that is tested", "the new key of a system that is tested"
@@ -46,6 +52,125 @@ def test_a_process_with_another_public_address_hands_out_no_cached_playlist_of_t
         for _ in range(3):  # in turns: neither takes what the other has cached
             assert hosts(one_stack.vod.address) == {one_stack.s3.server.address}
             assert hosts(vod.vod.address) == {"cdn.example.com:9443"}
+
+
+class Load:
+    """Clients that ask two VoD services in turn, as behind a load balancer: whichever is up answers.
+
+    `refused`: answers that no client should have got, while secrets were changed.
+    """
+
+    def __init__(self, asks: Callable[[str], requests.Response]) -> None:
+        self._asks = asks
+        self.up: list[str] = []
+        self.answers = 0
+        self.refused: list[str] = []
+        self._over = threading.Event()
+        self._threads = [threading.Thread(target=self._run, args=(number,)) for number in range(6)]
+
+    def __enter__(self) -> Load:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        for thread in self._threads:
+            thread.join(30)
+
+    def _run(self, number: int) -> None:
+        turn = number
+        while not self._over.is_set():
+            turn += 1
+            up = list(self.up)
+            if not up:
+                continue
+            try:
+                answer = self._asks(up[turn % len(up)])
+            except requests.ConnectionError:
+                continue  # a service that is being stopped: the balancer asks the other one
+            self.answers += 1
+            if answer.status_code != 200:
+                self.refused.append(f"{answer.status_code} {answer.text[:200]}")
+
+    def go_on(self) -> None:
+        """Returns once there were many more answers."""
+        goal = self.answers + 60
+        until(lambda: self.answers >= goal, "the load goes on")
+
+
+ROTATIONS: dict[str, list[dict[str, str]]] = {
+    "API key": [{"TRANSCODE_API_KEY": f"{OLD},{NEW}"}, {"TRANSCODE_API_KEY": f"{NEW},{OLD}"}],
+    "playback key": [{"PLAYBACK_SECRET": f"{NEW},{OLD}"}],
+    "store key": [{"MINIO_PLAY_USR": "other-player", "MINIO_PLAY_PWD": "other-player-secret"}],
+    "public endpoint": [{"MINIO_PUBLIC_ENDPOINT": "localhost:{port}"}],
+}
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("what", ROTATIONS)
+def test_a_secret_is_changed_under_load_and_no_request_fails(
+    start_store: StartS3, media: MediaFolder, tmp_path: Path, what: str
+) -> None:
+    """Each VoD service is restarted with the new one while the other answers. Segments are read to their end, from the
+    store, at whichever address and with whichever key the playlist gave; the token was signed with the old key.
+    """
+    if "minio" not in KINDS:
+        pytest.skip("users are MinIO's: `make minio` builds it where Go is")
+    store = start_store("minio")
+    before = {
+        "TRANSCODE_API_KEY": OLD,
+        "PLAYBACK_SECRET": OLD,
+        "PLAYBACK_RULES": f"{BUCKET}/signed/=signed, {BUCKET}/=public",
+        "MINIO_PLAY_USR": "first-player",
+        "MINIO_PLAY_PWD": "first-player-secret",
+    }  # fmt: skip
+    steps = [{name: value.format(port=store.server.port) for name, value in step.items()} for step in ROTATIONS[what]]
+    # The transcoding service accepts both keys from the beginning: it is restarted before the VoD services are.
+    transcoding = {"TRANSCODE_API_KEY": f"{OLD},{NEW}"}
+    with own_stack(store, tmp_path / "system", **{**before, **transcoding}) as stack:
+        for step in steps:
+            store_keys.make(settings_of({**stack.env, **step}))
+        keys = [stack.put(f"{place}/film.mp4", media.path(CLIP)) for place in ("open", "signed")]
+        headers = {HEADER: OLD}
+        for key in keys:
+            body = {"asset_bucket": BUCKET, "asset_object": key}
+            done = requests.post(f"http://{stack.transcoder.address}/transcode", json=body, headers=headers, timeout=60)
+            assert done.status_code == 200, done.text
+        issued = requests.post(
+            f"http://{stack.vod.address}/playback/tokens",
+            json={"sub": f"{BUCKET}/{keys[1]}"},
+            headers=headers,
+            timeout=9,
+        )
+        paths = [f"/stream/{BUCKET}/{keys[0]}/", f"/p/{issued.json()['token']}/stream/{BUCKET}/{keys[1]}/", None]
+
+        def ask(address: str) -> requests.Response:
+            path = random.choice(paths)
+            if path is None:
+                return requests.get(f"http://{address}/assets", headers=headers, timeout=30)
+            playlist = requests.get(f"http://{address}{path}playlist.m3u8", timeout=30)
+            if playlist.status_code != 200:
+                return playlist
+            segments = [line for line in playlist.text.splitlines() if not line.startswith("#")]
+            return requests.get(urljoin(playlist.url, random.choice(segments)), timeout=30)
+
+        with ExitStack() as running, Load(ask) as load:
+            now = [running.enter_context(ExitStack()) for _ in range(2)]
+            for number, place in enumerate(now):
+                vod = place.enter_context(another_vod(stack, tmp_path / f"first-{number}", workers=1, **before))
+                load.up.append(vod.vod.address)
+            load.go_on()
+            for at, step in enumerate(steps):
+                for number, place in enumerate(now):
+                    load.up.pop(0)
+                    place.close()
+                    folder = tmp_path / f"step-{at}-{number}"
+                    vod = place.enter_context(another_vod(stack, folder, workers=1, **{**before, **step}))
+                    load.up.append(vod.vod.address)
+                    load.go_on()
+        assert load.refused == []
+        assert load.answers >= 200
 
 
 @pytest.mark.parametrize(
