@@ -1,6 +1,6 @@
 """Recipes: the wanted output of a source, and whether an existing output satisfies a request.
 
-An encode setting has its default in mam/settings.py and its field here, which the rest of the program uses.
+An encode setting has its default in mam/settings/settings.py and its field here, which the rest of the program uses.
 """
 
 from __future__ import annotations

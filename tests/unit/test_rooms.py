@@ -124,7 +124,7 @@ PACKAGES: dict[str, set[str]] = {
     "mam.processes": set(),
     "mam.rung_table": {"pydantic"},
     "mam.sandbox": set(),
-    "mam.settings": {"pydantic", "pydantic_settings"},
+    "mam.settings": {"pydantic", "pydantic_settings", "typing_extensions"},
     "mam.events": {"redis"},
     "mam.background": set(),
     "mam.watched_file": set(),

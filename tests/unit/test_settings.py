@@ -14,14 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
-from mam.settings import (
-    LEAST_KEY_LENGTH,
-    MAX_SIGNED_URL_SECONDS,
-    SECRETS,
-    Settings,
-    StoreKeySettings,
-    WorkerSettings,
-)
+from mam.settings import MAX_SIGNED_URL_SECONDS, Settings, StoreKeySettings, WorkerSettings
+from mam.settings.credentials import LEAST_KEY_LENGTH, SECRETS
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = st.integers(1, 30 * 24 * 3600)
