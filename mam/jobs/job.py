@@ -210,9 +210,7 @@ def parse(
     if state is None or epoch is None:
         return None
     return Job(
-        id=job,
-        state=state,
-        epoch=epoch,
+        id=job, state=state, epoch=epoch,
         video=fields.get("video", ""),
         asset_bucket=fields.get("bucket", ""),
         asset_object=fields.get("key", ""),
@@ -231,16 +229,23 @@ def parse(
         attempts=max(attempts.values(), default=1 if "started_at" in fields else 0),
         running=running_tasks(running, attempts),
         streams=tuple(stored.read(list[dict[str, Any]], fields.get("streams")) or ()),
-        command=fields.get("command"),
-        said=tuple(stored.read(list[str], fields.get("said")) or ()),
         created_at=number("created_at") or 0.0,
         updated_at=number("updated_at") or 0.0,
         started_at=number("started_at"),
         finished_at=number("finished_at"),
-        trouble=fields.get("trouble"),
-        error=stored.read(dict[str, Any], fields.get("error")),
-        replaced_by=fields.get("replaced_by"),
+        **_messages(fields),
         pictures=frozenset(picture for picture in Picture if picture.value in fields.get("pictures", "").split()),
         request_id=fields.get("request", ""),
         ladder=tuple(fields.get("ladder", "").split()),
-    )
+    )  # fmt: skip
+
+
+def _messages(fields: dict[str, str]) -> dict[str, Any]:
+    """What is known of the last ffmpeg and of failures."""
+    return {
+        "command": fields.get("command"),
+        "said": tuple(stored.read(list[str], fields.get("said")) or ()),
+        "trouble": fields.get("trouble"),
+        "error": stored.read(dict[str, Any], fields.get("error")),
+        "replaced_by": fields.get("replaced_by"),
+    }

@@ -81,8 +81,7 @@ def make_plan(
     pictures = plan_pictures(media, picture, recipe) if picture else []
     video_track = pictures[0] if pictures else None
     timeline = _plan_timeline(media, video_track, sounds, recipe)
-    if timeline.duration > max_duration:
-        raise TooLarge(f"The video lasts {float(timeline.duration):.0f} s; MAX_DURATION_SECONDS allows less.")
+    _check_length(timeline, max_duration)
     audio = _plan_sounds(media, sounds, timeline, recipe)
     renditions = _renditions(video_track, audio, recipe)
     renditions += [Rendition(name=rung_name(min(rung.width, rung.height)), video=rung) for rung in pictures[1:]]
@@ -103,6 +102,12 @@ def make_plan(
     )
     _check_sizes(media, plan)
     return plan
+
+
+def _check_length(timeline: Timeline, most: float) -> None:
+    """Raises TooLarge for a video of more than `most` seconds."""
+    if timeline.duration > most:
+        raise TooLarge(f"The video lasts {float(timeline.duration):.0f} s; MAX_DURATION_SECONDS allows less.")
 
 
 def choose_picture(media: MediaSource) -> MediaTrack | None:

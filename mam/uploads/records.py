@@ -27,6 +27,17 @@ NAMING_SECONDS = 120  # A name is held this long while its upload starts.
 
 
 @dataclass(frozen=True, slots=True)
+class NewFile:
+    """A file to upload. `fingerprint`: the client's own id of it; `type`: a content type or ''."""
+
+    name: str
+    size: int
+    folder: str
+    type: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
 class UploadSpec:
     """The constant facts of an upload. `upload_id`: the store's. `created`: Unix seconds."""
 

@@ -15,7 +15,8 @@ from mam.http.auth import Asking, require_access
 from mam.http.routing import Route
 from mam.http.services import Services
 from mam.uploads import naming
-from mam.uploads.service import PART_URL_SECONDS, NewFile, Uploads
+from mam.uploads.records import NewFile
+from mam.uploads.service import PART_URL_SECONDS, Uploads
 from mam.uploads.views import Completed, PartsRequest, PartUrls, UploadList, UploadRequest, UploadView, watch_address
 
 UploadId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", examples=["1f0c9a7be2d41f0c9a7be2d41f0c9a7b"])]

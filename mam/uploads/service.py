@@ -12,7 +12,6 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 
 import redis.asyncio
 
@@ -32,7 +31,7 @@ from mam.store.objects import Store
 from mam.uploads import naming
 from mam.uploads.arrivals import Arrivals, Library, Upload, own_parts
 from mam.uploads.free_names import FreeNames
-from mam.uploads.records import Record, Records, UploadSpec
+from mam.uploads.records import NewFile, Record, Records, UploadSpec
 from mam.uploads.sweeper import Sweeper
 from mam.uploads.validation import Validator
 
@@ -40,17 +39,6 @@ PART_URL_SECONDS = 3600  # A part's URL is valid this long: enough for 8 MiB at 
 SHOWN = 100  # At most this many open uploads are listed: each costs a request to the store.
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class NewFile:
-    """A file to upload. `fingerprint`: the client's own id of it; `type`: a content type or ''."""
-
-    name: str
-    size: int
-    folder: str
-    type: str
-    fingerprint: str
 
 
 class Uploads:

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Annotated
 
 from fastapi import Depends, Request
+from redis.asyncio import Redis as Client
 
 from mam.access.denials import Denials
 from mam.access.keyring import Keyring
@@ -93,10 +94,7 @@ async def started(settings: Settings, stack: AsyncExitStack, recorder: Recorder,
     links = ShareLinks(store, settings.minio_bucket_vod, redis, memory)
     for part in (keys, keyring, listener, memory, links):
         await start(stack, part)
-    budget = settings.playlist_cache_bytes
-    cache = PlaylistCache(
-        redis, ttl=settings.playlist_cache_ttl_seconds, quick=quick, budget=budget, form=settings.playlist_form()
-    )
+    cache = _cache(settings, redis, quick)
     reads, assets, redirects = SharedReads(cache, memory), PageAssets(), Redirects()
     tokens, denials = Tokens(lambda: keyring.keys), Denials(redis, quick, memory)
     entrance = Entrance(settings, tokens, links, denials, Streams(redis))
@@ -106,33 +104,23 @@ async def started(settings: Settings, stack: AsyncExitStack, recorder: Recorder,
     pending.on_forgotten(redirects.forget)
     library = await stack.enter_async_context(running_library(settings, access, store, redis, Trees))
     uploads = running_uploads(settings, store, redis, transcoder, library.library)
+    renderer = Renderer(
+        settings, access=access, trees=trees, cache=cache, pending=pending, origins=origins, outcomes=outcomes
+    )
     return VodServices(
-        settings=settings,
-        store=store,
-        redis=redis,
-        keys=keys,
-        tries=tries,
-        trail=trail,
-        stopping=is_stopping,
+        settings=settings, store=store, redis=redis, keys=keys, tries=tries, trail=trail, stopping=is_stopping,
         access=access,
         entrance=entrance,
         hot=HotPath(settings, access, entrance, links, redirects, memory, reads, recorder, outcomes),
         redirects=redirects,
         durations=Durations(),
-        tokens=tokens,
-        denials=denials,
-        links=links,
-        pending=pending,
-        origins=origins,
+        tokens=tokens, denials=denials, links=links, pending=pending, origins=origins,
         foreign=ForeignTrees(trees),
         statuses=Statuses(settings, access, store, trees, transcoder),
         pictures=Thumbnails(settings, access, store, trees),
         playback=Playback(
-            settings, access=access, store=store, trees=trees, reads=reads, outcomes=outcomes,
+            settings, access=access, store=store, trees=trees, reads=reads, outcomes=outcomes, renderer=renderer,
             missing=MissingAssets(library.knows), conversions=Conversions(settings, store, transcoder),
-            renderer=Renderer(
-                settings, access=access, trees=trees, cache=cache, pending=pending, origins=origins, outcomes=outcomes,
-            ),
         ),
         operations=Operations(
             access=access, trees=trees, cache=cache, transcoder=transcoder,
@@ -141,10 +129,14 @@ async def started(settings: Settings, stack: AsyncExitStack, recorder: Recorder,
         library=library,
         uploads=await stack.enter_async_context(uploads),
         sessions=Sessions(settings, redis, keys, tries),
-        assets=assets,
-        pages=Pages(settings, assets),
-        proxy=proxy,
+        assets=assets, pages=Pages(settings, assets), proxy=proxy,
     )  # fmt: skip
+
+
+def _cache(settings: Settings, redis: Client, quick: Client) -> PlaylistCache:
+    """`quick`: a client with short timeouts, for reads on behalf of viewers."""
+    ttl, budget = settings.playlist_cache_ttl_seconds, settings.playlist_cache_bytes
+    return PlaylistCache(redis, ttl=ttl, quick=quick, budget=budget, form=settings.playlist_form())
 
 
 async def services_of(request: Request) -> VodServices:
