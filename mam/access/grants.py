@@ -69,12 +69,6 @@ class Restrictions(BaseModel):
 
     download: bool = Field(default=False, description="Whether the viewer may download the asset itself.")
 
-    @model_validator(mode="after")
-    def _counted_by_viewer(self) -> Restrictions:
-        if self.max is not None and self.vid is None:
-            raise ValueError("max needs the claim vid: the devices of one viewer are counted")
-        return self
-
 
 class Claims(Restrictions):
     """The claims of a token. Others are ignored."""
@@ -84,6 +78,12 @@ class Claims(Restrictions):
     nbf: Moment | None = None
     iat: Moment | None = None
     jti: str | None = Field(default=None, min_length=1, max_length=TEXT)
+
+    @model_validator(mode="after")
+    def _counted_by_viewer(self) -> Claims:
+        if self.max is not None and self.vid is None:
+            raise ValueError("max needs the claim vid: the devices of one viewer are counted")
+        return self
 
     @field_validator("ip")
     @classmethod

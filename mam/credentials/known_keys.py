@@ -18,11 +18,14 @@ def _watched(path: Path, take: Callable[[Keys], None]) -> WatchedFile[dict[str, 
 
 
 class KnownKeys:
-    """The keys of TRANSCODE_API_KEY and API_KEYS_FILE, and those of the other service. `start` it, and `stop` it."""
+    """The keys of TRANSCODE_API_KEY and API_KEYS_FILE. `start` it, and `stop` it.
 
-    def __init__(self, settings: Settings) -> None:
+    `with_service`: also those of the other service, whose requests may be for its own clients.
+    """
+
+    def __init__(self, settings: Settings, *, with_service: bool = False) -> None:
         self._master = master_keys(settings.api_keys())
-        self._services = {digest_of(key) for key in settings.service_keys()}
+        self._services = {digest_of(key) for key in settings.service_keys()} if with_service else set()
         self._listed: Keys = {}
         self._ids: dict[str, ApiKey] = {}
         self._take({})

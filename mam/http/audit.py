@@ -54,8 +54,10 @@ def note(request: Request, action: str, target: str = "", *, outcome: str = DONE
         address=address(request),
         request_id=request_id.current(),
     )
-    log.info(json.dumps(entry.model_dump(exclude_defaults=True), ensure_ascii=True))
-    services_of(request).trail.add(entry)
+    trail = services_of(request).trail
+    if trail.takes(entry):
+        log.info(json.dumps(entry.model_dump(exclude_defaults=True), ensure_ascii=True))
+        trail.add(entry)
 
 
 class Journaled:

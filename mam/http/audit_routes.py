@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from mam.credentials.scopes import Scope
 from mam.http import problems
-from mam.http.auth import require_access
+from mam.http.auth import Asking, require_access
 from mam.http.routing import Route
 from mam.http.services import services_of
 from mam.http.trail import Entry
@@ -18,7 +18,7 @@ from mam.stored import LAST_MOMENT
 router = APIRouter(route_class=Route, tags=["operations"])
 
 
-class Trail(BaseModel):
+class TrailView(BaseModel):
     entries: list[Entry] = Field(description="The newest first.")
 
 
@@ -32,9 +32,11 @@ class Trail(BaseModel):
 )
 async def audit(
     request: Request,
+    caller: Asking,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     before: Annotated[
         float | None, Query(ge=0, le=LAST_MOMENT, description="Only entries before it: the `time` of an earlier one.")
     ] = None,
-) -> Trail:
-    return Trail(entries=await services_of(request).trail.newest(limit, before=before))
+) -> TrailView:
+    caller.check_all()
+    return TrailView(entries=await services_of(request).trail.newest(limit, before=before))

@@ -16,6 +16,7 @@ from redis import RedisError
 from starlette.responses import JSONResponse
 
 from mam.background import FAILURES
+from mam.credentials.scopes import Scope
 from mam.errors import RedisUnavailable
 from mam.http.auth import caller_if_any
 from mam.http.routing import Route
@@ -66,7 +67,7 @@ async def _may_know(request: Request) -> bool:
     """Whether the client may know why a check has failed: errors name hosts and buckets."""
     with suppress(RedisError):  # that it is away is what the answer says
         caller = await caller_if_any(request)
-        return caller is not None and not caller.is_restricted
+        return caller is not None and caller.may(Scope.READ) and not caller.is_restricted
     return False
 
 

@@ -12,11 +12,13 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
+from mam.credentials.scopes import NotPermitted
 from mam.errors import InvalidRequest, MamError
 from mam.http import audit
 from mam.http.auth import GUARDS, Guard, passes
 from mam.http.trail import DONE
 
+CALL = "call"  # What the audit trail calls a request that changes nothing, and was refused for lack of a scope.
 _SURROGATES = re.compile("[\ud800-\udfff]")  # halves of characters: JSON can express them, and no store can hold them
 
 
@@ -49,7 +51,14 @@ class Route(APIRoute):
             audit.note(request, entries[0], audit.target_of(request), outcome=outcome)
             return response
 
-        return journaled if entries else answer
+        async def watched(request: Request) -> Response:
+            try:
+                return await answer(request)
+            except NotPermitted as error:
+                audit.note(request, CALL, f"{request.method} {request.url.path}", outcome=error.code)
+                raise
+
+        return journaled if entries else watched
 
 
 async def _handled(handle: Callable[[Request], Coroutine[Any, Any, Response]], request: Request) -> Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 import redis.asyncio
+from cachetools import TTLCache
 from pydantic import BaseModel, Field
 from redis.exceptions import RedisError
 
@@ -12,6 +13,8 @@ from mam import stored
 from mam.background import Errands
 
 CHANGES, REFUSALS = "mam:audit:changes", "mam:audit:refusals"
+NOTED_A_MINUTE = 20  # So many refusals of one address are recorded in a minute: strangers must not fill the log.
+ADDRESSES = 10_000  # The refusals of so many addresses are counted.
 KEPT = 5000  # So many of each are kept: strangers, who can only be refused, push no change out of the trail.
 DONE = "done"
 
@@ -39,6 +42,16 @@ class Trail:
     def __init__(self, client: redis.asyncio.Redis) -> None:
         self._client = client
         self._errands = Errands("audit trail")
+        self._refusals: TTLCache[str, int] = TTLCache(ADDRESSES, 60)
+
+    def takes(self, entry: Entry) -> bool:
+        """Whether an entry is recorded: of the refusals of clients without a right key, the first of each minute."""
+        if not entry.is_refusal or entry.key:
+            return True
+        number = self._refusals.get(entry.address, 0)
+        if number < NOTED_A_MINUTE:
+            self._refusals[entry.address] = number + 1
+        return number < NOTED_A_MINUTE
 
     def add(self, entry: Entry) -> None:
         self._errands.send(self._add(entry))

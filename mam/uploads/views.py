@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
-from mam.http.numbers import Whole
+from mam.http.numbers import Whole, a_number
 from mam.naming import Asset, quote_path
 from mam.settings import MAX_OBJECT_BYTES
 from mam.uploads import naming
@@ -36,8 +36,11 @@ class UploadRequest(BaseModel):
     )
 
 
+PartNumber = Annotated[int, Field(ge=1), BeforeValidator(a_number)]
+
+
 class PartsRequest(BaseModel):
-    numbers: list[Annotated[Whole, Field(ge=1)]] = Field(min_length=1, max_length=PARTS_AT_ONCE, examples=[[1, 2, 3]])
+    numbers: list[PartNumber] = Field(min_length=1, max_length=PARTS_AT_ONCE, examples=[[1, 2, 3]])
 
 
 class PartUrls(BaseModel):

@@ -7,7 +7,7 @@ from math import inf, isfinite
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from mam.access import shares
 from mam.access.grants import asset_of
@@ -20,7 +20,7 @@ from mam.hls.recipe import Profile
 from mam.http import audit, problems
 from mam.http.auth import Asking, require_access
 from mam.http.names import Bucket
-from mam.http.numbers import Whole
+from mam.http.numbers import Whole, a_number
 from mam.http.routing import Route
 from mam.http.token_path import PREFIX, token_prefix
 from mam.library.catalogue import Query as LibraryQuery
@@ -34,6 +34,8 @@ from mam.vod.services import Provided
 LEAST_SECONDS, MOST_SECONDS = 60, 366 * 24 * 3600
 MOST_START = 24 * 3600
 PAGE = 200
+
+Seconds = Annotated[int, Field(strict=False, ge=LEAST_SECONDS, le=MOST_SECONDS), BeforeValidator(a_number)]
 
 signing = require_access(Scope.SIGN)
 router = APIRouter(route_class=Route, tags=["links"])
@@ -53,10 +55,7 @@ class ShareRequest(BaseModel):
         min_length=3, max_length=1100, description="An asset, `bucket/key`, or a folder, which ends in a slash.",
         examples=["myvideos/paid/film.mp4"],
     )  # fmt: skip
-    expires_in: Whole | None = Field(
-        default=None, strict=False, ge=LEAST_SECONDS, le=MOST_SECONDS,
-        description="Seconds; null: until it is revoked.",
-    )  # fmt: skip
+    expires_in: Seconds | None = Field(default=None, description="Seconds; null: until it is revoked.")
     start: Whole = Field(default=0, strict=False, ge=0, le=MOST_START, description="Seconds into the video.")
     download: bool = Field(default=False, description="Whether the assets themselves may be downloaded.")
 

@@ -8,7 +8,7 @@ from math import isfinite
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from mam.access.denials import Claim, Denial
 from mam.access.grants import MOST_HEIGHT, MOST_SECONDS, MOST_STREAMS, TEXT, Restrictions, asset_of, grant_of
@@ -16,7 +16,7 @@ from mam.credentials.scopes import Caller, Scope
 from mam.errors import MamError, NotFound
 from mam.http import audit, problems
 from mam.http.auth import Asking, require_access
-from mam.http.numbers import Whole
+from mam.http.numbers import Whole, a_number
 from mam.http.routing import Route
 from mam.http.token_path import PREFIX
 from mam.naming import Asset, quote_path
@@ -51,13 +51,15 @@ class TokenRequest(Restrictions):
         examples=["myvideos/paid/film.mp4"],
     )  # fmt: skip
     expires_in: Whole = Field(default=DEFAULT_SECONDS, strict=False, ge=1, le=MOST_SECONDS, description="Seconds.")
-    nbf: Whole | None = Field(default=None, strict=False, ge=0, description="Unix seconds of its beginning.")
-    max_height: Whole | None = Field(
-        default=None, strict=False, ge=1, le=MOST_HEIGHT, examples=[720],
+    nbf: Annotated[int, Field(strict=False, ge=0), BeforeValidator(a_number)] | None = Field(
+        default=None, description="Unix seconds of its beginning."
+    )
+    max_height: Annotated[int, Field(strict=False, ge=1, le=MOST_HEIGHT), BeforeValidator(a_number)] | None = Field(
+        default=None, examples=[720],
         description="The longest shorter side of a picture in pixels.",
     )  # fmt: skip
-    max: Whole | None = Field(
-        default=None, strict=False, ge=1, le=MOST_STREAMS, examples=[3],
+    max: Annotated[int, Field(strict=False, ge=1, le=MOST_STREAMS), BeforeValidator(a_number)] | None = Field(
+        default=None, examples=[3],
         description="On how many devices the viewer `vid` may play at once.",
     )  # fmt: skip
 
@@ -84,7 +86,9 @@ class DenialView(BaseModel):
 
     claim: Claim
     value: Value
-    until: Whole | None = Field(default=None, ge=0, le=int(LAST_MOMENT), description="Unix seconds; null: none.")
+    until: Annotated[int, Field(ge=0, le=int(LAST_MOMENT)), BeforeValidator(a_number)] | None = Field(
+        default=None, description="Unix seconds; null: none."
+    )
 
 
 class DenialList(BaseModel):

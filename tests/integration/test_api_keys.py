@@ -330,8 +330,7 @@ def test_refusals_push_no_change_out_of_the_trail(keyed: Keyed) -> None:
     stack.delete(stack.cache_url("kept-in-the-trail"))
     until(lambda: keyed.entries(object="kept-in-the-trail"), "the change is there")
     stack.redis.lpush("mam:audit:refusals", *["{}"] * 6000)
-    send(stack.vod, "GET", "/assets", "")
-    send(stack.vod, "DELETE", "/cache/refused", "")
+    send(stack.vod, "DELETE", "/cache/refused", "", **{"x-forwarded-for": "203.0.113.99"})
     until(lambda: stack.redis.llen("mam:audit:refusals") <= 5000, "only the last refusals are kept")
     assert keyed.entries(object="kept-in-the-trail")
     stack.redis.delete("mam:audit:refusals")
@@ -339,7 +338,8 @@ def test_refusals_push_no_change_out_of_the_trail(keyed: Keyed) -> None:
 
 def test_the_key_between_the_services_opens_nothing_to_clients_of_the_vod_service(keyed: Keyed) -> None:
     stack = keyed.stack
-    assert is_problem(send(stack.vod, "GET", "/assets", SERVICE_KEY), 403, "forbidden")
+    for headers in ({}, {"x-mam-caller": "{}"}):
+        assert is_problem(send(stack.vod, "GET", "/assets", SERVICE_KEY, **headers), 403, "forbidden")
     plain = send(stack.transcoder, "GET", "/jobs", SERVICE_KEY)
     assert is_problem(plain, 403, "forbidden"), "without a caller it is no client's key there either"
     for header in ("{}", '{"key": "x", "scopes": ["admin"]}'):

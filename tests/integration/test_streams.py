@@ -190,8 +190,13 @@ def test_while_redis_hangs_all_may_play(
 
 def test_a_limit_without_a_viewer_is_refused_in_words(watched: Watched) -> None:
     url = f"http://{watched.stack.vod.address}/playback/tokens"
-    for body, words in (({"max": 1}, "vid"), ({"max": 0, "vid": "a"}, "max"), ({"max": True, "vid": "a"}, "max")):
+    unusable, not_understood = (400, "invalid_claim"), (422, "invalid_request")
+    for body, words, (status, code) in (
+        ({"max": 1}, "vid", unusable),
+        ({"max": 0, "vid": "a"}, "max", not_understood),
+        ({"max": True, "vid": "a"}, "max", not_understood),
+    ):
         request = {"sub": f"{BUCKET}/streams/", **body}
         answer = requests.post(url, json=request, headers={HEADER: API_KEY}, timeout=20)
-        assert is_problem(answer, 422, "invalid_request")
+        assert is_problem(answer, status, code)
         assert words in answer.json()["detail"]

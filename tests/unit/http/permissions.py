@@ -32,7 +32,7 @@ def permissions(key: str) -> SimpleNamespace:
     """The services of an application with one API key."""
     settings = SimpleNamespace(api_keys=lambda: [key], service_keys=lambda: [key], api_keys_file=None)
     client = away()
+    keys = KnownKeys(cast(Settings, settings), with_service=True)
     return SimpleNamespace(
-        settings=settings, redis=client, sessions=None, keys=KnownKeys(cast(Settings, settings)), tries=Tries(client),
-        trail=Trail(client),
-    )  # fmt: skip
+        settings=settings, redis=client, sessions=None, keys=keys, tries=Tries(client), trail=Trail(client)
+    )

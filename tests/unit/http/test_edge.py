@@ -24,6 +24,7 @@ from mam.http.auth import require_key
 from mam.http.caller import HEADER
 from mam.http.logging import EventFormatter
 from mam.http.service import Service
+from mam.http.trail import NOTED_A_MINUTE
 from tests.unit.http.permissions import permissions
 
 KEY = "the key of the tests is no secret"
@@ -203,3 +204,16 @@ def test_what_changes_something_and_what_is_refused_is_one_line_each(caplog: pyt
         CLIENT.delete("/thing/a/b/end", headers={**named, HEADER: "wrong"})
         assert [line[2] for line in lines()] == ["forbidden"] * 2, "nobody else can hide behind that header"
     assert KEY not in caplog.text
+
+
+def test_a_stranger_does_not_fill_the_log_with_refusals(caplog: pytest.LogCaptureFixture) -> None:
+    """Changes are recorded all the same, and so are the refusals of clients whose key is right."""
+    client = TestClient(service(), raise_server_exceptions=False)
+    with caplog.at_level(logging.INFO):
+        for _ in range(3 * NOTED_A_MINUTE):
+            assert client.delete("/thing/a/end").status_code == 403
+        assert len([record for record in caplog.records if record.name == "mam.audit"]) == NOTED_A_MINUTE
+        caplog.clear()
+        for _ in range(2 * NOTED_A_MINUTE):
+            assert client.delete("/thing/a/end", headers={HEADER: KEY}).status_code == 200
+        assert len([record for record in caplog.records if record.name == "mam.audit"]) == 2 * NOTED_A_MINUTE
