@@ -30,6 +30,7 @@ from tests.token_keys import ED, public_jwk
 POLICIES = ("public", "signed", "private", "off")
 RULES = ", ".join([f"{BUCKET}/={POLICIES[0]}", *(f"{BUCKET}/{policy}/={policy}" for policy in POLICIES[1:])])
 SHEET = "storyboard-00.jpg"
+DOWNLOAD = "download"
 
 
 @dataclass
@@ -68,6 +69,7 @@ def ways(revision: str, file: str, policy: str) -> dict[str, str]:
         "poster": f"{video}/poster.jpg",
         "storyboard": f"{video}/storyboard.vtt?revision={revision}",
         "sheet": f"{video}/{revision}/{SHEET}",
+        DOWNLOAD: f"/download/{BUCKET}/{key_of(policy)}",
     }
 
 
@@ -91,6 +93,9 @@ VIEWERS = {  # how a viewer asks, and the policies under which it is answered
     "token of the asset": {"public", "signed"},
     "token of the folder": {"public", "signed"},
     "token of another asset": {"public"},
+    "link": {"public", "signed"},
+    "link with download": {"public", "signed"},
+    "revoked link": set[str](),
     "expired token": set[str](),
     "forged token": set[str](),
     "API key": {"public", "signed", "private"},
@@ -98,6 +103,12 @@ VIEWERS = {  # how a viewer asks, and the policies under which it is answered
     "session": {"public", "signed", "private"},
     "session that is over": {"public"},
 }
+
+
+def may(viewer: str, policy: str, way: str) -> bool:
+    """Whether a viewer is answered: the asset itself is for keys, sessions, and links that say so."""
+    may_download = viewer in ("API key", "session", "link with download")
+    return policy in VIEWERS[viewer] and (way != DOWNLOAD or may_download)
 
 
 class Asking:
@@ -111,7 +122,9 @@ class Asking:
 
     def ask(self, viewer: str, policy: str, path: str) -> Any:
         headers, cookies = {}, {}
-        if "token" in viewer:
+        if "link" in viewer:
+            path = f"/p/{self._link(viewer, policy)}{path}"
+        elif "token" in viewer:
             path = f"/p/{self._token(viewer, policy)}{path}"
         elif "API key" in viewer:
             headers = {HEADER: API_KEY if viewer == "API key" else "another key of the tests"}
@@ -132,6 +145,18 @@ class Asking:
         if viewer == "expired token":
             until(lambda: self._guarded.get(f"/p/{token}/stream/x/y/status").status_code == 403, "it has expired")
         return token
+
+    def _link(self, viewer: str, policy: str) -> str:
+        """The key of a link to the asset; to another one where no link opens the policy."""
+        if (viewer, policy) not in self._tokens:
+            opened = policy if policy in ("public", "signed") else "signed"
+            wanted = {"sub": f"{BUCKET}/{key_of(opened)}", "download": viewer == "link with download"}
+            shares, headers = f"{self._guarded.here}/shares", {HEADER: API_KEY}
+            made = requests.post(shares, json=wanted, headers=headers, timeout=20).json()
+            if viewer == "revoked link":
+                assert requests.delete(f"{shares}/{made['id']}", headers=headers, timeout=20).status_code == 204
+            self._tokens[viewer, policy] = made["path"].rpartition("/")[2]
+        return self._tokens[viewer, policy]
 
     def _session(self) -> str:
         if not self._cookie:
@@ -156,9 +181,9 @@ def test_each_viewer_gets_what_the_policy_says_on_every_way(
     for way in WAYS:
         for _ in range(2):  # once more: now the answer is at hand
             answer = asking.ask(viewer, policy, guarded.paths[policy, way])
-            if viewer in ("expired token", "forged token"):
+            if viewer in ("expired token", "forged token", "revoked link"):
                 assert is_problem(answer, 403, "invalid_token"), way
-            elif policy in VIEWERS[viewer]:
+            elif may(viewer, policy, way):
                 assert answer.status_code in (200, 302), (way, answer.text)
             else:
                 assert answer.status_code == 404, (way, answer.text)
@@ -182,7 +207,7 @@ def test_whoever_is_refused_leaves_no_request_to_store_or_transcoder(
     guarded: Guarded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent = outgoing(guarded.stack, monkeypatch)
-    refused = [(policy, viewer) for policy in POLICIES for viewer, may in VIEWERS.items() if policy not in may]
+    refused = [(policy, viewer) for policy in POLICIES for viewer, open_to in VIEWERS.items() if policy not in open_to]
     with TestClient(vod_main_server.create_app(), follow_redirects=False) as client:
         asking = Asking(guarded, client)
         cold = [f"/stream/{BUCKET}/{key_of(policy, 'cold')}/playlist.m3u8" for policy in POLICIES]
@@ -192,6 +217,11 @@ def test_whoever_is_refused_leaves_no_request_to_store_or_transcoder(
                 before = len(sent)
                 assert asking.ask(viewer, policy, path).status_code in (403, 404, 429)
                 assert sent[before:] == [], (policy, viewer, path)
+        for viewer in ("anyone", "token of the asset", "link"):
+            asking.ask(viewer, "signed", guarded.paths["signed", DOWNLOAD])
+            before = len(sent)
+            assert asking.ask(viewer, "signed", guarded.paths["signed", DOWNLOAD]).status_code == 404
+            assert sent[before:] == [], (viewer, "it may watch, and not download")
         assert client.get(guarded.paths["public", "poster"]).status_code == 302
         assert sent, "requests are seen"
 
