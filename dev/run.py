@@ -265,6 +265,8 @@ def service_environment(given: dict[str, str], ports: Ports) -> dict[str, str]:
     """What the services are told: what the user set, and where the servers are that this starts."""
     env = {
         "TRANSCODE_API_KEY": given.get("TRANSCODE_API_KEY") or kept_secret(DATA / "api-key"),
+        "SERVICE_KEY": given.get("SERVICE_KEY") or kept_secret(DATA / "service-key"),
+        "API_KEYS_FILE": str(DATA / "api-keys.json"),  # it need not exist: `python3 -m mam keys` writes it
         "TRANSCODE_API_URL": f"http://localhost:{ports.transcoder}",
         "MINIO_BUCKET_VOD": "vod",
         "PYTHONUNBUFFERED": "1",
