@@ -506,6 +506,12 @@ def test_with_redis_away_uploads_say_so(one_stack: Stack, tmp_path: Path) -> Non
             other.vod.stop()
 
 
+def has_nothing_to_do(stack: Stack) -> bool:
+    """Whether the workers run no task, and none waits: pictures are made after a job's end."""
+    fleet = stack.get(f"http://{stack.transcoder.address}/fleet", headers={"x-api-key": API_KEY}).json()
+    return not any(fleet["queues"].values()) and not any(worker["tasks"] for worker in fleet["workers"])
+
+
 def read_and_written(pids: Iterable[int]) -> dict[int, int]:
     """Bytes that each process has passed to and from read(2), write(2) and the like, sockets too.
 
@@ -535,6 +541,7 @@ def test_an_upload_killed_twice_arrives_whole_and_past_the_services(
     argv += [str(film), folder]
     vod = {stack.vod.process.pid, *descendants(stack.vod.process.pid)}
     transcoder = {stack.transcoder.process.pid, *descendants(stack.transcoder.process.pid)}
+    until(lambda: has_nothing_to_do(stack), "no other test's work is under way")
     before, began = (read_and_written(vod), read_and_written(transcoder)), time.monotonic()
     said: list[str] = []
     for last, status in ((str(parts // 4), -signal.SIGKILL), (str(parts // 4), -signal.SIGKILL), ("", 0)):

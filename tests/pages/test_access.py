@@ -18,14 +18,16 @@ from tests.pages.test_player import plays_from, video, watch
 
 pytestmark = pytest.mark.browser
 
+PLACE = "guarded-pages"  # a folder that no other test uses: the store is shared
+
 
 @pytest.fixture(scope="module")
 def guarded(one_s3: S3, tmp_path_factory: pytest.TempPathFactory, media: MediaFolder) -> Iterator[Stack]:
-    rules = f"{BUCKET}/signed/=signed, {BUCKET}/private/=private, {BUCKET}/=public"
+    rules = f"{BUCKET}/{PLACE}/signed/=signed, {BUCKET}/{PLACE}/private/=private, {BUCKET}/=public"
     folder = tmp_path_factory.mktemp("guarded")
     with own_stack(one_s3, folder, PLAYBACK_RULES=rules, API_KEYS_FILE=str(folder / "keys.json")) as stack:
         for policy in ("signed", "private"):
-            stack.convert(stack.put(f"{policy}/film.mp4", media.path(FILM)))
+            stack.convert(stack.put(f"{PLACE}/{policy}/film.mp4", media.path(FILM)))
             until(lambda policy=policy: has_storyboard(stack, policy), "there are pictures")  # type: ignore[misc]
         yield stack
 
@@ -36,21 +38,21 @@ def site(guarded: Stack) -> Stack:
 
 
 def has_storyboard(stack: Stack, policy: str) -> bool:
-    video_name = f"{policy}/film"
+    video_name = f"{PLACE}/{policy}/film"
     return bool(stack.keys(f"{video_name}/{stack.revision(video_name)}/storyboard.vtt"))
 
 
 def link(stack: Stack, page: str, seconds: int = 600) -> str:
     answer = requests.post(
         f"http://{stack.vod.address}/playback/tokens", headers={"x-api-key": API_KEY}, timeout=20,
-        json={"sub": f"{BUCKET}/signed/film.mp4", "expires_in": seconds},
+        json={"sub": f"{BUCKET}/{PLACE}/signed/film.mp4", "expires_in": seconds},
     )  # fmt: skip
     return str(answer.json()["urls"][page])
 
 
 @pytest.mark.parametrize("policy", ["signed", "private"])
 def test_whoever_is_signed_in_watches_what_is_not_public(person: Tab, policy: str) -> None:
-    page = person.sign_in(f"/watch/{BUCKET}/{policy}/film.mp4")
+    page = person.sign_in(f"/watch/{BUCKET}/{PLACE}/{policy}/film.mp4")
     plays_from(page, 0)
     page.evaluate("document.querySelector('video').currentTime = 18")
     plays_from(page, 18)
@@ -61,7 +63,7 @@ def test_whoever_is_signed_in_watches_what_is_not_public(person: Tab, policy: st
 @pytest.mark.parametrize("policy", ["signed", "private"])
 def test_whoever_is_not_is_told_that_there_is_no_such_video(person: Tab, policy: str) -> None:
     person.allowed = ["404"]
-    page = watch(person, f"{policy}/film.mp4")
+    page = watch(person, f"{PLACE}/{policy}/film.mp4")
     expect(page.get_by_text("There is no object").first).to_be_visible()
     assert video(page)["ready"] == 0
 
@@ -100,7 +102,7 @@ def made_link(page: Page) -> str:
 def test_whoever_is_signed_in_makes_links_to_a_video_sees_their_views_and_revokes_them(
     browser: Browser, person: Tab, guarded: Stack, tmp_path: Path
 ) -> None:
-    page = person.sign_in(f"/watch/{BUCKET}/signed/film.mp4?t=18")
+    page = person.sign_in(f"/watch/{BUCKET}/{PLACE}/signed/film.mp4?t=18")
     plays_from(page, 18)
     page.get_by_role("button", name="Share …").click()
     dialog = page.get_by_role("dialog")
@@ -146,7 +148,7 @@ def views_shown(page: Page) -> str:
 def test_a_folder_is_shared_from_the_library_and_shows_nothing_beside_it(
     browser: Browser, person: Tab, guarded: Stack, tmp_path: Path
 ) -> None:
-    page = person.sign_in(f"/?bucket={BUCKET}&folder=signed%2F")
+    page = person.sign_in(f"/?bucket={BUCKET}&folder={PLACE}%2Fsigned%2F")
     page.get_by_role("button", name="Share folder …").click()
     address = made_link(page)
     with tab(browser, guarded) as stranger:
@@ -162,7 +164,7 @@ def test_a_folder_is_shared_from_the_library_and_shows_nothing_beside_it(
 
 
 def test_what_no_link_opens_is_not_shared(person: Tab) -> None:
-    private = person.sign_in(f"/watch/{BUCKET}/private/film.mp4")
+    private = person.sign_in(f"/watch/{BUCKET}/{PLACE}/private/film.mp4")
     plays_from(private, 0)
     expect(private.get_by_role("link", name="Download")).to_be_visible()
     expect(private.get_by_role("button", name="Share …")).to_have_count(0)
@@ -172,7 +174,7 @@ def test_what_no_link_opens_is_not_shared(person: Tab) -> None:
 def test_a_page_shows_only_what_its_session_may_do(person: Tab, guarded: Stack, scopes: str) -> None:
     """The scopes of the key that signed in: what they do not permit is not there."""
     key, held = guarded_key(guarded, scopes.split(",")), scopes.split(",")
-    page = person.sign_in(f"/?bucket={BUCKET}&folder=signed%2F", key=key)
+    page = person.sign_in(f"/?bucket={BUCKET}&folder={PLACE}%2Fsigned%2F", key=key)
     page.get_by_role("button", name="Actions for film").click()
     items = page.get_by_role("menuitem")
     expect(items.first).to_be_visible()
@@ -191,12 +193,12 @@ def test_a_page_shows_only_what_its_session_may_do(person: Tab, guarded: Stack, 
 
 
 def test_a_session_for_some_assets_sees_no_jobs_of_others(person: Tab, guarded: Stack) -> None:
-    key = guarded_key(guarded, ["read"], [f"{BUCKET}/signed/"])
-    page = person.sign_in(f"/?bucket={BUCKET}", key=key)
+    key = guarded_key(guarded, ["read"], [f"{BUCKET}/{PLACE}/signed/"])
+    page = person.sign_in(f"/?bucket={BUCKET}&folder={PLACE}%2F", key=key)
     expect(page.get_by_role("link", name="signed")).to_be_visible()
     expect(page.get_by_role("link", name="private")).to_have_count(0)
     expect(page.get_by_role("link", name="Jobs")).to_have_count(0)
-    plays_from(person.open(f"/watch/{BUCKET}/signed/film.mp4"), 0)
+    plays_from(person.open(f"/watch/{BUCKET}/{PLACE}/signed/film.mp4"), 0)
 
 
 def guarded_key(stack: Stack, scopes: list[str], prefixes: list[str] | None = None) -> str:

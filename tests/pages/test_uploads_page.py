@@ -180,7 +180,8 @@ def arrives(person: Tab, film: Path, folder: str) -> None:
     row(page, "film.mp4").get_by_role("link", name="Watch film.mp4").click()
     assert urlsplit(page.url).path == f"/watch/{BUCKET}/{folder}/film.mp4"
     assert page.evaluate("localStorage.getItem('mam-uploads')") is None, "nothing is remembered of what is over"
-    assert person.site.playlist(person.site.stream_url(f"{folder}/film.mp4")).segments
+    playlist = person.site.playlist(person.site.stream_url(f"{folder}/film.mp4"))
+    assert playlist.segments or playlist.playlists  # the page may have had a ladder made of it by now
 
 
 def test_a_folder_keeps_its_paths_and_what_is_no_video_is_left_out(
