@@ -20,6 +20,7 @@ from mam.library import routes as library
 from mam.settings import Settings
 from mam.uploads import routes as uploads
 from mam.vod import (
+    contents_routes,
     download_routes,
     file_routes,
     operation_routes,
@@ -72,6 +73,7 @@ def create_app() -> FastAPI:
     app.include_router(library.router)
     app.include_router(token_routes.router)
     app.include_router(share_routes.router)
+    app.include_router(contents_routes.router)
     app.include_router(download_routes.router)
     app.include_router(routes.router)
     app.include_router(segment_routes.router)

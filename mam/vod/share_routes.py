@@ -1,4 +1,4 @@
-"""The routes of share links: make, list and revoke them; open one, and see what is in a shared folder."""
+"""The routes of share links: make, list and revoke them, and open one."""
 
 from __future__ import annotations
 
@@ -19,21 +19,16 @@ from mam.errors import MamError
 from mam.hls.recipe import Profile
 from mam.http import audit, problems
 from mam.http.auth import Asking, require_access
-from mam.http.names import Bucket
 from mam.http.numbers import Whole, a_number
 from mam.http.routing import Route
-from mam.http.token_path import PREFIX, token_prefix
-from mam.library.catalogue import Query as LibraryQuery
-from mam.library.views import State
-from mam.naming import Asset, quote_path
+from mam.http.token_path import PREFIX
+from mam.naming import quote_path
 from mam.playback_rules import Policy
-from mam.vod.access import no_asset
-from mam.vod.entrance import Watching, refusal
+from mam.vod.entrance import refusal
 from mam.vod.services import Provided
 
 LEAST_SECONDS, MOST_SECONDS = 60, 366 * 24 * 3600
 MOST_START = 24 * 3600
-PAGE = 200
 
 Seconds = Annotated[int, Field(strict=False, ge=LEAST_SECONDS, le=MOST_SECONDS), BeforeValidator(a_number)]
 
@@ -89,26 +84,6 @@ class NewShareView(ShareView):
 
 class ShareList(BaseModel):
     shares: list[ShareView] = Field(description="The newest first.")
-
-
-class SharedAsset(BaseModel):
-    """A video of a shared folder. Its paths are below the link's own, `/p/{token}`."""
-
-    bucket: str
-    key: str
-    title: str
-    state: State
-    duration: float | None = Field(description="Seconds, once it is known.")
-    poster: str | None
-    watch: str
-
-
-class SharedFolder(BaseModel):
-    """What is in a shared folder and below it."""
-
-    assets: list[SharedAsset]
-    next_cursor: str | None = Field(description="The cursor of the next page; null at the end.")
-    download: bool = Field(description="Whether the assets themselves may be downloaded.")
 
 
 @router.post(
@@ -200,44 +175,3 @@ async def enter(key: str, request: Request, services: Provided) -> Response:
     start = f"?t={share.start}" if share.start else ""
     location = f"{PREFIX}{key}/{page}/{quote_path(share.subject)}{start}"
     return Response(status_code=302, headers={"Location": location, "Cache-Control": "no-store"})
-
-
-@router.get(
-    "/contents/{bucket}/{folder:path}",
-    summary="What is in a shared folder",
-    description="Below the path of a link or token for the folder, `/p/{token}/contents/…`: the videos in it and below "
-    "it that its viewers may watch.",
-    responses=problems.responses(400, 403, 404, 422, 503),
-)
-async def contents(
-    bucket: Bucket,
-    folder: Annotated[str, Path(max_length=1024)],
-    request: Request,
-    viewer: Watching,
-    services: Provided,
-    cursor: Annotated[str | None, Query(max_length=6000)] = None,
-) -> SharedFolder:
-    subject, grant = f"{bucket}/{folder}", viewer.grant
-    if grant is None or not subject.endswith("/") or not grant.covers(subject):
-        raise no_asset(Asset(bucket, folder.strip("/") or "-"))
-    asset_of(subject)
-    query = LibraryQuery.of(bucket=bucket, folder=folder, deep=True)
-    page = await services.library.page(query, limit=PAGE, cursor=cursor)
-    prefix, below = token_prefix(request), len(folder)
-    return SharedFolder(
-        assets=[
-            SharedAsset(
-                bucket=one.bucket,
-                key=one.key,
-                title=one.key[below:].rpartition("/")[0] + "/" * ("/" in one.key[below:]) + one.title,
-                state=one.state,
-                duration=one.duration,
-                poster=one.poster and prefix + one.poster,
-                watch=prefix + one.watch,
-            )
-            for one in page.assets
-            if services.access.may_watch(f"{one.bucket}/{one.key}", viewer)
-        ],
-        next_cursor=page.next_cursor,
-        download=grant.download,
-    )
