@@ -22,7 +22,8 @@ from mam.errors import MamError, NotFound, StoreUnavailable, Unavailable
 from mam.naming import SHARES
 
 TOPIC = "/shares"  # Changes are told like the invalidation of a video; no video has such a name.
-LOCK, LOCK_SECONDS = "mam:shares:lock", 20  # One process changes the file at a time.
+# One process changes the file at a time. The lock lasts longer than a read, a write and an invalidation may take.
+LOCK, LOCK_SECONDS, WAIT_SECONDS = "mam:shares:lock", 30, 20
 VIEWS = "mam:shares:views"  # A hash of the number of views by the id of the share.
 VIEWS_SECONDS = 2.0  # Views are counted here, and added up in Redis this often.
 MOST = 10_000  # So many links may exist: every process has all of them in memory.
@@ -57,7 +58,6 @@ class ShareLinks(Periodic):
         self._client = client
         self._memory = memory
         self._known: Links | None = None  # current while the lease holds
-        self._last: Links | None = None
         self._views: dict[str, int] = {}
         memory.on_forgotten(TOPIC, self._forget)
 
@@ -70,9 +70,9 @@ class ShareLinks(Periodic):
         return found[1] if found else None
 
     async def find(self, key: str) -> tuple[Share, Grant] | None:
-        """The link with a key, and what it permits. While the store is away: as it was last known.
+        """The link with a key, and what it permits; None for an unknown one.
 
-        Raises StoreUnavailable where the links were never read.
+        Raises StoreUnavailable where the links must be read: what was known before may have been revoked.
         """
         links = self._known if self._memory.is_leased else None
         if links is None:
@@ -137,7 +137,7 @@ class ShareLinks(Periodic):
     @asynccontextmanager
     async def _changing(self) -> AsyncIterator[list[Share]]:
         """The links, while no other process changes them."""
-        lock = self._client.lock(LOCK, timeout=LOCK_SECONDS, blocking_timeout=LOCK_SECONDS)
+        lock = self._client.lock(LOCK, timeout=LOCK_SECONDS, blocking_timeout=WAIT_SECONDS)
         try:
             async with lock:
                 yield await self._from_store()
@@ -150,13 +150,7 @@ class ShareLinks(Periodic):
 
     async def _read(self) -> Links:
         count = self._memory.invalidations
-        try:
-            found = {share.digest: (share, share.grant) for share in await self._from_store()}
-        except StoreUnavailable:
-            if self._last is None:
-                raise
-            return self._last
-        self._last = found
+        found = {share.digest: (share, share.grant) for share in await self._from_store()}
         if count == self._memory.invalidations:
             self._known = found
         return found
