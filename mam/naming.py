@@ -90,6 +90,14 @@ def check_bucket(bucket: str) -> None:
         )
 
 
+def check_prefix(prefix: str) -> None:
+    """Checks a prefix of `bucket/key`: a bucket and a slash, and part of a key or nothing. Raises InvalidName."""
+    bucket, _, path = prefix.partition("/")
+    check_bucket(bucket)
+    if path:
+        check_key(path.removesuffix("/"))
+
+
 def check_key(key: str, *, limit: int = MAX_KEY_BYTES) -> None:
     """Raises InvalidName unless every store and every URL can carry `key` unchanged."""
     if any(unicodedata.category(character) in _UNPRINTABLE for character in key):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from mam.errors import InvalidName
-from mam.naming import check_bucket, check_key
+from mam.naming import check_prefix
 
 
 class Policy(str, Enum):
@@ -72,8 +72,6 @@ def _check_prefix(prefix: str) -> None:
     if not slash:
         raise ValueError(f"{prefix!r} needs a bucket and a slash, such as films/ or films/paid/")
     try:
-        check_bucket(bucket)
-        if path.rstrip("/"):
-            check_key(path.removesuffix("/"))
+        check_prefix(prefix if path.strip("/") else f"{bucket}/")
     except InvalidName as error:
         raise ValueError(f"{prefix!r}: {error}") from None

@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from mam.errors import InvalidName
 from mam.hls.recipe import Profile
-from mam.naming import Asset, check_bucket, check_key, users_path, video_names
+from mam.naming import Asset, check_prefix, users_path, video_names
 from mam.stored import LAST_MOMENT
 
 AUDIENCE = "mam-playback"
@@ -107,9 +107,7 @@ def asset_of(subject: str) -> Asset | None:
     bucket, _, key = subject.partition("/")
     if not subject.endswith("/"):
         return Asset(bucket, key)
-    check_bucket(bucket)
-    if key:
-        check_key(key.removesuffix("/"))
+    check_prefix(subject)
     return None
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import inf
@@ -12,6 +11,8 @@ from typing import Any
 
 import jwt
 from pydantic import BaseModel, Field, ValidationError
+
+from mam.credentials.key_lists import listed_keys
 
 # The algorithm of a key follows from its type, never from a token: a public key is no secret of an HMAC.
 _ALGORITHMS = {("oct", ""): "HS256", ("OKP", "Ed25519"): "EdDSA", ("EC", "P-256"): "ES256", ("RSA", ""): "RS256"}
@@ -61,14 +62,8 @@ def own_keys(secrets: Iterable[bytes]) -> dict[str, Key]:
 
 def read_keys(text: str) -> dict[str, Key]:
     """The keys of a JSON Web Key Set. Raises ValueError in words that say what is wrong."""
-    try:
-        listed = json.loads(text)["keys"]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ValueError('it must be a JSON Web Key Set: {"keys": […]}') from error
-    if not isinstance(listed, list) or len(listed) > MOST_KEYS:
-        raise ValueError(f"it must have a list of at most {MOST_KEYS} keys")
     keys: dict[str, Key] = {}
-    for at, each in enumerate(listed):
+    for at, each in enumerate(listed_keys(text, form="a JSON Web Key Set:", most=MOST_KEYS)):
         try:
             key = _read(each)
         except ValueError as error:

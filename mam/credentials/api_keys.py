@@ -13,9 +13,10 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from mam.credentials.key_lists import listed_keys
 from mam.credentials.scopes import EVERYTHING, Caller, Scope, in_order
 from mam.errors import InvalidName
-from mam.naming import check_bucket, check_key
+from mam.naming import check_prefix
 
 MASTER = "master-"  # The ids of TRANSCODE_API_KEY's values begin with it.
 SERVICE = "service"  # The id of the other service.
@@ -47,13 +48,10 @@ Keys = Mapping[str, ApiKey]  # by digest
 
 
 def _prefix(value: str) -> str:
-    bucket, slash, path = value.partition("/")
-    if not slash:
+    if "/" not in value:
         raise ValueError(f"{value!r} needs a bucket and a slash, such as myvideos/ or myvideos/courses/")
     try:
-        check_bucket(bucket)
-        if path:
-            check_key(path.removesuffix("/"))
+        check_prefix(value)
     except InvalidName as error:
         raise ValueError(f"{value!r}: {error.detail}") from None
     return value
@@ -116,14 +114,8 @@ def new_key() -> str:
 
 def read_records(text: str) -> list[KeyRecord]:
     """The keys of API_KEYS_FILE. Raises ValueError in words that say what is wrong."""
-    try:
-        listed = json.loads(text)["keys"]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ValueError('it must be JSON of the form {"keys": […]}') from error
-    if not isinstance(listed, list) or len(listed) > MOST_KEYS:
-        raise ValueError(f"it must have a list of at most {MOST_KEYS} keys")
     records: list[KeyRecord] = []
-    for at, each in enumerate(listed):
+    for at, each in enumerate(listed_keys(text, form="JSON of the form", most=MOST_KEYS)):
         try:
             record = KeyRecord.model_validate(each)
         except ValidationError as error:
