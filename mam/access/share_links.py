@@ -15,6 +15,7 @@ from mam import stored
 from mam.access import shares
 from mam.access.grants import Grant
 from mam.access.shares import Share, digest_of
+from mam.access.tokens import InvalidToken
 from mam.background import Periodic
 from mam.cache.invalidation import invalidate_from_loop
 from mam.cache.memory import PlaylistMemory
@@ -69,15 +70,19 @@ class ShareLinks(Periodic):
         found = links.get(digest_of(key)) if links is not None else None
         return found[1] if found else None
 
-    async def find(self, key: str) -> tuple[Share, Grant] | None:
-        """The link with a key, and what it permits; None for an unknown one.
+    async def find(self, key: str) -> tuple[Share, Grant]:
+        """The link with a key, and what it permits. Raises InvalidToken for one that is not known or has expired.
 
         Raises StoreUnavailable where the links must be read: what was known before may have been revoked.
         """
-        links = self._known if self._memory.is_leased else None
-        if links is None:
-            links = await self._read()
-        return links.get(digest_of(key))
+        found = (await self._current()).get(digest_of(key)) if shares.is_key(key) else None
+        if found is None or not found[1].is_current(time.time()):
+            raise InvalidToken("The link has expired, or was revoked.")
+        return found
+
+    async def _current(self) -> Links:
+        known = self._known if self._memory.is_leased else None
+        return await self._read() if known is None else known
 
     def count(self, grant: Grant, scope: Mapping[str, Any]) -> None:
         """Counts a view: a player was given the first playlist of a video, which names no rendition."""

@@ -85,8 +85,8 @@ class Entrance:
         return path, raw_path, viewer
 
     async def enter(self, scope: Scope, token: str) -> Viewer:
-        """The viewer with this token. Raises InvalidToken, TooManyStreams, RedisUnavailable."""
-        grant = await self._of_link(token) if is_link(token) else self._tokens.grant(token)
+        """The viewer with this token. Raises InvalidToken, TooManyStreams, RedisUnavailable, StoreUnavailable."""
+        grant = (await self._links.find(token))[1] if is_link(token) else self._tokens.grant(token)
         if grant.is_bound and not self._admits(grant, scope):
             raise InvalidToken("It is for another address, page or country.")
         viewer = Viewer(grant=grant, denied=await self._denials.read())
@@ -94,13 +94,6 @@ class Entrance:
             plays = _PAGE.search(scope["path"]) is None  # A page's own player may call itself otherwise.
             await self._streams.admit(_device(grant, scope), grant.max_streams, plays=plays)
         return viewer
-
-    async def _of_link(self, key: str) -> Grant:
-        """What a share link permits. Raises InvalidToken, StoreUnavailable."""
-        found = await self._links.find(key)
-        if found is None or not found[1].is_current(time.time()):
-            raise InvalidToken("The link has expired, or was revoked.")
-        return found[1]
 
     def _admits(self, grant: Grant, scope: Scope) -> bool:
         headers, country = Headers(scope=scope), self._settings.playback_country_header

@@ -167,10 +167,10 @@ async def revoke(
 @router.api_route("/s/{key}", methods=["GET", "HEAD"], include_in_schema=False)
 async def enter(key: str, request: Request, services: Provided) -> Response:
     """The page of a link's video or folder."""
-    found = await services.links.find(key) if shares.is_key(key) else None
-    if found is None or not found[1].is_current(time.time()):
-        return refusal(request.scope, InvalidToken("The link has expired, or was revoked."))
-    share = found[0]
+    try:
+        share, _ = await services.links.find(key)
+    except InvalidToken as error:
+        return refusal(request.scope, error)
     page = "shared" if share.subject.endswith("/") else "watch"
     start = f"?t={share.start}" if share.start else ""
     location = f"{PREFIX}{key}/{page}/{quote_path(share.subject)}{start}"
